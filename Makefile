@@ -1,0 +1,159 @@
+# dreamvla - see README.md. Two commands do everything on a fresh Debian 12: `make demo` and `make check`.
+#
+#   make                  build                       make V=1          show the commands
+#   make demo             build and run the main job  make check        build and run every quick test
+#   make check-full       also sanitizers and lint    make bench        measure
+#   make SAN=address,undefined | SAN=thread           make CUDA=auto|0|1
+#   make install PREFIX=/usr DESTDIR=pkg              make deps         install the Debian packages below
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CUDA ?= auto
+SAN ?=
+PYTHON ?= /usr/bin/python3
+NVCC ?= nvcc
+Q := $(if $(V),,@)
+
+# The one list of Debian packages: to build, to test, to lint.
+PACKAGES_BUILD := build-essential pkg-config libzmq3-dev libmsgpack-dev libyaml-dev libturbojpeg0-dev \
+	libjansson-dev libpcre2-dev libutf8proc-dev libdnnl-dev libsystemd-dev
+PACKAGES_TEST := libcmocka-dev python3 python3-zmq python3-msgpack python3-numpy rt-tests
+PACKAGES_LINT := cppcheck clang-format universal-ctags
+PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_TEST) $(PACKAGES_LINT)
+
+comma := ,
+VARIANT := $(if $(SAN),$(subst $(comma),-,$(SAN)),release)
+B ?= build/$(VARIANT)
+
+override CUDA := $(if $(filter auto,$(CUDA)),$(if $(wildcard policy/compute/cuda/*.cu),$(if $(shell command -v $(NVCC)),1,0),0),$(CUDA))
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	-Wno-missing-field-initializers
+CPPFLAGS += -I. -D_GNU_SOURCE -DDREAMVLA_PREFIX='"$(PREFIX)"' $(if $(filter 1,$(CUDA)),-DHAVE_CUDA=1)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+LDFLAGS += $(if $(SAN),-fsanitize=$(SAN)) -pthread
+
+# Areas: each is one archive; LIBS_<area> are the system libraries it needs.
+AREAS := daemon transport policy robots config stage model sys
+SOURCES_sys := $(wildcard daemon/sys/*.c)
+SOURCES_stage := $(wildcard daemon/stage/*.c)
+SOURCES_model := $(wildcard robots/model/*.c)
+SOURCES_config := $(wildcard config/*.c)
+SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c policy/compute/cpu/*.c)
+SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
+SOURCES_robots := $(filter-out %/main.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c))
+SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/ctl/*.c daemon/bench/*.c))
+LIBS_sys := -lturbojpeg
+LIBS_config := -lyaml
+LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl
+LIBS_transport := -lzmq -lmsgpackc
+LIBS_daemon := -lsystemd -ljansson
+
+# Who may use whom; also the link order. A program or test of an area links exactly these.
+USES_sys := sys
+USES_stage := stage model sys
+USES_model := model stage sys
+USES_config := config sys
+USES_policy := policy sys
+USES_transport := transport sys
+USES_robots := robots transport config stage model sys
+USES_daemon := daemon transport policy config stage model sys
+USES_ctl := daemon transport config stage model sys policy
+USES_bench := daemon transport policy robots config stage model sys
+USES_infer := policy sys
+
+archives = $(foreach a,$(USES_$(1)),$B/lib$(a).a)
+libraries = $(sort $(foreach a,$(USES_$(1)),$(LIBS_$(a)))) -lm -ldl
+
+PROGRAMS := dreamvlad dreamvla-arm dreamvla-sim dreamvla-infer dreamvlactl dreamvla-bench
+MAIN_dreamvlad := daemon/main.c
+MAIN_dreamvla-arm := robots/arm/main.c
+MAIN_dreamvla-sim := robots/sim/main.c
+MAIN_dreamvla-infer := policy/infer/main.c
+MAIN_dreamvlactl := daemon/ctl/main.c
+MAIN_dreamvla-bench := daemon/bench/main.c
+AREA_dreamvlad := daemon
+AREA_dreamvla-arm := robots
+AREA_dreamvla-sim := robots
+AREA_dreamvla-infer := infer
+AREA_dreamvlactl := ctl
+AREA_dreamvla-bench := bench
+
+UNIT := $(patsubst %.c,$B/%,$(wildcard tests/unit/*/test_*.c))
+
+all: $(addprefix $B/,$(PROGRAMS))
+	@echo "built in $B ($(if $(filter 1,$(CUDA)),with,without) CUDA)"
+
+define area_rule
+$B/lib$(1).a: $(patsubst %.c,$B/%.o,$(SOURCES_$(1)))
+	@rm -f $$@
+	$(Q)ar rcs $$@ $$^
+endef
+$(foreach a,$(AREAS),$(eval $(call area_rule,$(a))))
+
+define program_rule
+$B/$(1): $B/$(patsubst %.c,%.o,$(MAIN_$(1))) $(call archives,$(AREA_$(1)))
+	@echo "LINK $$@"
+	$(Q)$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(call libraries,$(AREA_$(1))) -o $$@
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+define unit_rule
+$B/tests/unit/$(1)/test_%: $B/tests/unit/$(1)/test_%.o $(call archives,$(1))
+	@echo "LINK $$@"
+	$(Q)$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(call libraries,$(1)) -lcmocka -o $$@
+endef
+$(foreach a,$(AREAS),$(eval $(call unit_rule,$(a))))
+
+$B/%.o: %.c $B/flags
+	@mkdir -p $(@D)
+	@echo "CC   $<"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+
+# Rebuilds everything when the flags change, not when the clock does.
+$B/flags: FORCE
+	@mkdir -p $B
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS))' | cmp -s - $@ \
+		|| printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS))' > $@
+
+unit: $(UNIT)
+
+deps:
+	@tests/deps.sh $(PACKAGES)
+
+# deps may install what the build needs, so the build starts in a second make.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@$B/dreamvla-bench demo --programs $B
+
+check: deps
+	@$(MAKE) --no-print-directory all unit
+	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh quick
+
+check-full: check
+	@$(MAKE) --no-print-directory check SAN=address,undefined
+	@$(MAKE) --no-print-directory lint
+
+lint: deps
+	@$(MAKE) --no-print-directory all
+	@B=$B tests/lint/run.sh
+
+bench: deps
+	@$(MAKE) --no-print-directory all
+	@$B/dreamvla-bench control --programs $B
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/dreamvla/config $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(addprefix $B/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard config/*.yaml) $(DESTDIR)$(PREFIX)/share/dreamvla/config
+	for unit in $(wildcard systemd/*.service); do \
+		sed 's|@PREFIX@|$(PREFIX)|g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit); done
+
+clean:
+	rm -rf build
+
+FORCE:
+.PHONY: all unit deps demo check check-full lint bench install clean FORCE
+.SECONDARY:
+-include $(shell find $B -name '*.d' 2>/dev/null)

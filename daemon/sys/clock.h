@@ -1,0 +1,20 @@
+/* clock.h - time as int64 nanoseconds. Stages never include this: they are told their time. */
+#ifndef DREAMVLA_DAEMON_SYS_CLOCK_H
+#define DREAMVLA_DAEMON_SYS_CLOCK_H
+
+#include <stdint.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_US INT64_C(1000)
+
+/* CLOCK_MONOTONIC in ns. Thread: any. Allocates: no. Blocks: no. */
+int64_t clock_monotonic_ns(void);
+
+/* CLOCK_REALTIME in ns since the epoch. Thread: any. Allocates: no. Blocks: no. */
+int64_t clock_realtime_ns(void);
+
+/* Sleeps until CLOCK_MONOTONIC reaches due_ns, whatever signals come. Thread: any. Allocates: no. Blocks: yes. */
+void clock_sleep_until(int64_t due_ns);
+
+#endif

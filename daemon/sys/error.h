@@ -1,0 +1,21 @@
+/* error.h - the one error convention of the project: 0 or negative errno, and a text for a person.
+ *
+ * A failing call returns a negative errno and, where a person will read it, fills an errbuf with what failed
+ * (file, line, key or tensor), what was found, what is allowed and what to do. Only main() ever exits. */
+#ifndef DREAMVLA_DAEMON_SYS_ERROR_H
+#define DREAMVLA_DAEMON_SYS_ERROR_H
+
+#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define MUST_CHECK __attribute__((warn_unused_result))
+
+enum { ERRBUF_BYTES = 1024 };
+
+struct errbuf {
+	char text[ERRBUF_BYTES];
+};
+
+/* Writes the text (cut at the end if too long) and returns `code`, so that callers can `return fail(...)`.
+ * `e` may be NULL. Thread: any. Allocates: no. Blocks: no. */
+PRINTF_LIKE(3, 4) int fail(struct errbuf *e, int code, const char *format, ...);
+
+#endif

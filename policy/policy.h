@@ -1,0 +1,119 @@
+/* policy.h - Dream-VLA as one opaque object: pictures, state and instruction in, an action chunk out.
+ *
+ * Knows nothing of ZeroMQ, robots or time. Facts about the model: the README of policy/. Life cycle: create, then
+ * (instruction, infer) for ever, then destroy. One thread uses an object at a time. */
+#ifndef DREAMVLA_POLICY_POLICY_H
+#define DREAMVLA_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/sys/error.h"
+
+enum { POLICY_PICTURES_MAX = 8 };
+
+struct policy;
+
+enum policy_precision { POLICY_FP32, POLICY_BF16 };
+enum policy_algorithm { POLICY_MASKGIT_PLUS, POLICY_TOPK_MARGIN, POLICY_ENTROPY };
+
+/* Steps from a decoded camera picture to patches, in this order; 0 switches a step off. */
+struct policy_picture_steps {
+	bool rotate_180;
+	bool jpeg_round_trip;
+	uint32_t resize_height, resize_width; /* Lanczos-3, antialiased; 0 x 0: off */
+	double center_crop;                   /* share of the area kept; 0: off */
+	uint64_t min_pixels, max_pixels;      /* of smart_resize; 0: as the checkpoint says */
+};
+
+struct policy_options {
+	const char *model;                    /* checkpoint directory */
+	const char *heads;                    /* directory of the head files; NULL: the checkpoint */
+	const char *decoder;                  /* a name of policy/head/heads.def */
+	const char *backend;                  /* "cpu" */
+	enum policy_precision precision;
+	uint32_t steps;                       /* diffusion or flow steps, >= 1 */
+	enum policy_algorithm algorithm;
+	uint32_t top_k;                       /* 0: off */
+	bool action_vocabulary_only;          /* best token over the action rows only */
+	uint32_t action_chunk;                /* T */
+	const char *unnorm_key;               /* NULL: the only one there is */
+	const char *system_line, *question;   /* NULL: the training recipe's; question holds one {} */
+	bool lowercase_instruction;
+	struct policy_picture_steps picture[POLICY_PICTURES_MAX]; /* per camera, in prompt order */
+	uint32_t n_pictures;                  /* cameras in the prompt */
+	uint32_t max_picture_width, max_picture_height; /* largest camera picture to expect; 0: 1280 x 960 */
+	uint32_t threads;                     /* of matrix products; 0: as the library chooses */
+	void (*progress)(void *context, const char *what, double share); /* during create; may be NULL */
+	void *progress_context;
+};
+
+struct policy_info {
+	uint32_t action_chunk, action_dim;
+	uint32_t state_dim;                   /* of the statistics' proprio; 0: none */
+	bool needs_state;                     /* a proprio projector was found */
+	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
+	uint64_t weight_bytes, arena_bytes;
+	const char *decoder, *backend, *unnorm_key;
+};
+
+/* 8-bit RGB, rows without padding: [height][width][3]. */
+struct policy_picture {
+	uint32_t width, height;
+	const uint8_t *rgb;
+};
+
+struct policy_observation {
+	const struct policy_picture *picture; /* [n_pictures] in prompt order */
+	uint32_t n_pictures;
+	const double *state;                  /* [state_dim], robot's units; NULL when not needed */
+	const double *noise;                  /* [chunk * action_dim] for flow and diffusion; NULL: own generator */
+	const int32_t *committed;             /* token ids known already at the first action positions */
+	uint32_t n_committed;
+};
+
+/* Durations of one inference, ns. */
+struct policy_times {
+	int64_t preprocess_ns, vision_ns, decoder_ns, action_decode_ns, total_ns;
+};
+
+enum { POLICY_VALUES_MAX = 64 * 32 };
+
+struct policy_result {
+	bool lost;                            /* a best token is no action: the actions are not to be used */
+	uint32_t lost_position;               /* which action position, */
+	int32_t lost_token;                   /* and the token found there */
+	double normalised[POLICY_VALUES_MAX]; /* [chunk][action_dim], -1..1 */
+	double action[POLICY_VALUES_MAX];     /* [chunk][action_dim], units of the statistics */
+	int32_t token[POLICY_VALUES_MAX];     /* discrete decoders: ids */
+	struct policy_times times;
+};
+
+/* Receives every intermediate under the names of tests/golden/README.md. type: 'f' float, 'i' int64, 'u' uint8. */
+struct policy_tracer {
+	void (*tensor)(void *context, const char *name, char type, const void *data, const uint64_t *shape, uint32_t rank);
+	void *context;
+};
+
+/* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer.
+ * 0 or -errno: -ENOENT a file is missing, -EINVAL contradictory content, -ENOMEM. Thread: any. Allocates: yes. Blocks: on disk. */
+MUST_CHECK int policy_create(struct policy **out, const struct policy_options *options, struct errbuf *e);
+
+/* Accepts NULL. Thread: the one that used it last. */
+void policy_destroy(struct policy *p);
+
+/* Constant after create; the strings live as long as the policy. Thread: any. Allocates: no. Blocks: no. */
+const struct policy_info *policy_info(const struct policy *p);
+
+/* Sets the instruction (UTF-8, 1 to 1,024 bytes). -EINVAL: not UTF-8 or too long; the previous one then stays.
+ * Thread: policy. Allocates: no (after create). Blocks: no. */
+MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e);
+
+/* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action.
+ * -EINVAL: number or size of pictures, missing or non-finite state; -ENOTSUP: committed tokens with a decoder that cannot.
+ * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN. Blocks: for the computation. */
+MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
+		const struct policy_tracer *tracer, struct errbuf *e);
+
+#endif

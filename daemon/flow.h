@@ -269,6 +269,7 @@ struct driver_target {
 	uint32_t step;
 	int64_t frame_stamp_ns;
 	bool first_of_chunk;       /* first target made from this chunk: closes the latency measurement */
+	int64_t chunk_received_ns, chunk_handed_over_ns; /* of that chunk */
 	bool shadow;               /* computed in SHADOW: goes out on shadow/<arm>, never to the arm */
 };
 

@@ -1,0 +1,45 @@
+/* links.h - the hand-overs between the threads of dreamvlad: who writes, who reads. runtime.c makes them all before any
+ * thread starts; a thread touches only the side that is its own.
+ *
+ *   box     from -> to            carries
+ *   inputs  io -> control         newest arm states, camera status, instruction (struct inputs)
+ *   command io -> control         every operator's request (struct command)
+ *   chunk   policy -> control     newest action chunk
+ *   policy  policy -> control     health of the policy; io reads its own copy, policy_io
+ *   target  control -> io         every batch of targets; io is woken through target_eventfd
+ *   report  control -> io         newest snapshot for status
+ *   event   control -> io         every edge
+ *   hint    control -> policy     mode and epoch: which observations are wanted
+ *   observation io -> policy      newest set of frames, states and instruction; policy is woken through observation_eventfd */
+#ifndef DREAMVLA_DAEMON_LINKS_H
+#define DREAMVLA_DAEMON_LINKS_H
+
+#include "daemon/flow.h"
+#include "daemon/sys/handover.h"
+
+enum { COMMAND_RING = 64, TARGET_RING = 16, EVENT_RING = 256 };
+
+struct links {
+	struct latest inputs_box;
+	struct inputs inputs[LATEST_SLOTS];
+	struct queue command_queue;
+	struct command command[COMMAND_RING];
+	struct latest chunk_box;
+	struct action_chunk chunk[LATEST_SLOTS];
+	struct latest policy_box, policy_io_box;
+	struct policy_status policy[LATEST_SLOTS], policy_io[LATEST_SLOTS];
+	struct queue target_queue;
+	struct target_batch target[TARGET_RING];
+	int target_eventfd;
+	struct latest report_box;
+	struct control_report report[LATEST_SLOTS];
+	struct queue event_queue;
+	struct control_event event[EVENT_RING];
+	struct latest hint_box;
+	struct policy_hint hint[LATEST_SLOTS];
+	struct latest observation_box;
+	struct observation observation[LATEST_SLOTS]; /* frame bytes: buffers that io allocated at start */
+	int observation_eventfd;
+};
+
+#endif

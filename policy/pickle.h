@@ -1,0 +1,38 @@
+/* pickle.h - the heads that fine-tuning adds: PyTorch `.pt` files that hold a dictionary of tensors.
+ *
+ * A `.pt` is a ZIP of stored (not deflated) members: <folder>/data.pkl (pickle protocol 2) and <folder>/data/<n> (raw
+ * tensor bytes). The pickle is *read*, never executed: only the opcodes of a dictionary of tensors and the globals
+ * collections.OrderedDict, torch._utils._rebuild_tensor_v2 and torch's Float, BFloat16 and Half storages are known;
+ * anything else is an error that names it. Tensors point into the read-only mapping of the file. */
+#ifndef DREAMVLA_POLICY_PICKLE_H
+#define DREAMVLA_POLICY_PICKLE_H
+
+#include <stdint.h>
+
+#include "daemon/sys/error.h"
+#include "policy/weights.h"
+
+struct head_file;
+
+/* Finds and maps <directory>/<kind>--*_checkpoint.pt, kind as in "proprio_projector". 0; -ENOENT: there is none (for
+ * an optional head that is no failure); -EEXIST: several, all named in the text; -ENOTSUP: the legacy format, deflated
+ * members, an opcode or global that is not that of a tensor dictionary; -EINVAL: truncated or contradictory.
+ * Thread: any. Allocates: yes. Blocks: on disk. */
+MUST_CHECK int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e);
+
+/* Unmaps; accepts NULL. Thread: any, when nobody uses a tensor any more. */
+void head_file_close(struct head_file *f);
+
+/* The tensor of exactly this name (without the prefix "module.") and shape[rank]. -ENOENT, -EINVAL as weights_find.
+ * Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int head_file_find(const struct head_file *f, const char *name, uint32_t rank, const uint64_t *shape,
+		struct tensor *out, struct errbuf *e);
+
+/* Number of tensors, and the i-th of them in the file's order. Thread: any. Allocates: no. Blocks: no. */
+uint32_t head_file_count(const struct head_file *f);
+const struct tensor *head_file_tensor(const struct head_file *f, uint32_t i);
+
+/* Path of the file, for messages; lives as long as the file. Thread: any. */
+const char *head_file_path(const struct head_file *f);
+
+#endif

@@ -1,0 +1,55 @@
+/* weights.h - the checkpoint's tensors, mapped read-only from safetensors files and never copied.
+ *
+ * Reads model.safetensors, or model.safetensors.index.json and its shards (format: the safetensors README: 8-byte
+ * little-endian header length, JSON header, tensor bytes). Everything is checked when the files are opened, so that a
+ * tensor found later can be used without further checks. Knows nothing of the network that uses the tensors. */
+#ifndef DREAMVLA_POLICY_WEIGHTS_H
+#define DREAMVLA_POLICY_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/sys/error.h"
+
+enum { TENSOR_RANK_MAX = 6 };
+
+enum tensor_type { TENSOR_BF16, TENSOR_F16, TENSOR_F32, TENSOR_TYPE_COUNT };
+
+/* One tensor, row-major and contiguous, little-endian. `name` and `data` live as long as the file they come from;
+ * `data` is aligned to its element at least. */
+struct tensor {
+	const char *name;
+	enum tensor_type type;
+	uint32_t rank;
+	uint64_t shape[TENSOR_RANK_MAX];
+	const void *data;
+};
+
+struct weights;
+
+/* Maps and checks every file of the checkpoint directory. 0; -ENOENT: no weights, or a shard is missing; -EINVAL:
+ * truncated or contradictory; -ENOTSUP: a tensor type other than BF16, F16 and F32; -errno of the system calls.
+ * The text names file, tensor, what was found and what was expected.
+ * Thread: any. Allocates: yes. Blocks: on disk. */
+MUST_CHECK int weights_open(struct weights **out, const char *directory, struct errbuf *e);
+
+/* Unmaps; accepts NULL. Thread: any, when nobody uses a tensor any more. */
+void weights_close(struct weights *w);
+
+/* The tensor of exactly this name and shape[rank]. -ENOENT: there is none; -EINVAL: another shape (the text names file,
+ * tensor, expected and found shape). Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int weights_find(const struct weights *w, const char *name, uint32_t rank, const uint64_t *shape,
+		struct tensor *out, struct errbuf *e);
+
+/* Thread: any. Allocates: no. Blocks: no. */
+bool weights_has(const struct weights *w, const char *name);
+
+/* Sum of all tensors' bytes. Thread: any. Allocates: no. Blocks: no. */
+uint64_t weights_bytes(const struct weights *w);
+
+/* Bytes of one element (2, 2, 4) and the name of the type as safetensors spells it. Thread: any. */
+uint32_t tensor_type_bytes(enum tensor_type type);
+const char *tensor_type_name(enum tensor_type type);
+
+#endif

@@ -5,7 +5,7 @@
 #ifndef DREAMVLA_DAEMON_SYS_ERROR_H
 #define DREAMVLA_DAEMON_SYS_ERROR_H
 
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 enum { ERRBUF_BYTES = 1024 };

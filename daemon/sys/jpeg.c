@@ -1,0 +1,92 @@
+/* jpeg.c - see jpeg.h. TurboJPEG's API; one decompressor and one compressor per codec, both made at create. */
+#include "daemon/sys/jpeg.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <turbojpeg.h>
+
+struct jpeg_codec {
+	tjhandle reader, writer;
+};
+
+int jpeg_codec_create(struct jpeg_codec **out, struct errbuf *e)
+{
+	struct jpeg_codec *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return fail(e, -ENOMEM, "jpeg: out of memory");
+	c->reader = tjInitDecompress();
+	c->writer = tjInitCompress();
+	if (!c->reader || !c->writer) {
+		jpeg_codec_destroy(c);
+		return fail(e, -ENOMEM, "jpeg: libjpeg-turbo did not start: %s", tjGetErrorStr2(NULL));
+	}
+	*out = c;
+	return 0;
+}
+
+void jpeg_codec_destroy(struct jpeg_codec *c)
+{
+	if (!c)
+		return;
+	if (c->reader)
+		tjDestroy(c->reader);
+	if (c->writer)
+		tjDestroy(c->writer);
+	free(c);
+}
+
+int jpeg_read_size(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32_t *width, uint32_t *height, struct errbuf *e)
+{
+	int w = 0, h = 0, subsampling, colours;
+
+	/* The length check keeps TurboJPEG's `unsigned long` and empty input out of the picture. */
+	if (n < 4 || tjDecompressHeader3(c->reader, bytes, n, &w, &h, &subsampling, &colours) != 0)
+		return fail(e, -EBADMSG, "jpeg: no JPEG in these %zu bytes: %s", n, n < 4 ? "too short" : tjGetErrorStr2(c->reader));
+	if (w < 1 || h < 1 || w > JPEG_SIDE_MAX || h > JPEG_SIDE_MAX)
+		return fail(e, -EBADMSG, "jpeg: %d x %d pixels, want 1 to %d on each side", w, h, JPEG_SIDE_MAX);
+	*width = (uint32_t)w;
+	*height = (uint32_t)h;
+	return 0;
+}
+
+int jpeg_decode_rgb(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32_t width, uint32_t height,
+		uint8_t *rgb, size_t capacity, struct errbuf *e)
+{
+	uint32_t found_width, found_height;
+	int rc = jpeg_read_size(c, bytes, n, &found_width, &found_height, e);
+
+	if (rc < 0)
+		return rc;
+	if (found_width != width || found_height != height)
+		return fail(e, -EBADMSG, "jpeg: %u x %u pixels, announced were %u x %u", found_width, found_height, width, height);
+	if ((size_t)width * height * 3 > capacity)
+		return fail(e, -EBADMSG, "jpeg: %u x %u pixels, there is room for %zu bytes", width, height, capacity);
+	/* Truncated data is only a warning to libjpeg, which then invents grey; a robot must not act on that. */
+	if (tjDecompress2(c->reader, bytes, n, rgb, (int)width, 0, (int)height, TJPF_RGB, TJFLAG_FASTDCT | TJFLAG_STOPONWARNING) != 0)
+		return fail(e, -EBADMSG, "jpeg: damaged picture of %u x %u pixels: %s", width, height, tjGetErrorStr2(c->reader));
+	return 0;
+}
+
+size_t jpeg_encoded_bound(uint32_t width, uint32_t height)
+{
+	return tjBufSize((int)width, (int)height, TJSAMP_420);
+}
+
+int jpeg_encode_rgb(struct jpeg_codec *c, const uint8_t *rgb, uint32_t width, uint32_t height, int quality,
+		uint8_t *out, size_t capacity, size_t *n, struct errbuf *e)
+{
+	unsigned long length = capacity;
+
+	if (width < 1 || height < 1 || width > JPEG_SIDE_MAX || height > JPEG_SIDE_MAX || quality < 1 || quality > 100)
+		return fail(e, -EINVAL, "jpeg: cannot encode %u x %u pixels at quality %d; want sides of 1 to %d, quality 1 to 100",
+				width, height, quality, JPEG_SIDE_MAX);
+	if (capacity < jpeg_encoded_bound(width, height))
+		return fail(e, -EINVAL, "jpeg: %zu bytes for %u x %u pixels, want %zu", capacity, width, height,
+				jpeg_encoded_bound(width, height));
+	if (tjCompress2(c->writer, rgb, (int)width, 0, (int)height, TJPF_RGB, &out, &length, TJSAMP_420, quality,
+			TJFLAG_ACCURATEDCT | TJFLAG_NOREALLOC) != 0)
+		return fail(e, -EIO, "jpeg: cannot encode %u x %u pixels: %s", width, height, tjGetErrorStr2(c->writer));
+	*n = length;
+	return 0;
+}

@@ -9,6 +9,10 @@
 
 #include "daemon/sys/error.h"
 
+/* Binding to other than loopback, ipc:// and inproc:// needs curve_secret and curve_clients, or insecure. A key file holds
+ * Z85 text; a secret one must not be readable by others. The list of clients is read anew at every handshake.
+ * A DEALER sends only while it is connected (-EAGAIN else), so that no request waits for an arm that comes back later. */
+
 /* What kind of socket, and what keeps it safe. */
 struct endpoint_options {
 	int type;                     /* ZMQ_PUB, ... */
@@ -47,6 +51,23 @@ MUST_CHECK int endpoint_receive(struct endpoint *p, struct endpoint_message *m, 
 
 /* Sends all parts or none; a full queue drops the message, counts it and returns -EAGAIN. Blocks: no. */
 MUST_CHECK int endpoint_send(struct endpoint *p, const struct endpoint_message *m);
+
+/* Who asked: kept by the caller as long as the request is unanswered. Copying it is fine. */
+struct endpoint_peer {
+	uint8_t n;
+	bool delimiter;               /* REQ, or a DEALER that imitates one */
+	uint8_t identity[255];        /* ZMQ_ROUTING_ID is at most 255 bytes */
+};
+
+/* ROUTER: the next request. body[*n] lives until the next receive on this endpoint. Works with REQ and with DEALER, with and
+ * without the empty delimiter. 1: a request, 0: nothing there; what is no request is dropped, counted and passed over.
+ * Thread: its owner. Blocks: no. Allocates: inside libzmq only. */
+MUST_CHECK int endpoint_receive_request(struct endpoint *p, struct endpoint_peer *peer, const uint8_t **body, size_t *n,
+		struct errbuf *e);
+
+/* ROUTER: answers that peer. A peer that has gone is no error. -EAGAIN: its queue is full, counted.
+ * Thread: its owner. Blocks: no. */
+MUST_CHECK int endpoint_send_reply(struct endpoint *p, const struct endpoint_peer *peer, const uint8_t *body, size_t n);
 
 struct endpoint_counters {
 	uint64_t received, sent, dropped_send, malformed;

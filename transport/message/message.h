@@ -116,13 +116,16 @@ struct message_status {
 
 /* Declares for every row of messages.def (name, struct):
  *   int message_<name>_encode(const struct message_<name> *m, uint8_t *out, size_t capacity, size_t *n, struct errbuf *e);
- *       -ENOSPC when it does not fit
+ *       -ENOSPC when it does not fit, -EINVAL when a number is not finite
  *   int message_<name>_decode(struct message_<name> *m, const uint8_t *bytes, size_t n, struct errbuf *e); */
 #define MESSAGE(name) \
 	MUST_CHECK int message_##name##_encode(const struct message_##name *m, uint8_t *out, size_t capacity, size_t *n, struct errbuf *e); \
 	MUST_CHECK int message_##name##_decode(struct message_##name *m, const uint8_t *bytes, size_t n, struct errbuf *e);
 #include "transport/message/messages.def"
 #undef MESSAGE
+
+/* The status map without v, from, seq and stamp_ns (m->head is 0): what the control request `status` is answered with. */
+MUST_CHECK int message_status_decode_reply(struct message_status *m, const uint8_t *bytes, size_t n, struct errbuf *e);
 
 /* Names as they stand on the wire ("AUTO", "reflex", "policy", "jpeg", "fresh"); NULL for a value outside the enum. */
 const char *mode_name(enum mode m);

@@ -1,0 +1,326 @@
+/* setup.c - see setup.h. */
+#include "daemon/setup.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/sys/clock.h"
+#include "robots/model/model.h"
+
+static void copy_text(char *out, size_t capacity, const char *text)
+{
+	snprintf(out, capacity, "%s", text);
+}
+
+const struct config_camera *setup_camera(const struct config *c, uint32_t camera)
+{
+	if (camera >= c->policy_cameras.n)
+		return NULL;
+	for (uint32_t i = 0; i < c->n_cameras; i++)
+		if (strcmp(c->camera[i].name, c->policy_cameras.name[camera]) == 0)
+			return &c->camera[i];
+	return NULL;
+}
+
+/* ---- arms ---- */
+
+static int find_model(struct robot_model *out, const struct config_robot *r, uint32_t arm, struct errbuf *e)
+{
+	const struct robot_model *model = robot_model_find(r->model);
+	char known[256] = "";
+
+	if (model) {
+		*out = *model;
+		return 0;
+	}
+	for (uint32_t i = 0; robot_model_name(i); i++)
+		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i > 0 ? ", " : "", robot_model_name(i));
+	return fail(e, -EINVAL, "robots[%u].model: \"%s\" is not known: want one of %s", arm, r->model, known);
+}
+
+static int take_home(struct arm_setup *a, const struct config_robot *r, uint32_t arm, struct errbuf *e)
+{
+	if (r->home.n == 0) {
+		memcpy(a->home_rad, a->model.home_rad, sizeof a->home_rad);
+		return 0;
+	}
+	if (r->home.n != a->model.dof)
+		return fail(e, -EINVAL, "robots[%u].home: has %u angles: want %u, the joints of model %s", arm, r->home.n,
+				a->model.dof, a->model.name);
+	for (uint32_t j = 0; j < a->model.dof; j++) {
+		double q = r->home.value[j];
+
+		if (!(q >= a->model.q_min_rad[j] && q <= a->model.q_max_rad[j]))
+			return fail(e, -EINVAL, "robots[%u].home[%u]: %g rad: want %g..%g rad, the joint's limits", arm, j, q,
+					a->model.q_min_rad[j], a->model.q_max_rad[j]);
+		a->home_rad[j] = q;
+	}
+	return 0;
+}
+
+static int take_tcp(struct pose *tcp, const struct config_robot *r, uint32_t arm, struct errbuf *e)
+{
+	double norm = 0.0;
+
+	if (r->tcp.n != 7)
+		return fail(e, -EINVAL, "robots[%u].tcp: has %u numbers: want 7, x y z in m and the quaternion x y z w", arm,
+				r->tcp.n);
+	for (uint32_t i = 3; i < 7; i++)
+		norm += r->tcp.value[i] * r->tcp.value[i];
+	norm = sqrt(norm);
+	if (!(fabs(norm - 1.0) <= 1e-3)) /* messages.md section 4 */
+		return fail(e, -EINVAL, "robots[%u].tcp: the quaternion's norm is %g: want 1 within 0.001", arm, norm);
+	memcpy(tcp->p_m, r->tcp.value, sizeof tcp->p_m);
+	for (uint32_t i = 0; i < 4; i++)
+		tcp->q_xyzw[i] = r->tcp.value[3 + i] / norm;
+	return 0;
+}
+
+static int take_box(struct arm_setup *a, const struct config_robot *r, uint32_t arm, struct errbuf *e)
+{
+	if (r->workspace_min.n != 3 || r->workspace_max.n != 3)
+		return fail(e, -EINVAL, "robots[%u].workspace_min and workspace_max: have %u and %u numbers: want 3, x y z in m",
+				arm, r->workspace_min.n, r->workspace_max.n);
+	for (uint32_t i = 0; i < 3; i++) {
+		a->box_min_m[i] = r->workspace_min.value[i];
+		a->box_max_m[i] = r->workspace_max.value[i];
+		if (!(a->box_min_m[i] < a->box_max_m[i]))
+			return fail(e, -EINVAL, "robots[%u].workspace_min[%u]: %g m: want less than workspace_max, %g m", arm, i,
+					a->box_min_m[i], a->box_max_m[i]);
+	}
+	return 0;
+}
+
+/* This arm's slice of the action vector: 6 for an end-effector, one per joint otherwise, and one for a gripper. */
+static int take_actions(struct arm_setup *a, const struct config *c, uint32_t arm, struct errbuf *e)
+{
+	const struct config_robot *r = &c->robot[arm];
+	bool joints = c->policy_action_space == ACTION_JOINT_DELTA || c->policy_action_space == ACTION_JOINT_ABSOLUTE;
+	uint32_t motion = joints ? a->model.dof : 6u;
+	bool gripper = c->policy_gripper_kind != 0;
+	uint32_t want = motion + (gripper ? 1u : 0u);
+	uint32_t found = r->action_dims > 0 ? (uint32_t)r->action_dims : want;
+
+	if (found != want && !(gripper && found == motion))
+		return fail(e, -EINVAL, "robots[%u].action_dims: %u: want %u (%u of the action space%s)", arm, found, want,
+				motion, gripper ? ", 1 of the gripper" : "");
+	a->action_first = (uint32_t)r->action_first;
+	a->action_count = found;
+	a->has_gripper = found > motion;
+	if (a->has_gripper && !(a->gripper_max_m > 0.0))
+		return fail(e, -EINVAL, "robots[%u].gripper_max_m: 0 m, and model %s has no gripper: want its opening, or "
+				"policy.gripper.kind: none, or action_dims: %u", arm, a->model.name, motion);
+	if (a->action_first + found > ACTION_DIM_MAX)
+		return fail(e, -EINVAL, "robots[%u].action_first: %u + %u actions: want at most %d in all", arm, a->action_first,
+				found, ACTION_DIM_MAX);
+	return 0;
+}
+
+static int take_arm(struct arm_setup *a, const struct config *c, uint32_t arm, int64_t period_ns, struct errbuf *e)
+{
+	const struct config_robot *r = &c->robot[arm];
+	int rc = find_model(&a->model, r, arm, e);
+
+	if (rc < 0)
+		return rc;
+	copy_text(a->name, sizeof a->name, r->name);
+	if (a->name[0] == '\0' || strlen(r->name) >= sizeof a->name)
+		return fail(e, -EINVAL, "robots[%u].name: \"%s\": want 1 to %d bytes", arm, r->name, NAME_BYTES - 1);
+	a->output = r->output == 0 ? OUTPUT_JOINT : OUTPUT_POSE;
+	a->gripper_max_m = r->gripper_max_m > 0.0 ? r->gripper_max_m : a->model.gripper_max_m;
+	a->playout_ns = r->playout_ms > 0 ? r->playout_ms * NS_PER_MS : 2 * period_ns;
+	a->floor_m = r->floor_m;
+	a->limit_scale = r->limit_scale;
+	a->tracking_error_rad = r->tracking_error_rad;
+	a->tcp_v_max_m_s = r->tcp_v_max_m_s;
+	if ((rc = take_home(a, r, arm, e)) < 0 || (rc = take_tcp(&a->tcp, r, arm, e)) < 0)
+		return rc;
+	if ((rc = take_box(a, r, arm, e)) < 0)
+		return rc;
+	return take_actions(a, c, arm, e);
+}
+
+static int check_arms_apart(const struct control_setup *s, struct errbuf *e)
+{
+	for (uint32_t i = 0; i < s->n_arms; i++) {
+		for (uint32_t j = 0; j < i; j++) {
+			const struct arm_setup *a = &s->arm[j], *b = &s->arm[i];
+
+			if (strcmp(a->name, b->name) == 0)
+				return fail(e, -EINVAL, "robots[%u].name: \"%s\" is robots[%u]'s already", i, b->name, j);
+			if (a->action_first < b->action_first + b->action_count
+					&& b->action_first < a->action_first + a->action_count)
+				return fail(e, -EINVAL, "robots[%u].action_first: actions %u..%u are shared with robots[%u]", i,
+						b->action_first, b->action_first + b->action_count - 1, j);
+		}
+	}
+	return 0;
+}
+
+static int take_arms(struct control_setup *s, const struct config *c, struct errbuf *e)
+{
+	if (c->n_robots == 0)
+		return fail(e, -EINVAL, "robots: empty: want at least one arm");
+	s->n_arms = c->n_robots;
+	for (uint32_t i = 0; i < s->n_arms; i++) {
+		int rc = take_arm(&s->arm[i], c, i, s->period_ns, e);
+
+		if (rc < 0)
+			return rc;
+		if (s->arm[i].action_first + s->arm[i].action_count > s->action_dim)
+			s->action_dim = s->arm[i].action_first + s->arm[i].action_count;
+	}
+	return check_arms_apart(s, e);
+}
+
+/* ---- cameras, actions, execution ---- */
+
+static int take_cameras(struct control_setup *s, const struct config *c, struct errbuf *e)
+{
+	if (c->policy_cameras.n == 0 || c->policy_cameras.n > CAMERAS_MAX)
+		return fail(e, -EINVAL, "policy.cameras: has %u names: want 1 to %d", c->policy_cameras.n, CAMERAS_MAX);
+	s->n_cameras = c->policy_cameras.n;
+	for (uint32_t i = 0; i < s->n_cameras; i++) {
+		const struct config_camera *camera = setup_camera(c, i);
+
+		if (!camera)
+			return fail(e, -EINVAL, "policy.cameras[%u]: \"%s\" has no section under cameras", i,
+					c->policy_cameras.name[i]);
+		copy_text(s->camera_name[i], sizeof s->camera_name[i], camera->name);
+		s->camera_max_age_ns[i] = camera->max_age_ms * NS_PER_MS;
+	}
+	return 0;
+}
+
+static int take_action_scale(struct control_setup *s, const struct config *c, struct errbuf *e)
+{
+	const struct config_reals *scale = &c->policy_action_scale;
+
+	if (scale->n != 0 && scale->n != s->action_dim)
+		return fail(e, -EINVAL, "policy.action_scale: has %u numbers: want %u, the actions of all arms", scale->n,
+				s->action_dim);
+	for (uint32_t i = 0; i < ACTION_DIM_MAX; i++)
+		s->action_scale[i] = i < scale->n ? scale->value[i] : 1.0;
+	return 0;
+}
+
+static struct gripper_setup take_gripper(const struct config *c)
+{
+	return (struct gripper_setup){
+		.binary = c->policy_gripper_kind == 1,
+		.open_is_high = c->policy_gripper_polarity == 0,
+		.threshold = c->policy_gripper_threshold,
+		.hysteresis = c->policy_gripper_hysteresis,
+		.dwell_ns = c->policy_gripper_dwell_ms * NS_PER_MS,
+		.action_closed = c->policy_gripper_action_closed,
+		.action_open = c->policy_gripper_action_open,
+	};
+}
+
+int setup_control(struct control_setup *s, const struct config *c, struct errbuf *e)
+{
+	int steps = c->execution_steps > 0 ? c->execution_steps : (c->policy_action_chunk + 1) / 2;
+	int rc;
+
+	*s = (struct control_setup){
+		.period_ns = NS_PER_S / c->control_rate_hz,
+		.state_max_age_ns = c->control_state_max_age_ms * NS_PER_MS,
+		.action_space = (enum action_space)c->policy_action_space,
+		.rotation = (enum rotation_form)c->policy_rotation,
+		.delta_reference = (enum delta_reference)c->policy_delta_reference,
+		.delta_frame = (enum delta_frame)c->policy_delta_frame,
+		.action_dt_ns = (int64_t)llround((double)NS_PER_S / c->policy_action_hz),
+		.gripper = take_gripper(c),
+		.method = (enum execution_method)c->execution_method,
+		.execution_steps = (uint32_t)(steps < c->policy_action_chunk ? steps : c->policy_action_chunk),
+		.ensemble_m = c->execution_ensemble_m,
+		.blend_ns = c->execution_blend_ms * NS_PER_MS,
+		.starve_ns = c->execution_starve_ms * NS_PER_MS,
+		.old_instruction_ns = c->execution_old_instruction_ms * NS_PER_MS,
+		.speed_default = c->speed_default,
+		.valid_for_ns = c->control_valid_for_ms * NS_PER_MS,
+	};
+	if ((rc = take_cameras(s, c, e)) < 0 || (rc = take_arms(s, c, e)) < 0)
+		return rc;
+	return take_action_scale(s, c, e);
+}
+
+/* ---- policy ---- */
+
+struct choice {
+	const char *key;
+	char *out;
+	size_t capacity;
+};
+
+/* keys.def holds the names of a choice; config_visit is what turns an index back into its name. */
+static void take_choice(void *context, const char *key, const char *value)
+{
+	struct choice *wanted = context;
+
+	if (strcmp(key, wanted->key) == 0)
+		copy_text(wanted->out, wanted->capacity, value);
+}
+
+static void name_of_choice(const struct config *c, const char *key, char *out, size_t capacity)
+{
+	struct choice wanted = { key, out, capacity };
+
+	out[0] = '\0';
+	config_visit(c, take_choice, &wanted);
+}
+
+static struct policy_picture_steps picture_steps(const struct config_camera *camera)
+{
+	return (struct policy_picture_steps){
+		.rotate_180 = camera->rotate_180,
+		.jpeg_round_trip = camera->jpeg_round_trip,
+		.resize_height = (uint32_t)camera->resize_height,
+		.resize_width = (uint32_t)camera->resize_width,
+		.center_crop = camera->center_crop,
+	};
+}
+
+void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other_processors)
+{
+	*s = (struct policy_setup){ 0 };
+	name_of_choice(c, "policy.decoder", s->decoder, sizeof s->decoder);
+	name_of_choice(c, "policy.backend", s->backend, sizeof s->backend);
+	s->options = (struct policy_options){
+		.model = c->policy_model,
+		.heads = c->policy_heads[0] ? c->policy_heads : NULL,
+		.decoder = s->decoder,
+		.backend = s->backend,
+		.precision = (enum policy_precision)c->policy_precision,
+		.steps = (uint32_t)c->policy_steps,
+		.algorithm = (enum policy_algorithm)c->policy_algorithm,
+		.top_k = (uint32_t)c->policy_top_k,
+		.action_vocabulary_only = c->policy_vocabulary == 1,
+		.action_chunk = (uint32_t)c->policy_action_chunk,
+		.unnorm_key = c->policy_unnorm_key[0] ? c->policy_unnorm_key : NULL,
+		.system_line = c->policy_system,
+		.question = c->policy_question,
+		.lowercase_instruction = c->policy_lowercase,
+		.n_pictures = c->policy_cameras.n,
+		.max_picture_width = (uint32_t)c->camera_max_width,
+		.max_picture_height = (uint32_t)c->camera_max_height,
+		.threads = c->policy_threads > 0 ? (uint32_t)c->policy_threads : other_processors,
+	};
+	for (uint32_t i = 0; i < s->options.n_pictures && i < POLICY_PICTURES_MAX; i++)
+		s->options.picture[i] = picture_steps(setup_camera(c, i));
+}
+
+int setup_check_policy(const struct control_setup *s, const struct config *c, const struct policy_info *info,
+		struct errbuf *e)
+{
+	if (info->action_dim != s->action_dim)
+		return fail(e, -EINVAL, "%s: robots take %u actions per step (policy.action_space, policy.gripper.kind, "
+				"robots[].action_dims), the checkpoint's statistics \"%s\" have %u", c->path, s->action_dim,
+				info->unnorm_key ? info->unnorm_key : "", info->action_dim);
+	if (info->action_chunk > CHUNK_STEPS_MAX)
+		return fail(e, -EINVAL, "%s: policy.action_chunk: %u: want at most %d", c->path, info->action_chunk,
+				CHUNK_STEPS_MAX);
+	return 0;
+}

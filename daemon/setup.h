@@ -1,0 +1,33 @@
+/* setup.h - from the configuration to what the stages and the policy are set up with: names become indices, defaults of the
+ * robot model are filled in, and what does not fit together is refused with the key's name. Knows no thread and no socket. */
+#ifndef DREAMVLA_DAEMON_SETUP_H
+#define DREAMVLA_DAEMON_SETUP_H
+
+#include "config/config.h"
+#include "daemon/flow.h"
+#include "daemon/sys/error.h"
+#include "policy/policy.h"
+
+/* Options of the policy together with the texts they point to. */
+struct policy_setup {
+	struct policy_options options;
+	char decoder[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
+};
+
+/* Configuration of the camera that is number `camera` of policy.cameras, or NULL.
+ * Thread: any. Allocates: no. Blocks: no. */
+const struct config_camera *setup_camera(const struct config *c, uint32_t camera);
+
+/* -EINVAL names the key: unknown robot model (with the known ones), wrong length of home or tcp, action_dims that the action
+ * space does not have, two arms that share an action. Thread: start-up. Allocates: no. Blocks: no. */
+MUST_CHECK int setup_control(struct control_setup *s, const struct config *c, struct errbuf *e);
+
+/* `other_processors`: what policy.threads 0 stands for. *s points into c. Thread: start-up. Allocates: no. Blocks: no. */
+void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other_processors);
+
+/* Does the checkpoint have as many actions per step as the arms take? -EINVAL names key, found and wanted.
+ * Thread: start-up. Allocates: no. Blocks: no. */
+MUST_CHECK int setup_check_policy(const struct control_setup *s, const struct config *c, const struct policy_info *info,
+		struct errbuf *e);
+
+#endif

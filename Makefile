@@ -119,6 +119,14 @@ $B/flags: FORCE
 
 unit: $(UNIT)
 
+# Counts the heap's use by thread and caller; loaded into the programs by tests and benchmarks only.
+preload: $B/tests/preload/count_malloc.so
+
+$B/tests/preload/count_malloc.so: tests/preload/count_malloc.c $B/flags
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) $(CFLAGS) -shared -fPIC -pthread $< -ldl -o $@
+
 deps:
 	@tests/deps.sh $(PACKAGES)
 
@@ -128,19 +136,23 @@ demo: deps
 	@$B/dreamvla-bench demo --programs $B
 
 check: deps
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory all unit preload
 	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh quick
 
-check-full: check
+check-full: check check-extra
+
+# What check-full adds; .ci/run asks for it after check has run.
+check-extra: check-sanitizers lint
+
+check-sanitizers:
 	@$(MAKE) --no-print-directory check SAN=address,undefined
-	@$(MAKE) --no-print-directory lint
 
 lint: deps
 	@$(MAKE) --no-print-directory all
 	@B=$B tests/lint/run.sh
 
 bench: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all preload
 	@$B/dreamvla-bench control --programs $B
 
 install: all
@@ -154,6 +166,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit deps demo check check-full lint bench install clean FORCE
+.PHONY: all unit preload deps demo check check-full check-extra check-sanitizers lint bench install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

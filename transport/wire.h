@@ -10,7 +10,6 @@
 #ifndef DREAMVLA_TRANSPORT_WIRE_H
 #define DREAMVLA_TRANSPORT_WIRE_H
 
-#include <msgpack/pack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -46,7 +46,7 @@ SOURCES_robots := $(filter-out %/main.c,$(wildcard robots/*.c robots/arm/*.c rob
 SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/ctl/*.c daemon/bench/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml
-LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl
+LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl -lgomp
 LIBS_transport := -lzmq -lmsgpackc
 LIBS_daemon := -lsystemd -ljansson
 

@@ -1,0 +1,160 @@
+/* compute.h - the operations that Dream-VLA is written in, as one table per backend (backends.def).
+ *
+ * The network hands over views of activations, which lie in the backend's own memory and precision, and weights as the checkpoint
+ * stores them. It must not know which backend runs it. Rounding: with POLICY_BF16 every operation rounds its result to bfloat16
+ * (nearest even) where PyTorch would with bfloat16 tensors, and float32 weights are rounded first; with POLICY_FP32 nothing is.
+ *
+ * Errors are sticky: operations return nothing, the first failure is kept and `finish` returns it. All members are called by the
+ * thread that uses the policy. Nothing but create, take and reserve allocates (the matrix library may, inside itself). */
+#ifndef DREAMVLA_POLICY_COMPUTE_COMPUTE_H
+#define DREAMVLA_POLICY_COMPUTE_COMPUTE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/sys/error.h"
+#include "policy/policy.h"
+#include "policy/weights.h"
+
+struct compute; /* one instance of a backend, with its memory */
+
+/* A weight as stored: [rows][columns], row-major. A vector has one row. data NULL: absent (an optional bias). */
+struct compute_matrix {
+	const void *data;
+	enum tensor_type type;
+	uint32_t rows, columns;
+};
+
+/* Activations in the backend's memory: `rows` rows of `columns` values, `stride` values from row to row. */
+struct compute_view {
+	uint8_t *at;
+	uint32_t rows, columns, stride;
+	uint32_t value_bytes;
+};
+
+/* What happens to y = x W^T + b (rounded) before it is stored; each result is rounded again. */
+enum compute_epilogue {
+	COMPUTE_STORE,      /* out = y */
+	COMPUTE_GELU,       /* out = gelu(y), the exact one with erf */
+	COMPUTE_QUICK_GELU, /* out = y * sigmoid(1.702 y); each of the three steps is rounded, as the original writes it */
+	COMPUTE_SILU,       /* out = y * sigmoid(y) */
+	COMPUTE_ADD,        /* out = out + y: the residual stream */
+	COMPUTE_MULTIPLY,   /* out = out * y: the gated MLP */
+};
+
+/* Where a rotary embedding rounds: in the middle (the decoder: cosine, sine, products, sum) or at the end only (vision). */
+enum compute_rotation { COMPUTE_ROTATE_ROUNDED, COMPUTE_ROTATE_WIDE };
+
+struct compute_attention {
+	struct compute_view q;      /* [length][heads * head_size] */
+	struct compute_view k, v;   /* [length][kv_heads * head_size] */
+	struct compute_view out;    /* [length][heads * head_size] */
+	uint32_t heads, kv_heads, head_size;
+	const uint32_t *segment;    /* [n_segments] lengths that add up to `length`; attention stays within a segment */
+	uint32_t n_segments;
+};
+
+/* The best token of a row of logits and how sure it is. Probabilities are those of a softmax over the row. */
+struct compute_choice {
+	int32_t token;              /* column, the first one of equals; -1: the row holds a NaN */
+	float probability, second;  /* of the best and the second best token */
+	float negative_entropy;     /* sum of p * log(p + 1e-10) */
+};
+
+struct compute_options {
+	enum policy_precision precision;
+	uint32_t threads;           /* 0: as the library chooses */
+	uint32_t max_rows;          /* most rows of x in `linear` */
+	uint32_t max_inner;         /* widest x in `linear`, longest weight vector */
+	uint32_t max_segment;       /* longest attention segment */
+	uint32_t max_outer;         /* most columns of logits */
+};
+
+struct compute_backend {
+	const char *name;
+	uint32_t value_bytes;       /* of one activation */
+
+	/* -ENOMEM, -ENOTSUP (no such device, precision unknown here). */
+	int (*create)(struct compute **out, const struct compute_options *options, struct errbuf *e);
+	void (*destroy)(struct compute *c); /* accepts NULL */
+
+	/* Size first, then place with the same calls (daemon/sys/arena.h): take ..., reserve, take ..., freeze. */
+	struct compute_view (*take)(struct compute *c, uint32_t rows, uint32_t columns);
+	int (*reserve)(struct compute *c, struct errbuf *e);
+	void (*freeze)(struct compute *c);
+	uint64_t (*memory_bytes)(const struct compute *c);
+
+	/* host [rows][columns] -> out, rounded to the precision; and back, as float. download waits for its value. */
+	void (*upload)(struct compute *c, const float *host, struct compute_view out);
+	void (*download)(struct compute *c, struct compute_view x, float *host);
+	void (*zero)(struct compute *c, struct compute_view out);
+	void (*copy)(struct compute *c, struct compute_view x, struct compute_view out);
+
+	/* Rows ids[0..out.rows) of table [vocabulary][columns] -> out. Ids lie in the table. */
+	void (*embed)(struct compute *c, struct compute_matrix table, const int32_t *ids, struct compute_view out);
+
+	/* x [M][K], w [N][K], b [1][N] or absent, out [M][N]. x and out may not overlap. */
+	void (*linear)(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
+			enum compute_epilogue epilogue, struct compute_view out);
+
+	/* (x - mean) / sqrt(variance + eps) * w + b per row; w, b [1][columns]. */
+	void (*layer_norm)(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b, double eps,
+			struct compute_view out);
+
+	/* x / sqrt(mean(x^2) + eps), rounded, times w, rounded. */
+	void (*rms_norm)(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out);
+
+	/* host cosines and sines [rows][half] of the angles -> table [rows][2 * half], cosines first; float whatever the precision
+	 * (take it with the columns this needs), rounded for COMPUTE_ROTATE_ROUNDED. */
+	void (*upload_angles)(struct compute *c, const float *cosine, const float *sine, enum compute_rotation rotation,
+			struct compute_view table);
+
+	/* In place per head of size 2 * half: x_j, x_j+half -> x_j cos - x_j+half sin, x_j+half cos + x_j sin (rotate-half form).
+	 * x [rows][heads * 2 * half]; table as above, its row r belongs to x's row r. */
+	void (*rotary)(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table,
+			enum compute_rotation rotation);
+
+	/* softmax(q k^T / sqrt(head_size)) v per segment and head, float softmax; head h uses key/value head h * kv_heads / heads. */
+	void (*attention)(struct compute *c, const struct compute_attention *a);
+
+	/* Column of each row's largest value, the first one of equals; -1 where the row holds a NaN. token [x.rows] on the host, valid at return. */
+	void (*argmax)(struct compute *c, struct compute_view x, int32_t *token);
+
+	/* Softmax over each row; top_k > 0: over its top_k largest logits only. choice [x.rows] on the host, valid at return. */
+	void (*choose)(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
+
+	/* Waits for everything; 0, or the first failure since the last call. */
+	int (*finish)(struct compute *c, struct errbuf *e);
+};
+
+/* The backend of this name, or NULL with the list of those there are in e. Thread: any. Allocates: no. */
+const struct compute_backend *compute_backend_find(const char *name, struct errbuf *e);
+
+/* Rows [first, first + count) and columns [first, first + count) of a view. */
+static inline struct compute_view compute_rows(struct compute_view v, uint32_t first, uint32_t count)
+{
+	assert(first + count <= v.rows && "rows outside of a view");
+	v.at += (uint64_t)first * v.stride * v.value_bytes;
+	v.rows = count;
+	return v;
+}
+
+static inline struct compute_view compute_columns(struct compute_view v, uint32_t first, uint32_t count)
+{
+	assert(first + count <= v.columns && "columns outside of a view");
+	v.at += (uint64_t)first * v.value_bytes;
+	v.columns = count;
+	return v;
+}
+
+/* The same contiguous values as rows of `columns` values. */
+static inline struct compute_view compute_reshape(struct compute_view v, uint32_t columns)
+{
+	assert(v.stride == v.columns && (uint64_t)v.rows * v.columns % columns == 0 && "reshape of scattered rows");
+	v.rows = (uint32_t)((uint64_t)v.rows * v.columns / columns);
+	v.columns = v.stride = columns;
+	return v;
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* cpu.c - the cpu backend's life cycle, memory and copies; its arithmetic lies in the files beside. */
+#include "policy/compute/cpu/cpu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void lay_out_scratch(struct compute *c)
+{
+	const struct compute_options *o = &c->options;
+	size_t tile = (size_t)TILE_ROWS_MIN * o->max_inner;
+
+	c->weight = arena_take(&c->scratch, tile > TILE_FLOATS ? tile : TILE_FLOATS, sizeof *c->weight);
+	c->product = arena_take(&c->scratch, (size_t)o->max_rows * TILE_ROWS, sizeof *c->product);
+	c->first = arena_take(&c->scratch, o->max_inner > TILE_ROWS ? o->max_inner : TILE_ROWS, sizeof *c->first);
+	c->second = arena_take(&c->scratch, o->max_inner, sizeof *c->second);
+	c->score = arena_take(&c->scratch, (size_t)ATTENTION_ROWS * o->max_segment, sizeof *c->score);
+	c->row = arena_take(&c->scratch, o->max_outer, sizeof *c->row);
+}
+
+static void cpu_destroy(struct compute *c)
+{
+	if (!c)
+		return;
+	arena_finish(&c->scratch);
+	arena_finish(&c->memory);
+	free(c);
+}
+
+static int cpu_create(struct compute **out, const struct compute_options *options, struct errbuf *e)
+{
+	struct compute *c = calloc(1, sizeof *c);
+	int rc;
+
+	if (!c)
+		return fail(e, -ENOMEM, "cpu backend: out of memory");
+	c->options = *options;
+	c->round = options->precision == POLICY_BF16;
+	lay_out_scratch(c);
+	if ((rc = arena_reserve(&c->scratch, "cpu backend", e)) < 0) {
+		cpu_destroy(c);
+		return rc;
+	}
+	lay_out_scratch(c);
+	arena_freeze(&c->scratch);
+	*out = c;
+	return 0;
+}
+
+static struct compute_view cpu_take(struct compute *c, uint32_t rows, uint32_t columns)
+{
+	float *at = arena_take(&c->memory, (size_t)rows * columns, sizeof *at);
+
+	return (struct compute_view){ (uint8_t *)(void *)at, rows, columns, columns, sizeof *at };
+}
+
+static int cpu_reserve(struct compute *c, struct errbuf *e)
+{
+	return arena_reserve(&c->memory, "cpu backend: activations", e);
+}
+
+static void cpu_freeze(struct compute *c)
+{
+	arena_freeze(&c->memory);
+}
+
+static uint64_t cpu_memory_bytes(const struct compute *c)
+{
+	return c->memory.size + c->scratch.size;
+}
+
+static void cpu_upload(struct compute *c, const float *host, struct compute_view out)
+{
+	for (uint32_t r = 0; r < out.rows; r++) {
+		float *to = cpu_row(out, r);
+		const float *from = host + (size_t)r * out.columns;
+
+		for (uint32_t i = 0; i < out.columns; i++)
+			to[i] = cpu_round(c, from[i]);
+	}
+}
+
+static void cpu_download(struct compute *c, struct compute_view x, float *host)
+{
+	(void)c;
+	for (uint32_t r = 0; r < x.rows; r++)
+		memcpy(host + (size_t)r * x.columns, cpu_row(x, r), x.columns * sizeof *host);
+}
+
+static void cpu_zero(struct compute *c, struct compute_view out)
+{
+	(void)c;
+	for (uint32_t r = 0; r < out.rows; r++)
+		memset(cpu_row(out, r), 0, out.columns * sizeof(float));
+}
+
+static void cpu_copy(struct compute *c, struct compute_view x, struct compute_view out)
+{
+	(void)c;
+	assert(x.rows == out.rows && x.columns == out.columns && "copy between different shapes");
+	for (uint32_t r = 0; r < x.rows; r++)
+		memcpy(cpu_row(out, r), cpu_row(x, r), x.columns * sizeof(float));
+}
+
+static void cpu_embed(struct compute *c, struct compute_matrix table, const int32_t *ids, struct compute_view out)
+{
+	for (uint32_t r = 0; r < out.rows; r++) {
+		assert(ids[r] >= 0 && (uint32_t)ids[r] < table.rows && "id outside of the embedding table");
+		cpu_widen(c, table, (size_t)ids[r] * table.columns, table.columns, cpu_row(out, r));
+	}
+}
+
+static int cpu_finish(struct compute *c, struct errbuf *e)
+{
+	int error = c->error;
+
+	c->error = 0;
+	return error ? fail(e, error, "cpu backend: the matrix library (oneDNN) refused a product: out of memory?") : 0;
+}
+
+const struct compute_backend compute_backend_cpu = {
+	.name = "cpu",
+	.value_bytes = sizeof(float),
+	.create = cpu_create,
+	.destroy = cpu_destroy,
+	.take = cpu_take,
+	.reserve = cpu_reserve,
+	.freeze = cpu_freeze,
+	.memory_bytes = cpu_memory_bytes,
+	.upload = cpu_upload,
+	.download = cpu_download,
+	.zero = cpu_zero,
+	.copy = cpu_copy,
+	.embed = cpu_embed,
+	.linear = cpu_linear,
+	.layer_norm = cpu_layer_norm,
+	.rms_norm = cpu_rms_norm,
+	.upload_angles = cpu_upload_angles,
+	.rotary = cpu_rotary,
+	.attention = cpu_attention,
+	.argmax = cpu_argmax,
+	.choose = cpu_choose,
+	.finish = cpu_finish,
+};

@@ -1,0 +1,89 @@
+/* cpu.h - private to the cpu backend: the instance, its scratch memory, and how numbers are rounded and widened.
+ *
+ * Activations are float in both precisions; with POLICY_BF16 they only ever hold bfloat16 values. */
+#ifndef DREAMVLA_POLICY_COMPUTE_CPU_CPU_H
+#define DREAMVLA_POLICY_COMPUTE_CPU_CPU_H
+
+#include <string.h>
+
+#include "daemon/sys/arena.h"
+#include "policy/compute/compute.h"
+
+/* Rows of weights that are widened and multiplied at a time: at most TILE_ROWS, and fewer when rows are long, so that a tile
+ * (4 MiB) stays in the second- or third-level cache between widening and multiplying. */
+enum { TILE_ROWS = 512, TILE_ROWS_MIN = 16, TILE_FLOATS = 1 << 20, ATTENTION_ROWS = 128 };
+
+struct compute {
+	struct compute_options options;
+	bool round;                 /* POLICY_BF16 */
+	bool threads_set;
+	int error;                  /* first failure of the matrix library, -errno */
+	struct arena scratch;       /* the five below */
+	float *weight;              /* [tile][K] */
+	float *product;             /* [max_rows][tile] */
+	float *first, *second;      /* [max_inner] widened vectors */
+	float *score;               /* [ATTENTION_ROWS][max_segment] */
+	float *row;                 /* [max_outer] */
+	struct arena memory;        /* activations */
+};
+
+static inline float bits_float(uint32_t bits)
+{
+	float x;
+
+	memcpy(&x, &bits, sizeof x);
+	return x;
+}
+
+static inline uint32_t float_bits(float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	return bits;
+}
+
+/* Nearest bfloat16, ties to even; NaN stays NaN, too large becomes infinite. */
+static inline float round_bf16(float x)
+{
+	uint32_t bits = float_bits(x);
+	uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+	bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+
+	return bits_float(nan ? 0x7fc00000u : rounded);
+}
+
+static inline float cpu_round(const struct compute *c, float x)
+{
+	return c->round ? round_bf16(x) : x;
+}
+
+static inline float *cpu_row(struct compute_view v, uint32_t row)
+{
+	return (float *)(void *)v.at + (size_t)row * v.stride;
+}
+
+/* n weights from element `first` of m, as float in the instance's precision: out [n]. */
+void cpu_widen(const struct compute *c, struct compute_matrix m, size_t first, size_t n, float *out);
+
+/* The same as cpu_widen, or the weights themselves where that changes nothing. */
+const float *cpu_weights(const struct compute *c, struct compute_matrix m, size_t first, size_t n, float *scratch);
+
+/* out [m][n] = a [m][k] b [k][n] (or b [n][k] transposed), leading dimensions as given; failures stick in c. */
+void cpu_product(struct compute *c, bool transposed, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda,
+		const float *b, uint32_t ldb, float *out, uint32_t ldc);
+
+void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
+		enum compute_epilogue epilogue, struct compute_view out);
+void cpu_layer_norm(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b, double eps,
+		struct compute_view out);
+void cpu_rms_norm(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out);
+void cpu_upload_angles(struct compute *c, const float *cosine, const float *sine, enum compute_rotation rotation,
+		struct compute_view table);
+void cpu_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table,
+		enum compute_rotation rotation);
+void cpu_attention(struct compute *c, const struct compute_attention *a);
+void cpu_argmax(struct compute *c, struct compute_view x, int32_t *token);
+void cpu_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
+
+#endif

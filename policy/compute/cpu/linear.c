@@ -1,0 +1,127 @@
+/* linear.c - weights to float, matrix products by oneDNN, and what follows a product.
+ *
+ * oneDNN 2.6 has neither a bfloat16 product without AVX-512 nor one of float by bfloat16, so weights are widened a tile of output
+ * rows at a time and multiplied by dnnl_sgemm, which takes any shape without preparing anything. */
+#include "policy/compute/cpu/cpu.h"
+
+#include <errno.h>
+#include <math.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <omp.h>
+
+static void widen_bf16(const uint16_t *from, size_t n, float *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = bits_float((uint32_t)from[i] << 16);
+}
+
+/* Binary16: moving exponent and fraction into place leaves the exponent 112 too small, which one product repairs, subnormal
+ * numbers included; an exponent of all ones becomes one again. */
+static void widen_f16(const uint16_t *from, size_t n, float *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t magnitude = from[i] & 0x7fffu;
+		uint32_t bits = float_bits(bits_float(magnitude << 13) * 0x1p112f);
+		uint32_t special = magnitude >= 0x7c00u ? 0x7f800000u : 0u;
+
+		out[i] = bits_float(bits | special | (uint32_t)(from[i] & 0x8000u) << 16);
+	}
+}
+
+void cpu_widen(const struct compute *c, struct compute_matrix m, size_t first, size_t n, float *out)
+{
+	if (m.type == TENSOR_F32)
+		memcpy(out, (const float *)m.data + first, n * sizeof *out);
+	else if (m.type == TENSOR_BF16)
+		widen_bf16((const uint16_t *)m.data + first, n, out);
+	else
+		widen_f16((const uint16_t *)m.data + first, n, out);
+	if (c->round && m.type != TENSOR_BF16)
+		for (size_t i = 0; i < n; i++)
+			out[i] = round_bf16(out[i]);
+}
+
+const float *cpu_weights(const struct compute *c, struct compute_matrix m, size_t first, size_t n, float *scratch)
+{
+	if (m.type == TENSOR_F32 && !c->round)
+		return (const float *)m.data + first;
+	cpu_widen(c, m, first, n, scratch);
+	return scratch;
+}
+
+void cpu_product(struct compute *c, bool transposed, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda,
+		const float *b, uint32_t ldb, float *out, uint32_t ldc)
+{
+	/* The number of threads belongs to the calling thread, which is not the one that created the policy. */
+	if (!c->threads_set && c->options.threads)
+		omp_set_num_threads((int)c->options.threads);
+	c->threads_set = true;
+	dnnl_status_t status = dnnl_sgemm('N', transposed ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, 0.0f, out, ldc);
+
+	if (status != dnnl_success && !c->error)
+		c->error = status == dnnl_out_of_memory ? -ENOMEM : -EIO;
+}
+
+static float sigmoid(float x)
+{
+	return 1.0f / (1.0f + expf(-x));
+}
+
+/* One row of products y [n] -> out [n]; bias may be NULL. */
+static void store_row(const struct compute *c, const float *y, const float *bias, enum compute_epilogue epilogue, uint32_t n,
+		float *out)
+{
+	const float half_root = 0.70710678118654752f; /* sqrt(1/2) */
+
+	for (uint32_t i = 0; i < n; i++) {
+		float value = cpu_round(c, bias ? y[i] + bias[i] : y[i]);
+
+		switch (epilogue) {
+		case COMPUTE_STORE:
+			break;
+		case COMPUTE_GELU:
+			value = 0.5f * value * (1.0f + erff(value * half_root));
+			break;
+		case COMPUTE_QUICK_GELU:
+			value *= cpu_round(c, sigmoid(cpu_round(c, 1.702f * value)));
+			break;
+		case COMPUTE_SILU:
+			value *= sigmoid(value);
+			break;
+		case COMPUTE_ADD:
+			value += out[i];
+			break;
+		case COMPUTE_MULTIPLY:
+			value *= out[i];
+			break;
+		}
+		out[i] = cpu_round(c, value);
+	}
+}
+
+static uint32_t tile_rows(uint32_t inner)
+{
+	uint32_t rows = TILE_FLOATS / inner;
+
+	if (rows > TILE_ROWS)
+		return TILE_ROWS;
+	return rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows;
+}
+
+void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
+		enum compute_epilogue epilogue, struct compute_view out)
+{
+	uint32_t step = tile_rows(w.columns);
+
+	assert(x.columns == w.columns && out.rows == x.rows && out.columns == w.rows && "linear: shapes do not fit");
+	assert(x.rows <= c->options.max_rows && x.columns <= c->options.max_inner && "linear: larger than announced");
+	for (uint32_t first = 0; first < w.rows; first += step) {
+		uint32_t n = w.rows - first < step ? w.rows - first : step;
+		const float *weight = cpu_weights(c, w, (size_t)first * w.columns, (size_t)n * w.columns, c->weight);
+		const float *bias = b.data ? cpu_weights(c, b, first, n, c->first) : NULL;
+
+		cpu_product(c, true, x.rows, n, w.columns, cpu_row(x, 0), x.stride, weight, w.columns, c->product, n);
+		for (uint32_t r = 0; r < x.rows; r++)
+			store_row(c, c->product + (size_t)r * n, bias, epilogue, n, cpu_row(out, r) + first);
+	}
+}

@@ -1,0 +1,79 @@
+#include "robots/sim/renderer.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "robots/sim/raster.h"
+#include "robots/sim/scene.h"
+
+enum { SIDE_MIN = 16 };
+
+struct renderer {
+	struct raster *raster;
+};
+
+int renderer_create(struct renderer **out, uint32_t width, uint32_t height, struct errbuf *e)
+{
+	if (width < SIDE_MIN || height < SIDE_MIN || width > RASTER_SIDE_MAX || height > RASTER_SIDE_MAX)
+		return fail(e, -EINVAL, "size %ux%u: each side must be %d..%d pixels", width, height, SIDE_MIN, RASTER_SIDE_MAX);
+	struct renderer *r = calloc(1, sizeof *r);
+	if (!r || raster_create(&r->raster, width, height) < 0) {
+		renderer_destroy(r);
+		return fail(e, -ENOMEM, "renderer: no memory for pictures of %ux%u", width, height);
+	}
+	*out = r;
+	return 0;
+}
+
+void renderer_destroy(struct renderer *r)
+{
+	if (!r)
+		return;
+	raster_destroy(r->raster);
+	free(r);
+}
+
+static struct camera_view look_at(struct vec eye, struct vec at, double angle_rad)
+{
+	struct frame f = { .p = eye, .ez = vec_unit(vec_sub(at, eye)) };
+
+	f.ex = vec_unit(vec_cross(f.ez, (struct vec){ 0, 0, 1 }));
+	f.ey = vec_cross(f.ez, f.ex);
+	return (struct camera_view){ f, 0.5 / tan(angle_rad / 2) };
+}
+
+/* In front of the hand, tilted a little back towards the finger tips. */
+static struct camera_view on_wrist(const struct world *w)
+{
+	const double tilt = 0.32, angle_rad = 1.30;
+	struct frame f[WORLD_FRAMES];
+	uint32_t n = world_frames(w->model, w->q_rad, f);
+	struct frame hand = world_hand_frame(&f[n - 1]), eye;
+
+	eye.p = frame_point(&hand, 0.072, 0, 0.050);
+	eye.ex = hand.ey;
+	eye.ez = vec_sub(vec_scale(hand.ez, cos(tilt)), vec_scale(hand.ex, sin(tilt)));
+	eye.ey = vec_cross(eye.ez, eye.ex);
+	return (struct camera_view){ eye, 0.5 / tan(angle_rad / 2) };
+}
+
+void renderer_draw(struct renderer *r, const struct world *w, enum sim_camera camera, uint8_t *rgb)
+{
+	struct camera_view view = camera == SIM_CAMERA_WRIST ? on_wrist(w) :
+			look_at((struct vec){ 1.25, -0.60, 1.15 }, (struct vec){ 0.30, 0, 0.16 }, 0.86);
+
+	raster_begin(r->raster, &view, scene_background());
+	scene_draw(r->raster, w);
+	raster_finish(r->raster, rgb);
+}
+
+const char *sim_camera_name(enum sim_camera camera)
+{
+	static const char *const name[SIM_CAMERA_COUNT] = {
+		[SIM_CAMERA_OVERHEAD] = "overhead",
+		[SIM_CAMERA_WRIST] = "wrist",
+	};
+
+	return (unsigned)camera < SIM_CAMERA_COUNT ? name[camera] : NULL;
+}

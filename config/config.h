@@ -27,6 +27,7 @@ struct config_reals {
 #define INT(key, field, unit, low, high, preset, help) int32_t field;
 #define REAL(key, field, unit, low, high, preset, help) double field;
 #define TEXT(key, field, preset, help) char field[CONFIG_TEXT_BYTES];
+#define PATH(key, field, preset, help) char field[CONFIG_TEXT_BYTES];
 #define CHOICE(key, field, names, preset, help) int32_t field;
 #define NAMES(key, field, preset, help) struct config_names field;
 #define REALS(key, field, unit, low, high, preset, help) struct config_reals field;
@@ -59,6 +60,7 @@ struct config {
 #undef INT
 #undef REAL
 #undef TEXT
+#undef PATH
 #undef CHOICE
 #undef NAMES
 #undef REALS

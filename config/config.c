@@ -65,7 +65,7 @@ static uint32_t line_of(const struct yaml_tree *tree, const char *text)
 		char name[KEY_VALUE_BYTES];
 		size_t n;
 
-		yaml_path(&tree->node[i], NULL, name, sizeof name);
+		yaml_node_path(&tree->node[i], NULL, name, sizeof name);
 		n = strlen(name);
 		if (n > best && strncmp(text, name, n) == 0 && strchr(":.[", text[n])) {
 			best = n;
@@ -96,7 +96,7 @@ int config_read(struct config *out, const char *path, struct errbuf *e)
 
 	if (strlen(path) >= sizeof c.path)
 		return fail(e, -EINVAL, "%s: the path is longer than %zu bytes", path, sizeof c.path - 1);
-	rc = yaml_read(&tree, path, e);
+	rc = yaml_tree_read(&tree, path, e);
 	if (rc < 0)
 		return rc;
 	config_defaults(&c);
@@ -106,7 +106,7 @@ int config_read(struct config *out, const char *path, struct errbuf *e)
 		rc = resolve_paths(&c, path, e);
 	if (rc == 0)
 		rc = check_whole(&c, path, &tree, e);
-	yaml_free(&tree);
+	yaml_tree_free(&tree);
 	if (rc == 0)
 		*out = c;
 	return rc;

@@ -25,7 +25,7 @@ static int refuse(const struct loading *l, const struct yaml_node *node, const c
 	va_start(arguments, format);
 	vsnprintf(what, sizeof what, format, arguments);
 	va_end(arguments);
-	yaml_path(node, NULL, name, sizeof name);
+	yaml_node_path(node, NULL, name, sizeof name);
 	return fail(l->e, -EINVAL, "%s:%u: %s: %s", l->path, node->line, name, what);
 }
 
@@ -114,7 +114,7 @@ static int take_node(const struct loading *l, const struct yaml_node *node, cons
 	char name[PATH_BYTES], place[PATH_BYTES] = "";
 	const struct key *key;
 
-	yaml_path(node, above, name, sizeof name);
+	yaml_node_path(node, above, name, sizeof name);
 	key = key_find(scope, name);
 	if (key)
 		return take_key(l, node, key, object);
@@ -124,7 +124,7 @@ static int take_node(const struct loading *l, const struct yaml_node *node, cons
 		return refuse_section(l, node, scope, name);
 	}
 	if (above->parent) {
-		yaml_path(above, NULL, place, sizeof place);
+		yaml_node_path(above, NULL, place, sizeof place);
 		strncat(place, ".", sizeof place - strlen(place) - 1);
 	}
 	return refuse_unknown(l, node, scope, name, place);

@@ -11,7 +11,7 @@
 
 static void range_text(const struct key *key, char *out, size_t bytes)
 {
-	snprintf(out, bytes, "%g..%g%s%s", key->low, key->high, key->unit[0] ? " " : "", key->unit);
+	snprintf(out, bytes, "%.10g..%.10g%s%s", key->low, key->high, key->unit[0] ? " " : "", key->unit);
 }
 
 static void choices_text(const struct key *key, char *out, size_t bytes)

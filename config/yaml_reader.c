@@ -226,7 +226,7 @@ static void ensure_root(struct yaml_tree *tree)
 		tree->node[tree->n++] = (struct yaml_node){ .kind = YAML_IS_MAP, .line = 1 };
 }
 
-int yaml_read(struct yaml_tree *tree, const char *path, struct errbuf *e)
+int yaml_tree_read(struct yaml_tree *tree, const char *path, struct errbuf *e)
 {
 	struct building b = { .path = path, .tree = tree, .e = e };
 	uint8_t *bytes = malloc(YAML_FILE_BYTES_MAX + 1);
@@ -247,19 +247,19 @@ int yaml_read(struct yaml_tree *tree, const char *path, struct errbuf *e)
 	if (rc == 0)
 		ensure_root(tree);
 	else
-		yaml_free(tree);
+		yaml_tree_free(tree);
 	free(bytes);
 	return rc;
 }
 
-void yaml_free(struct yaml_tree *tree)
+void yaml_tree_free(struct yaml_tree *tree)
 {
 	free(tree->node);
 	free(tree->pool);
 	*tree = (struct yaml_tree){ 0 };
 }
 
-void yaml_path(const struct yaml_node *node, const struct yaml_node *above, char *out, size_t bytes)
+void yaml_node_path(const struct yaml_node *node, const struct yaml_node *above, char *out, size_t bytes)
 {
 	const struct yaml_node *way[YAML_DEPTH_MAX + 1];
 	uint32_t n = 0;

@@ -2,6 +2,7 @@
  *
  * A strict subset: one document of maps, lists and plain or quoted scalars. What makes a configuration hard to read or
  * to bound is refused by name: anchors, aliases, merge keys, tags, duplicate keys, deep nesting. Knows nothing of what
+ * to bound is refused by name: anchors, aliases, merge keys, tags, duplicate keys, deep nesting. Knows nothing of what
  * the keys mean. */
 #ifndef DREAMVLA_CONFIG_YAML_READER_H
 #define DREAMVLA_CONFIG_YAML_READER_H
@@ -35,14 +36,14 @@ struct yaml_tree {
 };
 
 /* Reads a whole file. An empty one is an empty map. 0, -ENOENT, -errno of the system, or -EINVAL with "path:line: ...".
- * On error nothing is kept. Thread: any. Allocates: yes (yaml_free). Blocks: on disk. */
-MUST_CHECK int yaml_read(struct yaml_tree *tree, const char *path, struct errbuf *e);
+ * On error nothing is kept. Thread: any. Allocates: yes (yaml_tree_free). Blocks: on disk. */
+MUST_CHECK int yaml_tree_read(struct yaml_tree *tree, const char *path, struct errbuf *e);
 
 /* Accepts a zeroed tree. Thread: any. */
-void yaml_free(struct yaml_tree *tree);
+void yaml_tree_free(struct yaml_tree *tree);
 
 /* The way from `above` (not itself named) down to the node: policy.gripper.kind, robots[1].name. Cut when too long.
  * Thread: any. Allocates: no. Blocks: no. */
-void yaml_path(const struct yaml_node *node, const struct yaml_node *above, char *out, size_t bytes);
+void yaml_node_path(const struct yaml_node *node, const struct yaml_node *above, char *out, size_t bytes);
 
 #endif

@@ -22,7 +22,7 @@ struct manifest_decoder {
 struct manifest_vision {
 	uint32_t blocks, width, heads, head_size, mlp; /* head_size = width / heads, a multiple of 4 */
 	uint32_t patch, merge, temporal, channels;
-	uint32_t output;           /* vision_config.hidden_size = the decoder's hidden size */
+	uint32_t output;           /* vision_config.hidden_size: what the merger gives and the projector takes */
 };
 
 /* From 8-bit picture to patches (preprocessor_config.json). */

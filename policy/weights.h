@@ -7,24 +7,10 @@
 #define DREAMVLA_POLICY_WEIGHTS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "daemon/sys/error.h"
-
-enum { TENSOR_RANK_MAX = 6 };
-
-enum tensor_type { TENSOR_BF16, TENSOR_F16, TENSOR_F32, TENSOR_TYPE_COUNT };
-
-/* One tensor, row-major and contiguous, little-endian. `name` and `data` live as long as the file they come from;
- * `data` is aligned to its element at least. */
-struct tensor {
-	const char *name;
-	enum tensor_type type;
-	uint32_t rank;
-	uint64_t shape[TENSOR_RANK_MAX];
-	const void *data;
-};
+#include "policy/tensor.h"
 
 struct weights;
 
@@ -47,9 +33,5 @@ bool weights_has(const struct weights *w, const char *name);
 
 /* Sum of all tensors' bytes. Thread: any. Allocates: no. Blocks: no. */
 uint64_t weights_bytes(const struct weights *w);
-
-/* Bytes of one element (2, 2, 4) and the name of the type as safetensors spells it. Thread: any. */
-uint32_t tensor_type_bytes(enum tensor_type type);
-const char *tensor_type_name(enum tensor_type type);
 
 #endif

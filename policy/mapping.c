@@ -1,0 +1,69 @@
+/* mapping.c - see mapping.h. */
+#include "policy/mapping.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int map_descriptor(struct mapping *m, int descriptor, struct errbuf *e)
+{
+	struct stat status;
+	void *data;
+
+	if (fstat(descriptor, &status) < 0)
+		return fail(e, -errno, "%s: %s", m->path, strerror(errno));
+	if (!S_ISREG(status.st_mode))
+		return fail(e, -EINVAL, "%s: is not a regular file", m->path);
+	m->n_bytes = (size_t)status.st_size;
+	if (m->n_bytes == 0)
+		return 0;
+	data = mmap(NULL, m->n_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+	if (data == MAP_FAILED)
+		return fail(e, -errno, "%s: cannot map %zu bytes: %s", m->path, m->n_bytes, strerror(errno));
+	m->data = data;
+	return 0;
+}
+
+int mapping_open(struct mapping *out, const char *path, struct errbuf *e)
+{
+	struct mapping m = { .path = strdup(path) };
+	int descriptor, rc;
+
+	if (!m.path)
+		return fail(e, -ENOMEM, "%s: out of memory", path);
+	descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block here */
+	if (descriptor < 0) {
+		rc = fail(e, -errno, "%s: %s", path, strerror(errno));
+		free(m.path);
+		return rc;
+	}
+	rc = map_descriptor(&m, descriptor, e);
+	close(descriptor);
+	if (rc < 0)
+		mapping_close(&m);
+	else
+		*out = m;
+	return rc;
+}
+
+void mapping_close(struct mapping *m)
+{
+	if (m->data)
+		munmap((void *)(uintptr_t)m->data, m->n_bytes);
+	free(m->path);
+	*m = (struct mapping){ 0 };
+}
+
+int path_join(char out[PATH_BYTES], const char *directory, const char *name, struct errbuf *e)
+{
+	int n = snprintf(out, PATH_BYTES, "%s/%s", directory, name);
+
+	if (n < 0 || n >= PATH_BYTES)
+		return fail(e, -ENAMETOOLONG, "path of %s is longer than %d bytes", name, PATH_BYTES - 1);
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* mapping.h - one file of a checkpoint, mapped read-only.
+ *
+ * Nothing is copied: a checkpoint of 16 GB costs address space, and memory only where it is read. A mapped file that
+ * is cut short while in use raises SIGBUS; replace checkpoints by renaming, never in place. */
+#ifndef DREAMVLA_POLICY_MAPPING_H
+#define DREAMVLA_POLICY_MAPPING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/sys/error.h"
+
+enum { PATH_BYTES = 4096 };
+
+struct mapping {
+	char *path;
+	const uint8_t *data;       /* NULL when the file is empty */
+	size_t n_bytes;
+};
+
+/* Maps a regular file. -errno of open or mmap, with the path in the text; -EINVAL: not a regular file.
+ * Thread: any. Allocates: yes. Blocks: on disk. */
+MUST_CHECK int mapping_open(struct mapping *out, const char *path, struct errbuf *e);
+
+/* Accepts a zeroed mapping. */
+void mapping_close(struct mapping *m);
+
+/* "<directory>/<name>". -ENAMETOOLONG. Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int path_join(char out[PATH_BYTES], const char *directory, const char *name, struct errbuf *e);
+
+#endif

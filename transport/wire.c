@@ -362,6 +362,15 @@ const char *wire_describe(const struct wire_value *v, char *out, size_t capacity
 	return out;
 }
 
+int wire_error_at(int rc, struct wire_text key, struct errbuf *e)
+{
+	if (rc >= 0 || !e)
+		return rc;
+	struct errbuf inner = *e;
+
+	return fail(e, rc, "%.*s: %.900s", key.n < 64 ? (int)key.n : 64, key.at, inner.text);
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
 /* msgpack-c's write callback: its result is ignored here, `full` remembers. */

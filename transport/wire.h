@@ -79,6 +79,9 @@ size_t wire_text_copy(struct wire_text t, char *out, size_t capacity);
 /* "a text of 5 bytes", "-1", "an array of 3": for error texts. out has `capacity` bytes. */
 const char *wire_describe(const struct wire_value *v, char *out, size_t capacity);
 
+/* Puts "key: " in front of the error's text when rc is negative; returns rc. e may be NULL. */
+MUST_CHECK int wire_error_at(int rc, struct wire_text key, struct errbuf *e);
+
 /* Length of the longest prefix of at[n] that is UTF-8 without zero bytes (RFC 3629: no surrogates, no overlong forms). */
 size_t wire_utf8_prefix(const char *at, size_t n);
 

@@ -59,17 +59,6 @@ static int take_entry(struct wire_reader *r, struct request *q, struct request_e
 	}
 }
 
-/* Puts "key: " in front of what went wrong. */
-static int at_key(int rc, struct wire_text key, struct errbuf *e)
-{
-	struct errbuf inner;
-
-	if (rc >= 0 || !e)
-		return rc;
-	inner = *e;
-	return fail(e, rc, "%.*s: %.900s", key.n < 64 ? (int)key.n : 64, key.at, inner.text);
-}
-
 int request_decode(struct request *q, const uint8_t *bytes, size_t n, struct errbuf *e)
 {
 	struct wire_reader r;
@@ -93,7 +82,7 @@ int request_decode(struct request *q, const uint8_t *bytes, size_t n, struct err
 		*entry = (struct request_entry){ .n_numbers = 0 };
 		rc = pool_add(q, key, &entry->key_at, e);
 		if (rc == 0)
-			rc = at_key(take_entry(&r, q, entry, e), key, e);
+			rc = wire_error_at(take_entry(&r, q, entry, e), key, e);
 		if (rc < 0)
 			return rc;
 		q->n++;

@@ -15,6 +15,7 @@ struct building {
 	struct yaml_node *open[YAML_DEPTH_MAX]; /* maps and lists that are not closed yet */
 	uint32_t depth;
 	const char *key; /* read, its value not yet; NULL: none */
+	uint32_t key_line;
 	uint32_t documents;
 	struct errbuf *e;
 };
@@ -66,6 +67,7 @@ static int take_key(struct building *b, const yaml_event_t *event, const char *t
 	if (twin)
 		return refuse(b, event, "%s: given twice, first in line %u", text, twin->line);
 	b->key = text;
+	b->key_line = (uint32_t)event->start_mark.line + 1;
 	return 0;
 }
 
@@ -85,8 +87,8 @@ static int add_node(struct building *b, const yaml_event_t *event, enum yaml_kin
 		return refuse(b, event, "found %s, want a map of keys (\"control:\", \"policy:\", ...)",
 				kind == YAML_IS_LIST ? "a list" : "a single value");
 	*out = &tree->node[tree->n++];
-	**out = (struct yaml_node){ .kind = kind, .line = (uint32_t)event->start_mark.line + 1, .key = b->key,
-		.index = parent ? parent->n : 0, .parent = parent };
+	**out = (struct yaml_node){ .kind = kind, .key = b->key, .index = parent ? parent->n : 0, .parent = parent,
+		.line = b->key ? b->key_line : (uint32_t)event->start_mark.line + 1 };
 	if (parent)
 		parent->n++;
 	b->key = NULL;

@@ -2,7 +2,6 @@
  *
  * A strict subset: one document of maps, lists and plain or quoted scalars. What makes a configuration hard to read or
  * to bound is refused by name: anchors, aliases, merge keys, tags, duplicate keys, deep nesting. Knows nothing of what
- * to bound is refused by name: anchors, aliases, merge keys, tags, duplicate keys, deep nesting. Knows nothing of what
  * the keys mean. */
 #ifndef DREAMVLA_CONFIG_YAML_READER_H
 #define DREAMVLA_CONFIG_YAML_READER_H
@@ -19,7 +18,7 @@ enum yaml_kind { YAML_IS_SCALAR, YAML_IS_MAP, YAML_IS_LIST };
 
 struct yaml_node {
 	enum yaml_kind kind;
-	uint32_t line;    /* 1-based */
+	uint32_t line;    /* of its key, or of itself; 1-based */
 	const char *key;  /* in its parent map, else NULL */
 	const char *text; /* of a scalar, UTF-8, ends with a zero and holds no other */
 	bool quoted;      /* "200" is a text, 200 a number */

@@ -87,7 +87,7 @@ int process_start(struct process_group *g, const struct process_options *o, stru
 		return fail(e, -ENOSPC, "%s: at most %d programs at a time", o->name, PROCESSES_MAX);
 	snprintf(path, sizeof path, "%s%s%s", o->programs ? o->programs : "", o->programs ? "/" : "", o->name);
 	*p = (struct process){ .name = o->name };
-	if ((size_t)snprintf(log, sizeof log, "%s/%s.log", g->folder, o->name) >= sizeof log)
+	if ((size_t)snprintf(log, sizeof log, "%s/%u-%s.log", g->folder, g->n, o->name) >= sizeof log)
 		return fail(e, -ENAMETOOLONG, "%s: the path is too long", g->folder);
 	memcpy(p->log, log, sizeof log);
 	list_arguments(path, o->arguments, argv);

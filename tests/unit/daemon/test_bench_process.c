@@ -86,7 +86,7 @@ static void test_stubborn_program_is_killed_with_its_children(void **state)
 	(void)state;
 	start_shell(&g, "trap '' TERM; sleep 600 & echo $!; while :; do sleep 0.05; done", NULL);
 	group = g.process[0].pid;
-	snprintf(path, sizeof path, "%s/sh.log", g.folder);
+	snprintf(path, sizeof path, "%s/0-sh.log", g.folder);
 	for (int i = 0; i < 1000 && !strchr(line, '\n'); i++) {
 		FILE *f = fopen(path, "r");
 

@@ -1,0 +1,64 @@
+/* bench_session.h - one whole set-up for a measurement: dreamvla-sim, dreamvla-arm and dreamvlad started from one
+ * configuration, heard through the status socket and told what to do through the control socket, then ended. */
+#ifndef DREAMVLA_DAEMON_BENCH_BENCH_SESSION_H
+#define DREAMVLA_DAEMON_BENCH_BENCH_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "daemon/bench/bench_process.h"
+#include "daemon/sys/error.h"
+#include "transport/endpoint.h"
+#include "transport/message/message.h"
+
+struct session_options {
+	const char *programs;       /* folder of the programs; NULL: PATH */
+	const char *config;         /* file */
+	const char *count_malloc;   /* library to preload into dreamvlad, or NULL */
+};
+
+struct session {
+	struct config config;
+	struct process_group group;
+	void *zmq;
+	struct endpoint *status_socket;
+	bool has_status;
+	int64_t status_ns;          /* when `status` arrived, CLOCK_MONOTONIC */
+	struct message_status status;
+};
+
+/* From now on SIGINT and SIGTERM wait until session_step asks for them, so that what was started is always ended.
+ * Thread: main, before any other. */
+void session_hold_signals(void);
+
+/* Reads the configuration, makes sure that nobody has its addresses, starts the programs and listens to the status.
+ * -EADDRINUSE names the address. On an error nothing runs any more. Allocates: yes. Blocks: no. */
+MUST_CHECK int session_start(struct session **out, const struct session_options *o, struct errbuf *e);
+
+/* Waits up to wait_ms for the next status. 1: s->status is new, 0: there was none, -ECHILD: a program has ended (which, and its
+ * last words), -EINTR: SIGINT or SIGTERM came. */
+MUST_CHECK int session_step(struct session *s, int wait_ms, struct errbuf *e);
+
+/* Waits for a status in which the mode is no longer BOOT. -ETIMEDOUT says what the last one said. */
+MUST_CHECK int session_wait_ready(struct session *s, int64_t wait_ms, struct errbuf *e);
+
+/* Sends the instruction, then asks for AUTO until it is granted; prints what is still missing whenever that changes.
+ * -ETIMEDOUT says what was missing last. */
+MUST_CHECK int session_enter_auto(struct session *s, const char *instruction, int64_t wait_ms, struct errbuf *e);
+
+/* Asks a control socket for something without fields and reads the reply. -ETIMEDOUT, or the server's error as -EPROTO. */
+MUST_CHECK int session_ask(struct session *s, const char *address, const char *command, uint8_t *answer, size_t capacity,
+		size_t *n, struct errbuf *e);
+
+/* Ends what was started. Returns how many programs did not end well; their names go into e. Frees s; accepts NULL.
+ * explain: print the ends of the logs and keep them. Blocks: some seconds at most. */
+int session_stop(struct session *s, bool explain, struct errbuf *e);
+
+/* One of status.counters by name; false when there is none of that name. */
+bool session_counter(const struct message_status *m, const char *name, uint64_t *value);
+
+/* One of status.stages by name, or NULL. */
+const struct status_stage *session_stage(const struct message_status *m, const char *name);
+
+#endif

@@ -21,6 +21,7 @@ enum {
 	STATE_DIM_MAX = 64,
 	NAME_BYTES = 32,          /* names of arms, cameras and models, with the terminating zero */
 	INSTRUCTION_BYTES = 1025, /* 1,024 bytes of text and the terminating zero */
+	ANSWERS_RECENT = 16,
 	ALL_ARMS = 0xffff,        /* `arm` of a command that is meant for every arm */
 };
 
@@ -241,6 +242,7 @@ struct setpoint {
 	enum target_source source;
 	double q_rad[DOF_MAX];
 	double dq_rad_s[DOF_MAX];
+	double ddq_rad_s2[DOF_MAX];
 	bool has_gripper;
 	double gripper_m;
 	uint64_t chunk;
@@ -316,6 +318,7 @@ struct control_report {
 	bool clear_stop;           /* together with wants_attach: only after an operator's reset */
 	uint32_t attach_ticket;    /* counts up with every such wish */
 	struct control_answer answer;
+	struct control_answer recent[ANSWERS_RECENT]; /* the newest answers, slot ticket % ANSWERS_RECENT: several commands in one tick */
 };
 
 /* What the policy thread must know about control; newest wins. */

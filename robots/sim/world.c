@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "daemon/stage/geometry.h"
+#include "daemon/stage/kinematics.h"
 #include "robots/sim/push.h"
 
 /* Servo: critically damped, 1/SERVO_RAD_S = 3 ms, as fast as a stiff position controller of a real arm. */
@@ -98,22 +100,23 @@ static void servo_step(struct world *w, double dt_s)
 	}
 }
 
+static struct frame frame_from_pose(const struct pose *p)
+{
+	double r[3][3];
+
+	quat_to_matrix(p->q_xyzw, r);
+	return (struct frame){ { p->p_m[0], p->p_m[1], p->p_m[2] }, { r[0][0], r[1][0], r[2][0] },
+		{ r[0][1], r[1][1], r[2][1] }, { r[0][2], r[1][2], r[2][2] } };
+}
+
 uint32_t world_frames(const struct robot_model *m, const double *q_rad, struct frame out[WORLD_FRAMES])
 {
-	out[0] = (struct frame){ .ex = { 1, 0, 0 }, .ey = { 0, 1, 0 }, .ez = { 0, 0, 1 } };
-	for (uint32_t i = 0; i <= m->dof; i++) {
-		const struct dh_row *row = i < m->dof ? &m->dh[i] : &m->flange;
-		const struct frame *f = &out[i];
-		double theta = row->offset_rad + (i < m->dof ? q_rad[i] : 0.0);
-		double ca = cos(row->alpha_rad), sa = sin(row->alpha_rad);
-		struct frame t = { .p = vec_add(f->p, vec_scale(f->ex, row->a_m)), .ex = f->ex };
+	struct pose link[DOF_MAX + 1];
 
-		t.ey = vec_add(vec_scale(f->ey, ca), vec_scale(f->ez, sa));
-		t.ez = vec_sub(vec_scale(f->ez, ca), vec_scale(f->ey, sa));
-		t = frame_turned_z(&t, theta);
-		t.p = vec_add(t.p, vec_scale(t.ez, row->d_m));
-		out[i + 1] = t;
-	}
+	kinematics_link_poses(m, q_rad, link);
+	out[0] = (struct frame){ .ex = { 1, 0, 0 }, .ey = { 0, 1, 0 }, .ez = { 0, 0, 1 } };
+	for (uint32_t i = 0; i <= m->dof; i++)
+		out[i + 1] = frame_from_pose(&link[i]);
 	return m->dof + 2;
 }
 

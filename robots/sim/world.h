@@ -66,7 +66,7 @@ void world_init(struct world *w, const struct world_options *o);
 void world_step(struct world *w, const struct world_command *command, int64_t dt_ns);
 
 /* Frames of base, joints 1..dof and flange for the joint angles q: out[0] = base, out[dof + 1] = flange.
- * Craig's Denavit-Hartenberg rows of the model (flow.h). Returns the number of frames. Allocates: no. */
+ * Returns the number of frames. Thread: any. Allocates: no. */
 uint32_t world_frames(const struct robot_model *m, const double *q_rad, struct frame out[WORLD_FRAMES]);
 
 /* Frame of the hand on a flange: the Franka Hand is mounted turned by -45 degrees; its fingers slide along y, the

@@ -1,0 +1,155 @@
+/* main.c - dreamvla-sim: command line only. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "daemon/sys/log.h"
+#include "robots/sim/picture.h"
+#include "robots/sim/sim_process.h"
+#include "robots/sim/world_wire.h"
+
+static const char USAGE[] =
+	"dreamvla-sim - a simulated table-top: a Franka, four blocks, an overhead and a wrist camera\n"
+	"\n"
+	"  dreamvla-sim [--config FILE] [options]                  run in real time\n"
+	"  dreamvla-sim --picture FILE [--camera NAME] [options]   write what a camera sees (.jpg or PPM) and end\n"
+	"\n"
+	"  --config FILE     which cameras are published, and where (cameras.<name>, sockets.cameras)\n"
+	"  --seed N          where the blocks lie (default 1)\n"
+	"  --duration S      end after so many seconds (default: at SIGTERM)\n"
+	"  --world ADDRESS   socket for dreamvla-arm --driver sim (default " WORLD_ADDRESS_DEFAULT ")\n"
+	"  --rate-hz HZ      pictures per second and camera (default 30)\n"
+	"  --size WxH        of the pictures (default 224x224)\n"
+	"  --no-cameras      publish none\n"
+	"  --realtime        SCHED_FIFO for the world's thread, if permitted\n"
+	"  --camera NAME     overhead (default) or wrist, for --picture\n"
+	"  --help\n";
+
+struct arguments {
+	struct sim_options sim;
+	const char *config, *picture;
+	enum sim_camera camera;
+	bool help;
+};
+
+static int parse_number(const char *name, const char *text, double low, double high, double *out, struct errbuf *e)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v >= low && v <= high))
+		return fail(e, -EINVAL, "--%s %s: want a number from %g to %g", name, text, low, high);
+	*out = v;
+	return 0;
+}
+
+static int parse_size(const char *text, struct sim_options *o, struct errbuf *e)
+{
+	char tail;
+
+	if (sscanf(text, "%4ux%4u%c", &o->width, &o->height, &tail) != 2)
+		return fail(e, -EINVAL, "--size %s: want WIDTHxHEIGHT in pixels, e.g. 224x224", text);
+	return 0;
+}
+
+static int parse_seed(const char *text, uint64_t *out, struct errbuf *e)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long v = strtoull(text, &end, 0);
+	if (end == text || *end || errno || *text == '-')
+		return fail(e, -EINVAL, "--seed %s: want a whole number from 0 to 2^64 - 1", text);
+	*out = v;
+	return 0;
+}
+
+static int parse_camera(const char *text, enum sim_camera *out, struct errbuf *e)
+{
+	for (int i = 0; i < SIM_CAMERA_COUNT; i++)
+		if (strcmp(text, sim_camera_name((enum sim_camera)i)) == 0) {
+			*out = (enum sim_camera)i;
+			return 0;
+		}
+	return fail(e, -EINVAL, "--camera %s: want overhead or wrist", text);
+}
+
+static const struct option OPTIONS[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "duration", required_argument, NULL, 'd' },
+	{ "world", required_argument, NULL, 'w' },
+	{ "rate-hz", required_argument, NULL, 'r' },
+	{ "size", required_argument, NULL, 'z' },
+	{ "no-cameras", no_argument, NULL, 'n' },
+	{ "realtime", no_argument, NULL, 'f' },
+	{ "picture", required_argument, NULL, 'p' },
+	{ "camera", required_argument, NULL, 'k' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static int take_option(struct arguments *a, int option, struct errbuf *e)
+{
+	switch (option) {
+	case 'c': a->config = optarg; return 0;
+	case 's': return parse_seed(optarg, &a->sim.seed, e);
+	case 'd': return parse_number("duration", optarg, 0, 1e6, &a->sim.duration_s, e);
+	case 'w': a->sim.world = optarg; return 0;
+	case 'r': return parse_number("rate-hz", optarg, 0.1, 200, &a->sim.rate_hz, e);
+	case 'z': return parse_size(optarg, &a->sim, e);
+	case 'n': a->sim.cameras = false; return 0;
+	case 'f': a->sim.realtime = true; return 0;
+	case 'p': a->picture = optarg; return 0;
+	case 'k': return parse_camera(optarg, &a->camera, e);
+	case 'h': a->help = true; return 0;
+	default: return fail(e, -EINVAL, "dreamvla-sim --help lists the options");
+	}
+}
+
+static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
+{
+	int option, rc = 0;
+
+	while (rc == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
+		rc = take_option(a, option, e);
+	if (rc == 0 && optind < argc)
+		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-sim --help lists them", argv[optind]);
+	return rc;
+}
+
+static int run(struct arguments *a, struct errbuf *e)
+{
+	if (a->picture)
+		return picture_write(&(struct picture_options){ a->picture, a->camera, a->sim.width, a->sim.height, a->sim.seed }, e);
+	config_defaults(&a->sim.config);
+	if (!a->config && a->sim.cameras)
+		return fail(e, -EINVAL, "which cameras? give --config FILE, or --no-cameras");
+	int rc = a->config ? config_read(&a->sim.config, a->config, e) : 0;
+	if (rc == 0)
+		rc = log_set_level(a->sim.config.log_level, e);
+	return rc < 0 ? rc : sim_run(&a->sim, e);
+}
+
+int main(int argc, char **argv)
+{
+	static struct arguments a; /* a configuration is large for a stack */
+	struct errbuf e = { "" };
+
+	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
+		.cameras = true };
+	int rc = parse(&a, argc, argv, &e);
+	if (rc == 0 && a.help) {
+		fputs(USAGE, stdout);
+		return 0;
+	}
+	if (rc == 0)
+		rc = run(&a, &e);
+	if (rc < 0)
+		fprintf(stderr, "dreamvla-sim: %s\n", e.text);
+	return rc < 0 ? 1 : 0;
+}

@@ -1,0 +1,121 @@
+#include "robots/sim/sim_process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <zmq.h>
+
+#include "daemon/sys/clock.h"
+#include "daemon/sys/log.h"
+#include "daemon/sys/rt.h"
+#include "robots/sim/camera_server.h"
+#include "robots/sim/world_server.h"
+
+struct sim {
+	void *zmq_context;
+	struct world_server *world;
+	struct camera_server *cameras;
+	pthread_t thread;
+	bool started;
+};
+
+/* Before any thread starts, so that all of them inherit it and only wait_for_end sees the signals. */
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static void wait_for_end(const sigset_t *set, double duration_s)
+{
+	int64_t end_ns = duration_s > 0 ? clock_monotonic_ns() + (int64_t)(duration_s * 1e9) : INT64_MAX;
+
+	for (int64_t left_ns = 1; left_ns > 0; left_ns = end_ns - clock_monotonic_ns()) {
+		const int64_t part_ns = left_ns < NS_PER_S ? left_ns : NS_PER_S;
+		const struct timespec part = { .tv_sec = part_ns / NS_PER_S, .tv_nsec = part_ns % NS_PER_S };
+
+		if (sigtimedwait(set, NULL, &part) > 0)
+			return;
+	}
+}
+
+static int start_world(struct sim *s, const struct sim_options *o, struct errbuf *e)
+{
+	bool realtime = false;
+
+	s->world = calloc(1, sizeof *s->world);
+	if (!s->world)
+		return fail(e, -ENOMEM, "sim: out of memory");
+	int rc = world_server_init(s->world, &(struct world_server_options){ o->seed, o->world, s->zmq_context }, e);
+	if (rc < 0)
+		return rc;
+	rc = rt_thread_start(&s->thread, &(struct rt_thread_options){ .name = "sim-world", .run = world_server_run,
+			.argument = s->world, .wish = o->realtime ? RT_PREFER : RT_OFF, .priority = o->config.control_priority,
+			.cpu = -1 }, &realtime, e);
+	if (rc < 0)
+		return rc;
+	s->started = true;
+	if (o->realtime && !realtime)
+		log_line(LOG_LEVEL_WARNING, "sim: %s", e->text);
+	return 0;
+}
+
+static int start(struct sim *s, const struct sim_options *o, struct errbuf *e)
+{
+	s->zmq_context = zmq_ctx_new();
+	if (!s->zmq_context)
+		return fail(e, -ENOMEM, "sim: ZeroMQ: %s", zmq_strerror(errno));
+	int rc = start_world(s, o, e);
+	if (rc < 0 || !o->cameras)
+		return rc;
+	return camera_server_create(&s->cameras, &(struct camera_server_options){ .config = &o->config, .world = s->world,
+			.rate_hz = o->rate_hz, .width = o->width, .height = o->height, .zmq_context = s->zmq_context }, e);
+}
+
+static void report(const struct sim *s)
+{
+	struct camera_server_counters c = { 0 };
+
+	if (s->cameras)
+		c = camera_server_counters(s->cameras);
+	log_line(LOG_LEVEL_INFO, "sim: %llu steps, %llu given up, %llu malformed; %llu pictures at %.2f ms each, %llu skipped",
+			(unsigned long long)atomic_load(&s->world->steps), (unsigned long long)atomic_load(&s->world->given_up),
+			(unsigned long long)atomic_load(&s->world->malformed), (unsigned long long)c.pictures,
+			(double)c.draw_ns * 1e-6, (unsigned long long)c.skipped);
+}
+
+/* Accepts whatever start left behind. */
+static void end(struct sim *s)
+{
+	if (s->started) {
+		atomic_store(&s->world->stop, true);
+		pthread_join(s->thread, NULL);
+		report(s);
+	}
+	camera_server_destroy(s->cameras);
+	if (s->world)
+		world_server_finish(s->world);
+	free(s->world);
+	if (s->zmq_context)
+		zmq_ctx_term(s->zmq_context);
+}
+
+int sim_run(const struct sim_options *o, struct errbuf *e)
+{
+	struct sim s = { 0 };
+	sigset_t set;
+
+	block_signals(&set);
+	int rc = start(&s, o, e);
+	if (rc == 0) {
+		log_line(LOG_LEVEL_INFO, "sim: world at %s, seed %llu; cameras %s", o->world, (unsigned long long)o->seed,
+				o->cameras ? o->config.sockets_cameras : "off");
+		wait_for_end(&set, o->duration_s);
+	}
+	end(&s);
+	return rc;
+}

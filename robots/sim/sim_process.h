@@ -1,0 +1,25 @@
+/* sim_process.h - dreamvla-sim as a process: the world's thread, the cameras' thread, and waiting for the end. */
+#ifndef DREAMVLA_ROBOTS_SIM_SIM_PROCESS_H
+#define DREAMVLA_ROBOTS_SIM_SIM_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "daemon/sys/error.h"
+
+struct sim_options {
+	struct config config;      /* cameras.* and sockets.cameras, clock, control.priority */
+	uint64_t seed;
+	double duration_s;         /* 0: until a signal */
+	const char *world;         /* address of the world's socket */
+	double rate_hz;            /* of each camera */
+	uint32_t width, height;
+	bool cameras, realtime;    /* realtime: SCHED_FIFO for the world's thread, if permitted */
+};
+
+/* Runs until SIGTERM, SIGINT or the duration's end; says on standard error where it listens and, at the end, what it did.
+ * 0, or -errno of what could not be started. Thread: main, which blocks those signals for good. Allocates: yes. */
+MUST_CHECK int sim_run(const struct sim_options *o, struct errbuf *e);
+
+#endif

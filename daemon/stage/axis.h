@@ -1,0 +1,49 @@
+/* axis.h - one jerk-limited coordinate that can always stop: a joint, or the clock of a path.
+ *
+ * The state (q, v, a) moves by piecewise constant jerk and is known exactly at every sample, so that finite differences of
+ * the samples are averages of v, a and jerk and never exceed a limit that those keep. The idea of safety: a state is
+ * *admissible* when braking from it as fast as allowed breaks no limit. From an admissible state the first piece of that
+ * braking leads to an admissible state again; so whatever is asked for, there is always a way to stop.
+ * All functions: thread of the owner, allocate no, block no. */
+#ifndef DREAMVLA_DAEMON_STAGE_AXIS_H
+#define DREAMVLA_DAEMON_STAGE_AXIS_H
+
+#include <stdbool.h>
+
+struct axis {
+	double q, v, a;
+};
+
+/* The bound of newer FR3 arms: v <= sqrt(2 decel (q_max - q)) - offset, and mirrored; decel = 0: none. */
+struct axis_limits {
+	double q_min, q_max, v_min, v_max, a_max, j_max;
+	double offset, decel;
+};
+
+/* The state after t_s of constant jerk. */
+struct axis axis_move(const struct axis *s, double jerk, double t_s);
+
+/* Fastest stop within a_max and j_max: how long it takes, and the state t_s into it (standing from its end on). */
+double axis_brake_time_s(const struct axis *s, const struct axis_limits *l);
+struct axis axis_brake(const struct axis *s, const struct axis_limits *l, double t_s);
+
+/* Does braking from s keep every limit? NaN: no. */
+bool axis_admissible(const struct axis *s, const struct axis_limits *l);
+
+/* Velocity bounds at q, with the position-dependent ones. */
+double axis_v_high(const struct axis_limits *l, double q);
+double axis_v_low(const struct axis_limits *l, double q);
+
+/* Jerk that brings s onto the reference, whose state is given for the *end* of the coming sample of dt_s. Linear near it
+ * (triple pole), with nested saturations far from it, so that a distant reference is approached without overshoot worth
+ * mentioning. Not yet admissible: axis_step makes it so. */
+double axis_track(const struct axis *s, const struct axis *reference, const struct axis_limits *l, double dt_s);
+
+/* Jerk that brings v to v_wish. */
+double axis_track_velocity(const struct axis *s, double v_wish, const struct axis_limits *l, double dt_s);
+
+/* Moves s by dt_s with the jerk nearest to the wish (between it and braking) that ends admissible. Returns the share of the
+ * wish that was granted: 1 all, 0 pure braking. A jerk that is not finite brakes. */
+double axis_step(struct axis *s, const struct axis_limits *l, double jerk, double dt_s);
+
+#endif

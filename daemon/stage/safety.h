@@ -1,0 +1,101 @@
+/* safety.h - the only maker of a driver_target. dreamvlad makes targets with safety_step, dreamvla-arm checks the stream it
+ * receives with safety_check; both link this file.
+ *
+ * Per arm, a jerk-limited state (q, v, a) of every joint follows the setpoint; the braking motion of the whole arm from the
+ * newly sent state never leaves joint limits, velocity, acceleration and jerk limits, the workspace box of the TCP, the floor
+ * of the links, or the speed limit of the TCP. What a setpoint asks beyond that is braked, never jumped to; a setpoint that is
+ * not finite brakes. An arm that starts outside a limit (parked beyond a joint limit, below the floor) may move inwards.
+ * Functions: thread of the owner (control, or the arm's own), allocate no, block no. */
+#ifndef DREAMVLA_DAEMON_STAGE_SAFETY_H
+#define DREAMVLA_DAEMON_STAGE_SAFETY_H
+
+#include "daemon/flow.h"
+#include "daemon/stage/axis.h"
+
+/* What was clamped or exceeded; a mask. */
+enum limit {
+	LIMIT_POSITION = 1 << 0,
+	LIMIT_VELOCITY = 1 << 1,
+	LIMIT_ACCELERATION = 1 << 2,
+	LIMIT_JERK = 1 << 3,
+	LIMIT_TCP_SPEED = 1 << 4,
+	LIMIT_WORKSPACE = 1 << 5,
+	LIMIT_FLOOR = 1 << 6,
+	LIMIT_NOT_FINITE = 1 << 7,
+	LIMIT_START = 1 << 8,      /* a first target away from q_d or with a velocity */
+	LIMIT_JOINT = 1 << 9,      /* some joint's wish was not admissible (position, velocity or acceleration ahead) */
+	LIMIT_COUNT = 10,
+};
+
+struct safety {
+	const struct arm_setup *arm;  /* constant */
+	double dt_s;
+	bool seeded;
+	struct axis joint[DOF_MAX];   /* what was sent last */
+	struct axis_limits limits[DOF_MAX];
+	double box_min_m[3], box_max_m[3], floor_m; /* widened to where the arm stood, narrowing again as it comes in */
+	struct pose ee;               /* of what was sent last */
+	double tcp_path_m;            /* ever sent */
+	bool has_gripper;
+	double gripper_m;             /* last commanded, kept for ever */
+	double margin_position, margin_velocity, margin_acceleration, margin_jerk; /* 0..1 left, of the last target */
+};
+
+/* Set-up of one arm; `arm` must outlive s. Not seeded. */
+void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_ns);
+
+/* Takes q_d of the arm as what was sent last, standing. false (and not seeded) when it is not finite. */
+bool safety_seed(struct safety *s, const double *q_d_rad);
+
+/* Forgets: nothing is sent before the next seed. */
+void safety_forget(struct safety *s);
+
+/* When and for whom the target is. */
+struct safety_stamp {
+	uint32_t arm;
+	int64_t t_ns, tick_ns, valid_for_ns;
+	uint32_t epoch;
+};
+
+/* One control period: out is always written; valid = false only when not seeded. Returns the mask of what was clamped. */
+uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct safety_stamp *at, struct driver_target *out);
+
+/* Every joint's velocity and acceleration (nearly) zero. */
+bool safety_standing(const struct safety *s);
+
+/* Is q inside joint limits, workspace and floor as configured? Mask of what is not. */
+uint32_t safety_posture_check(const struct arm_setup *arm, const double *q_rad);
+
+/* ---- the arm's side ---------------------------------------------------------------------------------------------- */
+
+/* Checks a stream of received joint targets against the arm's own limits, as the driver will play it out: cubic Hermite
+ * between neighbours. Zeroed + safety_check_init: the next target counts as a first one. */
+struct safety_check {
+	const struct arm_setup *arm;  /* constant */
+	bool running;
+	int64_t t_ns;
+	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], ddq_rad_s2[DOF_MAX];
+};
+
+struct safety_finding {
+	uint32_t exceeded;            /* mask of enum limit */
+	uint32_t joint;               /* the worst one's joint, where it is a joint's */
+	double value, limit;          /* of the worst one */
+	double change_rad;            /* how far the target would have to be moved to keep every limit */
+	bool refused;                 /* change_rad > 0.01, not finite, outside workspace or floor, or a bad start */
+};
+
+/* Length of play-out with which accelerations are judged may not exceed this; beyond it the next target counts as a first. */
+#define SAFETY_GAP_NS INT64_C(100000000)
+
+/* `arm` must outlive c; limits are arm->model's times arm->limit_scale. */
+void safety_check_init(struct safety_check *c, const struct arm_setup *arm);
+
+/* Forgets: after attach, recovery, guiding, restart, underrun and every refusal. */
+void safety_check_restart(struct safety_check *c);
+
+/* q_d_rad: what the driver commands now, the start that a first target must be near (0.02 rad, nearly no velocity). A refused
+ * target leaves c restarted; an accepted one becomes the neighbour of the next. Times must advance. */
+struct safety_finding safety_check_target(struct safety_check *c, const struct driver_target *t, const double *q_d_rad);
+
+#endif

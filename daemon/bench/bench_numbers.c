@@ -1,0 +1,229 @@
+/* bench_numbers.c - see bench_numbers.h. */
+#include "daemon/bench/bench_numbers.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+/* ---- judging ---------------------------------------------------------------------------------------------------- */
+
+static double share_percent(const struct demo_numbers *n)
+{
+	return 100 * n->auto_share;
+}
+
+static double chunks(const struct demo_numbers *n)
+{
+	return (double)n->chunks;
+}
+
+/* The arm that moved least: every one has to. */
+static double path(const struct demo_numbers *n)
+{
+	double least = n->n_arms > 0 ? n->arm[0].path_m : NAN;
+
+	for (uint32_t i = 1; i < n->n_arms; i++)
+		least = n->arm[i].path_m < least ? n->arm[i].path_m : least;
+	return least;
+}
+
+static double rate_error_percent(const struct demo_numbers *n)
+{
+	return 100 * (n->rate_hz / n->rate_wanted_hz - 1);
+}
+
+/* Of the arm that got the smallest share of the targets that were due. */
+static double received_percent(const struct demo_numbers *n)
+{
+	double due = n->rate_wanted_hz * n->seconds, least = n->n_arms > 0 ? INFINITY : NAN;
+
+	for (uint32_t i = 0; i < n->n_arms; i++)
+		least = fmin(least, 100 * (double)n->arm[i].received / due);
+	return least;
+}
+
+static double limits_exceeded(const struct demo_numbers *n)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < n->n_arms; i++)
+		sum += n->arm[i].limits_exceeded;
+	return n->n_arms > 0 ? (double)sum : NAN;
+}
+
+static double refused(const struct demo_numbers *n)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < n->n_arms; i++)
+		sum += n->arm[i].refused;
+	return n->n_arms > 0 ? (double)sum : NAN;
+}
+
+static double underruns(const struct demo_numbers *n)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < n->n_arms; i++)
+		sum += n->arm[i].underruns;
+	return n->n_arms > 0 ? (double)sum : NAN;
+}
+
+/* Meant for a run of DEMO_SECONDS; `grows` with the length of the run. */
+#define DEMO_SECONDS 20.0
+static const struct criterion {
+	const char *what, *unit;
+	double (*value)(const struct demo_numbers *n);
+	double low, high;
+	bool grows;
+} criteria[DEMO_CRITERIA] = {
+	{ "share of time in AUTO", "%", share_percent, 95, 100, false },
+	{ "chunks executed", "", chunks, 40, DBL_MAX, true },
+	{ "distance moved by the TCP", "m", path, 0.2, DBL_MAX, true },
+	{ "control rate missed by", "%", rate_error_percent, -1, 1, false },
+	{ "targets that reached the arm", "%", received_percent, 98, 102, false },
+	{ "times the arm ran out of targets", "", underruns, 0, 0, false },
+	{ "targets refused by the arm", "", refused, 0, 0, false },
+	{ "limits exceeded at the arm", "", limits_exceeded, 0, 0, false },
+};
+
+uint32_t demo_judge(const struct demo_numbers *n, struct demo_verdict verdict[DEMO_CRITERIA])
+{
+	double share = n->seconds < DEMO_SECONDS ? n->seconds / DEMO_SECONDS : 1;
+	uint32_t failed = 0;
+
+	for (uint32_t i = 0; i < DEMO_CRITERIA; i++) {
+		const struct criterion *c = &criteria[i];
+		struct demo_verdict *v = &verdict[i];
+
+		*v = (struct demo_verdict){ .what = c->what, .unit = c->unit, .value = c->value(n),
+			.low = c->grows ? c->low * share : c->low, .high = c->high };
+		v->passed = v->value >= v->low && v->value <= v->high;
+		failed += !v->passed;
+	}
+	return failed;
+}
+
+/* ---- showing ---------------------------------------------------------------------------------------------------- */
+
+void spread_print(FILE *out, const char *name, const struct spread_us *s)
+{
+	fprintf(out, "  %-34s p50 %9.1f   p99 %9.1f   p99.9 %9.1f   max %9.1f us\n", name, s->p50, s->p99, s->p999, s->max);
+}
+
+static void print_stages(FILE *out, const struct demo_numbers *n)
+{
+	fprintf(out, "stage latencies\n");
+	for (uint32_t i = 0; i < n->n_stages; i++)
+		fprintf(out, "  %-34s p50 %9.3f   p99 %9.3f   max   %9.3f ms   (%" PRIu64 ")\n", n->stage[i].name,
+				n->stage[i].p50_us / 1e3, n->stage[i].p99_us / 1e3, n->stage[i].max_us / 1e3, n->stage[i].n);
+}
+
+static void print_arms(FILE *out, const struct demo_numbers *n)
+{
+	for (uint32_t i = 0; i < n->n_arms; i++) {
+		const struct arm_numbers *a = &n->arm[i];
+
+		fprintf(out, "arm %s\n", a->name);
+		spread_print(out, "interval between targets", &a->interval);
+		fprintf(out, "  %-34s %" PRIu64 ", %" PRIu64 " refused, %" PRIu64 " underruns\n", "targets received", a->received,
+				a->refused, a->underruns);
+		fprintf(out, "  %-34s %" PRIu64 "\n", "limits exceeded", a->limits_exceeded);
+		fprintf(out, "  %-34s %.3f m\n", "distance moved by the TCP", a->path_m);
+	}
+}
+
+static void print_verdicts(FILE *out, const struct demo_verdict verdict[DEMO_CRITERIA])
+{
+	uint32_t failed = 0;
+
+	for (uint32_t i = 0; i < DEMO_CRITERIA; i++) {
+		const struct demo_verdict *v = &verdict[i];
+
+		if (v->passed)
+			continue;
+		failed++;
+		fprintf(out, "FAIL  %s: %.4g%s%s, ", v->what, v->value, *v->unit ? " " : "", v->unit);
+		if (v->low == v->high)
+			fprintf(out, "want %.4g\n", v->low);
+		else if (v->high < DBL_MAX)
+			fprintf(out, "want %.4g to %.4g\n", v->low, v->high);
+		else
+			fprintf(out, "want at least %.4g\n", v->low);
+	}
+	if (failed == 0)
+		fprintf(out, "all %d criteria met\n", DEMO_CRITERIA);
+}
+
+void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA])
+{
+	fprintf(out, "run of %.1f s\n", n->seconds);
+	fprintf(out, "  %-34s %" PRIu64 "\n", "frames received", n->frames);
+	fprintf(out, "  %-34s %" PRIu64 ", %" PRIu64 " rejected\n", "chunks executed", n->chunks, n->rejected);
+	fprintf(out, "  %-34s %" PRIu64 "\n", "targets sent", n->targets);
+	fprintf(out, "  %-34s %.1f %%\n", "share of time in AUTO", 100 * n->auto_share);
+	fprintf(out, "  %-34s %" PRIu64 "\n", "clamps at limits", n->clamps);
+	fprintf(out, "  %-34s %" PRIu32, "faults", n->n_faults);
+	for (uint32_t i = 0; i < n->n_faults; i++)
+		fprintf(out, "%s%s", i == 0 ? ": " : ", ", n->fault[i]);
+	fprintf(out, "\ncontrol loop\n  %-34s %.2f Hz of %.0f Hz, %" PRIu64 " periods skipped\n", "rate achieved", n->rate_hz,
+			n->rate_wanted_hz, n->overruns);
+	spread_print(out, "lateness", &n->late);
+	print_stages(out, n);
+	print_arms(out, n);
+	print_verdicts(out, verdict);
+}
+
+json_t *spread_json(const struct spread_us *s)
+{
+	return json_pack("{s:f, s:f, s:f, s:f}", "p50_us", s->p50, "p99_us", s->p99, "p99.9_us", s->p999, "max_us", s->max);
+}
+
+static json_t *stages_json(const struct demo_numbers *n)
+{
+	json_t *all = json_object();
+
+	for (uint32_t i = 0; i < n->n_stages; i++)
+		json_object_set_new(all, n->stage[i].name, json_pack("{s:I, s:f, s:f, s:f}", "n", (json_int_t)n->stage[i].n,
+				"p50_us", n->stage[i].p50_us, "p99_us", n->stage[i].p99_us, "max_us", n->stage[i].max_us));
+	return all;
+}
+
+static json_t *arms_json(const struct demo_numbers *n)
+{
+	json_t *all = json_object();
+
+	for (uint32_t i = 0; i < n->n_arms; i++) {
+		const struct arm_numbers *a = &n->arm[i];
+
+		json_object_set_new(all, a->name, json_pack("{s:I, s:I, s:I, s:I, s:o, s:f}", "received", (json_int_t)a->received,
+				"refused", (json_int_t)a->refused, "limits_exceeded", (json_int_t)a->limits_exceeded,
+				"underruns", (json_int_t)a->underruns, "interval", spread_json(&a->interval), "path_m", a->path_m));
+	}
+	return all;
+}
+
+static json_t *failed_json(const struct demo_verdict verdict[DEMO_CRITERIA])
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < DEMO_CRITERIA; i++)
+		if (!verdict[i].passed)
+			json_array_append_new(all, json_string(verdict[i].what));
+	return all;
+}
+
+json_t *demo_json(const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA])
+{
+	json_t *faults = json_array();
+
+	for (uint32_t i = 0; i < n->n_faults; i++)
+		json_array_append_new(faults, json_string(n->fault[i]));
+	return json_pack("{s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "seconds", n->seconds,
+			"frames", (json_int_t)n->frames, "chunks", (json_int_t)n->chunks, "rejected", (json_int_t)n->rejected,
+			"targets", (json_int_t)n->targets, "auto_share", n->auto_share, "clamps", (json_int_t)n->clamps,
+			"overruns", (json_int_t)n->overruns, "rate_hz", n->rate_hz, "rate_wanted_hz", n->rate_wanted_hz,
+			"lateness", spread_json(&n->late), "faults", faults, "stages", stages_json(n), "arms", arms_json(n),
+			"failed", failed_json(verdict));
+}

@@ -1,0 +1,63 @@
+/* bench_numbers.h - what a run of the demo came to, whether that is good enough, and how it is shown. Pure: no sockets. */
+#ifndef DREAMVLA_DAEMON_BENCH_BENCH_NUMBERS_H
+#define DREAMVLA_DAEMON_BENCH_BENCH_NUMBERS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "transport/message/message.h"
+
+/* One distribution as it travels in status maps. */
+struct spread_us {
+	double p50, p99, p999, max;
+};
+
+/* What one arm says of itself. */
+struct arm_numbers {
+	char name[NAME_BYTES];
+	uint64_t received;          /* targets, during the run */
+	uint64_t refused;           /* targets it would not follow */
+	uint64_t limits_exceeded;   /* commands beyond a limit that its own check found */
+	uint64_t underruns;         /* times it ran out of targets and braked by itself */
+	struct spread_us interval;  /* between received targets */
+	double path_m;              /* length of the measured TCP's path */
+};
+
+struct demo_numbers {
+	double seconds;             /* from AUTO granted to the last status */
+	double rate_wanted_hz, rate_hz;
+	double auto_share;          /* 0..1 */
+	uint64_t frames, chunks, rejected, targets, clamps, overruns;
+	struct spread_us late;
+	uint32_t n_stages, n_arms, n_faults;
+	struct status_stage stage[STAGE_COUNT];
+	struct arm_numbers arm[ARMS_MAX];
+	char fault[STATUS_FAULTS_MAX][NAME_BYTES]; /* every one that was seen during the run */
+};
+
+enum { DEMO_CRITERIA = 8 };
+
+/* One criterion: is low <= value <= high? A value that is not a number fails. */
+struct demo_verdict {
+	const char *what, *unit;
+	double value, low, high;
+	bool passed;
+};
+
+/* All criteria of the demo. Those that grow with time are meant for 20 s and shrink in proportion for a shorter run.
+ * Returns how many failed. */
+uint32_t demo_judge(const struct demo_numbers *n, struct demo_verdict verdict[DEMO_CRITERIA]);
+
+/* The table of numbers; then one line per failed criterion, or that all were met. */
+void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA]);
+
+/* The same as a JSON object; the caller owns it (json_decref). NULL: out of memory. */
+json_t *demo_json(const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA]);
+
+/* {"p50_us": ..., ...} and one row of a table, for others that print the same. */
+json_t *spread_json(const struct spread_us *s);
+void spread_print(FILE *out, const char *name, const struct spread_us *s);
+
+#endif

@@ -231,7 +231,7 @@ static void test_yaml_refused(void **state)
 	refuses(LEAST "speed: {default: !!int 1}\n", 11, "tags (tag:yaml.org,2002:int) are not allowed", "");
 	refuses(LEAST "speed: !x {default: 1}\n", 11, "tags (!x) are not allowed", "");
 	refuses(LEAST "speed: {default: 1, default: 1}\n", 11, "default: given twice", "line 11");
-	refuses(LEAST "policy:\n  model: b\n", 11, "policy: given twice", "first in line 2");
+	refuses(LEAST "policy:\n  model: b\n", 11, "policy: given twice", "first in line 1");
 	refuses(LEAST "? {a: 1}\n: 2\n", 11, "a key must be a plain word", "");
 	refuses(LEAST "\"\": 2\n", 11, "a key is empty", "");
 	refuses(LEAST "---\nspeed: {default: 1}\n", 11, "a second document", "");

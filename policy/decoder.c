@@ -1,0 +1,241 @@
+/* decoder.c - see decoder.h. */
+#include "policy/decoder.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "daemon/sys/clock.h"
+
+/* H hidden, G = kv_heads * head_size, F mlp width. */
+struct layer {
+	struct compute_matrix input_norm, post_norm;      /* [H] */
+	struct compute_matrix q, k, v;                    /* [H | G | G][H] */
+	struct compute_matrix q_bias, k_bias, v_bias;     /* [H | G | G] */
+	struct compute_matrix o;                          /* [H][H] */
+	struct compute_matrix gate, up;                   /* [F][H] */
+	struct compute_matrix down;                       /* [H][F] */
+};
+
+struct decoder {
+	const struct network *network;
+	struct manifest_decoder m;
+	struct decoder_options options;
+	struct compute_matrix embed, lm_head;             /* [vocabulary][H]; lm_head: the chosen rows */
+	struct compute_matrix norm;                       /* [H] */
+	struct layer *layer;                              /* [m.layers] */
+	uint32_t n_prefix, n_tail;                        /* of the running forward */
+	int64_t elapsed_ns;
+	/* activations, S = prefix_max + tail_max */
+	struct compute_view prefix;                       /* [prefix_max][H] */
+	struct compute_view x, normed, q;                 /* [S][H] */
+	struct compute_view k, v;                         /* [S][G] */
+	struct compute_view gate;                         /* [S][F] */
+	struct compute_view angles;                       /* [S][head_size] */
+	struct compute_view logits;                       /* [tail_max][n_tokens] */
+};
+
+static int find_layer(struct layer *l, const struct weights *w, const struct manifest_decoder *m, uint32_t i, struct errbuf *e)
+{
+	uint32_t h = m->hidden, g = m->kv_heads * m->head_size, f = m->mlp;
+	int rc;
+
+#define FIND(field, rows, columns, name) \
+	if ((rc = network_matrix(w, rows, columns, &l->field, e, "model.layers.%u." name ".weight", i)) < 0) \
+		return rc
+#define FIND_VECTOR(field, columns, name) \
+	if ((rc = network_vector(w, columns, &l->field, e, "model.layers.%u." name, i)) < 0) \
+		return rc
+	FIND_VECTOR(input_norm, h, "input_layernorm.weight");
+	FIND_VECTOR(post_norm, h, "post_attention_layernorm.weight");
+	FIND(q, h, h, "self_attn.q_proj");
+	FIND(k, g, h, "self_attn.k_proj");
+	FIND(v, g, h, "self_attn.v_proj");
+	FIND_VECTOR(q_bias, h, "self_attn.q_proj.bias");
+	FIND_VECTOR(k_bias, g, "self_attn.k_proj.bias");
+	FIND_VECTOR(v_bias, g, "self_attn.v_proj.bias");
+	FIND(o, h, h, "self_attn.o_proj");
+	FIND(gate, f, h, "mlp.gate_proj");
+	FIND(up, f, h, "mlp.up_proj");
+	FIND(down, h, f, "mlp.down_proj");
+#undef FIND
+#undef FIND_VECTOR
+	return 0;
+}
+
+static int find_weights(struct decoder *d, const struct weights *w, struct errbuf *e)
+{
+	uint32_t h = d->m.hidden;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < d->m.layers && rc == 0; i++)
+		rc = find_layer(&d->layer[i], w, &d->m, i, e);
+	if (rc < 0 || (rc = network_matrix(w, d->m.vocabulary, h, &d->embed, e, "model.embed_tokens.weight")) < 0
+			|| (rc = network_vector(w, h, &d->norm, e, "model.norm.weight")) < 0
+			|| (rc = network_matrix(w, d->m.vocabulary, h, &d->lm_head, e, "lm_head.weight")) < 0)
+		return rc;
+	d->lm_head.data = (const uint8_t *)d->lm_head.data
+			+ (uint64_t)d->options.first_token * h * tensor_type_bytes(d->lm_head.type);
+	d->lm_head.rows = d->options.n_tokens;
+	return 0;
+}
+
+int decoder_create(struct decoder **out, const struct network *network, const struct weights *w, const struct manifest *m,
+		const struct decoder_options *options, struct errbuf *e)
+{
+	struct decoder *d = calloc(1, sizeof *d);
+	int rc;
+
+	if (!d)
+		return fail(e, -ENOMEM, "decoder: out of memory");
+	d->network = network;
+	d->m = m->decoder;
+	d->options = *options;
+	d->layer = calloc(m->decoder.layers, sizeof *d->layer);
+	rc = d->layer ? find_weights(d, w, e) : fail(e, -ENOMEM, "decoder: out of memory");
+	if (rc < 0) {
+		decoder_destroy(d);
+		return rc;
+	}
+	*out = d;
+	return 0;
+}
+
+void decoder_destroy(struct decoder *d)
+{
+	if (!d)
+		return;
+	free(d->layer);
+	free(d);
+}
+
+void decoder_lay_out(struct decoder *d)
+{
+	const struct network *n = d->network;
+	uint32_t s = d->options.prefix_max + d->options.tail_max, h = d->m.hidden, g = d->m.kv_heads * d->m.head_size;
+
+	d->prefix = n->ops->take(n->compute, d->options.prefix_max, h);
+	d->x = n->ops->take(n->compute, s, h);
+	d->normed = n->ops->take(n->compute, s, h);
+	d->q = n->ops->take(n->compute, s, h);
+	d->k = n->ops->take(n->compute, s, g);
+	d->v = n->ops->take(n->compute, s, g);
+	d->gate = n->ops->take(n->compute, s, d->m.mlp);
+	d->angles = n->ops->take(n->compute, s, d->m.head_size);
+	d->logits = n->ops->take(n->compute, d->options.tail_max, d->options.n_tokens);
+}
+
+int decoder_prepare(struct decoder *d, struct errbuf *e)
+{
+	const struct network *n = d->network;
+	size_t half = d->m.head_size / 2, count = d->angles.rows * half;
+	float *cosine = malloc(2 * count * sizeof *cosine);
+
+	if (!cosine)
+		return fail(e, -ENOMEM, "decoder: out of memory");
+	float *sine = cosine + count;
+
+	for (size_t at = 0; at < count; at++) {
+		/* Positions count from 1; frequency j is theta^(-2j / head_size). */
+		double angle = (double)(at / half + 1) * pow(d->m.rope_theta, -(double)(at % half) / (double)half);
+
+		cosine[at] = (float)cos(angle);
+		sine[at] = (float)sin(angle);
+	}
+	n->ops->upload_angles(n->compute, cosine, sine, COMPUTE_ROTATE_ROUNDED, d->angles);
+	int rc = n->ops->finish(n->compute, e);
+
+	free(cosine);
+	return rc;
+}
+
+struct compute_view decoder_prefix(struct decoder *d, uint32_t n)
+{
+	return compute_rows(d->prefix, 0, n);
+}
+
+void decoder_embed(struct decoder *d, const int32_t *ids, struct compute_view out)
+{
+	d->network->ops->embed(d->network->compute, d->embed, ids, out);
+}
+
+struct compute_view decoder_begin(struct decoder *d, uint32_t n_prefix, uint32_t n_tail)
+{
+	const struct network *n = d->network;
+
+	d->n_prefix = n_prefix;
+	d->n_tail = n_tail;
+	n->ops->copy(n->compute, compute_rows(d->prefix, 0, n_prefix), compute_rows(d->x, 0, n_prefix));
+	return compute_rows(d->x, n_prefix, n_tail);
+}
+
+/* Self-attention of a layer into the residual stream x [S][H]. */
+static void attend(struct decoder *d, const struct layer *l, struct compute_view x)
+{
+	const struct compute_backend *ops = d->network->ops;
+	struct compute *c = d->network->compute;
+	struct compute_view normed = compute_rows(d->normed, 0, x.rows), q = compute_rows(d->q, 0, x.rows);
+	struct compute_view k = compute_rows(d->k, 0, x.rows), v = compute_rows(d->v, 0, x.rows);
+
+	ops->rms_norm(c, x, l->input_norm, d->m.rms_norm_eps, normed);
+	ops->linear(c, normed, l->q, l->q_bias, COMPUTE_STORE, q);
+	ops->linear(c, normed, l->k, l->k_bias, COMPUTE_STORE, k);
+	ops->linear(c, normed, l->v, l->v_bias, COMPUTE_STORE, v);
+	ops->rotary(c, q, d->m.heads, d->angles, COMPUTE_ROTATE_ROUNDED);
+	ops->rotary(c, k, d->m.kv_heads, d->angles, COMPUTE_ROTATE_ROUNDED);
+	ops->attention(c, &(struct compute_attention){ .q = q, .k = k, .v = v, .out = normed, .heads = d->m.heads,
+			.kv_heads = d->m.kv_heads, .head_size = d->m.head_size, .segment = &x.rows, .n_segments = 1 });
+	ops->linear(c, normed, l->o, (struct compute_matrix){ 0 }, COMPUTE_ADD, x);
+}
+
+/* The gated MLP of a layer into the residual stream: down(silu(gate(x)) * up(x)). */
+static void feed_forward(struct decoder *d, const struct layer *l, struct compute_view x)
+{
+	const struct compute_backend *ops = d->network->ops;
+	struct compute *c = d->network->compute;
+	struct compute_view normed = compute_rows(d->normed, 0, x.rows), gate = compute_rows(d->gate, 0, x.rows);
+	struct compute_matrix no_bias = { 0 };
+
+	ops->rms_norm(c, x, l->post_norm, d->m.rms_norm_eps, normed);
+	ops->linear(c, normed, l->gate, no_bias, COMPUTE_SILU, gate);
+	ops->linear(c, normed, l->up, no_bias, COMPUTE_MULTIPLY, gate);
+	ops->linear(c, gate, l->down, no_bias, COMPUTE_ADD, x);
+}
+
+struct compute_view decoder_run(struct decoder *d)
+{
+	const struct network *n = d->network;
+	uint32_t rows = d->n_prefix + d->n_tail;
+	struct compute_view x = compute_rows(d->x, 0, rows), normed = compute_rows(d->normed, 0, rows);
+	int64_t start_ns = clock_monotonic_ns();
+
+	network_trace(n, x, "decoder.input");
+	for (uint32_t i = 0; i < d->m.layers; i++) {
+		attend(d, &d->layer[i], x);
+		feed_forward(d, &d->layer[i], x);
+		network_trace(n, x, "decoder.layer.%u", i);
+	}
+	n->ops->rms_norm(n->compute, x, d->norm, d->m.rms_norm_eps, normed);
+	network_trace(n, normed, "decoder.norm");
+	d->elapsed_ns += clock_monotonic_ns() - start_ns;
+	return compute_rows(normed, d->n_prefix - 1, d->n_tail);
+}
+
+struct compute_view decoder_logits(struct decoder *d, struct compute_view hidden)
+{
+	const struct network *n = d->network;
+	struct compute_view logits = compute_rows(d->logits, 0, hidden.rows);
+	int64_t start_ns = clock_monotonic_ns();
+
+	n->ops->linear(n->compute, hidden, d->lm_head, (struct compute_matrix){ 0 }, COMPUTE_STORE, logits);
+	d->elapsed_ns += clock_monotonic_ns() - start_ns;
+	return logits;
+}
+
+int64_t decoder_take_elapsed_ns(struct decoder *d)
+{
+	int64_t elapsed_ns = d->elapsed_ns;
+
+	d->elapsed_ns = 0;
+	return elapsed_ns;
+}

@@ -1,0 +1,37 @@
+/* network.h - what vision encoder, decoder and heads share: the backend they run on, weights by name, and traces. */
+#ifndef DREAMVLA_POLICY_NETWORK_H
+#define DREAMVLA_POLICY_NETWORK_H
+
+#include "policy/compute/compute.h"
+#include "policy/pickle.h"
+#include "policy/weights.h"
+
+struct network {
+	const struct compute_backend *ops;
+	struct compute *compute;
+	const struct policy_tracer *tracer; /* of the inference that runs; NULL: none */
+};
+
+/* The matrix [rows][columns], or vector [columns], of the checkpoint under the name made from format.
+ * -ENOENT, -EINVAL as weights_find. Thread: start-up. Allocates: no. */
+MUST_CHECK PRINTF_LIKE(6, 7) int network_matrix(const struct weights *w, uint32_t rows, uint32_t columns, struct compute_matrix *out,
+		struct errbuf *e, const char *format, ...);
+MUST_CHECK PRINTF_LIKE(5, 6) int network_vector(const struct weights *w, uint32_t columns, struct compute_matrix *out,
+		struct errbuf *e, const char *format, ...);
+
+/* A two-layer projector of a head file: fc1 [hidden][inputs], fc2 [hidden][hidden], both with bias. */
+struct network_projector {
+	struct compute_matrix fc1, fc1_bias, fc2, fc2_bias;
+};
+
+MUST_CHECK int network_projector_find(const struct head_file *f, uint32_t inputs, uint32_t hidden, struct network_projector *out,
+		struct errbuf *e);
+
+/* Hand one intermediate to the tracer; nothing without one. The second form takes what lies on the host already, [rows][columns],
+ * or [columns] when rows is 0.
+ * Thread: policy. Allocates: with a tracer only. */
+PRINTF_LIKE(3, 4) void network_trace(const struct network *n, struct compute_view x, const char *format, ...);
+PRINTF_LIKE(6, 7) void network_trace_host(const struct network *n, char type, const void *data, uint64_t rows, uint64_t columns,
+		const char *format, ...);
+
+#endif

@@ -1,0 +1,276 @@
+/* vision_encoder.c - see vision_encoder.h. */
+#include "policy/vision_encoder.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double VISION_EPS = 1e-6;      /* of every LayerNorm here; not in config.json */
+static const double VISION_THETA = 10000.0; /* of the 2-D rotary embedding; not in config.json */
+
+/* C width, F mlp width. */
+struct block {
+	struct compute_matrix norm1, norm1_bias, norm2, norm2_bias; /* [C] */
+	struct compute_matrix qkv, qkv_bias;                        /* [3 * C][C], rows q | k | v */
+	struct compute_matrix proj, proj_bias;                      /* [C][C] */
+	struct compute_matrix fc1, fc1_bias;                        /* [F][C] */
+	struct compute_matrix fc2, fc2_bias;                        /* [C][F] */
+};
+
+struct vision_encoder {
+	const struct network *network;
+	struct manifest_vision m;
+	uint32_t patches_max, patch_values, hidden;
+	struct compute_matrix embed;                                /* [C][patch values] */
+	struct block *block;                                        /* [m.blocks] */
+	struct compute_matrix ln_q, ln_q_bias;                      /* [C] */
+	struct compute_matrix merger0, merger0_bias;                /* [4C][4C] */
+	struct compute_matrix merger2, merger2_bias;                /* [H][4C] */
+	struct compute_matrix linear1, linear1_bias, linear2, linear2_bias; /* [H][H] */
+	float *cosine, *sine;                                       /* host, [patches_max][head_size / 2] */
+	struct vision_grid grid[POLICY_PICTURES_MAX];               /* what the angles are for */
+	uint32_t n_grids;
+	/* activations, P patches, M = P / merge^2 */
+	struct compute_view patches;                                /* [P][patch values] */
+	struct compute_view x, normed;                              /* [P][C] */
+	struct compute_view qkv;                                    /* [P][3 * C] */
+	struct compute_view mlp;                                    /* [P][F] */
+	struct compute_view angles;                                 /* [P][head_size] */
+	struct compute_view merged0;                                /* [M][4C] */
+	struct compute_view merged, linear, projected;              /* [M][H] */
+};
+
+static int find_block(struct block *b, const struct weights *w, const struct manifest_vision *m, uint32_t i, struct errbuf *e)
+{
+	uint32_t c = m->width, f = m->mlp;
+	int rc;
+
+#define FIND_LINEAR(field, rows, columns, name) \
+	if ((rc = network_matrix(w, rows, columns, &b->field, e, "visual.blocks.%u." name ".weight", i)) < 0 \
+			|| (rc = network_vector(w, rows, &b->field##_bias, e, "visual.blocks.%u." name ".bias", i)) < 0) \
+		return rc
+#define FIND_NORM(field) \
+	if ((rc = network_vector(w, c, &b->field, e, "visual.blocks.%u." #field ".weight", i)) < 0 \
+			|| (rc = network_vector(w, c, &b->field##_bias, e, "visual.blocks.%u." #field ".bias", i)) < 0) \
+		return rc
+	FIND_NORM(norm1);
+	FIND_NORM(norm2);
+	FIND_LINEAR(qkv, 3 * c, c, "attn.qkv");
+	FIND_LINEAR(proj, c, c, "attn.proj");
+	FIND_LINEAR(fc1, f, c, "mlp.fc1");
+	FIND_LINEAR(fc2, c, f, "mlp.fc2");
+#undef FIND_LINEAR
+#undef FIND_NORM
+	return 0;
+}
+
+static int find_linear(const struct weights *w, const char *name, uint32_t rows, uint32_t columns, struct compute_matrix *weight,
+		struct compute_matrix *bias, struct errbuf *e)
+{
+	int rc = network_matrix(w, rows, columns, weight, e, "%s.weight", name);
+
+	return rc < 0 ? rc : network_vector(w, rows, bias, e, "%s.bias", name);
+}
+
+/* The 3-D convolution whose stride is its kernel is a matrix product over flattened patches. */
+static int find_embed(struct vision_encoder *v, const struct weights *w, struct errbuf *e)
+{
+	const struct manifest_vision *m = &v->m;
+	struct tensor t;
+	int rc = weights_find(w, "visual.patch_embed.proj.weight", 5,
+			(uint64_t[]){ m->width, m->channels, m->temporal, m->patch, m->patch }, &t, e);
+
+	if (rc == 0)
+		v->embed = (struct compute_matrix){ t.data, t.type, m->width, v->patch_values };
+	return rc;
+}
+
+static int find_weights(struct vision_encoder *v, const struct weights *w, struct errbuf *e)
+{
+	uint32_t c = v->m.width, h = v->hidden, wide = c * v->m.merge * v->m.merge;
+	int rc = find_embed(v, w, e);
+
+	for (uint32_t i = 0; i < v->m.blocks && rc == 0; i++)
+		rc = find_block(&v->block[i], w, &v->m, i, e);
+	if (rc < 0 || (rc = network_vector(w, c, &v->ln_q, e, "visual.merger.ln_q.weight")) < 0
+			|| (rc = network_vector(w, c, &v->ln_q_bias, e, "visual.merger.ln_q.bias")) < 0
+			|| (rc = find_linear(w, "visual.merger.mlp.0", wide, wide, &v->merger0, &v->merger0_bias, e)) < 0
+			|| (rc = find_linear(w, "visual.merger.mlp.2", h, wide, &v->merger2, &v->merger2_bias, e)) < 0
+			|| (rc = find_linear(w, "projector.linear_1", h, h, &v->linear1, &v->linear1_bias, e)) < 0)
+		return rc;
+	return find_linear(w, "projector.linear_2", h, h, &v->linear2, &v->linear2_bias, e);
+}
+
+int vision_encoder_create(struct vision_encoder **out, const struct network *network, const struct weights *w,
+		const struct manifest *m, uint32_t patches_max, struct errbuf *e)
+{
+	struct vision_encoder *v = calloc(1, sizeof *v);
+	size_t half = m->vision.head_size / 2;
+	int rc = -ENOMEM;
+
+	if (!v)
+		return fail(e, -ENOMEM, "vision encoder: out of memory");
+	v->network = network;
+	v->m = m->vision;
+	v->hidden = m->decoder.hidden;
+	v->patches_max = patches_max;
+	v->patch_values = m->vision.channels * m->vision.temporal * m->vision.patch * m->vision.patch;
+	v->block = calloc(m->vision.blocks, sizeof *v->block);
+	v->cosine = calloc(patches_max * half, sizeof *v->cosine);
+	v->sine = calloc(patches_max * half, sizeof *v->sine);
+	if (!v->block || !v->cosine || !v->sine)
+		rc = fail(e, -ENOMEM, "vision encoder: out of memory");
+	else
+		rc = find_weights(v, w, e);
+	if (rc < 0) {
+		vision_encoder_destroy(v);
+		return rc;
+	}
+	*out = v;
+	return 0;
+}
+
+void vision_encoder_destroy(struct vision_encoder *v)
+{
+	if (!v)
+		return;
+	free(v->block);
+	free(v->cosine);
+	free(v->sine);
+	free(v);
+}
+
+void vision_encoder_lay_out(struct vision_encoder *v)
+{
+	const struct network *n = v->network;
+	uint32_t p = v->patches_max, area = v->m.merge * v->m.merge, c = v->m.width;
+
+	v->patches = n->ops->take(n->compute, p, v->patch_values);
+	v->x = n->ops->take(n->compute, p, c);
+	v->normed = n->ops->take(n->compute, p, c);
+	v->qkv = n->ops->take(n->compute, p, 3 * c);
+	v->mlp = n->ops->take(n->compute, p, v->m.mlp);
+	v->angles = n->ops->take(n->compute, p, v->m.head_size);
+	v->merged0 = n->ops->take(n->compute, p / area, c * area);
+	v->merged = n->ops->take(n->compute, p / area, v->hidden);
+	v->linear = n->ops->take(n->compute, p / area, v->hidden);
+	v->projected = n->ops->take(n->compute, p / area, v->hidden);
+	v->n_grids = 0;
+}
+
+/* Angles of one patch: row * f_j, then column * f_j, f_j = theta^(-2j / (head_size / 2)). cosine, sine [head_size / 2]. */
+static void patch_angles(const struct vision_encoder *v, uint32_t row, uint32_t column, float *cosine, float *sine)
+{
+	uint32_t half = v->m.head_size / 2, quarter = half / 2;
+
+	for (uint32_t j = 0; j < quarter; j++) {
+		double frequency = pow(VISION_THETA, -2.0 * j / half);
+
+		cosine[j] = (float)cos(row * frequency);
+		sine[j] = (float)sin(row * frequency);
+		cosine[quarter + j] = (float)cos(column * frequency);
+		sine[quarter + j] = (float)sin(column * frequency);
+	}
+}
+
+/* Angles of a picture's patches in merged order, from patch number `at` on; returns the number after the last. */
+static uint32_t picture_angles(struct vision_encoder *v, struct vision_grid g, uint32_t at)
+{
+	uint32_t merge = v->m.merge;
+	size_t half = v->m.head_size / 2;
+
+	for (uint32_t top = 0; top < g.rows; top += merge)
+		for (uint32_t left = 0; left < g.columns; left += merge)
+			for (uint32_t y = 0; y < merge; y++)
+				for (uint32_t x = 0; x < merge; x++, at++)
+					patch_angles(v, top + y, left + x, v->cosine + at * half, v->sine + at * half);
+	return at;
+}
+
+static void prepare_angles(struct vision_encoder *v, const struct vision_grid *grid, uint32_t n_grids)
+{
+	const struct network *n = v->network;
+	uint32_t patches = 0;
+
+	if (v->n_grids == n_grids && !memcmp(v->grid, grid, n_grids * sizeof *grid))
+		return;
+	memcpy(v->grid, grid, n_grids * sizeof *grid);
+	v->n_grids = n_grids;
+	for (uint32_t i = 0; i < n_grids; i++)
+		patches = picture_angles(v, grid[i], patches);
+	n->ops->upload_angles(n->compute, v->cosine, v->sine, COMPUTE_ROTATE_WIDE, compute_rows(v->angles, 0, patches));
+}
+
+/* Self-attention of a block into the residual stream x [P][C]. */
+static void attend(struct vision_encoder *v, const struct block *b, struct compute_view x, const uint32_t *segment)
+{
+	const struct compute_backend *ops = v->network->ops;
+	struct compute *c = v->network->compute;
+	uint32_t width = v->m.width, heads = v->m.heads;
+	struct compute_view normed = compute_rows(v->normed, 0, x.rows), qkv = compute_rows(v->qkv, 0, x.rows);
+	struct compute_view angles = compute_rows(v->angles, 0, x.rows);
+	struct compute_view q = compute_columns(qkv, 0, width), k = compute_columns(qkv, width, width);
+
+	ops->layer_norm(c, x, b->norm1, b->norm1_bias, VISION_EPS, normed);
+	ops->linear(c, normed, b->qkv, b->qkv_bias, COMPUTE_STORE, qkv);
+	ops->rotary(c, q, heads, angles, COMPUTE_ROTATE_WIDE);
+	ops->rotary(c, k, heads, angles, COMPUTE_ROTATE_WIDE);
+	ops->attention(c, &(struct compute_attention){ .q = q, .k = k, .v = compute_columns(qkv, 2 * width, width), .out = normed,
+			.heads = heads, .kv_heads = heads, .head_size = v->m.head_size, .segment = segment, .n_segments = v->n_grids });
+	ops->linear(c, normed, b->proj, b->proj_bias, COMPUTE_ADD, x);
+}
+
+static void feed_forward(struct vision_encoder *v, const struct block *b, struct compute_view x)
+{
+	const struct compute_backend *ops = v->network->ops;
+	struct compute *c = v->network->compute;
+	struct compute_view normed = compute_rows(v->normed, 0, x.rows), mlp = compute_rows(v->mlp, 0, x.rows);
+
+	ops->layer_norm(c, x, b->norm2, b->norm2_bias, VISION_EPS, normed);
+	ops->linear(c, normed, b->fc1, b->fc1_bias, COMPUTE_QUICK_GELU, mlp);
+	ops->linear(c, mlp, b->fc2, b->fc2_bias, COMPUTE_ADD, x);
+}
+
+/* x [P][C] -> [P / merge^2][H]. */
+static struct compute_view merge_and_project(struct vision_encoder *v, struct compute_view x)
+{
+	const struct compute_backend *ops = v->network->ops;
+	struct compute *c = v->network->compute;
+	uint32_t area = v->m.merge * v->m.merge, rows = x.rows / area;
+	struct compute_view normed = compute_rows(v->normed, 0, x.rows), merged0 = compute_rows(v->merged0, 0, rows);
+	struct compute_view merged = compute_rows(v->merged, 0, rows), linear = compute_rows(v->linear, 0, rows);
+	struct compute_view projected = compute_rows(v->projected, 0, rows);
+
+	ops->layer_norm(c, x, v->ln_q, v->ln_q_bias, VISION_EPS, normed);
+	ops->linear(c, compute_reshape(normed, v->m.width * area), v->merger0, v->merger0_bias, COMPUTE_GELU, merged0);
+	ops->linear(c, merged0, v->merger2, v->merger2_bias, COMPUTE_STORE, merged);
+	network_trace(v->network, merged, "vision.merged");
+	ops->linear(c, merged, v->linear1, v->linear1_bias, COMPUTE_GELU, linear);
+	ops->linear(c, linear, v->linear2, v->linear2_bias, COMPUTE_STORE, projected);
+	network_trace(v->network, projected, "vision.projected");
+	return projected;
+}
+
+struct compute_view vision_encoder_run(struct vision_encoder *v, const float *patches, const struct vision_grid *grid,
+		uint32_t n_grids)
+{
+	const struct compute_backend *ops = v->network->ops;
+	struct compute *c = v->network->compute;
+	uint32_t segment[POLICY_PICTURES_MAX], rows = 0;
+
+	for (uint32_t i = 0; i < n_grids; i++)
+		rows += segment[i] = grid[i].rows * grid[i].columns;
+	struct compute_view in = compute_rows(v->patches, 0, rows), x = compute_rows(v->x, 0, rows);
+
+	prepare_angles(v, grid, n_grids);
+	ops->upload(c, patches, in);
+	ops->linear(c, in, v->embed, (struct compute_matrix){ 0 }, COMPUTE_STORE, x);
+	network_trace(v->network, x, "vision.patch_embed");
+	for (uint32_t i = 0; i < v->m.blocks; i++) {
+		attend(v, &v->block[i], x, segment);
+		feed_forward(v, &v->block[i], x);
+		network_trace(v->network, x, "vision.block.%u", i);
+	}
+	return merge_and_project(v, x);
+}

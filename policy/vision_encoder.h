@@ -1,0 +1,30 @@
+/* vision_encoder.h - patches of all pictures to projected vision tokens: a ViT with 2-D rotary positions, a 2x2 merger, a projector.
+ *
+ * Facts: README.md of this folder. Written against compute.h only. */
+#ifndef DREAMVLA_POLICY_VISION_ENCODER_H
+#define DREAMVLA_POLICY_VISION_ENCODER_H
+
+#include "policy/manifest.h"
+#include "policy/network.h"
+
+struct vision_encoder;
+
+struct vision_grid {
+	uint32_t rows, columns; /* patches; multiples of the merge size */
+};
+
+/* Finds every weight. patches_max: of all pictures of one observation together. The network must outlive the encoder.
+ * -ENOENT, -EINVAL with the tensor's name; -ENOMEM. Thread: start-up. Allocates: yes. */
+MUST_CHECK int vision_encoder_create(struct vision_encoder **out, const struct network *network, const struct weights *w,
+		const struct manifest *m, uint32_t patches_max, struct errbuf *e);
+void vision_encoder_destroy(struct vision_encoder *v); /* accepts NULL */
+
+/* Takes its activations from the backend: once while measuring, once while placing. Thread: start-up. */
+void vision_encoder_lay_out(struct vision_encoder *v);
+
+/* patches [sum of rows * columns][patch values] -> [patches / merge^2][decoder's hidden size]. Valid until the next run.
+ * Traces vision.*. Thread: policy. Allocates: no. */
+struct compute_view vision_encoder_run(struct vision_encoder *v, const float *patches, const struct vision_grid *grid,
+		uint32_t n_grids);
+
+#endif

@@ -72,7 +72,7 @@ static int read_end64(const struct mapping *file, uint64_t end, struct directory
 static int read_directory(const struct mapping *file, struct directory *d, struct errbuf *e)
 {
 	const uint8_t *p;
-	uint64_t end;
+	uint64_t end = 0;
 	int rc = find_end(file, &end, e);
 
 	if (rc < 0)

@@ -1,0 +1,190 @@
+/* io.h - the io thread: everything that talks ZeroMQ. Cameras, arm states, instructions and requests come in, targets,
+ * status and events go out; control and policy are reached through links.h only.
+ *
+ * One thread, one poll; each kind of traffic has a file of its own (io_camera.c, io_state.c, ...) and this struct in common.
+ * Nothing here waits for a peer: sockets are drained newest-wins, a bounded number of messages per wake-up, and targets go
+ * first. All functions: thread io, allocates no, blocks no, unless they say otherwise. */
+#ifndef DREAMVLA_DAEMON_IO_H
+#define DREAMVLA_DAEMON_IO_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "daemon/flow.h"
+#include "daemon/links.h"
+#include "daemon/stage/observation.h"
+#include "daemon/stats.h"
+#include "daemon/sys/error.h"
+#include "daemon/sys/jpeg.h"
+#include "daemon/sys/rt.h"
+#include "transport/endpoint.h"
+#include "transport/message/message.h"
+#include "transport/message/request.h"
+#include "transport/sequence.h"
+
+enum {
+	IO_DRAIN_MAX = 32,            /* messages taken from one socket before the others get their turn */
+	IO_PENDING_MAX = ANSWERS_RECENT, /* requests that wait for the control thread, as many as it remembers */
+	IO_VOID_KINDS = 32,           /* different complaints remembered for the once-a-second log */
+	IO_REPLY_BYTES = 32768,
+};
+
+/* One publisher of one topic, as status shows it. */
+struct io_source {
+	struct sequence sequence;
+	uint64_t counted;             /* sequence.accepted when the rate was last computed */
+	int64_t counted_ns;
+	double rate_hz;
+};
+
+struct io_camera {
+	struct io_source source;
+	const struct config_camera *config;
+	struct frame_history history;
+	struct camera_frame frame[FRAME_HISTORY]; /* by the history's slots; bytes: buffers made at start */
+	uint32_t newest;              /* slot */
+	struct frozen_watch watch;
+	bool frozen;
+};
+
+enum io_door_wait { DOOR_IDLE, DOOR_ATTACH, DOOR_DETACH, DOOR_PING };
+
+struct io_arm {
+	struct io_source source;
+	struct state_history history;
+	char refused[MESSAGE_TEXT_BYTES]; /* the arm's or the attach's last refusal */
+	uint64_t target_seq, shadow_seq;
+	/* its control socket */
+	struct endpoint *door;
+	enum io_door_wait waiting;    /* for the reply to what was asked last */
+	int64_t asked_ns;             /* when it was asked */
+	bool attach_wanted, ever_attached, clear_stop, detach_asked;
+	int64_t attach_until_ns;      /* an operator's wish is given up after that */
+	int64_t pinged_ns;
+	bool clock_off;               /* its realtime clock differs by more than 5 ms */
+};
+
+/* A request that waits for the control thread's answer. */
+struct io_pending {
+	struct endpoint_peer peer;
+	uint32_t ticket;
+	int64_t deadline_ns;
+};
+
+/* A complaint and when it was last logged. */
+struct io_void_kind {
+	char topic_key[64];
+	int64_t logged_ns;
+	uint64_t since;               /* void messages since then */
+};
+
+struct io_counters {
+	uint64_t frames, frames_void, states, states_void, instructions, operators_void, unknown_topics, duplicates, foreign,
+			observations, targets, targets_dropped, shadows, requests, requests_refused, events;
+};
+
+enum io_phase { IO_RUNNING, IO_STOPPING, IO_STANDING, IO_DETACHING, IO_DETACHED };
+
+struct io {
+	/* given by runtime.c, constant */
+	const struct config *config;
+	const struct control_setup *setup;
+	struct links *links;
+	struct stats *stats;
+	/* main asks for a phase, io answers with the one it has reached */
+	_Atomic int wanted_phase, phase;
+	_Atomic bool quit;
+	pthread_t thread;
+	bool thread_runs;
+	/* sockets */
+	struct endpoint *cameras, *operators, *states, *targets, *status, *control;
+	uint64_t from;                /* our own random number */
+	/* this wake-up */
+	int64_t now_ns;
+	int64_t clock_offset_ns;      /* 0, or CLOCK_REALTIME - CLOCK_MONOTONIC */
+	bool clock_known;             /* the offset has been read before */
+	int64_t clock_stepped_until_ns;
+	/* what came in */
+	struct io_camera camera[CAMERAS_MAX];
+	struct io_arm arm[ARMS_MAX];
+	struct jpeg_codec *jpeg;
+	uint64_t frame_bytes_max;
+	struct inputs inputs;
+	bool inputs_changed, frames_changed;
+	char instruction[INSTRUCTION_BYTES];
+	struct sequence instruction_sequence;
+	bool skewed;                  /* there are frames of every camera, but no set within camera.max_skew_ms */
+	uint64_t observation_id;
+	int64_t observed_ns;          /* t_obs of the newest observation published */
+	/* what control and policy said last */
+	struct control_report report;
+	struct policy_status policy;
+	uint32_t attach_ticket;
+	/* requests */
+	struct io_pending pending[IO_PENDING_MAX];
+	uint32_t n_pending, ticket;
+	uint8_t reply[IO_REPLY_BYTES];
+	/* status */
+	int64_t status_due_ns;
+	uint64_t status_seq, event_seq;
+	uint64_t ticks_counted;
+	int64_t ticks_counted_ns;
+	double rate_hz;
+	struct message_status status_message;
+	struct io_void_kind void_kind[IO_VOID_KINDS];
+	struct io_counters counters;
+};
+
+/* ---- life cycle: io_thread.c ---- */
+
+/* Opens every socket and makes the frame buffers. The error names the socket and the remedy. Thread: main. Allocates: yes. */
+MUST_CHECK int io_create(struct io **out, const struct config *c, const struct control_setup *setup, struct links *links,
+		struct stats *stats, void *zmq_context, struct errbuf *e);
+void io_destroy(struct io *io); /* accepts NULL */
+
+/* Starts the thread one below the control thread's priority; io_thread_stop waits for its end. Thread: main. */
+MUST_CHECK int io_thread_start(struct io *io, int cpu, bool *realtime, struct errbuf *e);
+void io_thread_stop(struct io *io);
+
+/* Asks for IO_STOPPING (answered by IO_STANDING once every arm stands) or IO_DETACHING (answered by IO_DETACHED).
+ * Thread: main. Blocks: no. */
+void io_ask_phase(struct io *io, enum io_phase phase);
+enum io_phase io_phase_reached(const struct io *io);
+
+/* ---- pieces of one wake-up ---- */
+
+void io_camera_receive(struct io *io);            /* io_camera.c */
+void io_camera_status(struct io *io);             /* copies into inputs what the control thread needs */
+void io_observation_publish(struct io *io);       /* io_observation.c: the newest set of frames, if there is a newer one */
+void io_state_receive(struct io *io);             /* io_state.c */
+void io_operator_receive(struct io *io);          /* io_operator.c */
+void io_instruction_set(struct io *io, const char *text); /* equal text is no change */
+void io_target_send(struct io *io);               /* io_target.c */
+void io_attach_step(struct io *io);               /* io_attach.c: requests to and answers from the arms' own doors */
+bool io_attach_let_go(struct io *io);             /* asks every arm that obeys us to let go; true once none is left to wait for */
+void io_control_receive(struct io *io);           /* io_control.c */
+void io_control_answer(struct io *io);            /* passes on what the control thread has answered, or that it did not */
+void io_command(struct io *io, struct command command); /* without an answer */
+void io_event_send(struct io *io);                /* io_event.c */
+void io_event_publish(struct io *io, struct message_event *m);
+void io_status_fill(struct io *io);               /* io_status.c: status_message from everything */
+void io_status_send(struct io *io);
+
+/* ---- common: io_void.c ---- */
+
+/* One void message: logs "topic: key: ..." once a second per topic and key; the text is the decoder's. */
+void io_void(struct io *io, uint64_t *counter, const char *text);
+
+/* A publisher's rate over the last second or so, renewed at most once a second. */
+void io_source_rate(struct io *io, struct io_source *s);
+
+/* Reads the offset of the clock of messages; a step of it by more than 5 ms is shown to control for half a second. */
+void io_clock_read(struct io *io);
+
+/* A monotonic time as it stands in messages. */
+int64_t io_to_wire_ns(const struct io *io, int64_t monotonic_ns);
+
+#endif

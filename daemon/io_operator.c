@@ -1,0 +1,60 @@
+/* io_operator.c - the operators' socket: instructions. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/io.h"
+#include "daemon/sys/log.h"
+#include "transport/stamp.h"
+#include "transport/topic.h"
+
+void io_instruction_set(struct io *io, const char *text)
+{
+	struct message_event event = { .kind = "instruction" };
+
+	if (strcmp(text, io->instruction) == 0)
+		return;
+	snprintf(io->instruction, sizeof io->instruction, "%s", text);
+	io->inputs.instruction_id++;
+	io->inputs.instruction_ns = io->now_ns;
+	io->inputs_changed = true;
+	io->counters.instructions++;
+	log_line(LOG_LEVEL_INFO, "instruction: \"%s\"", text);
+	snprintf(event.reason, sizeof event.reason, "%.250s", text);
+	io_event_publish(io, &event);
+}
+
+static int take_instruction(struct io *io, const struct endpoint_message *m, struct errbuf *e)
+{
+	struct message_instruction i;
+	enum sequence_verdict v;
+	struct errbuf why;
+	int64_t stamp_ns;
+	int rc;
+
+	if (m->n_parts != 2)
+		return fail(e, -EBADMSG, "instruction: parts: %u, want 2: topic, map", m->n_parts);
+	if ((rc = message_instruction_decode(&i, m->part[1], m->bytes[1], e)) < 0)
+		return rc;
+	if (stamp_to_monotonic(i.head.stamp_ns, io->now_ns, io->clock_offset_ns, &stamp_ns, &why) < 0)
+		return fail(e, -EBADMSG, "instruction: stamp_ns: %.200s", why.text);
+	v = sequence_check(&io->instruction_sequence, i.head.from, i.head.seq, io->now_ns);
+	io->counters.duplicates += v == SEQUENCE_OLD;
+	io->counters.foreign += v == SEQUENCE_FOREIGN;
+	if (v == SEQUENCE_NEW || v == SEQUENCE_RESTART)
+		io_instruction_set(io, i.text);
+	return 0;
+}
+
+void io_operator_receive(struct io *io)
+{
+	struct endpoint_message m;
+	struct errbuf e;
+
+	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->operators, &m, &e) > 0; i++) {
+		if (!topic_is(m.part[0], m.bytes[0], "instruction"))
+			io_void(io, &io->counters.unknown_topics, "operators: topic: only instruction is taken here");
+		else if (take_instruction(io, &m, &e) < 0)
+			io_void(io, &io->counters.operators_void, e.text);
+	}
+}

@@ -1,0 +1,94 @@
+/* io_state.c - arm states: checked, dated, and kept for a second so that the policy gets the one of its frames' time. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/io.h"
+#include "transport/stamp.h"
+#include "transport/topic.h"
+
+static int find_arm(const struct io *io, const struct endpoint_message *m)
+{
+	struct topic topic;
+
+	if (!topic_split(m->part[0], m->bytes[0], &topic) || strcmp(topic.kind, "state") != 0)
+		return -1;
+	for (uint32_t i = 0; i < io->setup->n_arms; i++)
+		if (strcmp(topic.name, io->setup->arm[i].name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* What the decoder could not know: which arm it is, and whose clock. */
+static int check_state(const struct io *io, uint32_t arm, struct message_state *s, struct errbuf *e)
+{
+	const struct arm_setup *setup = &io->setup->arm[arm];
+	int64_t ack_ns = s->state.ack_t_ns;
+	struct errbuf why;
+
+	if (s->state.has_q && s->dof != setup->model.dof)
+		return fail(e, -EBADMSG, "state/%s: q: has %u joints, want %u (model %s)", setup->name, s->dof,
+				setup->model.dof, setup->model.name);
+	if (stamp_to_monotonic(s->head.stamp_ns, io->now_ns, io->clock_offset_ns, &s->head.stamp_ns, &why) < 0)
+		return fail(e, -EBADMSG, "state/%s: stamp_ns: %.200s", setup->name, why.text);
+	s->state.ack_t_ns = ack_ns > 0 ? ack_ns - io->clock_offset_ns : 0;
+	return 0;
+}
+
+static void keep_state(struct io *io, uint32_t arm, const struct message_state *s)
+{
+	struct io_arm *a = &io->arm[arm];
+	bool refused = s->refused_reason[0] && s->state.refused_seq != io->inputs.arm[arm].refused_seq;
+	struct arm_state state = s->state;
+
+	state.present = true;
+	state.from = s->head.from;
+	state.seq = s->head.seq;
+	state.stamp_ns = s->head.stamp_ns;
+	state.arrival_ns = io->now_ns;
+	state.attached = s->state.accepted_from == io->from;
+	state.has_errors = s->n_errors > 0;
+	if (refused)
+		snprintf(a->refused, sizeof a->refused, "target %" PRIu64 ": %.200s", s->state.refused_seq, s->refused_reason);
+	state_history_push(&a->history, &state);
+	io->inputs.arm[arm] = state;
+	io->inputs_changed = true;
+}
+
+static int take_state(struct io *io, uint32_t arm, const struct endpoint_message *m, struct errbuf *e)
+{
+	struct message_state s;
+	enum sequence_verdict v;
+	int rc;
+
+	if (m->n_parts != 2)
+		return fail(e, -EBADMSG, "state/%s: parts: %u, want 2: topic, map", io->setup->arm[arm].name, m->n_parts);
+	if ((rc = message_state_decode(&s, m->part[1], m->bytes[1], e)) < 0)
+		return rc;
+	if ((rc = check_state(io, arm, &s, e)) < 0)
+		return rc;
+	v = sequence_check(&io->arm[arm].source.sequence, s.head.from, s.head.seq, io->now_ns);
+	io->counters.duplicates += v == SEQUENCE_OLD;
+	io->counters.foreign += v == SEQUENCE_FOREIGN;
+	if (v == SEQUENCE_NEW || v == SEQUENCE_RESTART) {
+		io->counters.states++;
+		keep_state(io, arm, &s);
+	}
+	return 0;
+}
+
+void io_state_receive(struct io *io)
+{
+	struct endpoint_message m;
+	struct errbuf e;
+
+	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->states, &m, &e) > 0; i++) {
+		int arm = find_arm(io, &m);
+
+		if (arm < 0)
+			io_void(io, &io->counters.unknown_topics, "states: topic: none of robots[].name");
+		else if (take_state(io, (uint32_t)arm, &m, &e) < 0)
+			io_void(io, &io->counters.states_void, e.text);
+	}
+}

@@ -1,0 +1,87 @@
+/* bench_arm.c - see bench_arm.h. */
+#include "daemon/bench/bench_arm.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "transport/wire.h"
+
+/* What stands under which key; all of them must be there. */
+enum { KEY_EE_POS, KEY_COUNT = 9 };
+static const struct arm_key {
+	const char *key;
+	size_t u64_at, real_at; /* offset in struct arm_numbers; of the two, the other is 0 */
+} keys[KEY_COUNT] = {
+	[KEY_EE_POS] = { .key = "ee_pos" },
+	{ .key = "targets_received", .u64_at = offsetof(struct arm_numbers, received) },
+	{ .key = "targets_refused", .u64_at = offsetof(struct arm_numbers, refused) },
+	{ .key = "limits_exceeded", .u64_at = offsetof(struct arm_numbers, limits_exceeded) },
+	{ .key = "underruns", .u64_at = offsetof(struct arm_numbers, underruns) },
+	{ .key = "interval_p50_us", .real_at = offsetof(struct arm_numbers, interval.p50) },
+	{ .key = "interval_p99_us", .real_at = offsetof(struct arm_numbers, interval.p99) },
+	{ .key = "interval_p999_us", .real_at = offsetof(struct arm_numbers, interval.p999) },
+	{ .key = "interval_max_us", .real_at = offsetof(struct arm_numbers, interval.max) },
+};
+
+static int take_position(struct wire_reader *r, double out[3], struct errbuf *e)
+{
+	struct wire_value v;
+	int rc = wire_take(r, &v, e);
+
+	if (rc < 0 || v.kind != WIRE_ARRAY || v.count != 3)
+		return rc < 0 ? rc : fail(e, -EBADMSG, "want an array of 3");
+	for (uint32_t i = 0; i < 3; i++)
+		if ((rc = wire_take(r, &v, e)) < 0 || !wire_as_real(&v, &out[i]))
+			return rc < 0 ? rc : fail(e, -EBADMSG, "want numbers");
+	return 0;
+}
+
+static int take_number(struct wire_reader *r, const struct arm_key *k, struct arm_numbers *a, struct errbuf *e)
+{
+	struct wire_value v;
+	char found[64];
+	int rc = wire_take(r, &v, e);
+
+	if (rc < 0)
+		return rc;
+	bool fits = k->u64_at ? wire_as_u64(&v, (uint64_t *)((char *)a + k->u64_at)) : wire_as_real(&v, (double *)((char *)a + k->real_at));
+
+	return fits ? 0 : fail(e, -EBADMSG, "found %s, want a number", wire_describe(&v, found, sizeof found));
+}
+
+/* Index of the key in the table, or KEY_COUNT. */
+static uint32_t find_key(struct wire_text key)
+{
+	uint32_t i = 0;
+
+	while (i < KEY_COUNT && !wire_text_equals(key, keys[i].key))
+		i++;
+	return i;
+}
+
+int arm_status_decode(struct arm_numbers *a, double ee_m[3], const uint8_t *bytes, size_t n, struct errbuf *e)
+{
+	struct wire_reader r;
+	struct wire_map m;
+	struct wire_text key;
+	uint32_t seen = 0;
+	int rc;
+
+	wire_read_begin(&r, bytes, n);
+	rc = wire_map_begin(&r, &m, e);
+	while (rc == 0 && (rc = wire_map_next(&r, &m, &key, e)) == 1) {
+		uint32_t k = find_key(key);
+
+		if (k == KEY_COUNT)
+			rc = wire_skip(&r, e);
+		else
+			rc = k == KEY_EE_POS ? take_position(&r, ee_m, e) : take_number(&r, &keys[k], a, e);
+		if (rc < 0)
+			return wire_error_at(rc, key, e);
+		seen |= k < KEY_COUNT ? 1u << k : 0u;
+	}
+	for (uint32_t k = 0; rc == 0 && k < KEY_COUNT; k++)
+		if (!(seen & 1u << k))
+			rc = fail(e, -EBADMSG, "the arm's status lacks %s", keys[k].key);
+	return rc;
+}

@@ -1,0 +1,15 @@
+/* bench_arm.h - reads what an arm answers to `status` on its own control socket, as far as the benchmarks need it. Pure. */
+#ifndef DREAMVLA_DAEMON_BENCH_BENCH_ARM_H
+#define DREAMVLA_DAEMON_BENCH_BENCH_ARM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/bench/bench_numbers.h"
+#include "daemon/sys/error.h"
+
+/* Fills the counters and spreads of *a (name and path_m stay as they are) and the measured TCP's position.
+ * -EBADMSG names the key that is missing or of another type. Allocates: no. Blocks: no. */
+MUST_CHECK int arm_status_decode(struct arm_numbers *a, double ee_m[3], const uint8_t *bytes, size_t n, struct errbuf *e);
+
+#endif

@@ -1,0 +1,63 @@
+/* bench_demo.c - see bench_demo.h. */
+#include "daemon/bench/bench_demo.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/bench/bench_numbers.h"
+#include "daemon/bench/bench_run.h"
+#include "daemon/bench/bench_session.h"
+#include "daemon/sys/clock.h"
+
+enum { READY_MS = 120000, AUTO_MS = 60000 };
+
+/* From the first program to the last number. */
+static int run_demo(struct session *s, const struct bench_options *o, struct demo_numbers *n, struct errbuf *e)
+{
+	struct run r;
+	int rc = session_wait_ready(s, READY_MS, e);
+
+	if (rc < 0 || (rc = session_enter_auto(s, o->instruction, AUTO_MS, e)) < 0 || (rc = run_begin(&r, s, e)) < 0)
+		return rc;
+	rc = run_until(&r, r.from_ns + (int64_t)(o->seconds * 1e9), e);
+	run_numbers(&r, n);
+	return rc;
+}
+
+static void print_result(const struct bench_options *o, const struct demo_numbers *n, const struct demo_verdict *verdict)
+{
+	json_t *j = o->json ? demo_json(n, verdict) : NULL;
+
+	if (j)
+		json_dumpf(j, stdout, JSON_INDENT(2)), putchar('\n');
+	else
+		demo_print(stdout, n, verdict);
+	json_decref(j);
+	fflush(stdout);
+}
+
+int bench_demo(const struct bench_options *o)
+{
+	struct session_options so = { .programs = o->programs, .config = o->config };
+	struct demo_verdict verdict[DEMO_CRITERIA];
+	struct demo_numbers n = { 0 };
+	struct session *s = NULL;
+	struct errbuf e = { 0 }, stop = { 0 };
+
+	session_hold_signals();
+	int rc = session_start(&s, &so, &e);
+
+	if (rc == 0)
+		rc = run_demo(s, o, &n, &e);
+	uint32_t failed = n.seconds > 0 ? demo_judge(&n, verdict) : 0;
+	int bad = session_stop(s, (rc < 0 && rc != -EINTR) || failed > 0, &stop);
+
+	if (n.seconds > 0)
+		print_result(o, &n, verdict);
+	if (rc < 0)
+		fprintf(stderr, "dreamvla-bench: %s\n", e.text);
+	if (bad > 0)
+		fprintf(stderr, "dreamvla-bench: %s\n", stop.text);
+	return rc == 0 && failed == 0 && bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

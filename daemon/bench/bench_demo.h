@@ -1,0 +1,21 @@
+/* bench_demo.h - `dreamvla-bench demo`: the main job from start to end, judged. */
+#ifndef DREAMVLA_DAEMON_BENCH_BENCH_DEMO_H
+#define DREAMVLA_DAEMON_BENCH_BENCH_DEMO_H
+
+#include <stdbool.h>
+
+/* Options that all sub-commands share. */
+struct bench_options {
+	const char *programs;     /* folder of the programs; NULL: PATH */
+	const char *config;
+	const char *instruction;
+	const char *count_malloc; /* library that counts allocations; NULL: leave that measurement out */
+	double seconds;
+	bool json;
+};
+
+/* Starts everything, runs in AUTO for the time, prints the table on standard output. Exit status: 0 when all criteria are
+ * met. Thread: main. Blocks: yes. */
+int bench_demo(const struct bench_options *o);
+
+#endif

@@ -1,0 +1,178 @@
+/* bench_run.c - see bench_run.h. */
+#include "daemon/bench/bench_run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/bench/bench_arm.h"
+#include "daemon/sys/clock.h"
+
+/* A status that does not come for longer than this counts as time outside AUTO. */
+#define STATUS_GAP_NS (300 * NS_PER_MS)
+enum { STEP_MS = 200, BEGIN_TRIES = 10, ANSWER_BYTES = 32768 };
+
+static const struct { const char *name; size_t at; } counters[] = {
+	{ "frames", offsetof(struct run_counters, frames) },
+	{ "chunks_adopted", offsetof(struct run_counters, chunks) },
+	{ "chunks_rejected", offsetof(struct run_counters, rejected) },
+	{ "targets", offsetof(struct run_counters, targets) },
+	{ "clamps", offsetof(struct run_counters, clamps) },
+	{ "ticks", offsetof(struct run_counters, ticks) },
+};
+
+static int read_counters(struct run_counters *c, const struct message_status *m, struct errbuf *e)
+{
+	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+		if (!session_counter(m, counters[i].name, (uint64_t *)((char *)c + counters[i].at)))
+			return fail(e, -EPROTO, "dreamvlad's status has no counter called %s", counters[i].name);
+	c->overruns = m->overruns;
+	return 0;
+}
+
+static double distance(const double a[3], const double b[3])
+{
+	return sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
+}
+
+/* Asks every arm; adds to its path what it has moved since. */
+static int ask_arms(struct run *r, struct errbuf *e)
+{
+	struct session *s = r->session;
+	uint8_t answer[ANSWER_BYTES];
+	struct errbuf why = { 0 };
+
+	for (uint32_t i = 0; i < s->config.n_robots; i++) {
+		double now_m[3];
+		size_t n;
+		int rc = session_ask(s, s->config.robot[i].control, "status", answer, sizeof answer, &n, &why);
+
+		if (rc < 0 || (rc = arm_status_decode(&r->arm_newest[i], now_m, answer, n, &why)) < 0)
+			return fail(e, rc, "arm %s: %.900s", s->config.robot[i].name, why.text);
+		double step_m = distance(now_m, r->ee_m[i]);
+
+		if (!(step_m >= RUN_STEP_MIN_M))
+			continue;
+		r->path_m[i] += step_m;
+		memcpy(r->ee_m[i], now_m, sizeof now_m);
+	}
+	return 0;
+}
+
+static void remember_faults(struct run *r, const struct message_status *m)
+{
+	for (uint32_t i = 0; i < m->n_faults; i++) {
+		uint32_t k = 0;
+
+		while (k < r->n_faults && strcmp(r->fault[k], m->fault[i]) != 0)
+			k++;
+		if (k == r->n_faults && k < STATUS_FAULTS_MAX)
+			memcpy(r->fault[r->n_faults++], m->fault[i], sizeof r->fault[0]);
+	}
+}
+
+int run_begin(struct run *r, struct session *s, struct errbuf *e)
+{
+	int rc = 0;
+
+	*r = (struct run){ .session = s };
+	for (int i = 0; rc == 0 && i < BEGIN_TRIES; i++)
+		rc = session_step(s, STEP_MS, e);
+	if (rc == 0)
+		rc = fail(e, -ETIMEDOUT, "dreamvlad sends no status any more");
+	if (rc < 0 || (rc = read_counters(&r->first, &s->status, e)) < 0 || (rc = ask_arms(r, e)) < 0)
+		return rc;
+	memcpy(r->arm_first, r->arm_newest, sizeof r->arm_first);
+	memset(r->path_m, 0, sizeof r->path_m);
+	r->newest = r->first;
+	r->first_stamp_ns = r->stamp_ns = s->status.head.stamp_ns;
+	r->from_ns = s->status_ns;
+	return 0;
+}
+
+static void show_progress(const struct run *r, bool last)
+{
+	const struct message_status *m = &r->session->status;
+	bool terminal = isatty(2);
+
+	fprintf(stderr, "%s%5.1f s  %-6s  %llu chunks  %.1f Hz%s", terminal ? "\r" : "",
+			(double)(clock_monotonic_ns() - r->from_ns) / 1e9, m->mode,
+			(unsigned long long)(r->newest.chunks - r->first.chunks), m->rate_hz, terminal && !last ? "   " : "\n");
+}
+
+static int take_status(struct run *r, struct errbuf *e)
+{
+	const struct message_status *m = &r->session->status;
+	int64_t passed_ns = m->head.stamp_ns - r->stamp_ns;
+
+	if (strcmp(m->mode, "AUTO") == 0)
+		r->auto_ns += passed_ns < STATUS_GAP_NS ? passed_ns : STATUS_GAP_NS;
+	r->stamp_ns = m->head.stamp_ns;
+	remember_faults(r, m);
+	int rc = read_counters(&r->newest, m, e);
+
+	return rc < 0 ? rc : ask_arms(r, e);
+}
+
+int run_until(struct run *r, int64_t until_ns, struct errbuf *e)
+{
+	int64_t show_ns = 0;
+	int rc = 0;
+
+	while (rc >= 0 && clock_monotonic_ns() < until_ns) {
+		rc = session_step(r->session, STEP_MS, e);
+		if (rc == 1)
+			rc = take_status(r, e);
+		if (clock_monotonic_ns() >= show_ns) {
+			show_ns = clock_monotonic_ns() + NS_PER_S;
+			show_progress(r, false);
+		}
+	}
+	show_progress(r, true);
+	return rc < 0 ? rc : 0;
+}
+
+static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *a)
+{
+	const struct arm_numbers *first = &r->arm_first[i];
+
+	*a = r->arm_newest[i];
+	memcpy(a->name, r->session->config.robot[i].name, sizeof a->name - 1);
+	a->name[sizeof a->name - 1] = 0;
+	a->received -= first->received;
+	a->refused -= first->refused;
+	a->limits_exceeded -= first->limits_exceeded;
+	a->underruns -= first->underruns;
+	a->path_m = r->path_m[i];
+}
+
+void run_numbers(const struct run *r, struct demo_numbers *n)
+{
+	const struct message_status *m = &r->session->status;
+	int64_t passed_ns = r->stamp_ns - r->first_stamp_ns;
+	double seconds = (double)passed_ns / 1e9;
+
+	*n = (struct demo_numbers){
+		.seconds = seconds,
+		.rate_wanted_hz = r->session->config.control_rate_hz,
+		.rate_hz = passed_ns > 0 ? (double)(r->newest.ticks - r->first.ticks) / seconds : 0,
+		.auto_share = passed_ns > 0 ? (double)r->auto_ns / (double)passed_ns : 0,
+		.frames = r->newest.frames - r->first.frames,
+		.chunks = r->newest.chunks - r->first.chunks,
+		.rejected = r->newest.rejected - r->first.rejected,
+		.targets = r->newest.targets - r->first.targets,
+		.clamps = r->newest.clamps - r->first.clamps,
+		.overruns = r->newest.overruns - r->first.overruns,
+		.late = { m->late_p50_us, m->late_p99_us, m->late_p999_us, m->late_max_us },
+		.n_stages = m->n_stages,
+		.n_arms = r->session->config.n_robots,
+		.n_faults = r->n_faults,
+	};
+	memcpy(n->stage, m->stage, sizeof n->stage);
+	memcpy(n->fault, r->fault, sizeof n->fault);
+	for (uint32_t i = 0; i < n->n_arms; i++)
+		arm_difference(r, i, &n->arm[i]);
+}

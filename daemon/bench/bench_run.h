@@ -1,0 +1,42 @@
+/* bench_run.h - what happens between two moments of a session: counters subtracted, time in AUTO added up, the arms' own
+ * numbers asked for, so that a run of some seconds becomes a struct demo_numbers. */
+#ifndef DREAMVLA_DAEMON_BENCH_BENCH_RUN_H
+#define DREAMVLA_DAEMON_BENCH_BENCH_RUN_H
+
+#include <stdint.h>
+
+#include "daemon/bench/bench_numbers.h"
+#include "daemon/bench/bench_session.h"
+#include "daemon/sys/error.h"
+
+/* One moment of dreamvlad's counters. */
+struct run_counters {
+	uint64_t frames, chunks, rejected, targets, clamps, overruns, ticks;
+};
+
+struct run {
+	struct session *session;
+	int64_t from_ns;                  /* CLOCK_MONOTONIC */
+	int64_t first_stamp_ns, stamp_ns; /* of the status that the run began with, and of the newest */
+	int64_t auto_ns;
+	struct run_counters first, newest;
+	struct arm_numbers arm_first[ARMS_MAX], arm_newest[ARMS_MAX];
+	double ee_m[ARMS_MAX][3];
+	double path_m[ARMS_MAX];
+	uint32_t n_faults;
+	char fault[STATUS_FAULTS_MAX][NAME_BYTES];
+};
+
+/* Takes the next status and every arm's status as the beginning. -EPROTO names a counter that is missing. Blocks: up to 2 s. */
+MUST_CHECK int run_begin(struct run *r, struct session *s, struct errbuf *e);
+
+/* Goes on until `until_ns`, with a progress line on standard error once a second. Errors as session_step. */
+MUST_CHECK int run_until(struct run *r, int64_t until_ns, struct errbuf *e);
+
+/* What it came to. */
+void run_numbers(const struct run *r, struct demo_numbers *n);
+
+/* The length of a path of sampled points does not grow by noise of standing: steps below this do not count, m. */
+#define RUN_STEP_MIN_M 0.0005
+
+#endif

@@ -68,13 +68,16 @@ uint32_t safety_posture_check(const struct arm_setup *arm, const double *q_rad);
 
 /* ---- the arm's side ---------------------------------------------------------------------------------------------- */
 
-/* Checks a stream of received joint targets against the arm's own limits, as the driver will play it out: cubic Hermite
- * between neighbours. Zeroed + safety_check_init: the next target counts as a first one. */
+/* Checks a stream of received joint targets against the arm's own limits. Positions and velocities of neighbours give mean
+ * velocity, acceleration and jerk, which a stream within limits never exceeds, and must agree with each other, because the
+ * driver plays them out as one curve. After safety_check_init the next target counts as a first one. */
 struct safety_check {
 	const struct arm_setup *arm;  /* constant */
 	bool running;
 	int64_t t_ns;
-	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], ddq_rad_s2[DOF_MAX];
+	int64_t gap_ns;               /* between the last two */
+	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], ddq_rad_s2[DOF_MAX]; /* ddq: mean over that gap */
+	double outside_m;             /* how far outside workspace and floor the last one was */
 };
 
 struct safety_finding {
@@ -85,7 +88,7 @@ struct safety_finding {
 	bool refused;                 /* change_rad > 0.01, not finite, outside workspace or floor, or a bad start */
 };
 
-/* Length of play-out with which accelerations are judged may not exceed this; beyond it the next target counts as a first. */
+/* Neighbours further apart than this are none: the later one counts as a first target. */
 #define SAFETY_GAP_NS INT64_C(100000000)
 
 /* `arm` must outlive c; limits are arm->model's times arm->limit_scale. */

@@ -11,8 +11,6 @@
 #include "daemon/bench/bench_arm.h"
 #include "daemon/sys/clock.h"
 
-/* A status that does not come for longer than this counts as time outside AUTO. */
-#define STATUS_GAP_NS (300 * NS_PER_MS)
 enum { STEP_MS = 200, BEGIN_TRIES = 10, ANSWER_BYTES = 32768 };
 
 static const struct { const char *name; size_t at; } counters[] = {
@@ -22,6 +20,7 @@ static const struct { const char *name; size_t at; } counters[] = {
 	{ "targets", offsetof(struct run_counters, targets) },
 	{ "clamps", offsetof(struct run_counters, clamps) },
 	{ "ticks", offsetof(struct run_counters, ticks) },
+	{ "ticks_auto", offsetof(struct run_counters, ticks_auto) },
 };
 
 static int read_counters(struct run_counters *c, const struct message_status *m, struct errbuf *e)
@@ -106,10 +105,7 @@ static void show_progress(const struct run *r, bool last)
 static int take_status(struct run *r, struct errbuf *e)
 {
 	const struct message_status *m = &r->session->status;
-	int64_t passed_ns = m->head.stamp_ns - r->stamp_ns;
 
-	if (strcmp(m->mode, "AUTO") == 0)
-		r->auto_ns += passed_ns < STATUS_GAP_NS ? passed_ns : STATUS_GAP_NS;
 	r->stamp_ns = m->head.stamp_ns;
 	remember_faults(r, m);
 	int rc = read_counters(&r->newest, m, e);
@@ -153,13 +149,14 @@ void run_numbers(const struct run *r, struct demo_numbers *n)
 {
 	const struct message_status *m = &r->session->status;
 	int64_t passed_ns = r->stamp_ns - r->first_stamp_ns;
-	double seconds = (double)passed_ns / 1e9;
+	double seconds = (double)passed_ns / 1e9, due = seconds * r->session->config.control_rate_hz;
 
+	/* A control thread that stands still is not in AUTO: the share is of the ticks that were due. */
 	*n = (struct demo_numbers){
 		.seconds = seconds,
 		.rate_wanted_hz = r->session->config.control_rate_hz,
 		.rate_hz = passed_ns > 0 ? (double)(r->newest.ticks - r->first.ticks) / seconds : 0,
-		.auto_share = passed_ns > 0 ? (double)r->auto_ns / (double)passed_ns : 0,
+		.auto_share = passed_ns > 0 ? (double)(r->newest.ticks_auto - r->first.ticks_auto) / due : 0,
 		.frames = r->newest.frames - r->first.frames,
 		.chunks = r->newest.chunks - r->first.chunks,
 		.rejected = r->newest.rejected - r->first.rejected,

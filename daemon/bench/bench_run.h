@@ -1,4 +1,4 @@
-/* bench_run.h - what happens between two moments of a session: counters subtracted, time in AUTO added up, the arms' own
+/* bench_run.h - what happens between two moments of a session: counters subtracted and the arms' own
  * numbers asked for, so that a run of some seconds becomes a struct demo_numbers. */
 #ifndef DREAMVLA_DAEMON_BENCH_BENCH_RUN_H
 #define DREAMVLA_DAEMON_BENCH_BENCH_RUN_H
@@ -11,14 +11,13 @@
 
 /* One moment of dreamvlad's counters. */
 struct run_counters {
-	uint64_t frames, chunks, rejected, targets, clamps, overruns, ticks;
+	uint64_t frames, chunks, rejected, targets, clamps, overruns, ticks, ticks_auto;
 };
 
 struct run {
 	struct session *session;
 	int64_t from_ns;                  /* CLOCK_MONOTONIC */
 	int64_t first_stamp_ns, stamp_ns; /* of the status that the run began with, and of the newest */
-	int64_t auto_ns;
 	struct run_counters first, newest;
 	struct arm_numbers arm_first[ARMS_MAX], arm_newest[ARMS_MAX];
 	double ee_m[ARMS_MAX][3];

@@ -1,0 +1,123 @@
+/* main.c - dreamvla-bench: the command line. One table row per sub-command. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/bench/bench_control.h"
+#include "daemon/bench/bench_demo.h"
+#include "daemon/sys/error.h"
+
+static const struct command {
+	const char *name, *help;
+	double seconds; /* unless --seconds says otherwise */
+	int (*run)(const struct bench_options *o);
+} commands[] = {
+	{ "demo", "run the main job in the simulated bench and judge it", 20, bench_demo },
+	{ "control", "control loop beside cyclictest, hand-over latencies, allocations", 60, bench_control },
+	{ "allocations", "heap allocations of the control and policy threads in AUTO", 10, bench_allocations },
+};
+
+static const struct option options[] = {
+	{ "programs", required_argument, NULL, 'p' }, { "config", required_argument, NULL, 'c' },
+	{ "seconds", required_argument, NULL, 's' },  { "instruction", required_argument, NULL, 'i' },
+	{ "count-malloc", required_argument, NULL, 'm' }, { "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },           { 0 },
+};
+
+static void print_help(FILE *out)
+{
+	fprintf(out, "usage: dreamvla-bench COMMAND [options]\n\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(out, "  %-13s %s (%.0f s)\n", commands[i].name, commands[i].help, commands[i].seconds);
+	fprintf(out, "\n"
+		"  --programs DIR      where dreamvlad, dreamvla-arm and dreamvla-sim lie (default: PATH)\n"
+		"  --config FILE       default config/demo.yaml, or the installed one\n"
+		"  --seconds S         how long to measure, 1 to 3600\n"
+		"  --instruction TEXT  default \"pick up the red block\"\n"
+		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
+		"  --json              print the result as JSON\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; name && i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int parse_seconds(const char *text, double *seconds, struct errbuf *e)
+{
+	char *end;
+	double s = strtod(text, &end);
+
+	if (*text == 0 || *end != 0 || !(s >= 1 && s <= 3600))
+		return fail(e, -EINVAL, "--seconds: found '%s', want a number from 1 to 3600", text);
+	*seconds = s;
+	return 0;
+}
+
+/* 0, 1 when help was asked for and given, or -EINVAL. */
+static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *e)
+{
+	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		switch (option) {
+		case 'p': o->programs = optarg; break;
+		case 'c': o->config = optarg; break;
+		case 'i': o->instruction = optarg; break;
+		case 'm': o->count_malloc = optarg; break;
+		case 'j': o->json = true; break;
+		case 's':
+			if (parse_seconds(optarg, &o->seconds, e) < 0)
+				return -EINVAL;
+			break;
+		case 'h': print_help(stdout); return 1;
+		default: return fail(e, -EINVAL, "see dreamvla-bench --help");
+		}
+	}
+	if (optind < argc)
+		return fail(e, -EINVAL, "found '%s', want only options; see dreamvla-bench --help", argv[optind]);
+	return 0;
+}
+
+/* Finds what was not named. `library` must live as long as *o. */
+static void fill_in(struct bench_options *o, char *library, size_t capacity)
+{
+	if (!o->config)
+		o->config = access("config/demo.yaml", R_OK) == 0 ? "config/demo.yaml" : DREAMVLA_PREFIX "/share/dreamvla/config/demo.yaml";
+	snprintf(library, capacity, "%s/tests/preload/count_malloc.so", o->programs ? o->programs : ".");
+	if (!o->count_malloc && access(library, R_OK) == 0)
+		o->count_malloc = library;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench_options o = { .instruction = "pick up the red block" };
+	const struct command *c = argc > 1 ? find_command(argv[1]) : NULL;
+	char library[4096], whole[4096];
+	struct errbuf e = { 0 };
+
+	if (!c) {
+		bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
+
+		print_help(help ? stdout : stderr);
+		return help ? EXIT_SUCCESS : 2;
+	}
+	o.seconds = c->seconds;
+	int rc = parse(argc - 1, argv + 1, &o, &e);
+
+	if (rc < 0) {
+		fprintf(stderr, "dreamvla-bench %s: %s\n", c->name, e.text);
+		return 2;
+	}
+	if (rc > 0)
+		return EXIT_SUCCESS;
+	fill_in(&o, library, sizeof library);
+	/* The loader takes LD_PRELOAD from the folder it is started in only when it is a path. */
+	if (o.count_malloc && realpath(o.count_malloc, whole))
+		o.count_malloc = whole;
+	return c->run(&o);
+}

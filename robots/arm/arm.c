@@ -1,0 +1,351 @@
+#include "robots/arm/arm.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "daemon/stage/kinematics.h"
+
+static const double GRIPPER_TOLERANCE_M = 0.001;
+static const double LIMIT_TOLERANCE = 1e-6; /* of a share of a limit: rounding */
+static const double MOVING_RAD_S = 1e-4;    /* commanded; slower counts as standing */
+
+void arm_init(struct arm *a, const struct arm_setup *setup, const struct robot_driver *driver)
+{
+	memset(a, 0, sizeof *a);
+	a->setup = setup;
+	a->driver = driver;
+	a->enabled = true;
+	a->phase = ARM_OUT;
+	safety_check_init(&a->check, setup);
+}
+
+static bool commanded_still(const struct arm *a)
+{
+	for (uint32_t j = 0; j < a->setup->model.dof; j++)
+		if (!(fabs(a->commanded.dq_rad_s[j]) <= MOVING_RAD_S))
+			return false;
+	return true;
+}
+
+bool arm_stands(const struct arm *a)
+{
+	return a->phase == ARM_OUT || a->phase == ARM_STANDS;
+}
+
+static enum arm_mode mode_of(const struct arm *a)
+{
+	if (a->measured.mode != ARM_READY)
+		return a->measured.mode;
+	if (!a->enabled)
+		return ARM_IDLE;
+	return a->phase == ARM_OUT || commanded_still(a) ? ARM_READY : ARM_MOVING;
+}
+
+/* ---- coming to rest ---------------------------------------------------------------------------------------------- */
+
+/* The next target counts as a first one. */
+static void begin_brake(struct arm *a)
+{
+	safety_check_restart(&a->check);
+	if (a->phase != ARM_PLAYS)
+		return;
+	brake_begin(&a->brake, &a->setup->model, &a->commanded);
+	a->phase = ARM_BRAKES;
+}
+
+static void let_go(struct arm *a)
+{
+	safety_check_restart(&a->check);
+	a->phase = ARM_OUT;
+	a->accepted_from = 0;
+}
+
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
+
+static void refuse(struct arm *a, const struct arm_target *t, enum refusal why)
+{
+	a->refusal = (struct arm_refusal){ .why = why, .seq = t->seq };
+	a->counters.refused++;
+	begin_brake(a);
+}
+
+/* What needs no look at the motion. */
+static enum refusal check_form(const struct arm *a, const struct arm_target *t, int64_t now_ns)
+{
+	const struct driver_target *d = &t->target;
+
+	if (a->stopped)
+		return REFUSAL_STOPPED;
+	if (a->phase == ARM_BRAKES)
+		return REFUSAL_BRAKING;
+	if (d->kind != OUTPUT_JOINT)
+		return REFUSAL_POSE;
+	if (a->phase == ARM_STANDS && d->t_ns <= now_ns)
+		return REFUSAL_DUE;
+	if (d->has_gripper && !(d->gripper_m >= -GRIPPER_TOLERANCE_M && d->gripper_m <= a->setup->gripper_max_m + GRIPPER_TOLERANCE_M))
+		return REFUSAL_GRIPPER;
+	return REFUSAL_NONE;
+}
+
+/* The same limits as dreamvlad's, judged by the same safety stage: what it would have to change by more than 0.01 rad is
+ * refused with a brake. */
+static bool check_limits(struct arm *a, const struct arm_target *t)
+{
+	struct safety_finding f = safety_check_target(&a->check, &t->target, a->commanded.q_rad);
+	bool first = f.exceeded & LIMIT_START;
+
+	if (f.exceeded && !first)
+		a->counters.limits_exceeded++;
+	if (!f.refused)
+		return true;
+	refuse(a, t, first ? REFUSAL_START : REFUSAL_LIMIT);
+	a->refusal.limits = f.exceeded;
+	a->refusal.joint = f.joint;
+	a->refusal.value = f.value;
+	a->refusal.limit = f.limit;
+	return false;
+}
+
+static void play(struct arm *a, const struct arm_target *t, int64_t now_ns)
+{
+	const struct driver_target *d = &t->target;
+	struct playout_sample s = { .t_ns = d->t_ns, .seq = t->seq, .has_gripper = d->has_gripper, .gripper_m = d->gripper_m };
+
+	memcpy(s.q_rad, d->q_rad, sizeof s.q_rad);
+	memcpy(s.dq_rad_s, d->dq_rad_s, sizeof s.dq_rad_s);
+	if (a->phase == ARM_STANDS) {
+		playout_begin(&a->playout, a->setup->model.dof, now_ns, a->commanded.q_rad, &s);
+		a->phase = ARM_PLAYS;
+	} else if (playout_add(&a->playout, &s) != PLAYOUT_ADDED) {
+		refuse(a, t, REFUSAL_FULL);
+		return;
+	}
+	a->counters.accepted++;
+	a->valid_ns = now_ns;
+}
+
+/* Due before what is played or waiting already: it came too late to be of use. */
+static bool is_late(const struct arm *a, const struct arm_target *t)
+{
+	const struct playout_sample *newest = playout_newest(&a->playout);
+
+	if (t->arrival_ns > t->target.t_ns + t->target.valid_for_ns)
+		return true;
+	return a->phase == ARM_PLAYS && t->target.t_ns <= (newest ? newest->t_ns : a->playout.now.t_ns);
+}
+
+void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns)
+{
+	if (!a->accepted_from || t->from != a->accepted_from) {
+		a->counters.foreign++;
+		return;
+	}
+	if (t->seq <= a->last_seq) {
+		a->counters.old++;
+		return;
+	}
+	a->last_seq = t->seq;
+	if (is_late(a, t)) {
+		a->counters.late++;
+		return;
+	}
+	enum refusal why = check_form(a, t, now_ns);
+	if (why != REFUSAL_NONE)
+		refuse(a, t, why);
+	else if (check_limits(a, t))
+		play(a, t, now_ns);
+}
+
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
+
+static enum arm_reply attach(struct arm *a, const struct arm_request *r, int64_t now_ns)
+{
+	if (a->phase == ARM_OUT)
+		return ARM_REPLY_NOT_READY;
+	if (a->stopped && !r->clear_stop)
+		return ARM_REPLY_STOPPED;
+	if (a->accepted_from && a->accepted_from != r->from && !r->takeover)
+		return ARM_REPLY_TAKEN;
+	a->stopped = false;
+	if (a->accepted_from != r->from) {
+		begin_brake(a); /* a take-over stops the arm first */
+		a->accepted_from = r->from;
+		a->last_seq = 0;
+	}
+	a->valid_ns = now_ns;
+	return ARM_REPLY_OK;
+}
+
+static enum arm_reply detach(struct arm *a, const struct arm_request *r)
+{
+	if (!a->accepted_from || a->accepted_from != r->from)
+		return ARM_REPLY_NOT_ATTACHED;
+	begin_brake(a);
+	a->accepted_from = 0;
+	return ARM_REPLY_OK;
+}
+
+static enum arm_reply disable(struct arm *a, const struct arm_request *r)
+{
+	if (mode_of(a) == ARM_MOVING || a->phase == ARM_BRAKES)
+		return ARM_REPLY_MOVING;
+	if (!a->driver->has_brakes && !r->confirm)
+		return ARM_REPLY_CONFIRM;
+	a->enabled = false;
+	let_go(a);
+	return ARM_REPLY_OK;
+}
+
+static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t now_ns)
+{
+	switch (r->ask) {
+	case ARM_ASK_ATTACH:
+		return attach(a, r, now_ns);
+	case ARM_ASK_DETACH:
+		return detach(a, r);
+	case ARM_ASK_SHUTDOWN:
+		a->accepted_from = 0;
+		/* fall through */
+	case ARM_ASK_STOP:
+		a->stopped = true;
+		begin_brake(a);
+		return ARM_REPLY_OK;
+	case ARM_ASK_ENABLE:
+		a->enabled = true;
+		return ARM_REPLY_OK;
+	case ARM_ASK_DISABLE:
+		return disable(a, r);
+	case ARM_ASK_RECOVER:
+		/* No driver reports a reflex that it could recover from yet. */
+		return ARM_REPLY_NO_ERROR;
+	case ARM_ASK_HOME_GRIPPER:
+		return ARM_REPLY_NO_HOMING;
+	}
+	return ARM_REPLY_NOT_READY;
+}
+
+struct arm_answer arm_take_request(struct arm *a, const struct arm_request *r, int64_t now_ns)
+{
+	enum arm_reply reply = obey(a, r, now_ns);
+
+	return (struct arm_answer){ r->ticket, reply, mode_of(a), a->accepted_from };
+}
+
+/* ---- the tick ---------------------------------------------------------------------------------------------------- */
+
+static void measure(struct arm *a, const struct robot_state *measured)
+{
+	struct pose ee;
+
+	a->measured = *measured;
+	if (measured->mode == ARM_DISCONNECTED) {
+		a->has_ee = false;
+		return;
+	}
+	kinematics_forward(&a->setup->model, &a->setup->tcp, measured->q_rad, &ee);
+	if (a->has_ee)
+		a->counters.tcp_path_m += hypot(hypot(ee.p_m[0] - a->ee.p_m[0], ee.p_m[1] - a->ee.p_m[1]), ee.p_m[2] - a->ee.p_m[2]);
+	a->ee = ee;
+	a->has_ee = true;
+}
+
+/* Whether the arm is ours to command; losing or regaining it starts anew from where it is. */
+static void follow_arm(struct arm *a, int64_t now_ns)
+{
+	bool ours = a->enabled && a->measured.mode == ARM_READY;
+
+	if (a->phase != ARM_OUT && (!ours || a->measured.generation != a->generation))
+		let_go(a);
+	if (a->phase != ARM_OUT)
+		return;
+	memset(&a->commanded, 0, sizeof a->commanded);
+	memcpy(a->commanded.q_rad, a->measured.q_rad, sizeof a->commanded.q_rad);
+	a->commanded.t_ns = now_ns;
+	a->before = a->commanded;
+	if (!ours)
+		return;
+	a->phase = ARM_STANDS;
+	if (a->measured.generation != a->generation)
+		a->counters.reconnects++;
+	a->generation = a->measured.generation;
+}
+
+static void reach(void *context, const struct playout_sample *s)
+{
+	struct arm *a = context;
+
+	a->ack_seq = s->seq;
+	a->ack_t_ns = s->t_ns;
+	if (!s->has_gripper)
+		return;
+	a->has_gripper = true;
+	a->gripper_m = fmin(fmax(s->gripper_m, 0), a->setup->gripper_max_m);
+}
+
+static void move(struct arm *a, int64_t now_ns)
+{
+	if (a->phase == ARM_PLAYS) {
+		if (playout_step(&a->playout, now_ns, reach, a) != PLAYOUT_EMPTY) {
+			a->commanded = a->playout.now;
+			return;
+		}
+		a->counters.underruns++;
+		begin_brake(a);
+	}
+	if (a->phase == ARM_BRAKES && !brake_step(&a->brake, now_ns, &a->commanded))
+		a->phase = ARM_STANDS;
+	a->commanded.t_ns = now_ns;
+}
+
+/* Looks at what is about to be commanded, against the model's own limits. */
+static void watch_limits(struct arm *a)
+{
+	const struct robot_model *m = &a->setup->model;
+	double dt_s = (double)(a->commanded.t_ns - a->before.t_ns) * 1e-9;
+	struct arm_counters *c = &a->counters;
+	bool beyond = false;
+
+	for (uint32_t j = 0; j < m->dof && dt_s > 0; j++) {
+		double q = a->commanded.q_rad[j], v = a->commanded.dq_rad_s[j], step = q - a->before.q_rad[j];
+		double velocity = fmax(fabs(v), fabs(step) / dt_s) / m->dq_max_rad_s[j];
+		double acceleration = fabs(v - a->before.dq_rad_s[j]) / dt_s / m->ddq_max_rad_s2[j];
+		bool inwards = q < m->q_min_rad[j] ? step >= 0 : step <= 0;
+
+		c->q_d_step_max_rad = fmax(c->q_d_step_max_rad, fabs(step));
+		c->velocity_peak = fmax(c->velocity_peak, velocity);
+		c->acceleration_peak = fmax(c->acceleration_peak, acceleration);
+		beyond |= !(velocity <= 1 + LIMIT_TOLERANCE) || !(acceleration <= 1 + LIMIT_TOLERANCE);
+		beyond |= !(q >= m->q_min_rad[j] && q <= m->q_max_rad[j]) && !inwards;
+	}
+	c->limits_exceeded += beyond;
+}
+
+void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns, struct robot_command *out)
+{
+	measure(a, measured);
+	follow_arm(a, now_ns);
+	if (a->accepted_from && now_ns - a->valid_ns > ARM_SILENCE_NS)
+		a->accepted_from = 0;
+	*out = (struct robot_command){ .hold = a->phase != ARM_OUT, .has_gripper = a->has_gripper, .gripper_m = a->gripper_m };
+	if (a->phase == ARM_OUT)
+		return;
+	a->before = a->commanded;
+	move(a, now_ns);
+	watch_limits(a);
+	memcpy(out->q_rad, a->commanded.q_rad, sizeof out->q_rad);
+	memcpy(out->dq_rad_s, a->commanded.dq_rad_s, sizeof out->dq_rad_s);
+	out->has_gripper = a->has_gripper;
+	out->gripper_m = a->gripper_m;
+}
+
+void arm_get_report(const struct arm *a, struct arm_report *out)
+{
+	*out = (struct arm_report){ .stamp_ns = a->measured.stamp_ns, .mode = mode_of(a),
+		.connected = a->measured.mode != ARM_DISCONNECTED, .ee = a->ee,
+		.has_gripper = a->measured.has_gripper && a->measured.mode != ARM_DISCONNECTED, .gripper_m = a->measured.gripper_m,
+		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .stopped = a->stopped,
+		.refusal = a->refusal, .counters = a->counters };
+	memcpy(out->q_rad, a->measured.q_rad, sizeof out->q_rad);
+	memcpy(out->dq_rad_s, a->measured.dq_rad_s, sizeof out->dq_rad_s);
+	memcpy(out->q_d_rad, a->commanded.q_rad, sizeof out->q_d_rad);
+}

@@ -1,0 +1,124 @@
+/* arm.h - one arm's control: who may drive, which targets are played out, when it brakes, what it says of itself.
+ *
+ * The rules of messages.md section 5 ("Targets", "Who may drive") and of section 6 at the arm. Pure: time, measured state,
+ * targets and requests come in as arguments, so that a test runs it on virtual time. No clock, no heap, no sockets, no threads.
+ * All functions: thread of the owner (the arm's control thread), allocate no, block no. */
+#ifndef DREAMVLA_ROBOTS_ARM_ARM_H
+#define DREAMVLA_ROBOTS_ARM_ARM_H
+
+#include "daemon/flow.h"
+#include "daemon/stage/safety.h"
+#include "robots/arm/playout.h"
+#include "robots/driver.h"
+
+#define ARM_SILENCE_NS INT64_C(500000000) /* without valid targets for so long nobody is attached any more */
+
+/* Why a target was refused. */
+enum refusal { REFUSAL_NONE, REFUSAL_STOPPED, REFUSAL_BRAKING, REFUSAL_POSE, REFUSAL_DUE, REFUSAL_GRIPPER, REFUSAL_START,
+	REFUSAL_LIMIT, REFUSAL_FULL, REFUSAL_COUNT };
+
+/* The newest refusal, as numbers; arm_text.h makes words of them. */
+struct arm_refusal {
+	enum refusal why;
+	uint64_t seq;
+	uint32_t limits;           /* REFUSAL_LIMIT: mask of enum limit */
+	uint32_t joint;
+	double value, limit;
+};
+
+/* A joint target as it came from the wire; target.t_ns on CLOCK_MONOTONIC. */
+struct arm_target {
+	uint64_t from, seq;
+	int64_t arrival_ns;
+	struct driver_target target;
+};
+
+enum arm_ask { ARM_ASK_ATTACH, ARM_ASK_DETACH, ARM_ASK_STOP, ARM_ASK_ENABLE, ARM_ASK_DISABLE, ARM_ASK_RECOVER,
+	ARM_ASK_HOME_GRIPPER, ARM_ASK_SHUTDOWN };
+
+/* An operator's or dreamvlad's request; model, dof and tcp of an attach were compared before. */
+struct arm_request {
+	uint32_t ticket;
+	enum arm_ask ask;
+	uint64_t from;
+	bool takeover, clear_stop, confirm;
+};
+
+enum arm_reply { ARM_REPLY_OK, ARM_REPLY_STOPPED, ARM_REPLY_TAKEN, ARM_REPLY_NOT_READY, ARM_REPLY_NOT_ATTACHED,
+	ARM_REPLY_MOVING, ARM_REPLY_CONFIRM, ARM_REPLY_NO_ERROR, ARM_REPLY_NO_HOMING, ARM_REPLY_COUNT };
+
+struct arm_answer {
+	uint32_t ticket;
+	enum arm_reply reply;
+	enum arm_mode mode;
+	uint64_t accepted_from;
+};
+
+struct arm_counters {
+	uint64_t accepted, refused, foreign, late, old; /* targets; late: arrived after valid_for, or out of order */
+	uint64_t underruns, limits_exceeded, reconnects;
+	double q_d_step_max_rad;   /* largest change of a commanded joint from one period to the next */
+	double tcp_path_m;         /* measured */
+	double velocity_peak, acceleration_peak; /* largest share of the model's own limit that was commanded */
+};
+
+/* Everything that state/<arm> and `status` say, at one moment. */
+struct arm_report {
+	int64_t stamp_ns;
+	enum arm_mode mode;
+	bool connected;            /* q, dq, q_d and ee are there */
+	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], q_d_rad[DOF_MAX];
+	struct pose ee;
+	bool has_gripper;
+	double gripper_m;
+	uint64_t ack_seq, accepted_from;
+	int64_t ack_t_ns;
+	bool stopped;
+	struct arm_refusal refusal;
+	struct arm_counters counters;
+};
+
+/* OUT: the arm is not ours to move (disconnected, disabled, guided, ...), q_d follows q. */
+enum arm_phase { ARM_OUT, ARM_STANDS, ARM_PLAYS, ARM_BRAKES };
+
+struct arm {
+	const struct arm_setup *setup; /* constant */
+	const struct robot_driver *driver;
+	bool enabled, stopped;
+	enum arm_phase phase;
+	uint64_t generation;       /* of the driver's arm */
+	uint64_t accepted_from, last_seq;
+	int64_t valid_ns;          /* arrival of the last accepted target, or when attached */
+	struct robot_state measured;
+	struct motion commanded, before; /* q_d now and one period earlier */
+	bool has_gripper;          /* a gripper command was given: kept for ever */
+	double gripper_m;
+	struct playout playout;
+	struct brake brake;
+	struct safety_check check;
+	struct pose ee;
+	bool has_ee;
+	uint64_t ack_seq;
+	int64_t ack_t_ns;
+	struct arm_refusal refusal;
+	struct arm_counters counters;
+};
+
+/* Both pointers must outlive a. Nobody is attached; `sim` and others that need no switching on are enabled. */
+void arm_init(struct arm *a, const struct arm_setup *setup, const struct robot_driver *driver);
+
+/* Checks a target and takes it into the play-out, or counts why not. */
+void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns);
+
+/* Obeys a request or says why not. */
+struct arm_answer arm_take_request(struct arm *a, const struct arm_request *r, int64_t now_ns);
+
+/* One period of the driver: what was measured in, what to command out. */
+void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns, struct robot_command *out);
+
+/* Has the arm nothing to brake any more? */
+bool arm_stands(const struct arm *a);
+
+void arm_get_report(const struct arm *a, struct arm_report *out);
+
+#endif

@@ -1,0 +1,76 @@
+/* playout.h - from scheduled targets (t, q, dq) to commands at the driver's own rate, and coming to rest when they end.
+ *
+ * Between two samples the motion is the cubic Hermite polynomial through both positions and velocities: continuous in
+ * position and velocity, and exact for motion of piecewise constant jerk. Beyond the last sample it coasts with its velocity
+ * for PLAYOUT_COAST_NS. Every piece starts from what was commanded last, so that a late sample bends the motion and never
+ * makes it jump. Pure: no clock, no heap; knows nothing of who sent the samples. Thread: its owner. Blocks: no. */
+#ifndef DREAMVLA_ROBOTS_ARM_PLAYOUT_H
+#define DREAMVLA_ROBOTS_ARM_PLAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/flow.h"
+
+enum { PLAYOUT_SAMPLES = 128 }; /* 500 ms ahead at 200 Hz is 100 */
+
+/* messages.md section 5: how long the driver may go on without a next sample. */
+#define PLAYOUT_COAST_NS INT64_C(10000000)
+
+struct playout_sample {
+	int64_t t_ns;
+	uint64_t seq;
+	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX];
+	bool has_gripper;
+	double gripper_m;
+};
+
+/* A motion at one moment. */
+struct motion {
+	int64_t t_ns;
+	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX];
+};
+
+struct playout {
+	uint32_t dof;
+	struct motion from;        /* where the present piece starts */
+	struct motion now;         /* last result of playout_step */
+	double offset_rad[DOF_MAX]; /* what the first target differed from the arm, faded out */
+	int64_t offset_t_ns;
+	uint32_t head, n;          /* ring of samples that lie ahead */
+	struct playout_sample sample[PLAYOUT_SAMPLES];
+};
+
+enum playout_verdict { PLAYOUT_RUNS, PLAYOUT_COASTS, PLAYOUT_EMPTY };
+
+/* Starts from an arm that stands at q. The offset of `first` from q is faded out over 0.5 s, so that a first target
+ * near the arm never makes it jump. first->t_ns must lie after now_ns. */
+void playout_begin(struct playout *p, uint32_t dof, int64_t now_ns, const double *q_rad, const struct playout_sample *first);
+
+enum playout_add { PLAYOUT_ADDED, PLAYOUT_LATE, PLAYOUT_FULL };
+
+/* Appends a sample. LATE: due before what was already played or appended; FULL: too many ahead. Both leave all as it was. */
+enum playout_add playout_add(struct playout *p, const struct playout_sample *s);
+
+/* The newest sample appended; NULL when all were reached. */
+const struct playout_sample *playout_newest(const struct playout *p);
+
+/* Motion at now_ns (never going back) into p->now. `reached` is called for each sample whose time has come, in order.
+ * EMPTY: coasted long enough; p->now stays where it was and the caller brakes from there. */
+enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reached)(void *context, const struct playout_sample *s),
+		void *context);
+
+/* Straight deceleration along the present direction: dq(t) = dq0 (1 - 3 u^2 + 2 u^3), u = t / T, with T so long that
+ * acceleration and jerk stay below 80 % of the model's, but short enough to stay inside the joints' range. */
+struct brake {
+	uint32_t dof;
+	struct motion from;
+	double duration_s;
+};
+
+void brake_begin(struct brake *b, const struct robot_model *m, const struct motion *from);
+
+/* Motion at now_ns; false once it stands (velocity exactly 0). */
+bool brake_step(const struct brake *b, int64_t now_ns, struct motion *out);
+
+#endif

@@ -25,6 +25,9 @@ struct place {
 /* The epsilon of the training code: keeps a constant dimension from dividing by zero. */
 static const double range_epsilon = 1e-8;
 
+/* Far above any unit of a robot; keeps high - low finite. */
+static const double value_max = 1e9;
+
 static int take_array(const struct place *at, const json_t *part, const char *name, uint32_t dim, double *out,
 		struct errbuf *e)
 {
@@ -37,9 +40,9 @@ static int take_array(const struct place *at, const json_t *part, const char *na
 		const json_t *value = json_array_get(array, i);
 
 		out[i] = json_number_value(value);
-		if (!json_is_number(value) || !isfinite(out[i]))
-			return fail(e, -EINVAL, "%s: %s.%s.%s[%u] is %s, want a finite number", at->path, at->key, at->part, name, i,
-					json_kind(value));
+		if (!json_is_number(value) || !(fabs(out[i]) <= value_max))
+			return fail(e, -EINVAL, "%s: %s.%s.%s[%u] is %s, %g; want a number of at most %g", at->path, at->key,
+					at->part, name, i, json_kind(value), out[i], value_max);
 	}
 	return 0;
 }

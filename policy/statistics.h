@@ -28,7 +28,7 @@ struct statistics {
 
 /* Reads the entry `key`; NULL takes the only one there is. 0; -ENOENT: no statistics in the directory, or no such key
  * (the text lists the keys); -EINVAL: several keys and none chosen, or content that is ill-typed, of unequal lengths,
- * not finite, or with low > high. Thread: any. Allocates: yes. Blocks: on disk. */
+ * not finite or beyond 1e9, or with low > high. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int statistics_read(struct statistics *out, const char *directory, const char *key, struct errbuf *e);
 
 /* state[dim] in the robot's units -> normalised[dim] in [-1, 1]. -EINVAL: a value is not finite (the text names the

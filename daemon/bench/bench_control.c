@@ -17,7 +17,7 @@
 
 enum { READY_MS = 120000, AUTO_MS = 60000, CYCLICTEST_END_MS = 10000, WARM_UP_S = 3, ALLOCATIONS_S = 10 };
 
-/* The aims of issue "the main job", us. */
+/* What is aimed at: the 99th percentiles of both sides of a hand-over, us. */
 #define OVERHEAD_P99_AIM_US 1000.0
 #define FIRST_TARGET_SLACK_US 500.0
 

@@ -63,15 +63,18 @@ static int check_addresses(const struct config *c, struct errbuf *e)
 
 static int start_programs(struct session *s, const struct session_options *o, struct errbuf *e)
 {
-	char preload[PROCESS_PATH_BYTES + 16], file[PROCESS_PATH_BYTES + 64];
+	char preload[PROCESS_PATH_BYTES + 16], file[PROCESS_PATH_BYTES + 64], world[PROCESS_PATH_BYTES + 16];
 	const char *const counting[] = { preload, file, NULL };
 	struct process_options p = { .programs = o->programs, .name = "dreamvla-sim",
-		.arguments = (const char *const[]){ "--config", o->config, NULL } };
+		.arguments = (const char *const[]){ "--config", o->config, "--world", world, NULL } };
+
+	snprintf(world, sizeof world, "ipc://%s/world", s->group.folder);
 	int rc = process_start(&s->group, &p, e);
 
 	p.name = "dreamvla-arm";
 	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++) {
-		p.arguments = (const char *const[]){ "--driver", "sim", "--arm", s->config.robot[i].name, "--config", o->config, NULL };
+		p.arguments = (const char *const[]){ "--driver", "sim", "--arm", s->config.robot[i].name, "--config", o->config,
+			"--world", world, NULL };
 		rc = process_start(&s->group, &p, e);
 	}
 	if (rc < 0)

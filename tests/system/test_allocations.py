@@ -1,0 +1,64 @@
+"""test_allocations.py - in AUTO, after warm-up, the control thread allocates nothing, and the policy thread nothing outside
+libturbojpeg, oneDNN and OpenMP. Counted by a preloaded library (tests/preload), not by reading the code."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+EXCUSED = ("libturbojpeg", "libjpeg", "libdnnl", "libgomp")
+SECONDS = 8
+
+
+def write_config(folder):
+    """The demo's configuration with sockets in a folder of our own, so that nothing else on this machine is met."""
+    root = pathlib.Path.cwd()
+    text = (root / "config/demo.yaml").read_text()
+    text = text.replace("../tests/", f"{root}/tests/").replace("tcp://127.0.0.1:7421", f"ipc://{folder}/arm")
+    text += "sockets:\n"
+    for name in ("cameras", "operators", "states", "targets", "status", "control"):
+        text += f"  {name}: ipc://{folder}/{name}\n"
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def measure(build, config):
+    command = [build / "dreamvla-bench", "allocations", "--programs", build, "--config", config, "--json",
+               "--seconds", str(SECONDS)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if not done.stdout:
+        sys.exit(f"dreamvla-bench failed with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def problems_of(result):
+    rows = result["rows"]
+    print(json.dumps(result, indent=1))
+    for row in rows:
+        if row["thread"] == "control" and row["count"]:
+            yield f"the control thread allocated: {row}"
+        if row["thread"] == "policy" and row["count"] and not row["library"].startswith(EXCUSED):
+            yield f"the policy thread allocated: {row}"
+    if result["chunks"] < SECONDS:
+        yield f"only {result['chunks']} chunks in {SECONDS} s: the policy did not run"
+    # The counter itself must work: dreamvlad's io thread uses libzmq, which allocates.
+    if not any(re.match("libzmq", row["library"]) for row in rows):
+        yield "no allocation of libzmq was counted: the counter was not loaded"
+
+
+def main():
+    if os.environ.get("SAN"):
+        print("sanitizers bring their own allocator, which leaves nothing to interpose")
+        return 77
+    build = pathlib.Path(os.environ.get("B", "build/release")).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        found = list(problems_of(measure(build, write_config(pathlib.Path(folder)))))
+    for problem in found:
+        print("PROBLEM:", problem)
+    return 1 if found else 0
+
+
+sys.exit(main())

@@ -125,7 +125,7 @@ struct io {
 	uint32_t attach_ticket;
 	/* requests */
 	struct io_pending pending[IO_PENDING_MAX];
-	uint32_t n_pending, ticket;
+	uint32_t n_pending, ticket, shutdown_ticket;
 	uint8_t reply[IO_REPLY_BYTES];
 	/* status */
 	int64_t status_due_ns;

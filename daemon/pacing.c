@@ -46,26 +46,28 @@ bool pacing_wants(const struct pacing *p, const struct policy_hint *hint, const 
 		return false;
 	if (!moving && hint->mode != MODE_READY && hint->mode != MODE_HOLD)
 		return false;
-	if (!p->any || o->instruction_id != p->previous_instruction)
+	if (!p->tried || o->instruction_id != p->tried_instruction)
 		return true;
 	if (!moving)
-		return now_ns - p->previous_start_ns >= IDLE_PERIOD_NS;
-	if (hint->epoch != p->previous_epoch)
+		return now_ns - p->tried_ns >= IDLE_PERIOD_NS;
+	if (!p->succeeded || o->instruction_id != p->previous_instruction || hint->epoch != p->previous_epoch)
 		return true;
 	return wants_moving(p, hint, now_ns);
 }
 
-void pacing_begin(struct pacing *p, const struct observation *o, uint32_t epoch, int64_t now_ns)
+void pacing_begin(struct pacing *p, const struct observation *o, int64_t now_ns)
 {
-	p->any = true;
-	p->previous_t_obs_ns = o->t_obs_ns;
-	p->previous_start_ns = now_ns;
-	p->previous_instruction = o->instruction_id;
-	p->previous_epoch = epoch;
+	p->tried = true;
+	p->tried_ns = now_ns;
+	p->tried_instruction = o->instruction_id;
 }
 
-void pacing_end(struct pacing *p, int64_t now_ns)
+void pacing_end(struct pacing *p, const struct observation *o, uint32_t epoch, int64_t now_ns)
 {
-	p->latency_ns[p->n % PACING_WINDOW] = now_ns - p->previous_t_obs_ns;
+	p->succeeded = true;
+	p->previous_t_obs_ns = o->t_obs_ns;
+	p->previous_instruction = o->instruction_id;
+	p->previous_epoch = epoch;
+	p->latency_ns[p->n % PACING_WINDOW] = now_ns - o->t_obs_ns;
 	p->n = p->n < 2 * PACING_WINDOW ? p->n + 1 : p->n + 1 - PACING_WINDOW;
 }

@@ -324,3 +324,46 @@ int setup_check_policy(const struct control_setup *s, const struct config *c, co
 				CHUNK_STEPS_MAX);
 	return 0;
 }
+
+static int take_item(enum proprio_item *out, const struct config *c, uint32_t at, struct errbuf *e)
+{
+	char known[256] = "";
+
+	for (uint32_t i = 0; i < PROPRIO_COUNT; i++) {
+		if (strcmp(c->policy_proprio.name[at], proprio_item_name(i)) == 0) {
+			*out = (enum proprio_item)i;
+			return 0;
+		}
+		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i > 0 ? ", " : "", proprio_item_name(i));
+	}
+	return fail(e, -EINVAL, "%s: policy.proprio[%u]: \"%s\" is not known: want one of %s", c->path, at,
+			c->policy_proprio.name[at], known);
+}
+
+int setup_proprio(struct proprio_setup *s, const struct control_setup *control, const struct config *c,
+		const struct policy_info *info, struct errbuf *e)
+{
+	*s = (struct proprio_setup){ .n_items = c->policy_proprio.n };
+	for (uint32_t i = 0; i < s->n_items; i++) {
+		int rc = take_item(&s->item[i], c, i, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	for (uint32_t a = 0; a < control->n_arms; a++) {
+		uint32_t want = (uint32_t)c->robot[a].proprio_dims;
+
+		for (uint32_t i = 0; i < s->n_items; i++)
+			s->count[a] += proprio_item_size(s->item[i], control->arm[a].model.dof);
+		if (want > 0 && want != s->count[a])
+			return fail(e, -EINVAL, "%s: robots[%u].proprio_dims: %u: want %u, the values of policy.proprio", c->path, a,
+					want, s->count[a]);
+		s->total += s->count[a];
+	}
+	if (s->total > STATE_DIM_MAX)
+		return fail(e, -EINVAL, "%s: policy.proprio: %u values: want at most %d", c->path, s->total, STATE_DIM_MAX);
+	if (info->needs_state && s->total != info->state_dim)
+		return fail(e, -EINVAL, "%s: policy.proprio: %u values of all arms: want %u, what the checkpoint's proprio "
+				"projector takes", c->path, s->total, info->state_dim);
+	return 0;
+}

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "daemon/flow.h"
+#include "daemon/stage/observation.h"
 #include "daemon/sys/error.h"
 #include "policy/policy.h"
 
@@ -12,6 +13,13 @@
 struct policy_setup {
 	struct policy_options options;
 	char decoder[CONFIG_NAME_BYTES], backend[CONFIG_NAME_BYTES];
+};
+
+/* Layout of the state vector: the same items for every arm, arms one after the other. */
+struct proprio_setup {
+	enum proprio_item item[CONFIG_NAMES_MAX];
+	uint32_t n_items;
+	uint32_t count[ARMS_MAX], total; /* values per arm, and of all */
 };
 
 /* Configuration of the camera that is number `camera` of policy.cameras, or NULL.
@@ -29,5 +37,10 @@ void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other
  * Thread: start-up. Allocates: no. Blocks: no. */
 MUST_CHECK int setup_check_policy(const struct control_setup *s, const struct config *c, const struct policy_info *info,
 		struct errbuf *e);
+
+/* policy.proprio as items. -EINVAL names the key: an unknown item (with the known ones), a length that differs from
+ * robots[].proprio_dims or from what the checkpoint's projector takes. Thread: start-up. Allocates: no. Blocks: no. */
+MUST_CHECK int setup_proprio(struct proprio_setup *s, const struct control_setup *control, const struct config *c,
+		const struct policy_info *info, struct errbuf *e);
 
 #endif

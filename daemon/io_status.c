@@ -1,0 +1,221 @@
+/* io_status.c - the status map: ten times a second on the topic, and in reply to `status`. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/io.h"
+#include "daemon/reason_text.h"
+#include "daemon/stage/reason.h"
+#include "daemon/sys/clock.h"
+#include "daemon/sys/log.h"
+
+#define STATUS_PERIOD_NS (100 * NS_PER_MS)
+
+/* ---- parts ---- */
+
+static void fill_mode(struct io *io, struct message_status *m)
+{
+	static const char *const driver[] = { "none", "policy", "teleop", "home" };
+	const struct control_report *r = &io->report;
+
+	_Static_assert(sizeof driver / sizeof *driver == TARGET_SOURCE_COUNT, "a name for every source");
+	snprintf(m->mode, sizeof m->mode, "%s", mode_name(r->mode));
+	reason_sentence(io->setup, r->reason, r->reason_arm, r->reason_value, r->reason_limit, m->reason, sizeof m->reason);
+	snprintf(m->driver, sizeof m->driver, "%s", driver[r->driver]);
+	snprintf(m->instruction, sizeof m->instruction, "%s", io->instruction);
+	m->speed = r->speed;
+	m->n_faults = 0;
+	for (uint32_t i = 0; i < REASON_COUNT; i++)
+		if (r->faults & REASON_BIT(i))
+			snprintf(m->fault[m->n_faults++], sizeof m->fault[0], "%s", reason_name(i));
+}
+
+static enum source_state state_of(const struct io *io, bool present, bool frozen, int64_t stamp_ns, int64_t max_age_ns)
+{
+	if (!present)
+		return SOURCE_ABSENT;
+	if (io->now_ns - stamp_ns > max_age_ns)
+		return SOURCE_STALE;
+	return frozen ? SOURCE_FROZEN : SOURCE_FRESH;
+}
+
+static void fill_source(struct io *io, struct message_status *m, struct io_source *s, const char *kind, const char *name,
+		int64_t stamp_ns, enum source_state state)
+{
+	struct status_source *out = &m->source[m->n_sources++];
+
+	io_source_rate(io, s);
+	snprintf(out->topic, sizeof out->topic, "%s/%s", kind, name);
+	out->age_ms = state == SOURCE_ABSENT ? 0.0 : (double)(io->now_ns - stamp_ns) / (double)NS_PER_MS;
+	out->rate_hz = s->rate_hz;
+	out->state = state;
+}
+
+static void fill_sources(struct io *io, struct message_status *m)
+{
+	m->n_sources = 0;
+	for (uint32_t i = 0; i < io->setup->n_cameras; i++) {
+		const struct camera_status *c = &io->inputs.camera[i];
+
+		fill_source(io, m, &io->camera[i].source, "camera", io->setup->camera_name[i], c->stamp_ns,
+				state_of(io, c->present, c->frozen, c->stamp_ns, io->setup->camera_max_age_ns[i]));
+	}
+	for (uint32_t i = 0; i < io->setup->n_arms; i++) {
+		const struct arm_state *a = &io->inputs.arm[i];
+
+		fill_source(io, m, &io->arm[i].source, "state", io->setup->arm[i].name, a->stamp_ns,
+				state_of(io, a->present, false, a->stamp_ns, io->setup->state_max_age_ns));
+	}
+}
+
+static void fill_stages(const struct io *io, struct message_status *m)
+{
+	m->n_stages = 0;
+	for (uint32_t i = 0; i < STAGE_COUNT; i++) {
+		struct percentiles p = histogram_summary(&io->stats->stage[i]);
+		struct status_stage *out = &m->stage[m->n_stages++];
+
+		snprintf(out->name, sizeof out->name, "%s", policy_stage_name((enum policy_stage)i));
+		out->n = p.n;
+		out->p50_us = (double)p.p50_ns / (double)NS_PER_US;
+		out->p99_us = (double)p.p99_ns / (double)NS_PER_US;
+		out->max_us = (double)p.max_ns / (double)NS_PER_US;
+	}
+}
+
+static void fill_control(struct io *io, struct message_status *m)
+{
+	struct percentiles late = histogram_summary(&io->stats->late);
+	uint64_t ticks = atomic_load_explicit(&io->stats->ticks, memory_order_relaxed);
+	int64_t passed_ns = io->now_ns - io->ticks_counted_ns;
+
+	if (passed_ns >= NS_PER_S) {
+		io->rate_hz = (double)(ticks - io->ticks_counted) * (double)NS_PER_S / (double)passed_ns;
+		io->ticks_counted = ticks;
+		io->ticks_counted_ns = io->now_ns;
+	}
+	m->rate_hz = io->rate_hz;
+	m->late_p50_us = (double)late.p50_ns / (double)NS_PER_US;
+	m->late_p99_us = (double)late.p99_ns / (double)NS_PER_US;
+	m->late_p999_us = (double)late.p999_ns / (double)NS_PER_US;
+	m->late_max_us = (double)late.max_ns / (double)NS_PER_US;
+	m->overruns = atomic_load_explicit(&io->stats->overruns, memory_order_relaxed);
+}
+
+static double least(const double *value, uint32_t n)
+{
+	double least = 1.0;
+
+	for (uint32_t i = 0; i < n; i++)
+		least = value[i] < least ? value[i] : least;
+	return least;
+}
+
+static void fill_arms(const struct io *io, struct message_status *m)
+{
+	const struct control_report *r = &io->report;
+
+	m->margin_position = least(r->margin_position, io->setup->n_arms);
+	m->margin_velocity = least(r->margin_velocity, io->setup->n_arms);
+	m->margin_acceleration = least(r->margin_acceleration, io->setup->n_arms);
+	m->margin_jerk = least(r->margin_jerk, io->setup->n_arms);
+	m->n_arms = io->setup->n_arms;
+	for (uint32_t i = 0; i < m->n_arms; i++) {
+		const struct arm_state *a = &io->inputs.arm[i];
+		struct status_arm *out = &m->arm[i];
+
+		snprintf(out->name, sizeof out->name, "%s", io->setup->arm[i].name);
+		snprintf(out->control, sizeof out->control, "%s", io->config->robot[i].control);
+		snprintf(out->refused, sizeof out->refused, "%s", io->arm[i].refused);
+		out->present = a->present;
+		out->mode = a->present ? a->mode : ARM_DISCONNECTED;
+		out->attached = a->attached;
+		out->stopped = a->stopped;
+	}
+}
+
+static void add_counter(struct message_status *m, const char *name, uint64_t value)
+{
+	if (m->n_counters == STATUS_COUNTERS_MAX)
+		return;
+	snprintf(m->counter[m->n_counters].name, sizeof m->counter[0].name, "%s", name);
+	m->counter[m->n_counters++].value = value;
+}
+
+static void fill_io_counters(const struct io *io, struct message_status *m)
+{
+	const struct io_counters *c = &io->counters;
+
+	add_counter(m, "frames", c->frames);
+	add_counter(m, "frames_void", c->frames_void);
+	add_counter(m, "states", c->states);
+	add_counter(m, "states_void", c->states_void);
+	add_counter(m, "instructions", c->instructions);
+	add_counter(m, "operators_void", c->operators_void);
+	add_counter(m, "unknown_topics", c->unknown_topics);
+	add_counter(m, "duplicates", c->duplicates);
+	add_counter(m, "foreign", c->foreign);
+	add_counter(m, "observations", c->observations);
+	add_counter(m, "targets", c->targets);
+	add_counter(m, "targets_dropped", c->targets_dropped
+			+ atomic_load_explicit(&io->links->target_queue.dropped, memory_order_relaxed));
+	add_counter(m, "shadows", c->shadows);
+	add_counter(m, "requests", c->requests);
+	add_counter(m, "requests_refused", c->requests_refused);
+	add_counter(m, "events_dropped", atomic_load_explicit(&io->links->event_queue.dropped, memory_order_relaxed));
+}
+
+static void fill_control_counters(const struct io *io, struct message_status *m)
+{
+	const struct control_report *r = &io->report;
+	double path_m = 0.0;
+
+	for (uint32_t i = 0; i < io->setup->n_arms; i++)
+		path_m += r->tcp_path_m[i];
+	add_counter(m, "ticks", r->ticks);
+	add_counter(m, "ticks_auto", r->ticks_in_mode[MODE_AUTO]);
+	add_counter(m, "ticks_hold", r->ticks_in_mode[MODE_HOLD]);
+	add_counter(m, "ticks_fault", r->ticks_in_mode[MODE_FAULT]);
+	add_counter(m, "chunks", io->policy.chunks);
+	add_counter(m, "chunks_rejected", io->policy.rejected);
+	add_counter(m, "chunks_adopted", r->chunks_adopted);
+	add_counter(m, "chunks_dropped", r->chunks_dropped);
+	add_counter(m, "clamps", r->clamps);
+	add_counter(m, "limit_stops", r->limit_stops);
+	add_counter(m, "tcp_path_mm", path_m > 0.0 ? (uint64_t)(1000.0 * path_m) : 0);
+}
+
+void io_status_fill(struct io *io)
+{
+	struct message_status *m = &io->status_message;
+
+	fill_mode(io, m);
+	fill_sources(io, m);
+	fill_stages(io, m);
+	fill_control(io, m);
+	fill_arms(io, m);
+	m->n_counters = 0;
+	fill_io_counters(io, m);
+	fill_control_counters(io, m);
+	m->head.from = io->from;
+	m->head.seq = io->status_seq;
+	m->head.stamp_ns = io_to_wire_ns(io, io->now_ns);
+}
+
+void io_status_send(struct io *io)
+{
+	static const char topic[] = "status";
+	uint8_t bytes[MESSAGE_BYTES_MAX];
+	struct endpoint_message out = { .n_parts = 2, .part = { (const uint8_t *)topic, bytes }, .bytes = { sizeof topic - 1 } };
+	struct errbuf e;
+
+	if (io->now_ns < io->status_due_ns)
+		return;
+	io->status_due_ns = io->now_ns + STATUS_PERIOD_NS;
+	io->status_seq++;
+	io_status_fill(io);
+	if (message_status_encode(&io->status_message, bytes, sizeof bytes, &out.bytes[1], &e) < 0)
+		log_line(LOG_LEVEL_ERROR, "status: %s", e.text);
+	else if (endpoint_send(io->status, &out) < 0)
+		log_line(LOG_LEVEL_DEBUG, "status: a subscriber does not read");
+}

@@ -1,0 +1,89 @@
+/* policy_thread.c - see policy_thread.h. */
+#include "daemon/policy_thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "daemon/policy_tick.h"
+#include "daemon/sys/eventfd.h"
+#include "daemon/sys/rt.h"
+
+enum { WAIT_MS = 100 };
+
+struct policy_thread {
+	struct policy_runner runner;  /* policy thread only */
+	const struct config *config;
+	const struct control_setup *setup;
+	struct links *links;
+	struct stats *stats;
+	uint32_t processors;
+	pthread_t thread;
+	bool thread_runs;
+	_Atomic bool quit;
+	sem_t loaded;                 /* posted once: rc and error are then valid */
+	int rc;
+	struct errbuf error;
+};
+
+static void *run(void *argument)
+{
+	struct policy_thread *t = argument;
+
+	t->rc = policy_runner_init(&t->runner, t->config, t->setup, t->links, t->stats, t->processors, &t->error);
+	sem_post(&t->loaded);
+	while (t->rc == 0 && !atomic_load_explicit(&t->quit, memory_order_acquire)) {
+		eventfd_wait(t->links->observation_eventfd, WAIT_MS);
+		policy_tick(&t->runner);
+	}
+	policy_runner_finish(&t->runner);
+	return NULL;
+}
+
+int policy_thread_start(struct policy_thread **out, const struct config *c, const struct control_setup *setup,
+		struct links *links, struct stats *stats, int cpu, struct errbuf *e)
+{
+	struct rt_thread_options o = { .name = "policy", .run = run, .wish = RT_OFF, .cpu = cpu, .avoid_cpu = true };
+	struct policy_thread *t = calloc(1, sizeof *t);
+	bool realtime;
+	int rc;
+
+	if (!t)
+		return fail(e, -ENOMEM, "policy thread: out of memory");
+	t->config = c;
+	t->setup = setup;
+	t->links = links;
+	t->stats = stats;
+	t->processors = rt_cpu_count() > 1 ? (uint32_t)rt_cpu_count() - 1u : 1u;
+	sem_init(&t->loaded, 0, 0);
+	o.argument = t;
+	if ((rc = rt_thread_start(&t->thread, &o, &realtime, e)) < 0)
+		goto err;
+	t->thread_runs = true;
+	while (sem_wait(&t->loaded) != 0)
+		;
+	if ((rc = t->rc) < 0) {
+		*e = t->error;
+		goto err;
+	}
+	*out = t;
+	return 0;
+err:
+	policy_thread_stop(t);
+	return rc;
+}
+
+void policy_thread_stop(struct policy_thread *t)
+{
+	if (!t)
+		return;
+	atomic_store_explicit(&t->quit, true, memory_order_release);
+	if (t->thread_runs) {
+		eventfd_signal(t->links->observation_eventfd);
+		pthread_join(t->thread, NULL);
+	}
+	sem_destroy(&t->loaded);
+	free(t);
+}

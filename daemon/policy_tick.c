@@ -1,0 +1,342 @@
+/* policy_tick.c - see policy_tick.h. */
+#include "daemon/policy_tick.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/service.h"
+#include "daemon/sys/clock.h"
+#include "daemon/sys/log.h"
+
+enum { WARM_UP_WIDTH = 640, WARM_UP_HEIGHT = 480 };
+enum state_range { STATE_RANGE_REFUSE, STATE_RANGE_WARN, STATE_RANGE_OFF }; /* policy.state_range, in the order of keys.def */
+
+/* A dimension whose statistics are one value (padding) says nothing about the arm. */
+#define STATE_RANGE_MIN 1e-6
+
+/* At most once a second: a broken camera or checkpoint fails with every observation. */
+static void complain(struct policy_runner *r, const char *what, const char *why)
+{
+	int64_t now_ns = clock_monotonic_ns();
+
+	r->status.rejected++;
+	if (r->complained_ns != 0 && now_ns - r->complained_ns < NS_PER_S)
+		return;
+	r->complained_ns = now_ns;
+	log_line(LOG_LEVEL_WARNING, "policy: %s: %s (%" PRIu64 " rejected in all)", what, why, r->status.rejected);
+}
+
+/* ---- pictures ---- */
+
+static int decode_frame(struct policy_runner *r, uint32_t camera, const struct camera_frame *f, struct policy_picture *out,
+		struct errbuf *e)
+{
+	size_t pixels = (size_t)f->width * f->height;
+
+	*out = (struct policy_picture){ .width = f->width, .height = f->height, .rgb = r->rgb[camera] };
+	if (3 * pixels > r->rgb_bytes)
+		return fail(e, -EINVAL, "%u x %u pixels are more than camera.max_width x max_height", f->width, f->height);
+	if (f->encoding == ENCODING_JPEG)
+		return jpeg_decode_rgb(r->jpeg, f->bytes, f->n_bytes, f->width, f->height, r->rgb[camera], r->rgb_bytes, e);
+	if (f->encoding == ENCODING_RGB8) {
+		out->rgb = f->bytes;
+		return 0;
+	}
+	for (size_t i = 0; i < pixels; i++) {
+		r->rgb[camera][3 * i] = f->bytes[3 * i + 2];
+		r->rgb[camera][3 * i + 1] = f->bytes[3 * i + 1];
+		r->rgb[camera][3 * i + 2] = f->bytes[3 * i];
+	}
+	return 0;
+}
+
+static int decode_frames(struct policy_runner *r, const struct observation *o, struct policy_picture *picture,
+		struct errbuf *e)
+{
+	for (uint32_t i = 0; i < o->n_cameras; i++) {
+		struct errbuf why;
+
+		if (decode_frame(r, i, &o->frame[i], &picture[i], &why) < 0)
+			return fail(e, -EBADMSG, "camera %s: %.800s", r->setup->camera_name[i], why.text);
+	}
+	return 0;
+}
+
+/* ---- state ---- */
+
+static void build_state(struct policy_runner *r, const struct observation *o)
+{
+	bool has_statistics = r->info->state_dim == r->proprio.total;
+	uint32_t at = 0;
+
+	for (uint32_t a = 0; a < r->setup->n_arms; a++) {
+		const double *mean = has_statistics && r->info->state_mean ? r->info->state_mean + at : NULL;
+
+		at += proprio_build(r->proprio.item, r->proprio.n_items, &r->setup->arm[a], &o->arm[a], mean, r->state + at,
+				STATE_DIM_MAX - at);
+	}
+}
+
+/* The first dimension outside the statistics with their margin, or -1. Written so that NaN is outside. */
+static int dimension_out(const struct policy_runner *r)
+{
+	const struct policy_info *info = r->info;
+
+	if (info->state_dim != r->proprio.total || !info->state_low || !info->state_high)
+		return -1;
+	for (uint32_t i = 0; i < info->state_dim; i++) {
+		double width = info->state_high[i] - info->state_low[i];
+		double margin = r->config->policy_state_margin * width;
+
+		if (width < STATE_RANGE_MIN)
+			continue;
+		if (!(r->state[i] >= info->state_low[i] - margin && r->state[i] <= info->state_high[i] + margin))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void check_range(struct policy_runner *r)
+{
+	int out = r->config->policy_state_range == STATE_RANGE_OFF ? -1 : dimension_out(r);
+	bool was_out = r->status.state_out_of_range;
+
+	if (out >= 0 && !was_out)
+		log_line(LOG_LEVEL_WARNING, "policy: state dimension %d is %.4g, the statistics have %.4g..%.4g", out, r->state[out],
+				r->info->state_low[out], r->info->state_high[out]);
+	r->status.state_out_of_range = out >= 0 && r->config->policy_state_range == STATE_RANGE_REFUSE;
+	r->status.state_dim_out = out >= 0 ? (uint32_t)out : 0;
+}
+
+/* ---- result ---- */
+
+static void publish_status(struct policy_runner *r)
+{
+	struct links *l = r->links;
+
+	l->policy[l->policy_box.writing] = r->status;
+	latest_publish(&l->policy_box);
+	l->policy_io[l->policy_io_box.writing] = r->status;
+	latest_publish(&l->policy_io_box);
+}
+
+static bool result_finite(const struct policy_runner *r)
+{
+	for (uint32_t i = 0; i < r->info->action_chunk * r->info->action_dim; i++)
+		if (!isfinite(r->result.action[i]))
+			return false;
+	return true;
+}
+
+static void fill_chunk(const struct policy_runner *r, struct action_chunk *chunk, const struct observation *o,
+		int64_t begin_ns)
+{
+	chunk->id = r->status.chunks + 1;
+	chunk->epoch = r->hint.epoch;
+	chunk->instruction_id = o->instruction_id;
+	chunk->t_obs_ns = o->t_obs_ns;
+	chunk->frame_stamp_ns = o->frame[0].stamp_ns;
+	chunk->received_ns = o->ready_ns;
+	chunk->n_steps = r->info->action_chunk;
+	chunk->action_dim = r->info->action_dim;
+	for (uint32_t i = 0; i < chunk->n_steps; i++)
+		memcpy(chunk->action[i], r->result.action + i * chunk->action_dim, chunk->action_dim * sizeof(double));
+	memcpy(chunk->arm, o->arm, sizeof chunk->arm);
+	chunk->handed_over_ns = clock_monotonic_ns();
+	chunk->inference_ns = chunk->handed_over_ns - begin_ns;
+}
+
+static void measure(struct policy_runner *r, const struct observation *o, int64_t decode_ns, int64_t handed_over_ns)
+{
+	const struct policy_times *t = &r->result.times;
+	struct histogram *stage = r->stats->stage;
+	int64_t from_ns = o->ready_ns > r->free_ns ? o->ready_ns : r->free_ns;
+
+	histogram_add(&stage[STAGE_DECODE], decode_ns);
+	histogram_add(&stage[STAGE_PREPROCESS], t->preprocess_ns);
+	histogram_add(&stage[STAGE_VISION], t->vision_ns);
+	histogram_add(&stage[STAGE_DECODER], t->decoder_ns);
+	histogram_add(&stage[STAGE_ACTION_DECODE], t->action_decode_ns);
+	histogram_add(&stage[STAGE_OVERHEAD], handed_over_ns - from_ns - decode_ns - t->preprocess_ns - t->vision_ns
+			- t->decoder_ns - t->action_decode_ns);
+	histogram_add(&stage[STAGE_HANDOVER], handed_over_ns - o->ready_ns);
+}
+
+static void hand_over(struct policy_runner *r, const struct observation *o, int64_t begin_ns, int64_t decode_ns)
+{
+	struct links *l = r->links;
+	struct action_chunk *chunk = &l->chunk[l->chunk_box.writing];
+	int64_t handed_over_ns;
+
+	fill_chunk(r, chunk, o, begin_ns);
+	handed_over_ns = chunk->handed_over_ns;
+	latest_publish(&l->chunk_box);
+	r->status.chunks++;
+	r->status.last_chunk_ns = handed_over_ns;
+	pacing_end(&r->pacing, o, r->hint.epoch, handed_over_ns);
+	measure(r, o, decode_ns, handed_over_ns);
+}
+
+/* ---- one inference ---- */
+
+static int take_instruction(struct policy_runner *r, const struct observation *o, struct errbuf *e)
+{
+	int rc;
+
+	if (o->instruction_id == r->instruction_id)
+		return 0;
+	if ((rc = policy_set_instruction(r->policy, o->instruction, e)) < 0)
+		return rc;
+	r->instruction_id = o->instruction_id;
+	return 0;
+}
+
+static bool result_good(struct policy_runner *r)
+{
+	char why[64];
+
+	r->status.lost = r->result.lost;
+	if (r->result.lost) {
+		snprintf(why, sizeof why, "token %d at action position %u", r->result.lost_token, r->result.lost_position);
+		complain(r, "lost, its best token is no action", why);
+		return false;
+	}
+	if (!result_finite(r)) {
+		complain(r, "chunk rejected", "an action is not finite");
+		return false;
+	}
+	return true;
+}
+
+static void infer(struct policy_runner *r, const struct observation *o)
+{
+	struct policy_picture picture[CAMERAS_MAX];
+	struct policy_observation input = { .picture = picture, .n_pictures = o->n_cameras };
+	int64_t begin_ns = clock_monotonic_ns(), decoded_ns;
+	struct errbuf e;
+	int rc;
+
+	pacing_begin(&r->pacing, o, begin_ns);
+	if ((rc = decode_frames(r, o, picture, &e)) < 0) {
+		complain(r, "observation rejected", e.text);
+		return;
+	}
+	decoded_ns = clock_monotonic_ns();
+	build_state(r, o);
+	check_range(r);
+	input.state = r->info->needs_state ? r->state : NULL;
+	if ((rc = take_instruction(r, o, &e)) < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
+		complain(r, "inference failed", e.text);
+		r->status.health = rc == -EINVAL ? POLICY_WARM : POLICY_BROKEN; /* -EINVAL: the input's fault */
+		return;
+	}
+	r->status.health = POLICY_WARM;
+	if (result_good(r))
+		hand_over(r, o, begin_ns, decoded_ns - begin_ns);
+}
+
+void policy_tick(struct policy_runner *r)
+{
+	struct links *l = r->links;
+	const struct observation *o;
+
+	if (latest_refresh(&l->hint_box))
+		r->hint = l->hint[l->hint_box.reading];
+	if (!latest_refresh(&l->observation_box))
+		return;
+	o = &l->observation[l->observation_box.reading];
+	if (!pacing_wants(&r->pacing, &r->hint, o, clock_monotonic_ns()))
+		return;
+	infer(r, o);
+	publish_status(r);
+	r->free_ns = clock_monotonic_ns();
+}
+
+/* ---- life cycle ---- */
+
+static void announce(void *context, const char *what, double share)
+{
+	struct policy_runner *r = context;
+
+	service_loading(what, share, clock_monotonic_ns(), &r->announced_ns);
+}
+
+static int make_pictures(struct policy_runner *r, struct errbuf *e)
+{
+	r->rgb_bytes = (size_t)3 * (size_t)r->config->camera_max_width * (size_t)r->config->camera_max_height;
+	for (uint32_t i = 0; i < r->setup->n_cameras; i++) {
+		r->rgb[i] = calloc(1, r->rgb_bytes);
+		if (!r->rgb[i])
+			return fail(e, -ENOMEM, "decoded pictures: out of memory (camera.max_width, camera.max_height)");
+	}
+	return jpeg_codec_create(&r->jpeg, e);
+}
+
+/* The first inference pays for pages and just-in-time kernels; blank pictures do as well as real ones. */
+static int warm_up(struct policy_runner *r, struct errbuf *e)
+{
+	struct policy_picture picture[CAMERAS_MAX];
+	struct policy_observation input = { .picture = picture, .n_pictures = r->setup->n_cameras };
+	uint32_t width = (uint32_t)r->config->camera_max_width, height = (uint32_t)r->config->camera_max_height;
+	int rc;
+
+	for (uint32_t i = 0; i < r->setup->n_cameras; i++)
+		picture[i] = (struct policy_picture){
+			.width = width < WARM_UP_WIDTH ? width : WARM_UP_WIDTH,
+			.height = height < WARM_UP_HEIGHT ? height : WARM_UP_HEIGHT,
+			.rgb = r->rgb[i],
+		};
+	input.state = r->info->needs_state ? r->state : NULL;
+	announce(r, "warming up", 1.0);
+	if ((rc = policy_set_instruction(r->policy, "stand still", e)) < 0)
+		return rc;
+	return policy_infer(r->policy, &input, &r->result, NULL, e);
+}
+
+static int load(struct policy_runner *r, uint32_t processors, struct errbuf *e)
+{
+	int rc;
+
+	setup_policy(&r->policy_setup, r->config, processors);
+	r->policy_setup.options.progress = announce;
+	r->policy_setup.options.progress_context = r;
+	announce(r, "loading the checkpoint", 0.0);
+	if ((rc = policy_create(&r->policy, &r->policy_setup.options, e)) < 0)
+		return rc;
+	r->info = policy_info(r->policy);
+	if ((rc = setup_check_policy(r->setup, r->config, r->info, e)) < 0)
+		return rc;
+	return setup_proprio(&r->proprio, r->setup, r->config, r->info, e);
+}
+
+int policy_runner_init(struct policy_runner *r, const struct config *c, const struct control_setup *setup,
+		struct links *links, struct stats *stats, uint32_t processors, struct errbuf *e)
+{
+	int64_t begin_ns = clock_monotonic_ns();
+	int rc;
+
+	*r = (struct policy_runner){ .config = c, .setup = setup, .links = links, .stats = stats };
+	pacing_init(&r->pacing, setup);
+	if ((rc = load(r, processors, e)) < 0 || (rc = make_pictures(r, e)) < 0 || (rc = warm_up(r, e)) < 0)
+		return rc;
+	log_line(LOG_LEVEL_INFO, "policy: %s, decoder %s on %s, %u threads: loaded and warm in %.1f s (weights %" PRIu64
+			" MB, buffers %" PRIu64 " MB)", c->policy_model, r->info->decoder, r->info->backend,
+			r->policy_setup.options.threads, (double)(clock_monotonic_ns() - begin_ns) / (double)NS_PER_S,
+			r->info->weight_bytes >> 20, r->info->arena_bytes >> 20);
+	r->status.health = POLICY_WARM;
+	publish_status(r);
+	return 0;
+}
+
+void policy_runner_finish(struct policy_runner *r)
+{
+	policy_destroy(r->policy);
+	jpeg_codec_destroy(r->jpeg);
+	for (uint32_t i = 0; i < CAMERAS_MAX; i++)
+		free(r->rgb[i]);
+	*r = (struct policy_runner){ 0 };
+}

@@ -1,0 +1,50 @@
+/* policy_tick.h - one observation to one chunk: decode the pictures, build the state vector, infer, check, hand over.
+ *
+ * Everything is allocated in policy_runner_create; after the warm-up a tick allocates nothing outside libjpeg-turbo and oneDNN. */
+#ifndef DREAMVLA_DAEMON_POLICY_TICK_H
+#define DREAMVLA_DAEMON_POLICY_TICK_H
+
+#include "config/config.h"
+#include "daemon/flow.h"
+#include "daemon/links.h"
+#include "daemon/pacing.h"
+#include "daemon/setup.h"
+#include "daemon/stats.h"
+#include "daemon/sys/error.h"
+#include "daemon/sys/jpeg.h"
+#include "policy/policy.h"
+
+struct policy_runner {
+	const struct config *config;
+	const struct control_setup *setup;
+	struct links *links;
+	struct stats *stats;
+	struct policy *policy;
+	const struct policy_info *info;
+	struct policy_setup policy_setup;
+	struct proprio_setup proprio;
+	struct jpeg_codec *jpeg;
+	uint8_t *rgb[CAMERAS_MAX];    /* decoded pictures */
+	size_t rgb_bytes;             /* capacity of each */
+	double state[STATE_DIM_MAX];
+	struct policy_result result;
+	struct pacing pacing;
+	struct policy_hint hint;
+	struct policy_status status;
+	uint32_t instruction_id;      /* the one the policy has */
+	int64_t free_ns;              /* when the previous inference ended */
+	int64_t complained_ns;
+	int64_t announced_ns;         /* of service_loading */
+};
+
+/* Opens the checkpoint, checks it against the set-up and infers once from blank pictures. `processors`: how many the policy may
+ * use. Thread: policy. Allocates: yes. Blocks: for loading. */
+MUST_CHECK int policy_runner_init(struct policy_runner *r, const struct config *c, const struct control_setup *setup,
+		struct links *links, struct stats *stats, uint32_t processors, struct errbuf *e);
+void policy_runner_finish(struct policy_runner *r); /* copes with a half-made one */
+
+/* Takes the newest observation, if there is a new one, and infers if it is wanted.
+ * Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN. Blocks: for the computation. */
+void policy_tick(struct policy_runner *r);
+
+#endif

@@ -15,6 +15,12 @@ void config_defaults(struct config *c)
 	key_set_presets(key_scope_global, c);
 }
 
+void config_robot_defaults(struct config_robot *r)
+{
+	*r = (struct config_robot){ 0 };
+	key_set_presets(key_scope_robot, r);
+}
+
 /* The folder of the file, absolute, so that the result means the same from anywhere. */
 static int find_folder(const char *path, char folder[PATH_MAX], struct errbuf *e)
 {

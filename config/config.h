@@ -68,6 +68,9 @@ struct config {
 /* Every key at its default; no cameras, no robots. Allocates: no. Blocks: no. */
 void config_defaults(struct config *c);
 
+/* The same for one entry of `robots`. */
+void config_robot_defaults(struct config_robot *r);
+
 /* Reads a YAML file over the defaults and checks it whole: types, ranges, unknown keys (with the nearest known one),
  * duplicate keys, and what belongs together (policy.cameras name configured cameras, lists have the right length, ...).
  * Relative paths in the file (policy.model, keys) are resolved against its folder. 0, -ENOENT or -EINVAL; the error says

@@ -151,7 +151,6 @@ static int add_camera(const struct loading *l, const struct yaml_node *node)
 
 static int add_robot(const struct loading *l, const struct yaml_node *node)
 {
-	struct config_robot *robot = &l->c->robot[l->c->n_robots];
 	char found[128];
 
 	if (node->kind != YAML_IS_MAP)
@@ -159,9 +158,7 @@ static int add_robot(const struct loading *l, const struct yaml_node *node)
 				found_text(node, found, sizeof found));
 	if (l->c->n_robots == CONFIG_ROBOTS_MAX)
 		return refuse(l, node, "more than %d robots", CONFIG_ROBOTS_MAX);
-	*robot = (struct config_robot){ 0 };
-	key_set_presets(key_scope_robot, robot);
-	l->c->n_robots++;
+	config_robot_defaults(&l->c->robot[l->c->n_robots++]);
 	return 0;
 }
 

@@ -1,0 +1,83 @@
+/* ctl.h - what the parts of dreamvlactl share: where the doors are, how to ask at one, and the table of commands.
+ *
+ * A door is a control socket: dreamvlad's, or the one that every arm process has of its own. Short-lived, one thread, blocking
+ * up to its time limits; only `stop` starts a thread per door. */
+#ifndef DREAMVLA_DAEMON_CTL_CTL_H
+#define DREAMVLA_DAEMON_CTL_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "daemon/sys/error.h"
+#include "transport/message/request.h"
+
+enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit codes */
+enum { CTL_ANSWER_BYTES = 65536, CTL_TIMEOUT_MS = 1000, CTL_STOP_TIMEOUT_MS = 300 };
+
+struct ctl_door {
+	char name[CONFIG_NAME_BYTES]; /* "dreamvlad", or the arm's */
+	char address[CONFIG_TEXT_BYTES];
+	char remedy[128];             /* what to look at when nobody answers */
+};
+
+struct ctl {
+	void *zmq;
+	struct ctl_door daemon;
+	uint32_t n_arms;
+	struct ctl_door arm[CONFIG_ROBOTS_MAX];
+	bool realtime_clock;          /* the bench's `clock` */
+	bool json, watch, yes;
+	const char *key, *server_key; /* files of CURVE keys; NULL: none */
+	bool lost;                    /* the configuration could not be read, so the addresses are guesses */
+};
+
+struct ctl_answer {
+	size_t n;
+	uint8_t bytes[CTL_ANSWER_BYTES];
+	struct reply reply;
+};
+
+struct ctl_command {
+	const char *name, *arguments, *help;
+	int n_min, n_max; /* of arguments */
+	bool takes_watch, takes_yes;
+	int (*run)(const struct ctl *ctl, int n, char **argument); /* returns an exit code */
+};
+
+/* The command of that name, or NULL. */
+const struct ctl_command *ctl_command_find(const char *name);
+
+/* Row i of the table, or NULL beyond the last: for --help. */
+const struct ctl_command *ctl_command_at(uint32_t i);
+
+/* Asks at a door. 0: *a holds its reply, which may be a refusal; negative: nobody answered, or not understandably, and the text
+ * says what to do. Thread: any, one at a time per answer. Allocates: yes. Blocks: up to timeout_ms. */
+MUST_CHECK int ctl_ask(const struct ctl *ctl, const struct ctl_door *door, struct map_builder *request, int timeout_ms,
+		struct ctl_answer *a, struct errbuf *e);
+
+/* Asks dreamvlad and reports failures and refusals (as text or JSON): CTL_OK with the reply in *a, or CTL_FAILED.
+ * `printed`: in JSON mode the reply goes out as it came. */
+int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, bool printed, struct ctl_answer *a);
+
+/* A failure of our own, in words on standard error, or as {"ok": false, "error": ...}. Returns CTL_FAILED. */
+PRINTF_LIKE(2, 3) int ctl_fail(const struct ctl *ctl, const char *format, ...);
+
+/* Replaces control characters, so that a peer's text cannot drive the terminal; line ends stay. Returns text. */
+char *ctl_clean(char *text);
+
+/* ctl_json.c: a msgpack map as a JSON object, whatever it holds. Integers beyond int64 and raw bytes become texts (decimal,
+ * hexadecimal). -EBADMSG, or -ENOMEM. The caller owns *out (json_decref). */
+MUST_CHECK int ctl_json_from_map(json_t **out, const uint8_t *bytes, size_t n, struct errbuf *e);
+
+/* Prints the object and gives it up: over several lines, or in one for --watch. Returns CTL_OK, or CTL_FAILED when standard
+ * output is gone. */
+int ctl_json_print(const struct ctl *ctl, json_t *object);
+
+/* ctl_status.c, ctl_stop.c */
+int ctl_run_status(const struct ctl *ctl, int n, char **argument);
+int ctl_run_stop(const struct ctl *ctl, int n, char **argument);
+
+#endif

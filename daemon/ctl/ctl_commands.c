@@ -1,0 +1,198 @@
+/* ctl_commands.c - the table of commands, and those that are one request. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/ctl/ctl.h"
+#include "daemon/sys/clock.h"
+#include "transport/wire.h"
+
+enum { INSTRUCTION_BYTES_MAX = 1024 }; /* messages.md section 5 */
+
+/* Sends it; on success says so, with the mode that the daemon is in. */
+static int tell(const struct ctl *ctl, struct map_builder *request, const char *done)
+{
+	struct ctl_answer a;
+	char mode[32];
+	int code = ctl_ask_daemon(ctl, request, true, &a);
+
+	if (code != CTL_OK || ctl->json)
+		return code;
+	if (reply_text(a.bytes, a.n, "mode", mode, sizeof mode))
+		printf("%s; mode %s\n", done, ctl_clean(mode));
+	else
+		printf("%s\n", done);
+	return CTL_OK;
+}
+
+static int run_mode(const struct ctl *ctl, int n, char **argument)
+{
+	struct map_builder request;
+	uint8_t bytes[REQUEST_BYTES_MAX];
+
+	(void)n;
+	if (strcmp(argument[0], "auto") != 0 && strcmp(argument[0], "hold") != 0 && strcmp(argument[0], "shadow") != 0) {
+		ctl_fail(ctl, "mode: found %s, allowed auto, hold, shadow", argument[0]);
+		return CTL_USAGE;
+	}
+	request_begin(&request, bytes, sizeof bytes, "mode");
+	map_add_text(&request, "mode", argument[0]);
+	return tell(ctl, &request, "ok");
+}
+
+static int run_instruction(const struct ctl *ctl, int n, char **argument)
+{
+	struct map_builder request;
+	uint8_t bytes[REQUEST_BYTES_MAX];
+	size_t length = strlen(argument[0]);
+
+	(void)n;
+	if (length == 0 || length > INSTRUCTION_BYTES_MAX)
+		return ctl_fail(ctl, "instruction: found %zu bytes, allowed 1 to %d", length, INSTRUCTION_BYTES_MAX);
+	if (wire_utf8_prefix(argument[0], length) != length)
+		return ctl_fail(ctl, "instruction: is not UTF-8 text");
+	request_begin(&request, bytes, sizeof bytes, "instruction");
+	map_add_text(&request, "text", argument[0]);
+	return tell(ctl, &request, "instruction set");
+}
+
+static int run_reset(const struct ctl *ctl, int n, char **argument)
+{
+	struct map_builder request;
+	uint8_t bytes[64];
+
+	(void)n;
+	(void)argument;
+	request_begin(&request, bytes, sizeof bytes, "reset");
+	return tell(ctl, &request, "reset");
+}
+
+static int run_speed(const struct ctl *ctl, int n, char **argument)
+{
+	struct map_builder request;
+	uint8_t bytes[64];
+	char *end;
+	double scale = strtod(argument[0], &end);
+
+	(void)n;
+	if (end == argument[0] || *end != 0 || !isfinite(scale)) {
+		ctl_fail(ctl, "speed: found %s, allowed a number, 0.05..1", argument[0]);
+		return CTL_USAGE;
+	}
+	request_begin(&request, bytes, sizeof bytes, "speed");
+	map_add_real(&request, "scale", scale);
+	return tell(ctl, &request, "speed set");
+}
+
+/* Only a clear yes moves the arm; the end of standard input is a no. */
+static bool is_confirmed(const char *who)
+{
+	char line[16];
+
+	fprintf(stderr, "%s will move to the home posture, joint by joint, WITHOUT avoiding obstacles. Is the way free? [y/N] ", who);
+	return fgets(line, sizeof line, stdin) && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0);
+}
+
+static int run_home(const struct ctl *ctl, int n, char **argument)
+{
+	struct map_builder request;
+	uint8_t bytes[REQUEST_BYTES_MAX];
+
+	if (!ctl->yes && !is_confirmed(n > 0 ? argument[0] : "Every arm"))
+		return ctl_fail(ctl, "home: not confirmed, nothing was sent");
+	request_begin(&request, bytes, sizeof bytes, "home");
+	if (n > 0)
+		map_add_text(&request, "arm", argument[0]);
+	return tell(ctl, &request, "homing; `dreamvlactl stop` ends it");
+}
+
+static int64_t bench_clock_ns(const struct ctl *ctl)
+{
+	return ctl->realtime_clock ? clock_realtime_ns() : clock_monotonic_ns();
+}
+
+/* Offset by the usual symmetric estimate (RFC 5905, section 8). */
+static int run_ping(const struct ctl *ctl, int n, char **argument)
+{
+	struct map_builder request;
+	struct ctl_answer a;
+	uint8_t bytes[64];
+	int64_t recv_ns, send_ns, echo_ns, start_ns = bench_clock_ns(ctl), end_ns;
+	int code;
+
+	(void)n;
+	(void)argument;
+	request_begin(&request, bytes, sizeof bytes, "ping");
+	map_add_i64(&request, "t_ns", start_ns);
+	code = ctl_ask_daemon(ctl, &request, true, &a);
+	end_ns = bench_clock_ns(ctl);
+	if (code != CTL_OK || ctl->json)
+		return code;
+	if (!reply_i64(a.bytes, a.n, "t_ns", &echo_ns) || echo_ns != start_ns ||
+			!reply_i64(a.bytes, a.n, "recv_ns", &recv_ns) || !reply_i64(a.bytes, a.n, "send_ns", &send_ns))
+		return ctl_fail(ctl, "%s: the answer to ping lacks t_ns, recv_ns or send_ns", ctl->daemon.address);
+	printf("%s answered in %.2f ms, its clock is %+.3f ms from ours\n", ctl->daemon.address, (double)(end_ns - start_ns) / 1e6,
+			((double)(recv_ns - start_ns) + (double)(send_ns - end_ns)) / 2e6);
+	return CTL_OK;
+}
+
+static void print_key(void *context, struct wire_text key, const struct wire_value *value)
+{
+	char name[256], text[4096];
+
+	(void)context;
+	if (value->kind != WIRE_TEXT)
+		return; /* `ok` */
+	wire_text_copy(key, name, sizeof name);
+	wire_text_copy(value->text, text, sizeof text);
+	printf("%s: %s\n", ctl_clean(name), ctl_clean(text));
+}
+
+static int run_config(const struct ctl *ctl, int n, char **argument)
+{
+	struct map_builder request;
+	struct ctl_answer a;
+	uint8_t bytes[64];
+	int code;
+
+	(void)n;
+	(void)argument;
+	request_begin(&request, bytes, sizeof bytes, "config");
+	code = ctl_ask_daemon(ctl, &request, true, &a);
+	if (code == CTL_OK && !ctl->json)
+		reply_visit(a.bytes, a.n, print_key, NULL);
+	return code;
+}
+
+static const struct ctl_command commands[] = {
+	{ .name = "status", .arguments = "[--watch]", .help = "what the runtime does, and why (--watch: again and again)",
+		.takes_watch = true, .run = ctl_run_status },
+	{ .name = "mode", .arguments = "auto|hold|shadow", .n_min = 1, .n_max = 1, .run = run_mode,
+		.help = "auto: the policy drives; hold: stop and hold; shadow: compute without moving" },
+	{ .name = "instruction", .arguments = "TEXT", .help = "what the robot shall do (one argument: put it in quotes)", .n_min = 1,
+		.n_max = 1, .run = run_instruction },
+	{ .name = "stop", .arguments = "", .help = "controlled stop, at dreamvlad's and at every arm's own door at once",
+		.run = ctl_run_stop },
+	{ .name = "reset", .arguments = "", .help = "from FAULT to HOLD when the cause is gone; clears the arms' latched stops",
+		.run = run_reset },
+	{ .name = "speed", .arguments = "SCALE", .help = "scale of every motion's speed, 0.05 to 1", .n_min = 1, .n_max = 1,
+		.run = run_speed },
+	{ .name = "home", .arguments = "[ARM] [--yes]", .help = "slowly to the home posture, from HOLD; asks first (--yes: does not)",
+		.n_max = 1, .takes_yes = true, .run = run_home },
+	{ .name = "ping", .arguments = "", .help = "does dreamvlad answer, how fast, and how far apart the clocks are", .run = run_ping },
+	{ .name = "config", .arguments = "", .help = "the configuration that is in effect", .run = run_config },
+};
+
+const struct ctl_command *ctl_command_at(uint32_t i)
+{
+	return i < sizeof commands / sizeof commands[0] ? &commands[i] : NULL;
+}
+
+const struct ctl_command *ctl_command_find(const char *name)
+{
+	for (uint32_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}

@@ -1,0 +1,111 @@
+/* ctl_status.c - status as a table for people, once or again and again. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/ctl/ctl.h"
+#include "daemon/sys/clock.h"
+#include "transport/message/message.h"
+
+#define WATCH_PERIOD_NS (250 * NS_PER_MS)
+
+static const char clear_screen[] = "\033[H\033[J"; /* ECMA-48: cursor home, erase below */
+
+static void print_head(struct message_status *s)
+{
+	printf("mode         %-10s %s\n", ctl_clean(s->mode), ctl_clean(s->reason));
+	printf("driver       %-10s speed %.2f\n", ctl_clean(s->driver), s->speed);
+	printf("instruction  %s\n", s->instruction[0] ? ctl_clean(s->instruction) : "(none)");
+	printf("faults       ");
+	for (uint32_t i = 0; i < s->n_faults; i++)
+		printf("%s%s", i > 0 ? ", " : "", ctl_clean(s->fault[i]));
+	printf("%s\n", s->n_faults ? "" : "none");
+}
+
+static void print_sources(struct message_status *s)
+{
+	printf("\n%-24s %-8s %9s %9s\n", "source", "state", "age ms", "rate Hz");
+	for (uint32_t i = 0; i < s->n_sources; i++)
+		printf("%-24s %-8s %9.1f %9.1f\n", ctl_clean(s->source[i].topic), source_state_name(s->source[i].state),
+				s->source[i].age_ms, s->source[i].rate_hz);
+}
+
+static void print_arms(struct message_status *s)
+{
+	printf("\n%-12s %-13s %-9s %-8s %-28s %s\n", "arm", "mode", "attached", "stopped", "control", "refused");
+	for (uint32_t i = 0; i < s->n_arms; i++) {
+		struct status_arm *a = &s->arm[i];
+
+		printf("%-12s %-13s %-9s %-8s %-28s %s\n", ctl_clean(a->name), a->present ? arm_mode_name(a->mode) : "absent",
+				a->attached ? "yes" : "no", a->stopped ? "yes" : "no", ctl_clean(a->control),
+				a->refused[0] ? ctl_clean(a->refused) : "-");
+	}
+}
+
+static void print_stages(struct message_status *s)
+{
+	printf("\n%-18s %9s %9s %9s %9s\n", "stage", "n", "p50 ms", "p99 ms", "max ms");
+	for (uint32_t i = 0; i < s->n_stages; i++)
+		printf("%-18s %9" PRIu64 " %9.2f %9.2f %9.2f\n", ctl_clean(s->stage[i].name), s->stage[i].n,
+				s->stage[i].p50_us / 1e3, s->stage[i].p99_us / 1e3, s->stage[i].max_us / 1e3);
+}
+
+static void print_control(struct message_status *s)
+{
+	printf("\ncontrol      %.1f Hz, late p50 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us, overruns %" PRIu64 "\n", s->rate_hz,
+			s->late_p50_us, s->late_p99_us, s->late_p999_us, s->late_max_us, s->overruns);
+	printf("margins      position %.2f, velocity %.2f, acceleration %.2f, jerk %.2f\n", s->margin_position, s->margin_velocity,
+			s->margin_acceleration, s->margin_jerk);
+	printf("counters    ");
+	for (uint32_t i = 0; i < s->n_counters; i++)
+		if (s->counter[i].value > 0)
+			printf(" %s %" PRIu64, ctl_clean(s->counter[i].name), s->counter[i].value);
+	printf("\n");
+}
+
+static int show(const struct ctl *ctl)
+{
+	struct message_status s;
+	struct map_builder request;
+	struct ctl_answer a;
+	struct errbuf e = { "" };
+	uint8_t bytes[64];
+	int code;
+
+	request_begin(&request, bytes, sizeof bytes, "status");
+	code = ctl_ask_daemon(ctl, &request, true, &a);
+	if (code != CTL_OK || ctl->json)
+		return code;
+	if (message_status_decode_reply(&s, a.bytes, a.n, &e) < 0)
+		return ctl_fail(ctl, "%s: the status is not understood: %s (--json shows it as it is)", ctl->daemon.address, e.text);
+	print_head(&s);
+	print_sources(&s);
+	print_arms(&s);
+	print_stages(&s);
+	print_control(&s);
+	return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
+}
+
+/* Until interrupted, or until nobody reads any more; a daemon that is away may come back. */
+static int watch(const struct ctl *ctl)
+{
+	int64_t due_ns = clock_monotonic_ns();
+
+	while (!ferror(stdout)) {
+		if (!ctl->json)
+			fputs(clear_screen, stdout);
+		show(ctl);
+		due_ns += WATCH_PERIOD_NS;
+		if (due_ns < clock_monotonic_ns()) /* an answer took long: no burst afterwards */
+			due_ns = clock_monotonic_ns() + WATCH_PERIOD_NS;
+		clock_sleep_until(due_ns);
+	}
+	return CTL_FAILED;
+}
+
+int ctl_run_status(const struct ctl *ctl, int n, char **argument)
+{
+	(void)n;
+	(void)argument;
+	return ctl->watch ? watch(ctl) : show(ctl);
+}

@@ -1,0 +1,220 @@
+/* main.c - dreamvlactl: the operator's command line. Options, where the doors are, and one command.
+ * Exit codes: 0 done, 1 refused or failed, 2 used wrongly. `stop` ends with 0 only when every door has taken it. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "daemon/ctl/ctl.h"
+
+#define DEFAULT_CONFIG "/etc/dreamvla/dreamvla.yaml"
+
+struct options {
+	const char *config, *address;
+	struct ctl ctl;
+};
+
+static void print_help(void)
+{
+	const struct ctl_command *c;
+	char call[64];
+
+	printf("usage: dreamvlactl [--config FILE | --address ADDRESS] [--json] COMMAND\n\nThe operator's command line of dreamvlad.\n\n");
+	for (uint32_t i = 0; (c = ctl_command_at(i)); i++) {
+		snprintf(call, sizeof call, "%s %s", c->name, c->arguments);
+		printf("  %-24s %s\n", call, c->help);
+	}
+	printf("\n"
+	       "  --config FILE            where the doors are, from the bench's configuration; without it " DEFAULT_CONFIG
+	       ",\n"
+	       "                           and where there is none, the default addresses\n"
+	       "  --address ADDRESS        dreamvlad's control socket alone; `stop` then knocks at no arm\n"
+	       "  --json                   print the whole answer as JSON\n"
+	       "  --key FILE               our own CURVE secret key, for sockets that ask for one\n"
+	       "  --server-key FILE        the CURVE public key of the other side\n"
+	       "\n"
+	       "Exit code: 0 done, 1 refused or failed, 2 used wrongly. stop: 0 only when every door has taken it.\n");
+}
+
+static int usage(const char *what, const char *which)
+{
+	fprintf(stderr, "dreamvlactl: %s%s; see dreamvlactl --help\n", what, which);
+	return CTL_USAGE;
+}
+
+/* ---- where the doors are ------------------------------------------------------------------------------------------ */
+
+/* An address to bind to, seen from a client on the same machine: tcp://(any interface):7416 is at 127.0.0.1. */
+static void set_address(struct ctl_door *door, const char *bound)
+{
+	static const char *const any[] = { "tcp://*:", "tcp://0.0.0.0:" };
+
+	snprintf(door->address, sizeof door->address, "%s", bound);
+	for (uint32_t i = 0; i < sizeof any / sizeof any[0]; i++)
+		if (strncmp(bound, any[i], strlen(any[i])) == 0)
+			snprintf(door->address, sizeof door->address, "tcp://127.0.0.1:%.*s", CONFIG_TEXT_BYTES - 32,
+					bound + strlen(any[i]));
+}
+
+static void set_daemon(struct ctl *ctl, const char *address)
+{
+	strcpy(ctl->daemon.name, "dreamvlad");
+	strcpy(ctl->daemon.remedy, "systemctl status dreamvlad");
+	set_address(&ctl->daemon, address);
+}
+
+static void add_arm(struct ctl *ctl, const struct config_robot *robot)
+{
+	struct ctl_door *door = &ctl->arm[ctl->n_arms++];
+
+	snprintf(door->name, sizeof door->name, "%.*s", CONFIG_NAME_BYTES - 1, robot->name);
+	snprintf(door->remedy, sizeof door->remedy, "systemctl status dreamvla-arm@%s", door->name);
+	set_address(door, robot->control);
+}
+
+/* The addresses that keys.def gives: one arm. */
+static void set_defaults(struct ctl *ctl)
+{
+	struct config_robot robot;
+	struct config c;
+
+	config_defaults(&c);
+	config_robot_defaults(&robot);
+	set_daemon(ctl, c.sockets_control);
+	add_arm(ctl, &robot);
+}
+
+static int take_config(struct ctl *ctl, const char *path)
+{
+	struct config c;
+	struct errbuf e = { "" };
+	int rc = config_read(&c, path, &e);
+
+	if (rc < 0) {
+		fprintf(stderr, "dreamvlactl: %s\n", e.text);
+		return rc;
+	}
+	set_daemon(ctl, c.sockets_control);
+	ctl->realtime_clock = c.clock == 1;
+	for (uint32_t i = 0; i < c.n_robots; i++)
+		add_arm(ctl, &c.robot[i]);
+	return 0;
+}
+
+/* A broken configuration must not keep anyone from a stop: it then goes to the default addresses, and fails in the end. */
+static int find_doors(struct options *o, bool stopping)
+{
+	const char *config = o->config;
+
+	if (o->address) {
+		set_daemon(&o->ctl, o->address);
+		return CTL_OK;
+	}
+	if (!config && access(DEFAULT_CONFIG, F_OK) == 0)
+		config = DEFAULT_CONFIG;
+	if (config && take_config(&o->ctl, config) == 0)
+		return CTL_OK;
+	if (config && !stopping)
+		return CTL_FAILED;
+	o->ctl.lost = config != NULL;
+	if (o->ctl.lost)
+		fprintf(stderr, "dreamvlactl: knocking at the default addresses instead\n");
+	set_defaults(&o->ctl);
+	return CTL_OK;
+}
+
+/* ---- options ------------------------------------------------------------------------------------------------------ */
+
+/* -1: go on; else an exit code. */
+static int take_option(struct options *o, int option)
+{
+	switch (option) {
+	case 'c':
+		o->config = optarg;
+		return -1;
+	case 'a':
+		o->address = optarg;
+		return -1;
+	case 'j':
+		o->ctl.json = true;
+		return -1;
+	case 'w':
+		o->ctl.watch = true;
+		return -1;
+	case 'y':
+		o->ctl.yes = true;
+		return -1;
+	case 'k':
+		o->ctl.key = optarg;
+		return -1;
+	case 's':
+		o->ctl.server_key = optarg;
+		return -1;
+	case 'h':
+		print_help();
+		return CTL_OK;
+	default:
+		return usage("options are wrong", "");
+	}
+}
+
+static int take_options(struct options *o, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "config", required_argument, NULL, 'c' }, { "address", required_argument, NULL, 'a' },
+		{ "json", no_argument, NULL, 'j' }, { "watch", no_argument, NULL, 'w' },
+		{ "yes", no_argument, NULL, 'y' }, { "key", required_argument, NULL, 'k' },
+		{ "server-key", required_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' }, { 0 }
+	};
+	int option, code = -1;
+
+	while (code < 0 && (option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+		code = take_option(o, option);
+	if (code >= 0)
+		return code;
+	if (o->config && o->address)
+		return usage("--config and --address exclude each other", "");
+	if (!o->ctl.key != !o->ctl.server_key)
+		return usage("--key and --server-key belong together", "");
+	return -1;
+}
+
+static int check_call(const struct ctl *ctl, const struct ctl_command *command, int n)
+{
+	char want[128];
+
+	snprintf(want, sizeof want, "%s %s", command->name, command->arguments);
+	if (n < command->n_min || n > command->n_max)
+		return usage("want: dreamvlactl ", want);
+	if ((ctl->watch && !command->takes_watch) || (ctl->yes && !command->takes_yes))
+		return usage(ctl->watch ? "--watch belongs to status, want: dreamvlactl " : "--yes belongs to home, want: dreamvlactl ",
+				want);
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	const struct ctl_command *command;
+	int code = take_options(&o, argc, argv);
+
+	if (code >= 0)
+		return code;
+	if (optind == argc)
+		return usage("no command", "");
+	command = ctl_command_find(argv[optind]);
+	if (!command)
+		return usage("unknown command ", argv[optind]);
+	code = check_call(&o.ctl, command, argc - optind - 1);
+	if (code < 0)
+		code = find_doors(&o, command->run == ctl_run_stop);
+	if (code != CTL_OK)
+		return code;
+	o.ctl.zmq = zmq_ctx_new();
+	if (!o.ctl.zmq)
+		return ctl_fail(&o.ctl, "ZeroMQ: %s", zmq_strerror(zmq_errno()));
+	code = command->run(&o.ctl, argc - optind - 1, argv + optind + 1);
+	zmq_ctx_term(o.ctl.zmq);
+	return code;
+}

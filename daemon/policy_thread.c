@@ -6,8 +6,10 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "daemon/policy_tick.h"
+#include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
 #include "daemon/sys/rt.h"
 
@@ -42,8 +44,19 @@ static void *run(void *argument)
 	return NULL;
 }
 
+static bool wait_loaded(struct policy_thread *t)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += WAIT_MS * NS_PER_MS;
+	until.tv_sec += until.tv_nsec / NS_PER_S;
+	until.tv_nsec %= NS_PER_S;
+	return sem_timedwait(&t->loaded, &until) == 0;
+}
+
 int policy_thread_start(struct policy_thread **out, const struct config *c, const struct control_setup *setup,
-		struct links *links, struct stats *stats, int cpu, struct errbuf *e)
+		struct links *links, struct stats *stats, int cpu, bool (*interrupted)(void), struct errbuf *e)
 {
 	struct rt_thread_options o = { .name = "policy", .run = run, .wish = RT_OFF, .cpu = cpu, .avoid_cpu = true };
 	struct policy_thread *t = calloc(1, sizeof *t);
@@ -62,8 +75,9 @@ int policy_thread_start(struct policy_thread **out, const struct config *c, cons
 	if ((rc = rt_thread_start(&t->thread, &o, &realtime, e)) < 0)
 		goto err;
 	t->thread_runs = true;
-	while (sem_wait(&t->loaded) != 0)
-		;
+	while (!wait_loaded(t))
+		if (interrupted())
+			return fail(e, -EINTR, "policy: interrupted while loading");
 	if ((rc = t->rc) < 0) {
 		*e = t->error;
 		goto err;

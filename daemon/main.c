@@ -1,0 +1,280 @@
+/* main.c - dreamvlad: arguments, the list of what is started (and stopped in reverse), signals, the service manager.
+ *
+ * Exit codes: 0 a controlled stop was asked for and done; 1 configuration or start error; 2 wrong arguments; 3 the controlled
+ * stop was cut short by a second signal or took too long. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/runtime.h"
+#include "daemon/service.h"
+#include "daemon/sys/clock.h"
+#include "daemon/sys/log.h"
+
+#define DREAMVLAD_VERSION "0.1"
+#define STANDING_PATIENCE_NS (2 * NS_PER_S)
+#define DETACH_PATIENCE_NS NS_PER_S
+#define MAIN_PERIOD_NS (50 * NS_PER_MS)
+
+enum exit_code { EXIT_STOPPED = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CUT_SHORT = 3 };
+
+static const char help[] =
+	"usage: dreamvlad --config FILE [--check | --print-config]\n"
+	"\n"
+	"  --config FILE    configuration (YAML)\n"
+	"  --check          read it, load the checkpoint, infer once from blank pictures, and exit; binds and moves nothing\n"
+	"  --print-config   print the effective configuration with every key explained, and exit\n"
+	"  --version, --help\n"
+	"\n"
+	"exit codes: 0 stopped in a controlled way, 1 configuration or start error, 2 wrong arguments,\n"
+	"            3 the controlled stop was cut short\n";
+
+struct arguments {
+	const char *config;
+	bool check, print_config, help, version;
+};
+
+/* ---- signals ---- */
+
+static void stop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+}
+
+/* Waits at most wait_ns; true when SIGTERM or SIGINT came. */
+static bool signal_came(int64_t wait_ns)
+{
+	struct timespec wait = { .tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S };
+	sigset_t set;
+
+	stop_signals(&set);
+	return sigtimedwait(&set, NULL, &wait) > 0;
+}
+
+static bool interrupted(void)
+{
+	return signal_came(0);
+}
+
+/* ---- start list, walked backwards to stop ---- */
+
+static const struct part {
+	const char *name;
+	bool in_check; /* also part of --check */
+	int (*start)(struct runtime *r, struct errbuf *e);
+	void (*stop)(struct runtime *r);
+} parts[] = {
+	{ "sockets", false, runtime_start_sockets, runtime_stop_sockets },
+	{ "policy", true, runtime_start_policy, runtime_stop_policy },
+	{ "io", false, runtime_start_io, runtime_stop_io },
+	{ "control", false, runtime_start_control, runtime_stop_control },
+};
+
+enum { PARTS = sizeof parts / sizeof *parts };
+
+/* Returns how many entries of the list were passed; < PARTS: that one failed, and also needs to be stopped. */
+static size_t start_parts(struct runtime *r, bool check, struct errbuf *e)
+{
+	for (size_t i = 0; i < PARTS; i++) {
+		int rc = parts[i].in_check || !check ? parts[i].start(r, e) : 0;
+
+		if (rc == -EINTR) { /* still loading, which cannot be cut short; nothing moves yet, so the end may be abrupt */
+			log_line(LOG_LEVEL_INFO, "start: ended by a signal");
+			log_stop();
+			_exit(EXIT_STOPPED);
+		}
+		if (rc < 0)
+			return i;
+	}
+	return PARTS;
+}
+
+static void stop_parts(struct runtime *r, size_t n)
+{
+	while (n-- > 0)
+		parts[n].stop(r);
+}
+
+/* ---- running ---- */
+
+static void feed(const struct runtime *r, struct watchdog *w)
+{
+	uint64_t ticks = atomic_load_explicit(&r->stats->ticks, memory_order_relaxed);
+
+	if (watchdog_due(w, ticks, clock_monotonic_ns()))
+		service_alive();
+}
+
+static void run(struct runtime *r, struct watchdog *w)
+{
+	while (!signal_came(w->period_ns > 0 && w->period_ns / 2 < MAIN_PERIOD_NS ? w->period_ns / 2 : MAIN_PERIOD_NS))
+		feed(r, w);
+}
+
+/* False: a second signal came, or the patience ran out. */
+static bool wait_for_phase(struct runtime *r, struct watchdog *w, enum io_phase phase, int64_t patience_ns)
+{
+	int64_t until_ns = clock_monotonic_ns() + patience_ns;
+
+	while (io_phase_reached(r->io) != phase) {
+		if (clock_monotonic_ns() > until_ns || signal_came(5 * NS_PER_MS))
+			return false;
+		feed(r, w);
+	}
+	return true;
+}
+
+/* Brakes every arm along its path, then lets go of them. The control thread ends in between: it has nothing to say to an arm
+ * that was let go on purpose. */
+static bool stop_arms(struct runtime *r, struct watchdog *w)
+{
+	bool stood, let_go;
+
+	io_ask_phase(r->io, IO_STOPPING);
+	stood = wait_for_phase(r, w, IO_STANDING, STANDING_PATIENCE_NS);
+	if (!stood)
+		log_line(LOG_LEVEL_ERROR, "stop: not every arm came to a stand in time");
+	runtime_stop_control(r);
+	io_ask_phase(r->io, IO_DETACHING);
+	let_go = wait_for_phase(r, w, IO_DETACHED, DETACH_PATIENCE_NS);
+	return stood && let_go;
+}
+
+static int serve(struct runtime *r)
+{
+	struct errbuf e;
+	size_t started = start_parts(r, false, &e);
+	struct watchdog watchdog;
+	bool controlled;
+
+	if (started < PARTS) {
+		log_line(LOG_LEVEL_ERROR, "start: %s: %s", parts[started].name, e.text);
+		stop_parts(r, started + 1);
+		return EXIT_START;
+	}
+	watchdog_init(&watchdog);
+	service_ready("running");
+	log_line(LOG_LEVEL_INFO, "ready: control requests at %s", r->config.sockets_control);
+	run(r, &watchdog);
+	service_stopping("controlled stop");
+	log_line(LOG_LEVEL_INFO, "stop: asked for by a signal");
+	controlled = stop_arms(r, &watchdog);
+	stop_parts(r, PARTS);
+	log_line(LOG_LEVEL_INFO, controlled ? "stopped" : "stopped, but not in a controlled way");
+	return controlled ? EXIT_STOPPED : EXIT_CUT_SHORT;
+}
+
+static int check(struct runtime *r)
+{
+	struct errbuf e;
+	size_t started = start_parts(r, true, &e);
+
+	stop_parts(r, started < PARTS ? started + 1 : PARTS);
+	if (started < PARTS) {
+		log_line(LOG_LEVEL_ERROR, "check: %s: %s", parts[started].name, e.text);
+		return EXIT_START;
+	}
+	log_line(LOG_LEVEL_INFO, "check: %s: configuration and checkpoint fit together", r->config.path);
+	return EXIT_STOPPED;
+}
+
+static int with_runtime(struct runtime *r, const struct arguments *a)
+{
+	struct errbuf e;
+	int code = EXIT_START;
+
+	if (log_set_level(r->config.log_level, &e) < 0 || log_start(&e) < 0) {
+		fprintf(stderr, "dreamvlad: %s\n", e.text);
+		return EXIT_START;
+	}
+	if (runtime_init(r, &e) < 0)
+		log_line(LOG_LEVEL_ERROR, "start: %s: %s", r->config.path, e.text);
+	else
+		code = a->check ? check(r) : serve(r);
+	runtime_finish(r);
+	log_stop();
+	return code;
+}
+
+/* ---- arguments ---- */
+
+static bool read_arguments(struct arguments *a, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "print-config", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+	int found;
+
+	while ((found = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (found == '?')
+			return false;
+		a->config = found == 'c' ? optarg : a->config;
+		a->check |= found == 'k';
+		a->print_config |= found == 'p';
+		a->help |= found == 'h';
+		a->version |= found == 'v';
+	}
+	return optind == argc && (a->config || a->help || a->version || a->print_config);
+}
+
+/* Monotonic time and real-time scheduling are what everything here is built on. */
+static bool platform_fits(void)
+{
+	struct timespec resolution;
+
+	return sysconf(_SC_MONOTONIC_CLOCK) > 0 && clock_getres(CLOCK_MONOTONIC, &resolution) == 0
+			&& resolution.tv_sec == 0 && resolution.tv_nsec <= NS_PER_MS;
+}
+
+static int print_config(struct runtime *r)
+{
+	if (config_print(&r->config, stdout) == 0 && fflush(stdout) == 0)
+		return EXIT_STOPPED;
+	fprintf(stderr, "dreamvlad: cannot write the configuration to standard output\n");
+	return EXIT_START;
+}
+
+int main(int argc, char **argv)
+{
+	static struct runtime runtime; /* too large for a stack */
+	struct arguments a = { 0 };
+	struct errbuf e;
+	sigset_t set;
+
+	if (!read_arguments(&a, argc, argv)) {
+		fputs(help, stderr);
+		return EXIT_USAGE;
+	}
+	if (a.help || a.version) {
+		fputs(a.help ? help : "dreamvlad " DREAMVLAD_VERSION "\n", stdout);
+		return EXIT_STOPPED;
+	}
+	if (!platform_fits()) {
+		fprintf(stderr, "dreamvlad: this machine has no monotonic clock with a resolution of 1 ms or better\n");
+		return EXIT_START;
+	}
+	config_defaults(&runtime.config);
+	if (a.config && config_read(&runtime.config, a.config, &e) < 0) {
+		fprintf(stderr, "dreamvlad: %s\n", e.text);
+		return EXIT_START;
+	}
+	if (a.print_config)
+		return print_config(&runtime);
+	runtime.interrupted = interrupted;
+	stop_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread: all inherit it, main alone waits for them */
+	return with_runtime(&runtime, &a);
+}

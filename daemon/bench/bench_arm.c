@@ -44,7 +44,8 @@ static int take_number(struct wire_reader *r, const struct arm_key *k, struct ar
 
 	if (rc < 0)
 		return rc;
-	bool fits = k->u64_at ? wire_as_u64(&v, (uint64_t *)((char *)a + k->u64_at)) : wire_as_real(&v, (double *)((char *)a + k->real_at));
+	void *member = (char *)a + k->u64_at + k->real_at; /* one of them is 0 */
+	bool fits = k->u64_at ? wire_as_u64(&v, member) : wire_as_real(&v, member);
 
 	return fits ? 0 : fail(e, -EBADMSG, "found %s, want a number", wire_describe(&v, found, sizeof found));
 }

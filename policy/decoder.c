@@ -202,21 +202,24 @@ static void feed_forward(struct decoder *d, const struct layer *l, struct comput
 	ops->linear(c, gate, l->down, no_bias, COMPUTE_ADD, x);
 }
 
-struct compute_view decoder_run(struct decoder *d)
+struct compute_view decoder_run(struct decoder *d, bool trace)
 {
 	const struct network *n = d->network;
 	uint32_t rows = d->n_prefix + d->n_tail;
 	struct compute_view x = compute_rows(d->x, 0, rows), normed = compute_rows(d->normed, 0, rows);
 	int64_t start_ns = clock_monotonic_ns();
 
-	network_trace(n, x, "decoder.input");
+	if (trace)
+		network_trace(n, x, "decoder.input");
 	for (uint32_t i = 0; i < d->m.layers; i++) {
 		attend(d, &d->layer[i], x);
 		feed_forward(d, &d->layer[i], x);
-		network_trace(n, x, "decoder.layer.%u", i);
+		if (trace)
+			network_trace(n, x, "decoder.layer.%u", i);
 	}
 	n->ops->rms_norm(n->compute, x, d->norm, d->m.rms_norm_eps, normed);
-	network_trace(n, normed, "decoder.norm");
+	if (trace)
+		network_trace(n, normed, "decoder.norm");
 	d->elapsed_ns += clock_monotonic_ns() - start_ns;
 	return compute_rows(normed, d->n_prefix - 1, d->n_tail);
 }

@@ -39,8 +39,8 @@ void decoder_embed(struct decoder *d, const int32_t *ids, struct compute_view ou
 struct compute_view decoder_begin(struct decoder *d, uint32_t n_prefix, uint32_t n_tail);
 
 /* The forward. Returns the final-norm hidden states that predict the tail: those one position before each of its tokens.
- * [n_tail][hidden], valid until the next run. Traces decoder.*. */
-struct compute_view decoder_run(struct decoder *d);
+ * [n_tail][hidden], valid until the next run. trace: hand decoder.* to the tracer (of several forwards, one). */
+struct compute_view decoder_run(struct decoder *d, bool trace);
 
 /* hidden [n][hidden] -> [n][n_tokens], n <= tail_max; column j is token first_token + j. Valid until the next call. */
 struct compute_view decoder_logits(struct decoder *d, struct compute_view hidden);

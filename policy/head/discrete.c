@@ -50,7 +50,7 @@ static int discrete_run(struct head *h, uint32_t n_prefix, const struct policy_o
 	(void)observation;
 	n->ops->zero(n->compute, compute_rows(tail, 0, n_actions));
 	decoder_embed(h->o.decoder, h->o.suffix, compute_rows(tail, n_actions, h->o.n_suffix));
-	struct compute_view hidden = compute_rows(decoder_run(h->o.decoder), 0, n_actions);
+	struct compute_view hidden = compute_rows(decoder_run(h->o.decoder, true), 0, n_actions);
 
 	network_trace(n, hidden, "action.hidden");
 	struct compute_view logits = decoder_logits(h->o.decoder, hidden);

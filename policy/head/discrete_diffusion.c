@@ -72,12 +72,12 @@ static int start_tokens(struct head *h, const struct policy_observation *observa
 }
 
 /* One forward: the best token of each position and how sure it is. */
-static void predict(struct head *h, uint32_t n_prefix)
+static void predict(struct head *h, uint32_t n_prefix, bool trace)
 {
 	const struct network *n = h->o.network;
 
 	decoder_embed(h->o.decoder, h->token, decoder_begin(h->o.decoder, n_prefix, h->n));
-	struct compute_view logits = decoder_logits(h->o.decoder, decoder_run(h->o.decoder));
+	struct compute_view logits = decoder_logits(h->o.decoder, decoder_run(h->o.decoder, trace));
 
 	n->ops->choose(n->compute, logits, h->o.top_k, h->choice);
 }
@@ -164,7 +164,7 @@ static int diffusion_run(struct head *h, uint32_t n_prefix, const struct policy_
 	if (rc < 0)
 		return rc;
 	for (uint32_t step = 0; step < h->o.steps && step_is_sound(h); step++) {
-		predict(h, n_prefix);
+		predict(h, n_prefix, step + 1 == h->o.steps);
 		uint32_t left = weigh(h);
 
 		accept(h, number_to_accept(left, step, h->o.steps));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "policy/picture_file.h"
 #include "policy/policy.h"
@@ -376,6 +377,16 @@ static void dump_tensor(void *context, const char *name, char type, const void *
 		d->error = safetensors_writer_add(d->writer, name, type, data, shape, rank, d->e);
 }
 
+/* A folder that is not there has no heads. Version control drops empty folders, so a checkpoint whose decoder needs no head file
+ * may well have lost the one named on the command line. Never silently: a proprio projector could be meant. */
+static void check_heads(struct arguments *a)
+{
+	if (!a->policy.heads || access(a->policy.heads, F_OK) == 0 || errno != ENOENT)
+		return;
+	fprintf(stderr, "dreamvla-infer: warning: %s: no such directory; only heads beside the weights are used\n", a->policy.heads);
+	a->policy.heads = NULL;
+}
+
 /* -- the two jobs --------------------------------------------------------------------------------------------------------------- */
 
 struct loaded {
@@ -450,6 +461,7 @@ static int run_inference(struct arguments *a, struct errbuf *e)
 	int exit_code = EXIT_FAILURE;
 	int rc = load_pictures(a, &loaded, e);
 
+	check_heads(a);
 	if (rc == 0)
 		rc = policy_create(&p, &a->policy, e);
 	if (rc == 0 && (rc = check_state(a, policy_info(p), e)) == 0 && (rc = policy_set_instruction(p, a->instruction, e)) == 0

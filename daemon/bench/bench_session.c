@@ -290,11 +290,3 @@ bool session_counter(const struct message_status *m, const char *name, uint64_t 
 	}
 	return false;
 }
-
-const struct status_stage *session_stage(const struct message_status *m, const char *name)
-{
-	for (uint32_t i = 0; i < m->n_stages; i++)
-		if (strcmp(m->stage[i].name, name) == 0)
-			return &m->stage[i];
-	return NULL;
-}

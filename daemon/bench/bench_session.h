@@ -58,7 +58,4 @@ int session_stop(struct session *s, bool explain, struct errbuf *e);
 /* One of status.counters by name; false when there is none of that name. */
 bool session_counter(const struct message_status *m, const char *name, uint64_t *value);
 
-/* One of status.stages by name, or NULL. */
-const struct status_stage *session_stage(const struct message_status *m, const char *name);
-
 #endif

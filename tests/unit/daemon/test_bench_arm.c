@@ -1,0 +1,115 @@
+/* test_bench_arm.c - an arm's answer to `status`, whole and with keys missing or of another type; a status's counters. */
+#include "daemon/bench/bench_arm.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/bench/bench_session.h"
+#include "transport/message/request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const char *const keys[] = { "targets_received", "targets_refused", "limits_exceeded", "underruns", "interval_p50_us",
+	"interval_p99_us", "interval_p999_us", "interval_max_us" };
+enum { KEYS = sizeof keys / sizeof *keys };
+
+/* 1, 2, 3, ... under the keys in their order; `without` is left out, `text` is a text instead. */
+static size_t build(uint8_t *out, size_t capacity, uint32_t dims, int without, int text)
+{
+	const double position[4] = { 0.5, -0.25, 1, 2 };
+	struct map_builder b;
+	struct errbuf e;
+	size_t n;
+
+	reply_ok(&b, out, capacity);
+	map_add_text(&b, "mode", "ready");
+	map_add_reals(&b, "ee_pos", position, dims);
+	for (int i = 0; i < KEYS; i++) {
+		if (i == text)
+			map_add_text(&b, keys[i], "many");
+		else if (i != without && i < 4)
+			map_add_u64(&b, keys[i], (uint64_t)i + 1);
+		else if (i != without)
+			map_add_real(&b, keys[i], i + 1.5);
+	}
+	assert_int_equal(map_finish(&b, &n, &e), 0);
+	return n;
+}
+
+static void test_whole_status(void **state)
+{
+	uint8_t bytes[512];
+	struct arm_numbers a = { .name = "left", .path_m = 7 };
+	struct errbuf e = { 0 };
+	double ee_m[3];
+
+	(void)state;
+	assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 3, -1, -1), &e), 0);
+	assert_int_equal(a.received, 1);
+	assert_int_equal(a.refused, 2);
+	assert_int_equal(a.limits_exceeded, 3);
+	assert_int_equal(a.underruns, 4);
+	assert_true(a.interval.p50 == 5.5 && a.interval.max == 8.5);
+	assert_true(ee_m[0] == 0.5 && ee_m[1] == -0.25 && ee_m[2] == 1);
+	assert_string_equal(a.name, "left");
+	assert_true(a.path_m == 7);
+}
+
+static void test_what_is_wrong_is_named(void **state)
+{
+	uint8_t bytes[512];
+	struct arm_numbers a = { 0 };
+	struct errbuf e = { 0 };
+	double ee_m[3];
+
+	(void)state;
+	for (int i = 0; i < KEYS; i++) {
+		assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 3, i, -1), &e), -EBADMSG);
+		assert_non_null(strstr(e.text, keys[i]));
+		assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 3, -1, i), &e), -EBADMSG);
+		assert_non_null(strstr(e.text, keys[i]));
+	}
+	assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 4, -1, -1), &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "ee_pos"));
+}
+
+static void test_truncated_status(void **state)
+{
+	uint8_t bytes[512];
+	struct arm_numbers a = { 0 };
+	struct errbuf e = { 0 };
+	double ee_m[3];
+	size_t n = build(bytes, sizeof bytes, 3, -1, -1);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(arm_status_decode(&a, ee_m, bytes, i, &e), -EBADMSG);
+}
+
+static void test_counters_by_name(void **state)
+{
+	static struct message_status m = { .n_counters = 2, .counter = { { "frames", 3 }, { "ticks", 9 } } };
+	uint64_t value = 0;
+
+	(void)state;
+	assert_true(session_counter(&m, "ticks", &value));
+	assert_int_equal(value, 9);
+	assert_false(session_counter(&m, "chunks", &value));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole_status),
+		cmocka_unit_test(test_what_is_wrong_is_named),
+		cmocka_unit_test(test_truncated_status),
+		cmocka_unit_test(test_counters_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -97,8 +97,6 @@ static int take_bytes(struct wire_reader *r, enum wire_kind kind, uint64_t lengt
 	v->kind = kind;
 	v->text = (struct wire_text){ (const char *)r->at, (uint32_t)length };
 	r->at += length;
-	if (kind == WIRE_TEXT && wire_utf8_prefix(v->text.at, v->text.n) != v->text.n)
-		return fail(e, -EBADMSG, "found a text that is not UTF-8 (or holds a zero byte)");
 	return 0;
 }
 
@@ -115,8 +113,9 @@ static int set_container(const struct wire_reader *r, enum wire_kind kind, uint6
 	return 0;
 }
 
-static int set_real(uint64_t bits, uint32_t bytes, struct wire_value *v, struct errbuf *e)
+static void set_real(uint64_t bits, uint32_t bytes, struct wire_value *v)
 {
+	v->kind = WIRE_FLOAT;
 	if (bytes == 4) {
 		uint32_t low = (uint32_t)bits;
 		float value;
@@ -126,10 +125,6 @@ static int set_real(uint64_t bits, uint32_t bytes, struct wire_value *v, struct 
 	} else {
 		memcpy(&v->real, &bits, sizeof v->real);
 	}
-	v->kind = WIRE_FLOAT;
-	if (!isfinite(v->real))
-		return fail(e, -EBADMSG, "found %s, want a finite number", isnan(v->real) ? "nan" : "an infinity");
-	return 0;
 }
 
 static int64_t sign_extend(uint64_t value, uint32_t bytes)
@@ -167,7 +162,8 @@ static int take_long(struct wire_reader *r, const struct head *h, struct wire_va
 		return truncated(e);
 	switch (h->kind) {
 	case WIRE_FLOAT:
-		return set_real(number, h->bytes, v, e);
+		set_real(number, h->bytes, v);
+		return 0;
 	case WIRE_ARRAY:
 	case WIRE_MAP:
 		return set_container(r, h->kind, number, v, e);
@@ -185,7 +181,8 @@ static int take_long(struct wire_reader *r, const struct head *h, struct wire_va
 	}
 }
 
-int wire_take(struct wire_reader *r, struct wire_value *v, struct errbuf *e)
+/* The next value as it stands, its content unchecked. */
+static int take(struct wire_reader *r, struct wire_value *v, struct errbuf *e)
 {
 	*v = (struct wire_value){ .kind = WIRE_NIL };
 	if (r->at == r->end)
@@ -216,6 +213,19 @@ int wire_take(struct wire_reader *r, struct wire_value *v, struct errbuf *e)
 	return take_long(r, &heads[b - 0xc0], v, e);
 }
 
+int wire_take(struct wire_reader *r, struct wire_value *v, struct errbuf *e)
+{
+	int rc = take(r, v, e);
+
+	if (rc < 0)
+		return rc;
+	if (v->kind == WIRE_FLOAT && !isfinite(v->real))
+		return fail(e, -EBADMSG, "found %s, want a finite number", isnan(v->real) ? "nan" : "an infinity");
+	if (v->kind == WIRE_TEXT && wire_utf8_prefix(v->text.at, v->text.n) != v->text.n)
+		return fail(e, -EBADMSG, "found a text that is not UTF-8 (or holds a zero byte)");
+	return 0;
+}
+
 int wire_skip(struct wire_reader *r, struct errbuf *e)
 {
 	uint64_t left[WIRE_DEPTH_MAX + 1] = { 1 }; /* values still to skip at each level */
@@ -227,7 +237,7 @@ int wire_skip(struct wire_reader *r, struct errbuf *e)
 				return 0;
 		left[depth]--;
 		struct wire_value v;
-		int rc = wire_take(r, &v, e);
+		int rc = take(r, &v, e);
 
 		if (rc < 0)
 			return rc;

@@ -55,7 +55,7 @@ void wire_read_begin(struct wire_reader *r, const uint8_t *bytes, size_t n);
 /* Next value or head of a container. -EBADMSG with what is wrong, without a key: the caller knows it. */
 MUST_CHECK int wire_take(struct wire_reader *r, struct wire_value *v, struct errbuf *e);
 
-/* Skips one whole value, whatever it is. -EBADMSG: truncated, malformed or nested deeper than WIRE_DEPTH_MAX. */
+/* Skips one whole value, whatever it is and says. -EBADMSG: truncated, malformed or nested deeper than WIRE_DEPTH_MAX. */
 MUST_CHECK int wire_skip(struct wire_reader *r, struct errbuf *e);
 
 /* Enters the map whose head is next; then wire_map_next: 1 and the key (its value is to be taken or skipped before

@@ -19,6 +19,7 @@ enum { CTL_ANSWER_BYTES = 65536, CTL_TIMEOUT_MS = 1000, CTL_STOP_TIMEOUT_MS = 30
 
 struct ctl_door {
 	char name[CONFIG_NAME_BYTES]; /* "dreamvlad", or the arm's */
+	char program[16];             /* who listens there: dreamvlad, dreamvla-arm */
 	char address[CONFIG_TEXT_BYTES];
 	char remedy[128];             /* what to look at when nobody answers */
 };

@@ -10,7 +10,7 @@
 /* Errors from below begin with the address; this one says what a person can do about it. */
 static int no_answer(const struct ctl *ctl, const struct ctl_door *door, int timeout_ms, struct errbuf *e)
 {
-	return fail(e, -ETIMEDOUT, "no answer from %s within %d ms: is %s running there? %s%s", door->address, timeout_ms, door->name,
+	return fail(e, -ETIMEDOUT, "no answer from %s within %d ms: is %s running? %s%s", door->address, timeout_ms, door->program,
 			door->remedy, ctl->key ? "; is this key in its sockets.curve_clients?" : "");
 }
 
@@ -32,7 +32,7 @@ int ctl_ask(const struct ctl *ctl, const struct ctl_door *door, struct map_build
 	rc = reply_decode(&a->reply, a->bytes, a->n, &why);
 	if (rc < 0)
 		return fail(e, rc, "%s: the answer is not understood (%.300s): is something else than %s listening there?",
-				door->address, why.text, door->name);
+				door->address, why.text, door->program);
 	ctl_clean(a->reply.error);
 	ctl_clean(a->reply.hint);
 	return 0;

@@ -60,6 +60,7 @@ static void set_address(struct ctl_door *door, const char *bound)
 static void set_daemon(struct ctl *ctl, const char *address)
 {
 	strcpy(ctl->daemon.name, "dreamvlad");
+	strcpy(ctl->daemon.program, "dreamvlad");
 	strcpy(ctl->daemon.remedy, "systemctl status dreamvlad");
 	set_address(&ctl->daemon, address);
 }
@@ -69,7 +70,9 @@ static void add_arm(struct ctl *ctl, const struct config_robot *robot)
 	struct ctl_door *door = &ctl->arm[ctl->n_arms++];
 
 	snprintf(door->name, sizeof door->name, "%.*s", CONFIG_NAME_BYTES - 1, robot->name);
-	snprintf(door->remedy, sizeof door->remedy, "systemctl status dreamvla-arm@%s", door->name);
+	snprintf(door->remedy, sizeof door->remedy, "systemctl status dreamvla-arm@%.*s", CONFIG_NAME_BYTES - 1,
+			robot->name);
+	strcpy(door->program, "dreamvla-arm");
 	set_address(door, robot->control);
 }
 

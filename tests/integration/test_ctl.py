@@ -1,0 +1,378 @@
+"""dreamvlactl against small doors of our own: what it asks, what it shows, and what it does when a door is mute or mad.
+
+The doors are ROUTER sockets of pyzmq on free loopback ports and speak msgpack by its reference implementation, so the
+two sides share no code. Programs are taken from the folder in B (build/release)."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import msgpack
+import zmq
+
+CTL = os.path.join(os.environ.get("B", "build/release"), "dreamvlactl")
+TIME_LIMIT_S = 20  # of one call; sanitizers are slow
+
+STATUS = {
+    "ok": True, "mode": "HOLD", "reason": "operator's stop", "driver": "none", "instruction": "pick up the red block",
+    "faults": ["camera stale"], "speed": 0.25,
+    "sources": {"camera/wrist": {"age_ms": 12.5, "rate_hz": 30.0, "state": "fresh"},
+                "state/arm": {"age_ms": 700.0, "rate_hz": 0.0, "state": "stale"}},
+    "stages": {"vision": {"n": 120, "p50_us": 80000.0, "p99_us": 95000.0, "max_us": 99000.0}},
+    "control": {"rate_hz": 200.0, "late_p50_us": 8.0, "late_p99_us": 40.0, "late_p999_us": 90.0, "late_max_us": 120.0,
+                "overruns": 3},
+    "margins": {"position": 0.8, "velocity": 0.7, "acceleration": 0.6, "jerk": 0.5},
+    "arms": {"arm": {"mode": "ready", "present": True, "attached": True, "stopped": False, "refused": "",
+                     "control": "tcp://127.0.0.1:7421"}},
+    "counters": {"chunks": 42, "requests_refused": 0},
+}
+
+
+class Door:
+    """A control socket that answers with what `answer(request)` returns: a dict, raw bytes, or None for silence."""
+
+    def __init__(self, answer, parts=1):
+        self.answer, self.parts, self.requests = answer, parts, []
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.linger = 0
+        self.address = "tcp://127.0.0.1:%d" % self.socket.bind_to_random_port("tcp://127.0.0.1")
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        while not self.ending.is_set():
+            if not self.socket.poll(20):
+                continue
+            peer, empty, body = self.socket.recv_multipart()
+            assert empty == b""
+            request = msgpack.unpackb(body)
+            self.requests.append(request)
+            reply = self.answer(request)
+            if reply is not None:
+                packed = reply if isinstance(reply, bytes) else msgpack.packb(reply)
+                self.socket.send_multipart([peer, b""] + [packed] * self.parts)
+
+    def close(self):
+        self.ending.set()
+        self.thread.join()
+        self.socket.close()
+        self.context.term()
+
+
+def free_port():
+    """A port where nobody listens. It is free again when this returns, so nothing but tests may take it meanwhile."""
+    context = zmq.Context()
+    socket = context.socket(zmq.ROUTER)
+    port = socket.bind_to_random_port("tcp://127.0.0.1")
+    socket.close(0)
+    context.term()
+    return port
+
+
+def ctl(*arguments, stdin=""):
+    return subprocess.run([CTL, *arguments], input=stdin, capture_output=True, text=True, timeout=TIME_LIMIT_S)
+
+
+class WithDoor(unittest.TestCase):
+    def door(self, answer, **more):
+        door = Door(answer, **more)
+        self.addCleanup(door.close)
+        return door
+
+    def bench(self, control, arms):
+        """A configuration file with these control addresses."""
+        file = tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="dreamvla_ctl_", delete=False)
+        self.addCleanup(os.unlink, file.name)
+        dims = "".join("  - name: %s\n    model: panda\n    control: %s\n    action_first: %d\n" % (name, address, 6 * i)
+                       for i, (name, address) in enumerate(arms.items()))
+        file.write("policy:\n  model: /nowhere\n  cameras: [wrist]\n  action_space: ee_delta\ncameras:\n  wrist:\n"
+                   "sockets:\n  control: %s\nrobots:\n%s" % (control, dims))
+        file.close()
+        return file.name
+
+    def asks(self, arguments, request, answer=None, **more):
+        door = self.door(lambda _: answer or {"ok": True, "mode": "HOLD"})
+        done = ctl("--address", door.address, *arguments, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(door.requests, [request])
+        return done
+
+
+class Requests(WithDoor):
+    def test_mode(self):
+        self.assertIn("mode HOLD", self.asks(["mode", "hold"], {"cmd": "mode", "mode": "hold"}).stdout)
+        self.asks(["mode", "auto"], {"cmd": "mode", "mode": "auto"})
+        self.asks(["mode", "shadow"], {"cmd": "mode", "mode": "shadow"})
+
+    def test_instruction(self):
+        text = "pick up the café \u2603"
+        self.asks(["instruction", text], {"cmd": "instruction", "text": text})
+        self.asks(["instruction", "x" * 1024], {"cmd": "instruction", "text": "x" * 1024})
+
+    def test_speed(self):
+        self.asks(["speed", "0.5"], {"cmd": "speed", "scale": 0.5})
+
+    def test_reset(self):
+        self.asks(["reset"], {"cmd": "reset"})
+
+    def test_home_asks_first(self):
+        self.asks(["home", "--yes"], {"cmd": "home"})
+        self.asks(["home", "left", "--yes"], {"cmd": "home", "arm": "left"})
+        done = self.asks(["home", "left"], {"cmd": "home", "arm": "left"}, stdin="y\n")
+        self.assertIn("WITHOUT avoiding obstacles", done.stderr)
+
+    def test_home_not_confirmed(self):
+        door = self.door(lambda _: {"ok": True})
+        for word in ("", "n\n", "\n", "yellow\n"):
+            done = ctl("--address", door.address, "home", stdin=word)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("nothing was sent", done.stderr)
+        self.assertEqual(door.requests, [])
+
+    def test_ping(self):
+        offset_ns = 3_000_000
+
+        def answer(request):
+            now = time.monotonic_ns() + offset_ns
+            return {"ok": True, "t_ns": request["t_ns"], "recv_ns": now, "send_ns": now}
+
+        door = self.door(answer)
+        done = ctl("--address", door.address, "ping")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"answered in [0-9.]+ ms, its clock is [+-][0-9.]+ ms from ours")
+        self.assertLess(abs(door.requests[0]["t_ns"] - time.monotonic_ns()), 60e9)
+
+    def test_ping_without_times(self):
+        done = ctl("--address", self.door(lambda _: {"ok": True}).address, "ping")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("lacks t_ns", done.stderr)
+
+    def test_config(self):
+        done = self.asks(["config"], {"cmd": "config"}, {"ok": True, "control.rate_hz": "200", "robots[0].name": '"arm"'})
+        self.assertEqual(done.stdout, 'control.rate_hz: 200\nrobots[0].name: "arm"\n')
+
+
+class Status(WithDoor):
+    def test_table(self):
+        done = self.asks(["status"], {"cmd": "status"}, STATUS)
+        for part in ("HOLD", "operator's stop", "pick up the red block", "camera stale", "camera/wrist", "12.5", "stale",
+                     "vision", "80.00", "200.0 Hz", "overruns 3", "tcp://127.0.0.1:7421", "chunks 42"):
+            self.assertIn(part, done.stdout)
+        self.assertNotIn("requests_refused", done.stdout)  # zero counters are not worth a word
+
+    def test_json_is_everything(self):
+        whole = dict(STATUS, extra={"deep": [1, -2, 2.5, None, True, "caf\u00e9", {"a": []}]}, big=2**64 - 1, raw=b"\x01\xff",
+                     low=-2**63)
+        done = self.asks(["--json", "status"], {"cmd": "status"}, whole)
+        self.assertEqual(json.loads(done.stdout), dict(whole, big=str(2**64 - 1), raw="01ff"))
+
+    def test_terminal_is_safe(self):
+        done = self.asks(["status"], {"cmd": "status"}, dict(STATUS, instruction="a\x1b]0;title\x07b\u009b31m"))
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertNotIn("\u009b", done.stdout)
+
+    def test_incomplete(self):
+        done = ctl("--address", self.door(lambda _: {"ok": True, "mode": "HOLD"}).address, "status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the status is not understood", done.stderr)
+
+    def watch(self, *more):
+        door = self.door(lambda _: STATUS)
+        process = subprocess.Popen([CTL, "--address", door.address, "status", "--watch", *more], stdout=subprocess.PIPE, text=True)
+        try:
+            end = time.monotonic() + TIME_LIMIT_S
+            while len(door.requests) < 3 and time.monotonic() < end:
+                time.sleep(0.02)
+        finally:
+            process.send_signal(signal.SIGINT)
+            output = process.communicate(timeout=TIME_LIMIT_S)[0]
+        self.assertGreaterEqual(len(door.requests), 3)
+        return output
+
+    def test_watch(self):
+        self.assertGreaterEqual(self.watch().count("\x1b[H\x1b[J"), 2)
+
+    def test_watch_json(self):
+        lines = self.watch("--json").splitlines()
+        self.assertGreaterEqual(len(lines), 2)
+        self.assertEqual(json.loads(lines[0]), STATUS)
+
+
+class Refusals(WithDoor):
+    def test_words(self):
+        door = self.door(lambda _: {"ok": False, "error": "camera wrist is stale\nno instruction", "hint": "send one"})
+        done = ctl("--address", door.address, "mode", "auto")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("camera wrist is stale\nno instruction", done.stderr)
+        self.assertIn("hint: send one", done.stderr)
+
+    def test_json(self):
+        reply = {"ok": False, "error": "no", "hint": "h"}
+        done = ctl("--json", "--address", self.door(lambda _: reply).address, "reset")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(json.loads(done.stdout), reply)
+
+    def test_escape_codes(self):
+        done = ctl("--address", self.door(lambda _: {"ok": False, "error": "a\x1b[2Jb"}).address, "reset")
+        self.assertIn("a?[2Jb", done.stderr)
+
+
+class NoAnswer(WithDoor):
+    def test_absent(self):
+        port = free_port()
+        done = ctl("--address", "tcp://127.0.0.1:%d" % port, "status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no answer from tcp://127.0.0.1:%d" % port, done.stderr)
+        self.assertIn("systemctl status dreamvlad", done.stderr)
+
+    def test_mute(self):
+        done = ctl("--json", "--address", self.door(lambda _: None).address, "reset")
+        self.assertEqual(done.returncode, 1)
+        told = json.loads(done.stdout)
+        self.assertFalse(told["ok"])
+        self.assertIn("no answer", told["error"])
+
+    def test_mad(self):
+        """Nothing that a door says may crash it, hang it, or pass for a yes."""
+        deep = b"\x81\xa2ok\xc3"[:1] + b"\xa1a" + b"\x91" * 5000 + b"\xc0"
+        for reply in (b"", b"\xc1", b"\x81", b"\x81\xa2ok", b"\x81\xa2ok\xc3\x00", msgpack.packb([1, 2]), msgpack.packb("ok"),
+                      msgpack.packb({}), msgpack.packb({"ok": 1}), msgpack.packb({"ok": "true"}), msgpack.packb({"OK": True}),
+                      msgpack.packb({1: 2}), b"\xdf\xff\xff\xff\xff", b"\x82\xa2ok\xc3\xa2ok\xc2", b"\x81\xa2ok\xc3" * 2,
+                      deep, os.urandom(3000)):
+            for more in ([], ["--json"]):
+                done = ctl(*more, "--address", self.door(lambda _: reply).address, "reset")
+                self.assertEqual(done.returncode, 1, (reply[:40], done))
+                self.assertIn("not understood", done.stdout + done.stderr, reply[:40])
+
+    def test_not_json(self):
+        """What is no text cannot be shown as one: a key that nobody asked for is passed over, but --json shows all."""
+        door = self.door(lambda _: b"\x82\xa2ok\xc3\xa1t\xa1\xff")
+        self.assertEqual(ctl("--address", door.address, "reset").returncode, 0)
+        done = ctl("--json", "--address", door.address, "reset")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not understood", json.loads(done.stdout)["error"])
+
+    def test_two_parts(self):
+        done = ctl("--address", self.door(lambda _: {"ok": True}, parts=2).address, "reset")
+        self.assertEqual(done.returncode, 1)
+
+    def test_too_long(self):
+        done = ctl("--address", self.door(lambda _: {"ok": True, "a": "x" * 200000}).address, "reset")
+        self.assertEqual(done.returncode, 1)
+
+    def test_bad_address(self):
+        for address in ("", "here", "tcp://127.0.0.1", "udp://127.0.0.1:1"):
+            done = ctl("--address", address, "reset")
+            self.assertEqual(done.returncode, 1, address)
+            self.assertNotEqual(done.stderr, "")
+
+
+class Stop(WithDoor):
+    def test_every_door(self):
+        doors = [self.door(lambda _: {"ok": True, "mode": "AUTO"}) for _ in range(3)]
+        bench = self.bench(doors[0].address, {"left": doors[1].address, "right": doors[2].address})
+        done = ctl("--config", bench, "stop")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual([d.requests for d in doors], [[{"cmd": "stop"}]] * 3)
+        self.assertEqual(done.stdout.count("stop taken"), 3)
+
+    def test_daemon_hangs(self):
+        hung, arm = self.door(lambda _: None), self.door(lambda _: {"ok": True})
+        done = ctl("--config", self.bench(hung.address, {"arm": arm.address}), "stop")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(arm.requests, [{"cmd": "stop"}])
+        self.assertRegex(done.stdout, r"dreamvlad +tcp://\S+ +FAILED: no answer")
+        self.assertRegex(done.stdout, r"arm +tcp://\S+ +stop taken")
+
+    def test_daemon_absent(self):
+        arm = self.door(lambda _: {"ok": True})
+        done = ctl("--json", "--config", self.bench("tcp://127.0.0.1:%d" % free_port(), {"arm": arm.address}), "stop")
+        self.assertEqual(done.returncode, 1)
+        told = json.loads(done.stdout)
+        self.assertFalse(told["ok"])
+        self.assertEqual([(d["name"], d["ok"]) for d in told["doors"]], [("dreamvlad", False), ("arm", True)])
+        self.assertIn("systemctl status dreamvlad", told["doors"][0]["error"])
+
+    def test_arm_refuses(self):
+        daemon = self.door(lambda _: {"ok": True, "mode": "AUTO"})
+        arm = self.door(lambda _: {"ok": False, "error": "brakes are being tested"})
+        done = ctl("--config", self.bench(daemon.address, {"arm": arm.address}), "stop")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("refused: brakes are being tested", done.stdout)
+
+    def test_mad_door_keeps_nobody(self):
+        mad, arm = self.door(lambda _: b"\xc1"), self.door(lambda _: {"ok": True})
+        done = ctl("--config", self.bench(mad.address, {"arm": arm.address}), "stop")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not understood", done.stdout)
+        self.assertIn("stop taken", done.stdout)
+
+    def test_broken_configuration(self):
+        """A stop is still tried, at the default addresses, and reported as failed."""
+        for port in (7416, 7421):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    self.skipTest("a bench runs at the default addresses, and this test would stop it")
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as bench:
+            bench.write("control: {rate_hz: 5000}\n")
+            bench.flush()
+            done = ctl("--config", bench.name, "stop")
+            other = ctl("--config", bench.name, "status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(":1: control.rate_hz: found 5000, allowed 50..1000 Hz", done.stderr)
+        self.assertIn("tcp://127.0.0.1:7416", done.stdout)
+        self.assertIn("tcp://127.0.0.1:7421", done.stdout)
+        self.assertEqual(other.returncode, 1)
+        self.assertEqual(other.stdout, "")
+
+
+class Usage(unittest.TestCase):
+    def test_help(self):
+        done = ctl("--help")
+        self.assertEqual(done.returncode, 0)
+        for command in ("status", "mode", "instruction", "stop", "reset", "speed", "home", "ping", "config"):
+            self.assertRegex(done.stdout, r"(?m)^  %s .*\w" % command)
+
+    def test_wrong_use(self):
+        for wrong in ([], ["jump"], ["mode"], ["mode", "fast"], ["mode", "auto", "now"], ["instruction"],
+                      ["instruction", "pick", "it"], ["speed"], ["speed", "fast"], ["speed", "nan"], ["speed", "inf"],
+                      ["speed", "1x"], ["stop", "now"], ["status", "--yes"], ["stop", "--watch"], ["--nonsense", "stop"],
+                      ["--config"], ["--config", "a", "--address", "b", "status"], ["--key", "a", "status"]):
+            done = ctl(*wrong)
+            self.assertEqual(done.returncode, 2, wrong)
+            self.assertNotEqual(done.stderr, "", wrong)
+            self.assertEqual(done.stdout, "", wrong)
+
+    def test_bad_instruction(self):
+        address = "tcp://127.0.0.1:1"  # nothing may be sent
+        for text in ("", "x" * 1025):
+            done = ctl("--address", address, "instruction", text)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("allowed 1 to 1024", done.stderr)
+        done = subprocess.run([CTL, "--address", address, "instruction", b"a\xffb"], capture_output=True, timeout=TIME_LIMIT_S)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"not UTF-8", done.stderr)
+
+    def test_missing_configuration(self):
+        done = ctl("--config", "/nonexistent/bench.yaml", "status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent/bench.yaml: No such file", done.stderr)
+
+    def test_missing_key(self):
+        done = ctl("--address", "tcp://127.0.0.1:1", "--key", "/nonexistent/k", "--server-key", "/nonexistent/s", "status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent/k", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)

@@ -92,7 +92,7 @@ static bool state_within(const struct axis *s, const struct axis_limits *l)
 /* The position-dependent bound has no closed form along a braking motion: it is looked at this often. */
 static bool samples_within(const struct axis *s, const struct axis_limits *l, const struct brake *b)
 {
-	enum { SAMPLES = 12 };
+	enum { SAMPLES = 20 };
 	double total_s = b->t_s[0] + b->t_s[1] + b->t_s[2];
 
 	for (int i = 1; i < SAMPLES; i++) {

@@ -15,8 +15,10 @@
 static const double boundary_m = 0.002;
 /* Of velocity and acceleration, kept for rounding and for the arm's own differences. */
 static const double reserve = 0.99;
+/* Of TCP speeds, for the same reason as boundary_m. */
+static const double speed_reserve = 0.94;
 /* FR3: added to the velocity offset, because braking motions are looked at in a few places only. */
-static const double offset_reserve_rad_s = 0.01;
+static const double offset_reserve_rad_s = 0.03;
 
 static double clamp(double x, double low, double high)
 {
@@ -126,8 +128,8 @@ static uint32_t state_exceeds(const struct safety *s, const struct axis *joint)
 			mask |= LIMIT_WORKSPACE;
 	if (!(lowest_m(&s->arm->model, q) >= s->floor_m - rounding))
 		mask |= LIMIT_FLOOR;
-	if (!(vec3_norm(twist.v_m_s) <= reserve * tcp_speed_limit(s->arm)) ||
-			!(vec3_norm(twist.w_rad_s) <= reserve * s->arm->model.tcp_w_max_rad_s))
+	if (!(vec3_norm(twist.v_m_s) <= speed_reserve * tcp_speed_limit(s->arm)) ||
+			!(vec3_norm(twist.w_rad_s) <= speed_reserve * s->arm->model.tcp_w_max_rad_s))
 		mask |= LIMIT_TCP_SPEED;
 	return mask;
 }

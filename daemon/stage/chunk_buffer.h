@@ -1,0 +1,50 @@
+/* chunk_buffer.h - which chunk may be executed, and where in it we are: the record of what was sent when, and the checks.
+ *
+ * Path time is a clock that runs only while a chunk moves the arms, at the rate of the speed scale. A chunk begins at the path
+ * time of its observation. So, without any special case: what was moved since the observation is skipped, and if the arms stood
+ * still meanwhile path time stood still too, nothing is skipped, and the chunk begins now.
+ * Functions: thread of the owner (control), allocate no, block no. */
+#ifndef DREAMVLA_DAEMON_STAGE_CHUNK_BUFFER_H
+#define DREAMVLA_DAEMON_STAGE_CHUNK_BUFFER_H
+
+#include "daemon/flow.h"
+
+enum { PAST_ENTRIES = 1024 };
+
+struct past_entry {
+	int64_t t_ns;    /* when the arms were to be there */
+	double path_s;
+	double q_rad[ARMS_MAX][DOF_MAX];
+};
+
+/* The last seconds of sent motion, one entry every 5 ms at most. Zeroed: empty. */
+struct past {
+	uint32_t n, next;
+	struct past_entry entry[PAST_ENTRIES];
+};
+
+void past_push(struct past *p, const struct past_entry *e);
+
+/* Sent motion at t_ns, interpolated; the oldest or newest entry outside the record; false when it is empty. */
+bool past_at(const struct past *p, int64_t t_ns, struct past_entry *out);
+
+enum chunk_verdict { CHUNK_GOOD, CHUNK_OTHER_EPOCH, CHUNK_OTHER_INSTRUCTION, CHUNK_TOO_EARLY, CHUNK_NOT_FINITE, CHUNK_WRONG_SHAPE };
+
+struct chunk_rules {
+	uint32_t epoch, instruction_id, action_dim;
+	int64_t after_ns; /* observations before this are of a situation that is no more */
+};
+
+/* May this chunk be executed at all? */
+enum chunk_verdict chunk_judge(const struct action_chunk *c, const struct chunk_rules *r);
+
+/* Binary grippers: threshold with hysteresis and dwell; continuous ones: a straight line. Zeroed: nothing decided yet. */
+struct gripper {
+	bool decided, open;
+	int64_t changed_ns;
+};
+
+/* The opening that an action's gripper value asks for at now_ns. NaN: the last decision; false when there is none. */
+bool gripper_step(struct gripper *g, const struct gripper_setup *setup, double value, double gripper_max_m, int64_t now_ns, double *out_m);
+
+#endif

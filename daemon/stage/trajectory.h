@@ -1,0 +1,72 @@
+/* trajectory.h - one action chunk as a smooth path of every arm, and the clock that runs along it.
+ *
+ * Waypoints at the action rate -> natural cubic spline (C2) in position and rotation vector (around the first orientation) or in
+ * joint angles -> differential inverse kinematics. A new chunk takes over where the sent motion is: the difference of position,
+ * velocity and acceleration is cancelled and faded to zero. Stopping, slowing down and running out all happen by the clock,
+ * so that the arms decelerate along their path.
+ * Functions: thread of the owner (control), allocate no, block no. */
+#ifndef DREAMVLA_DAEMON_STAGE_TRAJECTORY_H
+#define DREAMVLA_DAEMON_STAGE_TRAJECTORY_H
+
+#include "daemon/flow.h"
+#include "daemon/stage/axis.h"
+#include "daemon/stage/chunk_buffer.h"
+#include "daemon/stage/kinematics.h"
+#include "daemon/stage/safety.h"
+#include "daemon/stage/spline.h"
+
+enum { PATH_DIM_MAX = DOF_MAX };
+
+/* One arm's part of a path: dim = 6 (position, rotation vector) or its joints. */
+struct path {
+	uint32_t dim;
+	bool joints;
+	double first_xyzw[4];  /* orientation around which rotation vectors are taken */
+	struct spline spline;
+	double fade[PATH_DIM_MAX][3]; /* offset, its first and second derivative where the path took over */
+	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX]; /* where inverse kinematics is */
+	bool has_dq;           /* dq_rad_s is of the period before */
+	double gripper[CHUNK_STEPS_MAX];
+	struct gripper gripper_state;
+	struct ik_error error; /* what inverse kinematics could not reach */
+};
+
+struct trajectory {
+	const struct control_setup *setup; /* constant */
+	bool active;           /* a path is there */
+	uint64_t chunk;
+	uint32_t instruction_id, n_steps;
+	int64_t frame_stamp_ns;
+	double start_s, end_s; /* path time of waypoint 0, and where the motion ends */
+	double fade_start_s, fade_s;
+	double rate_cap;       /* fastest rate at which the arms can follow this path */
+	struct axis clock;     /* q: path time, v: rate */
+	struct axis_limits clock_limits;
+	bool braking;          /* the end of the path is near */
+	struct path arm[ARMS_MAX];
+};
+
+/* setup must outlive t. */
+void trajectory_init(struct trajectory *t, const struct control_setup *setup);
+
+/* Forgets the path; the clock stands. For arms that stand. */
+void trajectory_drop(struct trajectory *t);
+
+/* Makes the path of a chunk (which chunk_judge found good), from what was sent: sent[n_arms]. restart: begin now, whatever moved
+ * since the observation (SHADOW). false: all of its actions have passed. */
+bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const struct past *past, const struct safety *sent, bool restart);
+
+/* Advances the clock by one period towards `rate` (0: stop) and writes one setpoint per arm, of source policy, or hold once the
+ * arms stand or the path runs out. due_ns: for the gripper's dwell. Without a path: inactive setpoints. */
+void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct setpoint out[ARMS_MAX]);
+
+/* The clock stands, or there is no path. */
+bool trajectory_standing(const struct trajectory *t);
+
+/* Nothing more will come of this path: it has been run to its end. True without a path. */
+bool trajectory_ran_out(const struct trajectory *t);
+
+/* Action that is being executed, from 0. */
+uint32_t trajectory_current_step(const struct trajectory *t);
+
+#endif

@@ -1,0 +1,97 @@
+/* test_histogram.c - quantiles within one per cent, ends and emptiness. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "daemon/sys/clock.h"
+#include "daemon/sys/histogram.h"
+
+static struct histogram *h;
+
+static int make(void **state)
+{
+	(void)state;
+	h = calloc(1, sizeof *h);
+	return h ? 0 : -1;
+}
+
+static int drop(void **state)
+{
+	(void)state;
+	free(h);
+	return 0;
+}
+
+static void assert_within_percent(int64_t found, int64_t want)
+{
+	assert_true(found >= want - want / 100 - 1 && found <= want + want / 100 + 1);
+}
+
+static void empty_is_zero(void **state)
+{
+	struct percentiles p = histogram_summary(h);
+
+	(void)state;
+	assert_int_equal(p.n, 0);
+	assert_int_equal(p.p50_ns, 0);
+	assert_int_equal(p.p999_ns, 0);
+	assert_int_equal(p.max_ns, 0);
+}
+
+static void one_value_is_every_quantile(void **state)
+{
+	static const int64_t values[] = { 1, 127, 128, 1000, 123456, 5 * NS_PER_MS, 3 * NS_PER_S, 100 * NS_PER_S };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		histogram_reset(h);
+		histogram_add(h, values[i]);
+		assert_within_percent(histogram_quantile(h, 0.5), values[i]);
+		assert_within_percent(histogram_quantile(h, 0.999), values[i]);
+		assert_int_equal(histogram_summary(h).max_ns, values[i]);
+	}
+}
+
+static void uniform_values_have_their_quantiles(void **state)
+{
+	struct percentiles p;
+
+	(void)state;
+	histogram_reset(h);
+	for (int64_t i = 1; i <= 10000; i++)
+		histogram_add(h, i * NS_PER_US);
+	p = histogram_summary(h);
+	assert_int_equal(p.n, 10000);
+	assert_within_percent(p.p50_ns, 5000 * NS_PER_US);
+	assert_within_percent(p.p99_ns, 9900 * NS_PER_US);
+	assert_within_percent(p.p999_ns, 9990 * NS_PER_US);
+	assert_int_equal(p.max_ns, 10000 * NS_PER_US);
+}
+
+static void negative_and_huge_values_stay_inside(void **state)
+{
+	(void)state;
+	histogram_reset(h);
+	histogram_add(h, -5);
+	assert_int_equal(histogram_quantile(h, 0.5), 0);
+	histogram_add(h, INT64_MAX);
+	histogram_add(h, INT64_MAX);
+	assert_true(histogram_quantile(h, 0.99) > 250 * NS_PER_S);
+	assert_int_equal(histogram_summary(h).n, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(empty_is_zero),
+		cmocka_unit_test(one_value_is_every_quantile),
+		cmocka_unit_test(uniform_values_have_their_quantiles),
+		cmocka_unit_test(negative_and_huge_values_stay_inside),
+	};
+
+	return cmocka_run_group_tests(tests, make, drop);
+}

@@ -123,16 +123,13 @@ static int check_extents(const struct file_part *part, struct extent *extents, u
 			part->path, end > part->n_bytes ? "truncated" : "too long", end, part->n_bytes);
 }
 
-/* Sets the address, which must be aligned to the element. It is a number only until check_extents has found that it lies
- * in the file. */
-static int place_tensor(const struct file_part *part, struct tensor *t, const struct extent *x, struct errbuf *e)
+/* The mapping begins on a page, so this is the alignment within the file. */
+static int check_alignment(const struct file_part *part, const struct tensor *tensors, uint32_t n, struct errbuf *e)
 {
-	uintptr_t address = (uintptr_t)part->data + x->first;
-
-	if (address % tensor_type_bytes(t->type) != 0)
-		return fail(e, -EINVAL, "%s: tensor %s: its data is not aligned to %u bytes; save the checkpoint again", part->path,
-				t->name, tensor_type_bytes(t->type));
-	t->data = (const void *)address;
+	for (uint32_t i = 0; i < n; i++)
+		if ((uintptr_t)tensors[i].data % tensor_type_bytes(tensors[i].type) != 0)
+			return fail(e, -EINVAL, "%s: tensor %s: its data is not aligned to %u bytes; save the checkpoint again",
+					part->path, tensors[i].name, tensor_type_bytes(tensors[i].type));
 	return 0;
 }
 
@@ -152,11 +149,12 @@ static int parse_entries(const struct file_part *part, const json_t *header, str
 		tensors[n].name = strdup(name);
 		if (!tensors[n].name)
 			return fail(e, -ENOMEM, "%s: out of memory", part->path);
+		tensors[n].data = (const void *)((uintptr_t)part->data + extents[n].first); /* a number until checked below */
 		*n_tensors = ++n;
-		if ((rc = place_tensor(part, &tensors[n - 1], &extents[n - 1], e)) < 0)
-			return rc;
 	}
-	return check_extents(part, extents, n, e);
+	if ((rc = check_extents(part, extents, n, e)) < 0)
+		return rc;
+	return check_alignment(part, tensors, n, e);
 }
 
 static int read_header(const struct mapping *file, json_t **header, struct file_part *part, struct errbuf *e)

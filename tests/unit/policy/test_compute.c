@@ -1,0 +1,663 @@
+/* test_compute.c - every operation of the cpu backend against its definition in double, over odd shapes, types and both precisions. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/compute/compute.h"
+
+#include <cmocka.h> /* last: its macro fail() would hide ours */
+
+enum { ROWS_MAX = 300, INNER_MAX = 700, OUTER_MAX = 1200, VALUES_MAX = 1 << 20 };
+
+static const struct compute_backend *ops;
+static struct compute *instance;
+static enum policy_precision precision;
+static double wanted[VALUES_MAX];
+static float found[VALUES_MAX], input[VALUES_MAX];
+static uint64_t random_state;
+
+/* -- helpers -------------------------------------------------------------------------------------------------------------------- */
+
+/* xorshift64*, so that a failure repeats. */
+static uint32_t next_random(void)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return (uint32_t)((random_state * UINT64_C(2685821657736338717)) >> 32);
+}
+
+/* Multiples of 1/64 up to 2: exact in every weight type. */
+static float random_value(void)
+{
+	return ((float)(next_random() % 257) - 128.0f) / 64.0f;
+}
+
+static uint32_t bits_of(float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	return bits;
+}
+
+static float float_of(uint32_t bits)
+{
+	float x;
+
+	memcpy(&x, &bits, sizeof x);
+	return x;
+}
+
+/* What the tests hold to be rounding to the precision: nearest of eight significant bits, ties to even, by arithmetic. */
+static double rounded(double x)
+{
+	int exponent;
+
+	if (precision == POLICY_FP32 || !isfinite(x) || !(fabs(x) > 0.0))
+		return x;
+	double fraction = frexp(x, &exponent);
+
+	return ldexp(rint(ldexp(fraction, 8)), exponent - 8);
+}
+
+/* A float's bits as binary16; only for values that it holds exactly and normally. */
+static uint16_t half_bits(float x)
+{
+	uint32_t bits = bits_of(x);
+
+	if (!(bits & 0x7fffffffu))
+		return 0;
+	return (uint16_t)((bits >> 16 & 0x8000u) | ((bits >> 13 & 0x3ffffu) - (112u << 10)));
+}
+
+/* Random weights [rows][columns] of a type, and the same numbers in value. */
+static struct compute_matrix random_matrix(enum tensor_type type, uint32_t rows, uint32_t columns, float *value)
+{
+	size_t n = (size_t)rows * columns;
+	void *data = malloc(n * tensor_type_bytes(type));
+
+	assert_non_null(data);
+	for (size_t i = 0; i < n; i++) {
+		value[i] = random_value();
+		if (type == TENSOR_F32)
+			((float *)data)[i] = value[i];
+		else
+			((uint16_t *)data)[i] = type == TENSOR_BF16 ? (uint16_t)(bits_of(value[i]) >> 16) : half_bits(value[i]);
+	}
+	return (struct compute_matrix){ data, type, rows, columns };
+}
+
+static void start(enum policy_precision p)
+{
+	struct compute_options options = { .precision = p, .threads = 1, .max_rows = ROWS_MAX, .max_inner = INNER_MAX,
+		.max_segment = ROWS_MAX, .max_outer = OUTER_MAX };
+	struct errbuf e;
+
+	precision = p;
+	random_state = 88172645463325252u;
+	ops = compute_backend_find("cpu", &e);
+	assert_non_null(ops);
+	assert_int_equal(ops->create(&instance, &options, &e), 0);
+}
+
+static void stop(void)
+{
+	struct errbuf e = { "" };
+
+	assert_int_equal(ops->finish(instance, &e), 0);
+	ops->destroy(instance);
+	instance = NULL;
+}
+
+/* Views of these shapes, placed as the network does it. */
+static void take(struct compute_view *view, const uint32_t (*shape)[2], uint32_t n)
+{
+	struct errbuf e;
+
+	for (uint32_t i = 0; i < n; i++)
+		view[i] = ops->take(instance, shape[i][0], shape[i][1]);
+	assert_int_equal(ops->reserve(instance, &e), 0);
+	for (uint32_t i = 0; i < n; i++)
+		view[i] = ops->take(instance, shape[i][0], shape[i][1]);
+	ops->freeze(instance);
+}
+
+static void fill_random(struct compute_view v, float *value)
+{
+	for (uint32_t i = 0; i < v.rows * v.columns; i++)
+		value[i] = random_value();
+	ops->upload(instance, value, v);
+}
+
+/* Holds v against `wanted`. In bfloat16 a sum on the edge between two numbers may fall either way: then one step (2^-7). */
+static void expect(struct compute_view v, double scale)
+{
+	uint32_t n = v.rows * v.columns, others = 0;
+
+	ops->download(instance, v, found);
+	for (uint32_t i = 0; i < n; i++) {
+		double difference = fabs((double)found[i] - wanted[i]);
+		double budget = precision == POLICY_FP32 ? 2e-6 * scale : 0.0079 * fabs(wanted[i]) + 2e-6 * scale;
+
+		if (!(difference <= budget))
+			fail_msg("value %u of %u: %.9g, want %.9g", i, n, (double)found[i], wanted[i]);
+		others += difference > 2e-6 * scale;
+	}
+	assert_true(others <= n / 50 + 1);
+}
+
+/* -- linear --------------------------------------------------------------------------------------------------------------------- */
+
+static double sigmoid(double x)
+{
+	return 1.0 / (1.0 + exp(-x));
+}
+
+static double after(enum compute_epilogue epilogue, double y, double before)
+{
+	switch (epilogue) {
+	case COMPUTE_STORE:
+		return y;
+	case COMPUTE_GELU:
+		return rounded(0.5 * y * (1.0 + erf(y / sqrt(2.0))));
+	case COMPUTE_QUICK_GELU:
+		return rounded(y * rounded(sigmoid(rounded(1.702 * y))));
+	case COMPUTE_SILU:
+		return rounded(y * sigmoid(y));
+	case COMPUTE_ADD:
+		return rounded(y + before);
+	case COMPUTE_MULTIPLY:
+		return rounded(y * before);
+	}
+	return NAN;
+}
+
+static void check_linear(enum tensor_type type, enum compute_epilogue epilogue, bool bias, uint32_t m, uint32_t n, uint32_t k)
+{
+	static float w[INNER_MAX * OUTER_MAX], b[OUTER_MAX], before[VALUES_MAX];
+	const uint32_t shape[][2] = { { m, k }, { m, n } };
+	struct compute_view view[2];
+	double scale = 4.0 * k;
+
+	start(precision);
+	take(view, shape, 2);
+	fill_random(view[0], input);
+	fill_random(view[1], before);
+	struct compute_matrix weight = random_matrix(type, n, k, w), add = { 0 };
+
+	if (bias)
+		add = random_matrix(type, 1, n, b);
+	for (uint32_t r = 0; r < m; r++) {
+		for (uint32_t j = 0; j < n; j++) {
+			double sum = bias ? (double)b[j] : 0.0;
+
+			for (uint32_t i = 0; i < k; i++)
+				sum += (double)input[r * k + i] * (double)w[j * k + i];
+			wanted[r * n + j] = after(epilogue, rounded(sum), (double)before[r * n + j]);
+		}
+	}
+	ops->linear(instance, view[0], weight, add, epilogue, view[1]);
+	expect(view[1], epilogue == COMPUTE_MULTIPLY ? 2.0 * scale : scale);
+	free((void *)(uintptr_t)weight.data);
+	free((void *)(uintptr_t)add.data);
+	stop();
+}
+
+static void linear_types_and_epilogues(void **state)
+{
+	(void)state;
+	for (precision = POLICY_FP32; precision <= POLICY_BF16; precision++)
+		for (enum tensor_type type = 0; type < TENSOR_TYPE_COUNT; type++)
+			for (enum compute_epilogue epilogue = COMPUTE_STORE; epilogue <= COMPUTE_MULTIPLY; epilogue++)
+				check_linear(type, epilogue, epilogue % 2 == 0, 7, 33, 19);
+}
+
+/* One row, one column, more rows than a tile of weights, and a last tile that is not full. */
+static void linear_shapes(void **state)
+{
+	static const uint32_t shape[][3] = { { 1, 1, 1 }, { 1, 5, 700 }, { 3, 1100, 17 }, { 65, 130, 64 }, { 300, 2, 3 } };
+
+	(void)state;
+	for (precision = POLICY_FP32; precision <= POLICY_BF16; precision++)
+		for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
+			check_linear(TENSOR_BF16, COMPUTE_STORE, true, shape[i][0], shape[i][1], shape[i][2]);
+}
+
+/* The network reads columns of a wide row (q | k | v) and writes rows of a longer buffer. */
+static void linear_strided(void **state)
+{
+	static float w[4 * 3];
+	const uint32_t shape[][2] = { { 2, 9 }, { 5, 4 } };
+	struct compute_view view[2];
+
+	(void)state;
+	precision = POLICY_FP32;
+	start(precision);
+	take(view, shape, 2);
+	fill_random(view[0], input);
+	struct compute_matrix weight = random_matrix(TENSOR_F32, 4, 3, w);
+	struct compute_view out = compute_rows(view[1], 1, 2);
+
+	ops->linear(instance, compute_columns(view[0], 6, 3), weight, (struct compute_matrix){ 0 }, COMPUTE_STORE, out);
+	memset(wanted, 0, sizeof(double) * 20);
+	for (uint32_t r = 0; r < 2; r++)
+		for (uint32_t j = 0; j < 4; j++)
+			for (uint32_t i = 0; i < 3; i++)
+				wanted[(r + 1) * 4 + j] += (double)input[r * 9 + 6 + i] * (double)w[j * 3 + i];
+	expect(view[1], 12.0);
+	free((void *)(uintptr_t)weight.data);
+	stop();
+}
+
+/* -- norms, rotary -------------------------------------------------------------------------------------------------------------- */
+
+static void check_layer_norm(uint32_t rows, uint32_t n)
+{
+	static float w[INNER_MAX], b[INNER_MAX];
+	const uint32_t shape[][2] = { { rows, n }, { rows, n } };
+	struct compute_view view[2];
+
+	start(precision);
+	take(view, shape, 2);
+	fill_random(view[0], input);
+	struct compute_matrix weight = random_matrix(TENSOR_BF16, 1, n, w), bias = random_matrix(TENSOR_F32, 1, n, b);
+
+	for (uint32_t r = 0; r < rows; r++) {
+		const float *x = input + r * n;
+		double mean = 0.0, variance = 0.0;
+
+		for (uint32_t i = 0; i < n; i++)
+			mean += (double)x[i] / n;
+		for (uint32_t i = 0; i < n; i++)
+			variance += ((double)x[i] - mean) * ((double)x[i] - mean) / n;
+		for (uint32_t i = 0; i < n; i++)
+			wanted[r * n + i] = rounded(((double)x[i] - mean) / sqrt(variance + 1e-6) * (double)w[i] + (double)b[i]);
+	}
+	ops->layer_norm(instance, view[0], weight, bias, 1e-6, view[1]);
+	expect(view[1], 4.0);
+	free((void *)(uintptr_t)weight.data);
+	free((void *)(uintptr_t)bias.data);
+	stop();
+}
+
+static void check_rms_norm(uint32_t rows, uint32_t n)
+{
+	static float w[INNER_MAX];
+	const uint32_t shape[][2] = { { rows, n }, { rows, n } };
+	struct compute_view view[2];
+
+	start(precision);
+	take(view, shape, 2);
+	fill_random(view[0], input);
+	struct compute_matrix weight = random_matrix(TENSOR_F16, 1, n, w);
+
+	for (uint32_t r = 0; r < rows; r++) {
+		const float *x = input + r * n;
+		double squares = 0.0;
+
+		for (uint32_t i = 0; i < n; i++)
+			squares += (double)x[i] * (double)x[i] / n;
+		for (uint32_t i = 0; i < n; i++)
+			wanted[r * n + i] = rounded(rounded((double)x[i] / sqrt(squares + 1e-5)) * (double)w[i]);
+	}
+	ops->rms_norm(instance, view[0], weight, 1e-5, view[1]);
+	expect(view[1], 4.0);
+	free((void *)(uintptr_t)weight.data);
+	stop();
+}
+
+static void norms(void **state)
+{
+	(void)state;
+	for (precision = POLICY_FP32; precision <= POLICY_BF16; precision++) {
+		check_layer_norm(5, 37);
+		check_layer_norm(1, 700);
+		check_rms_norm(5, 37);
+		check_rms_norm(1, 700);
+	}
+}
+
+/* Values of one row and of all rows 0 must not divide by zero. */
+static void norms_of_nothing(void **state)
+{
+	static float w[8], b[8];
+	const uint32_t shape[][2] = { { 1, 8 }, { 1, 8 } };
+	struct compute_view view[2];
+
+	(void)state;
+	precision = POLICY_FP32;
+	start(precision);
+	take(view, shape, 2);
+	struct compute_matrix weight = random_matrix(TENSOR_F32, 1, 8, w), bias = random_matrix(TENSOR_F32, 1, 8, b);
+
+	ops->zero(instance, view[0]);
+	ops->layer_norm(instance, view[0], weight, bias, 1e-6, view[1]);
+	for (uint32_t i = 0; i < 8; i++)
+		wanted[i] = (double)b[i];
+	expect(view[1], 1.0);
+	ops->rms_norm(instance, view[0], weight, 1e-6, view[1]);
+	memset(wanted, 0, 8 * sizeof *wanted);
+	expect(view[1], 1.0);
+	free((void *)(uintptr_t)weight.data);
+	free((void *)(uintptr_t)bias.data);
+	stop();
+}
+
+static void check_rotary(enum compute_rotation rotation, uint32_t rows, uint32_t heads, uint32_t half)
+{
+	static float cosine[VALUES_MAX / 8], sine[VALUES_MAX / 8];
+	const uint32_t shape[][2] = { { rows, heads * 2 * half }, { rows, 2 * half } };
+	bool middle = rotation == COMPUTE_ROTATE_ROUNDED;
+	struct compute_view view[2];
+
+	start(precision);
+	take(view, shape, 2);
+	fill_random(view[0], input);
+	for (uint32_t i = 0; i < rows * half; i++) {
+		cosine[i] = cosf((float)i);
+		sine[i] = sinf((float)i);
+	}
+	for (uint32_t r = 0; r < rows; r++) {
+		for (uint32_t i = 0; i < heads * half; i++) {
+			uint32_t j = i % half, at = r * heads * 2 * half + i / half * 2 * half + j;
+			double c = (double)cosine[r * half + j], s = (double)sine[r * half + j];
+			double low = (double)input[at], high = (double)input[at + half];
+
+			if (middle) {
+				c = rounded(c);
+				s = rounded(s);
+				wanted[at] = rounded(rounded(low * c) - rounded(high * s));
+				wanted[at + half] = rounded(rounded(high * c) + rounded(low * s));
+			} else {
+				wanted[at] = rounded(low * c - high * s);
+				wanted[at + half] = rounded(high * c + low * s);
+			}
+		}
+	}
+	ops->upload_angles(instance, cosine, sine, rotation, view[1]);
+	ops->rotary(instance, view[0], heads, view[1], rotation);
+	expect(view[0], 4.0);
+	stop();
+}
+
+static void rotary(void **state)
+{
+	(void)state;
+	for (precision = POLICY_FP32; precision <= POLICY_BF16; precision++) {
+		check_rotary(COMPUTE_ROTATE_ROUNDED, 5, 3, 4);
+		check_rotary(COMPUTE_ROTATE_WIDE, 5, 3, 4);
+		check_rotary(COMPUTE_ROTATE_ROUNDED, 1, 1, 1);
+		check_rotary(COMPUTE_ROTATE_WIDE, 67, 2, 20);
+	}
+}
+
+/* -- attention ------------------------------------------------------------------------------------------------------------------ */
+
+/* One query row of one head: out [size]. x = q | k | v of every row, width columns each. */
+static void attend_row(const float *q, const float *k, const float *v, uint32_t length, uint32_t stride, uint32_t size, double *out)
+{
+	static double weight[ROWS_MAX];
+	double sum = 0.0;
+
+	for (uint32_t t = 0; t < length; t++) {
+		double score = 0.0;
+
+		for (uint32_t i = 0; i < size; i++)
+			score += (double)q[i] * (double)k[t * stride + i];
+		weight[t] = exp(rounded(rounded(score) / sqrt(size)));
+		sum += weight[t];
+	}
+	for (uint32_t i = 0; i < size; i++) {
+		double value = 0.0;
+
+		for (uint32_t t = 0; t < length; t++)
+			value += rounded(weight[t] / sum) * (double)v[t * stride + i];
+		out[i] = rounded(value);
+	}
+}
+
+static void check_attention(uint32_t heads, uint32_t kv_heads, uint32_t size, const uint32_t *segment, uint32_t n_segments)
+{
+	uint32_t rows = 0, width = (heads + 2 * kv_heads) * size, first = 0;
+	struct compute_view view[2];
+
+	for (uint32_t s = 0; s < n_segments; s++)
+		rows += segment[s];
+	const uint32_t shape[][2] = { { rows, width }, { rows, heads * size } };
+
+	start(precision);
+	take(view, shape, 2);
+	fill_random(view[0], input);
+	for (uint32_t s = 0; s < n_segments; first += segment[s++]) {
+		for (uint32_t r = first; r < first + segment[s]; r++) {
+			for (uint32_t h = 0; h < heads; h++) {
+				const float *k = input + first * width + (heads + h * kv_heads / heads) * size;
+
+				attend_row(input + r * width + h * size, k, k + kv_heads * size, segment[s], width, size,
+						wanted + (r * heads + h) * size);
+			}
+		}
+	}
+	ops->attention(instance, &(struct compute_attention){ .q = compute_columns(view[0], 0, heads * size),
+			.k = compute_columns(view[0], heads * size, kv_heads * size),
+			.v = compute_columns(view[0], (heads + kv_heads) * size, kv_heads * size), .out = view[1], .heads = heads,
+			.kv_heads = kv_heads, .head_size = size, .segment = segment, .n_segments = n_segments });
+	/* Where weights cancel, bfloat16 steps of the weights show in the sum. */
+	expect(view[1], precision == POLICY_FP32 ? 2.0 : 2000.0);
+	stop();
+}
+
+static void attention(void **state)
+{
+	(void)state;
+	for (precision = POLICY_FP32; precision <= POLICY_BF16; precision++) {
+		check_attention(1, 1, 1, (uint32_t[]){ 1 }, 1);
+		check_attention(4, 2, 5, (uint32_t[]){ 7, 3 }, 2);
+		check_attention(3, 1, 8, (uint32_t[]){ 150, 1, 131 }, 3);
+	}
+}
+
+/* -- tokens --------------------------------------------------------------------------------------------------------------------- */
+
+static void argmax_takes_the_first_and_marks_nan(void **state)
+{
+	const uint32_t shape[][2] = { { 4, 5 } };
+	const float rows[4][5] = { { 1, 3, 2, 3, 0 }, { -5, -4, -9, -4, -4 }, { 0, 9, NAN, 1, 1 }, { -INFINITY, 0, INFINITY, 0, 0 } };
+	struct compute_view view[1];
+	int32_t token[4];
+
+	(void)state;
+	start(POLICY_FP32);
+	take(view, shape, 1);
+	ops->upload(instance, &rows[0][0], view[0]);
+	ops->argmax(instance, view[0], token);
+	assert_int_equal(token[0], 1);
+	assert_int_equal(token[1], 1);
+	assert_int_equal(token[2], -1);
+	assert_int_equal(token[3], 2);
+	stop();
+}
+
+/* Softmax over the k largest logits of x [n] (0: all). */
+static struct compute_choice choose_by_definition(const float *x, uint32_t n, uint32_t k)
+{
+	double p[OUTER_MAX], sum = 0.0, first = 0.0, second = 0.0, entropy = 0.0;
+	int32_t best = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t larger = 0;
+
+		for (uint32_t j = 0; j < n; j++)
+			larger += x[j] > x[i];
+		p[i] = k && larger >= k ? 0.0 : exp((double)x[i]);
+		sum += p[i];
+		best = x[i] > x[best] ? (int32_t)i : best;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		p[i] /= sum;
+		entropy += p[i] * log(p[i] + 1e-10);
+		if ((int32_t)i != best && p[i] > second)
+			second = p[i];
+	}
+	first = p[best];
+	return (struct compute_choice){ best, (float)first, (float)second, (float)entropy };
+}
+
+static void choose_is_softmax(void **state)
+{
+	const uint32_t shape[][2] = { { 3, 501 } }, top_k[] = { 0, 1, 2, 50, 501, 900 };
+	struct compute_view view[1];
+	struct compute_choice choice[3];
+
+	(void)state;
+	start(POLICY_FP32);
+	take(view, shape, 1);
+	for (uint32_t i = 0; i < 3 * 501; i++)
+		input[i] = (float)(next_random() % 1000003) / 50000.0f - 10.0f;
+	ops->upload(instance, input, view[0]);
+	for (size_t k = 0; k < sizeof top_k / sizeof *top_k; k++) {
+		ops->choose(instance, view[0], top_k[k], choice);
+		for (uint32_t r = 0; r < 3; r++) {
+			struct compute_choice want = choose_by_definition(input + r * 501, 501, top_k[k]);
+
+			assert_int_equal(choice[r].token, want.token);
+			assert_true(fabsf(choice[r].probability - want.probability) <= 1e-6f);
+			assert_true(fabsf(choice[r].second - want.second) <= 1e-6f);
+			assert_true(fabsf(choice[r].negative_entropy - want.negative_entropy) <= 1e-5f);
+		}
+	}
+	stop();
+}
+
+static void choose_marks_nan(void **state)
+{
+	const uint32_t shape[][2] = { { 1, 3 } };
+	struct compute_view view[1];
+	struct compute_choice choice;
+
+	(void)state;
+	start(POLICY_FP32);
+	take(view, shape, 1);
+	ops->upload(instance, (float[]){ 1, NAN, 2 }, view[0]);
+	ops->choose(instance, view[0], 0, &choice);
+	assert_int_equal(choice.token, -1);
+	assert_false(choice.probability > 0.0f);
+	stop();
+}
+
+/* -- numbers -------------------------------------------------------------------------------------------------------------------- */
+
+/* Every kind of binary16: zero, smallest and largest subnormal, normal, largest, infinite, not a number. */
+static void half_precision_weights(void **state)
+{
+	static const uint16_t half[8] = { 0x0000, 0x8001, 0x03ff, 0x3c00, 0xc580, 0x7bff, 0xfc00, 0x7e01 };
+	static const float value[7] = { 0.0f, -0x1p-24f, 0x1.ff8p-15f, 1.0f, -5.5f, 65504.0f, -INFINITY };
+	const struct compute_matrix table = { half, TENSOR_F16, 1, 8 };
+	const uint32_t shape[][2] = { { 1, 8 } };
+	struct compute_view view[1];
+
+	(void)state;
+	start(POLICY_FP32);
+	take(view, shape, 1);
+	ops->embed(instance, table, (int32_t[]){ 0 }, view[0]);
+	ops->download(instance, view[0], found);
+	for (uint32_t i = 0; i < 7; i++)
+		assert_int_equal(bits_of(found[i]), bits_of(value[i]));
+	assert_true(isnan(found[7]));
+	stop();
+}
+
+/* Ties go to the even neighbour, a carry reaches the exponent, overflow is infinite, NaN stays. */
+static void rounding_to_bfloat16(void **state)
+{
+	static const uint32_t from[] = { 0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x3fffffff, 0x7f7fffff, 0xbf808000, 0x00000001 };
+	static const uint32_t to[] = { 0x3f800000, 0x3f820000, 0x3f810000, 0x3f800000, 0x40000000, 0x7f800000, 0xbf800000, 0x00000000 };
+	const uint32_t shape[][2] = { { 1, 9 } };
+	struct compute_view view[1];
+
+	(void)state;
+	start(POLICY_BF16);
+	take(view, shape, 1);
+	for (uint32_t i = 0; i < 8; i++)
+		input[i] = float_of(from[i]);
+	input[8] = NAN;
+	ops->upload(instance, input, view[0]);
+	ops->download(instance, view[0], found);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(bits_of(found[i]), to[i]);
+	assert_true(isnan(found[8]));
+	stop();
+}
+
+static void embed_and_copy_pick_rows(void **state)
+{
+	static float table[6 * 3];
+	const uint32_t shape[][2] = { { 4, 3 }, { 2, 3 } };
+	struct compute_view view[2];
+
+	(void)state;
+	precision = POLICY_FP32;
+	start(precision);
+	take(view, shape, 2);
+	struct compute_matrix weight = random_matrix(TENSOR_BF16, 6, 3, table);
+
+	ops->embed(instance, weight, (int32_t[]){ 5, 0, 5, 2 }, view[0]);
+	ops->copy(instance, compute_rows(view[0], 2, 2), view[1]);
+	for (uint32_t i = 0; i < 3; i++) {
+		wanted[i] = (double)table[5 * 3 + i];
+		wanted[3 + i] = (double)table[2 * 3 + i];
+	}
+	expect(view[1], 0.0);
+	free((void *)(uintptr_t)weight.data);
+	stop();
+}
+
+static void unknown_backend_lists_those_there_are(void **state)
+{
+	struct errbuf e;
+
+	(void)state;
+	assert_null(compute_backend_find("tpu", &e));
+	assert_non_null(strstr(e.text, "tpu"));
+	assert_non_null(strstr(e.text, "cpu"));
+}
+
+static void too_large_is_no_memory(void **state)
+{
+	struct compute_options options = { .max_rows = UINT32_MAX, .max_inner = UINT32_MAX, .max_segment = UINT32_MAX,
+		.max_outer = UINT32_MAX };
+	struct compute *c = NULL;
+	struct errbuf e;
+
+	(void)state;
+	ops = compute_backend_find("cpu", &e);
+	assert_true(ops->create(&c, &options, &e) < 0);
+	assert_null(c);
+	assert_non_null(strstr(e.text, "memory"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(linear_types_and_epilogues),
+		cmocka_unit_test(linear_shapes),
+		cmocka_unit_test(linear_strided),
+		cmocka_unit_test(norms),
+		cmocka_unit_test(norms_of_nothing),
+		cmocka_unit_test(rotary),
+		cmocka_unit_test(attention),
+		cmocka_unit_test(argmax_takes_the_first_and_marks_nan),
+		cmocka_unit_test(choose_is_softmax),
+		cmocka_unit_test(choose_marks_nan),
+		cmocka_unit_test(half_precision_weights),
+		cmocka_unit_test(rounding_to_bfloat16),
+		cmocka_unit_test(embed_and_copy_pick_rows),
+		cmocka_unit_test(unknown_backend_lists_those_there_are),
+		cmocka_unit_test(too_large_is_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

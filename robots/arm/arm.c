@@ -106,18 +106,29 @@ static bool check_limits(struct arm *a, const struct arm_target *t)
 	return false;
 }
 
+/* A late one is counted; the coasting goes on and the next may be in time. */
+static void leave_out(struct arm *a, const struct arm_target *t, enum playout_add why)
+{
+	if (why == PLAYOUT_FULL)
+		refuse(a, t, REFUSAL_FULL);
+	else
+		a->counters.late++;
+}
+
 static void play(struct arm *a, const struct arm_target *t, int64_t now_ns)
 {
 	const struct driver_target *d = &t->target;
 	struct playout_sample s = { .t_ns = d->t_ns, .seq = t->seq, .has_gripper = d->has_gripper, .gripper_m = d->gripper_m };
 
+	enum playout_add added;
+
 	memcpy(s.q_rad, d->q_rad, sizeof s.q_rad);
 	memcpy(s.dq_rad_s, d->dq_rad_s, sizeof s.dq_rad_s);
 	if (a->phase == ARM_STANDS) {
-		playout_begin(&a->playout, a->setup->model.dof, now_ns, a->commanded.q_rad, &s);
+		playout_begin(&a->playout, &a->setup->model, now_ns, a->commanded.q_rad, &s);
 		a->phase = ARM_PLAYS;
-	} else if (playout_add(&a->playout, &s) != PLAYOUT_ADDED) {
-		refuse(a, t, REFUSAL_FULL);
+	} else if ((added = playout_add(&a->playout, &s)) != PLAYOUT_ADDED) {
+		leave_out(a, t, added);
 		return;
 	}
 	a->counters.accepted++;
@@ -326,8 +337,8 @@ void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns,
 	follow_arm(a, now_ns);
 	if (a->accepted_from && now_ns - a->valid_ns > ARM_SILENCE_NS)
 		a->accepted_from = 0;
-	*out = (struct robot_command){ .hold = a->phase != ARM_OUT, .has_gripper = a->has_gripper, .gripper_m = a->gripper_m };
-	if (a->phase == ARM_OUT)
+	*out = (struct robot_command){ .hold = a->phase != ARM_OUT };
+	if (!out->hold)
 		return;
 	a->before = a->commanded;
 	move(a, now_ns);

@@ -12,13 +12,13 @@ static double seconds(int64_t ns)
 	return (double)ns * 1e-9;
 }
 
-void playout_begin(struct playout *p, uint32_t dof, int64_t now_ns, const double *q_rad, const struct playout_sample *first)
+void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad, const struct playout_sample *first)
 {
 	memset(p, 0, sizeof *p);
-	p->dof = dof;
+	p->model = m;
 	p->offset_t_ns = now_ns;
 	p->from.t_ns = p->now.t_ns = now_ns;
-	for (uint32_t j = 0; j < dof; j++) {
+	for (uint32_t j = 0; j < m->dof; j++) {
 		p->offset_rad[j] = q_rad[j] - first->q_rad[j];
 		p->from.q_rad[j] = first->q_rad[j];
 		p->now.q_rad[j] = q_rad[j];
@@ -30,18 +30,6 @@ void playout_begin(struct playout *p, uint32_t dof, int64_t now_ns, const double
 const struct playout_sample *playout_newest(const struct playout *p)
 {
 	return p->n ? &p->sample[(p->head + p->n - 1) % PLAYOUT_SAMPLES] : NULL;
-}
-
-enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
-{
-	const struct playout_sample *newest = playout_newest(p);
-
-	if (s->t_ns <= (newest ? newest->t_ns : p->now.t_ns))
-		return PLAYOUT_LATE;
-	if (p->n == PLAYOUT_SAMPLES)
-		return PLAYOUT_FULL;
-	p->sample[(p->head + p->n++) % PLAYOUT_SAMPLES] = *s;
-	return PLAYOUT_ADDED;
 }
 
 /* Cubic Hermite basis, with its derivative for the velocity; u in 0..1 over h seconds. */
@@ -69,6 +57,41 @@ static void coast(const struct motion *a, uint32_t dof, int64_t t_ns, struct mot
 	out->t_ns = t_ns;
 }
 
+/* The largest acceleration of the cubic lies at one of its ends. NaN: no. */
+static bool can_reach(const struct robot_model *m, const struct motion *a, const struct playout_sample *b)
+{
+	double h = seconds(b->t_ns - a->t_ns);
+
+	for (uint32_t j = 0; j < m->dof; j++) {
+		double mean = (b->q_rad[j] - a->q_rad[j]) / h, v0 = a->dq_rad_s[j], v1 = b->dq_rad_s[j];
+		double first = (6 * mean - 4 * v0 - 2 * v1) / h, last = (2 * v0 + 4 * v1 - 6 * mean) / h;
+
+		if (!(fmax(fabs(first), fabs(last)) <= m->ddq_max_rad_s2[j]))
+			return false;
+	}
+	return true;
+}
+
+enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
+{
+	const struct playout_sample *newest = playout_newest(p);
+
+	if (s->t_ns <= (newest ? newest->t_ns : p->now.t_ns))
+		return PLAYOUT_LATE;
+	if (p->n == PLAYOUT_SAMPLES)
+		return PLAYOUT_FULL;
+	if (!newest && p->now.t_ns > p->from.t_ns) { /* coasting: go on from where that has led */
+		struct motion here;
+
+		coast(&p->from, p->model->dof, p->now.t_ns, &here);
+		if (!can_reach(p->model, &here, s))
+			return PLAYOUT_LATE;
+		p->from = here;
+	}
+	p->sample[(p->head + p->n++) % PLAYOUT_SAMPLES] = *s;
+	return PLAYOUT_ADDED;
+}
+
 /* Adds what is left of the first target's offset: 1 - 10 u^3 + 15 u^4 - 6 u^5 of it, at rest at both ends. */
 static void add_offset(struct playout *p)
 {
@@ -78,7 +101,7 @@ static void add_offset(struct playout *p)
 		return;
 	double left = 1 - u * u * u * (10 + u * (-15 + 6 * u));
 	double rate = -30 * u * u * (1 - u) * (1 - u) / seconds(FADE_NS);
-	for (uint32_t j = 0; j < p->dof; j++) {
+	for (uint32_t j = 0; j < p->model->dof; j++) {
 		p->now.q_rad[j] += left * p->offset_rad[j];
 		p->now.dq_rad_s[j] += rate * p->offset_rad[j];
 	}
@@ -105,9 +128,9 @@ enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reac
 		pass_sample(p);
 	}
 	if (p->n) {
-		hermite(&p->from, &p->sample[p->head], p->dof, now_ns, &p->now);
+		hermite(&p->from, &p->sample[p->head], p->model->dof, now_ns, &p->now);
 	} else if (now_ns - p->from.t_ns <= PLAYOUT_COAST_NS) {
-		coast(&p->from, p->dof, now_ns, &p->now);
+		coast(&p->from, p->model->dof, now_ns, &p->now);
 		verdict = now_ns > p->from.t_ns ? PLAYOUT_COASTS : PLAYOUT_RUNS;
 	} else {
 		return PLAYOUT_EMPTY;

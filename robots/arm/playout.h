@@ -32,7 +32,7 @@ struct motion {
 };
 
 struct playout {
-	uint32_t dof;
+	const struct robot_model *model;
 	struct motion from;        /* where the present piece starts */
 	struct motion now;         /* last result of playout_step */
 	double offset_rad[DOF_MAX]; /* what the first target differed from the arm, faded out */
@@ -44,12 +44,13 @@ struct playout {
 enum playout_verdict { PLAYOUT_RUNS, PLAYOUT_COASTS, PLAYOUT_EMPTY };
 
 /* Starts from an arm that stands at q. The offset of `first` from q is faded out over 0.5 s, so that a first target
- * near the arm never makes it jump. first->t_ns must lie after now_ns. */
-void playout_begin(struct playout *p, uint32_t dof, int64_t now_ns, const double *q_rad, const struct playout_sample *first);
+ * near the arm never makes it jump. first->t_ns must lie after now_ns; m must outlive p. */
+void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad, const struct playout_sample *first);
 
 enum playout_add { PLAYOUT_ADDED, PLAYOUT_LATE, PLAYOUT_FULL };
 
-/* Appends a sample. LATE: due before what was already played or appended; FULL: too many ahead. Both leave all as it was. */
+/* Appends a sample. LATE: due before what was already played or appended, or, while coasting, so soon that catching up with it
+ * would break the model's acceleration limits; FULL: too many ahead. Both leave all as it was. */
 enum playout_add playout_add(struct playout *p, const struct playout_sample *s);
 
 /* The newest sample appended; NULL when all were reached. */

@@ -29,19 +29,18 @@ void world_server_finish(struct world_server *s)
 	s->socket = NULL;
 }
 
-static void take_command(struct world_server *s, const struct endpoint_message *m, int64_t now_ns)
+static void take_command(struct world_server *s, const struct endpoint_peer *from, const uint8_t *body, size_t n, int64_t now_ns)
 {
 	struct world_wire_command c;
 
-	if (m->n_parts != 2 || m->bytes[0] > PEER_ID_BYTES || world_wire_get_command(&c, m->part[1], m->bytes[1], NULL) < 0) {
+	if (world_wire_get_command(&c, body, n, NULL) < 0) {
 		atomic_fetch_add_explicit(&s->malformed, 1, memory_order_relaxed);
 		return;
 	}
 	enum sequence_verdict verdict = sequence_check(&s->peer, c.from, c.seq, now_ns);
 	if (verdict != SEQUENCE_NEW && verdict != SEQUENCE_RESTART)
 		return;
-	s->peer_id_bytes = m->bytes[0];
-	memcpy(s->peer_id, m->part[0], m->bytes[0]);
+	s->address = *from;
 	if (c.dof != s->world.model->dof)
 		return; /* a greeting */
 	s->command_seq = c.seq;
@@ -51,17 +50,14 @@ static void take_command(struct world_server *s, const struct endpoint_message *
 
 static void receive(struct world_server *s, int64_t now_ns)
 {
-	struct endpoint_message m;
+	struct endpoint_peer from;
+	const uint8_t *body;
 	struct errbuf e;
+	size_t n;
 
 	/* Bounded: a flood must not keep the world from stepping. */
-	for (int i = 0; i < RECEIVE_MAX; i++) {
-		int rc = endpoint_receive(s->socket, &m, &e);
-
-		if (rc <= 0)
-			return;
-		take_command(s, &m, now_ns);
-	}
+	for (int i = 0; i < RECEIVE_MAX && endpoint_receive_request(s->socket, &from, &body, &n, &e) > 0; i++)
+		take_command(s, &from, body, n, now_ns);
 }
 
 static void answer(struct world_server *s, int64_t now_ns)
@@ -71,13 +67,13 @@ static void answer(struct world_server *s, int64_t now_ns)
 	struct world_wire_state state = { .from = s->from, .seq = ++s->state_seq, .command_seq = s->command_seq, .stamp_ns = now_ns,
 		.dof = w->model->dof, .gripper_m = w->gripper_m, .gripper_max_m = w->model->gripper_max_m };
 
-	if (!s->peer_id_bytes || now_ns - s->peer.last_ns > PEER_SILENT_NS)
+	if (!s->peer.known || now_ns - s->peer.last_ns > PEER_SILENT_NS)
 		return;
 	memcpy(state.q_rad, w->q_rad, sizeof state.q_rad);
 	memcpy(state.dq_rad_s, w->dq_rad_s, sizeof state.dq_rad_s);
 	world_wire_put_state(&state, packet);
 	/* A full queue means that the peer does not read: newest wins, it gets the next one. */
-	(void)!endpoint_send(s->socket, &(struct endpoint_message){ 2, { s->peer_id, packet }, { s->peer_id_bytes, sizeof packet } });
+	(void)!endpoint_send_reply(s->socket, &s->address, packet, sizeof packet);
 }
 
 static void publish_snapshot(struct world_server *s, int64_t now_ns)

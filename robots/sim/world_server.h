@@ -14,8 +14,6 @@
 #include "transport/endpoint.h"
 #include "transport/sequence.h"
 
-enum { PEER_ID_BYTES = 255 };
-
 /* A copy of the world and when it was so. */
 struct world_snapshot {
 	int64_t stamp_ns;
@@ -27,8 +25,7 @@ struct world_server {
 	struct endpoint *socket;
 	uint64_t from, state_seq, command_seq;
 	struct sequence peer;
-	uint8_t peer_id[PEER_ID_BYTES];
-	size_t peer_id_bytes;
+	struct endpoint_peer address; /* of the peer, once there is one */
 	struct world_command command; /* newest, until it was stepped with */
 	_Atomic bool stop;
 	_Atomic uint64_t steps, given_up, malformed;

@@ -1,0 +1,237 @@
+#include "robots/arm/arm_io.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/sys/clock.h"
+#include "daemon/sys/eventfd.h"
+#include "daemon/sys/log.h"
+#include "robots/arm/arm_text.h"
+#include "transport/stamp.h"
+#include "transport/topic.h"
+
+static const int64_t PUBLISH_NS = 5 * NS_PER_MS; /* 200 Hz; the contract asks for 100 or more */
+static const int64_t VOID_LOG_NS = NS_PER_S;
+enum { HIGH_WATER = 16, RECEIVE_MAX = 64 };
+
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
+
+static void note_void(struct arm_io *io, const char *why)
+{
+	io->voided++;
+	if (io->void_logged_ns && io->now_ns - io->void_logged_ns < VOID_LOG_NS)
+		return;
+	io->void_logged_ns = io->now_ns;
+	log_line(LOG_LEVEL_WARNING, "arm: %s: void target: %s (%llu so far)", io->target_topic, why, (unsigned long long)io->voided);
+}
+
+static void note_interval(struct arm_io *io, uint64_t from, int64_t arrival_ns)
+{
+	if (!from || from != io->report.accepted_from)
+		return;
+	if (from == io->interval_from)
+		histogram_add(&io->interval, arrival_ns - io->interval_ns);
+	io->interval_from = from;
+	io->interval_ns = arrival_ns;
+}
+
+static int decode_target(struct arm_io *io, const struct endpoint_message *m, int64_t arrival_ns, struct arm_target *out,
+		struct errbuf *e)
+{
+	struct message_target t;
+	int64_t stamp_ns;
+	int rc = m->n_parts == 2 ? message_target_decode(&t, m->part[1], m->bytes[1], e) : fail(e, -1, "%u parts, want 2", m->n_parts);
+
+	if (rc == 0 && t.target.kind == OUTPUT_JOINT && t.dof != io->setup->model.dof)
+		rc = fail(e, -1, "q: found %u numbers, want %u", t.dof, io->setup->model.dof);
+	if (rc == 0)
+		rc = stamp_to_monotonic(t.head.stamp_ns, arrival_ns, io->offset_ns, &stamp_ns, e);
+	if (rc == 0)
+		rc = stamp_due_to_monotonic(t.target.t_ns, arrival_ns, io->offset_ns, &t.target.t_ns, e);
+	if (rc < 0)
+		return rc;
+	*out = (struct arm_target){ .from = t.head.from, .seq = t.head.seq, .arrival_ns = arrival_ns, .target = t.target };
+	return 0;
+}
+
+static void take_target(struct arm_io *io, const struct endpoint_message *m)
+{
+	int64_t arrival_ns = clock_monotonic_ns();
+	struct arm_target target;
+	struct errbuf e;
+
+	/* A subscription is only a prefix: target/arm also brings target/arm2. */
+	if (!m->n_parts || !topic_is(m->part[0], m->bytes[0], io->target_topic))
+		return;
+	if (decode_target(io, m, arrival_ns, &target, &e) < 0) {
+		note_void(io, e.text);
+		return;
+	}
+	io->received++;
+	note_interval(io, target.from, arrival_ns);
+	int at = queue_claim(&io->links->target_queue);
+	if (at < 0) {
+		note_void(io, "more come than are played out");
+		return;
+	}
+	io->links->target[at] = target;
+	queue_publish(&io->links->target_queue);
+}
+
+static void receive_targets(struct arm_io *io)
+{
+	struct endpoint_message m;
+	struct errbuf e;
+
+	for (int i = 0; i < RECEIVE_MAX && endpoint_receive(io->targets, &m, &e) > 0; i++)
+		take_target(io, &m);
+}
+
+/* ---- states ------------------------------------------------------------------------------------------------------ */
+
+static int64_t to_wire(const struct arm_io *io, int64_t monotonic_ns)
+{
+	return monotonic_ns > 0 ? monotonic_ns + io->offset_ns : 0;
+}
+
+void arm_io_state_message(struct arm_io *io, struct message_state *m)
+{
+	const struct arm_report *r = &io->report;
+	struct arm_state *s = &m->state;
+
+	memset(m, 0, sizeof *m);
+	m->head = (struct message_head){ io->from, io->state_seq, to_wire(io, r->connected ? r->stamp_ns : io->now_ns) };
+	m->dof = io->setup->model.dof;
+	m->success_rate = -1;
+	s->mode = r->mode;
+	s->has_q = r->connected;
+	s->stopped = r->stopped;
+	s->accepted_from = r->accepted_from;
+	s->ack_seq = r->ack_seq;
+	s->ack_t_ns = to_wire(io, r->ack_t_ns);
+	s->refused_seq = r->refusal.seq;
+	arm_refusal_text(&r->refusal, m->refused_reason, sizeof m->refused_reason);
+	s->has_gripper = r->has_gripper;
+	s->gripper_m = r->gripper_m;
+	s->ee = r->ee;
+	memcpy(s->q_rad, r->q_rad, sizeof s->q_rad);
+	memcpy(s->dq_rad_s, r->dq_rad_s, sizeof s->dq_rad_s);
+	memcpy(s->q_d_rad, r->q_d_rad, sizeof s->q_d_rad);
+}
+
+static void refresh_report(struct arm_io *io)
+{
+	struct arm_links *k = io->links;
+	uint64_t refused = io->report.counters.refused;
+	char text[MESSAGE_TEXT_BYTES];
+
+	if (!latest_refresh(&k->report_box))
+		return;
+	io->report = k->report[k->report_box.reading];
+	if (refused || !io->report.counters.refused)
+		return;
+	arm_refusal_text(&io->report.refusal, text, sizeof text);
+	log_line(LOG_LEVEL_WARNING, "arm: first refused target, seq %llu: %s", (unsigned long long)io->report.refusal.seq, text);
+}
+
+void arm_io_publish(struct arm_io *io)
+{
+	struct message_state m;
+	struct errbuf e;
+	size_t n;
+
+	refresh_report(io);
+	io->state_seq++;
+	arm_io_state_message(io, &m);
+	if (message_state_encode(&m, io->state, sizeof io->state, &n, &e) < 0) {
+		log_line(LOG_LEVEL_ERROR, "arm: %s: %s", io->state_topic, e.text);
+		return;
+	}
+	/* A full queue means that dreamvlad does not read: newest wins. */
+	(void)!endpoint_send(io->states, &(struct endpoint_message){ 2, { (const uint8_t *)io->state_topic, io->state },
+			{ strlen(io->state_topic), n } });
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
+
+static void refresh_clock(struct arm_io *io)
+{
+	io->now_ns = clock_monotonic_ns();
+	io->offset_ns = io->config->clock ? clock_realtime_ns() - io->now_ns : 0;
+}
+
+static void publish_when_due(struct arm_io *io)
+{
+	if (io->now_ns < io->publish_ns)
+		return;
+	arm_io_publish(io);
+	io->publish_ns += PUBLISH_NS;
+	if (io->publish_ns <= io->now_ns) /* no bursts after a pause */
+		io->publish_ns = io->now_ns + PUBLISH_NS;
+}
+
+void arm_io_run(struct arm_io *io, int stop_fd)
+{
+	for (;;) {
+		zmq_pollitem_t item[4] = {
+			{ .socket = endpoint_socket(io->targets), .events = ZMQ_POLLIN },
+			{ .socket = endpoint_socket(io->control), .events = ZMQ_POLLIN },
+			{ .fd = io->links->answer_fd, .events = ZMQ_POLLIN },
+			{ .fd = stop_fd, .events = ZMQ_POLLIN },
+		};
+		int64_t wait_ns = io->publish_ns - clock_monotonic_ns();
+
+		zmq_poll(item, 4, wait_ns > 0 ? (long)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0);
+		if (item[3].revents)
+			return;
+		refresh_clock(io);
+		receive_targets(io);
+		if (item[2].revents)
+			eventfd_clear(io->links->answer_fd);
+		refresh_report(io);
+		arm_requests_receive(io);
+		arm_requests_answer(io);
+		publish_when_due(io);
+	}
+}
+
+static int open_sockets(struct arm_io *io, void *zmq_context, struct errbuf *e)
+{
+	const struct config *c = io->config;
+	int rc = endpoint_open(&io->targets, zmq_context, &(struct endpoint_options){ .type = ZMQ_SUB, .address = c->sockets_targets,
+			.high_water = HIGH_WATER, .max_message_bytes = MESSAGE_BYTES_MAX, .subscribe = { io->target_topic } }, e);
+
+	if (rc == 0)
+		rc = endpoint_open(&io->states, zmq_context, &(struct endpoint_options){ .type = ZMQ_PUB, .address = c->sockets_states }, e);
+	if (rc == 0)
+		rc = endpoint_open(&io->control, zmq_context, &(struct endpoint_options){ .type = ZMQ_ROUTER, .bind = true,
+				.address = io->robot->control, .high_water = HIGH_WATER, .max_message_bytes = REQUEST_BYTES_MAX,
+				.insecure = c->sockets_insecure, .curve_secret = c->sockets_curve_secret,
+				.curve_clients = c->sockets_curve_clients }, e);
+	return rc;
+}
+
+int arm_io_init(struct arm_io *io, const struct arm_io_options *o, struct errbuf *e)
+{
+	memset(io, 0, sizeof *io);
+	io->config = o->config;
+	io->robot = o->robot;
+	io->setup = o->setup;
+	io->driver = o->driver;
+	io->links = o->links;
+	if (getrandom(&io->from, sizeof io->from, 0) != (ssize_t)sizeof io->from)
+		io->from = (uint64_t)clock_monotonic_ns();
+	snprintf(io->target_topic, sizeof io->target_topic, "target/%s", io->setup->name);
+	snprintf(io->state_topic, sizeof io->state_topic, "state/%s", io->setup->name);
+	refresh_clock(io);
+	io->publish_ns = io->now_ns;
+	return open_sockets(io, o->zmq_context, e);
+}
+
+void arm_io_finish(struct arm_io *io)
+{
+	endpoint_close(io->control);
+	endpoint_close(io->states);
+	endpoint_close(io->targets);
+}

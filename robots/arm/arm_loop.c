@@ -1,0 +1,62 @@
+#include "robots/arm/arm_loop.h"
+
+#include "daemon/sys/clock.h"
+#include "daemon/sys/eventfd.h"
+
+static void take_requests(struct arm_loop *l, int64_t now_ns)
+{
+	struct arm_links *k = l->links;
+
+	for (int at; (at = queue_front(&k->request_queue)) >= 0; queue_release(&k->request_queue)) {
+		struct arm_answer answer = arm_take_request(&l->arm, &k->request[at], now_ns);
+		int slot = queue_claim(&k->answer_queue);
+
+		if (slot < 0)
+			continue; /* io notices by its deadline */
+		k->answer[slot] = answer;
+		queue_publish(&k->answer_queue);
+		eventfd_signal(k->answer_fd);
+	}
+}
+
+static void take_targets(struct arm_loop *l, int64_t now_ns)
+{
+	struct arm_links *k = l->links;
+
+	for (int at; (at = queue_front(&k->target_queue)) >= 0; queue_release(&k->target_queue))
+		arm_take_target(&l->arm, &k->target[at], now_ns);
+}
+
+/* The tick is told its nominal time, so that what is commanded does not carry the lateness of the thread. */
+static void tick(struct arm_loop *l, int64_t now_ns)
+{
+	struct arm_links *k = l->links;
+	struct robot_state measured;
+	struct robot_command command;
+
+	l->driver->read(l->robot, now_ns, &measured);
+	take_requests(l, now_ns);
+	take_targets(l, now_ns);
+	arm_tick(&l->arm, &measured, now_ns, &command);
+	l->driver->write(l->robot, &command);
+	arm_get_report(&l->arm, &k->report[k->report_box.writing]);
+	latest_publish(&k->report_box);
+	atomic_fetch_add_explicit(&k->ticks, 1, memory_order_relaxed);
+}
+
+void *arm_loop_run(void *loop)
+{
+	struct arm_loop *l = loop;
+	const int64_t period_ns = l->driver->period_ns;
+	int64_t due_ns = clock_monotonic_ns() + period_ns;
+
+	while (!atomic_load_explicit(&l->links->stop, memory_order_relaxed)) {
+		clock_sleep_until(due_ns);
+		histogram_add(&l->links->late, clock_monotonic_ns() - due_ns);
+		tick(l, due_ns);
+		due_ns += period_ns;
+		for (int64_t now_ns = clock_monotonic_ns(); due_ns <= now_ns; due_ns += period_ns)
+			atomic_fetch_add_explicit(&l->links->overruns, 1, memory_order_relaxed);
+	}
+	return NULL;
+}

@@ -1,0 +1,18 @@
+/* arm_loop.h - the arm's control thread: one period of the driver after the other, on an absolute clock. */
+#ifndef DREAMVLA_ROBOTS_ARM_ARM_LOOP_H
+#define DREAMVLA_ROBOTS_ARM_ARM_LOOP_H
+
+#include "robots/arm/arm_links.h"
+
+struct arm_loop {
+	struct arm arm;
+	const struct robot_driver *driver;
+	void *robot;               /* the driver's own */
+	struct arm_links *links;
+};
+
+/* Runs until links->stop; the argument of a thread, a struct arm_loop. No period is made up for: missed ones are counted.
+ * Allocates: no. Blocks: in the clock's sleep only. */
+void *arm_loop_run(void *loop);
+
+#endif

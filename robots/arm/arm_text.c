@@ -1,0 +1,79 @@
+#include "robots/arm/arm_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "transport/message/message.h"
+
+static const struct {
+	enum limit bit;
+	const char *name, *unit;
+} LIMITS[] = {
+	{ LIMIT_POSITION, "joint position", "rad" }, { LIMIT_VELOCITY, "joint velocity", "rad/s" },
+	{ LIMIT_ACCELERATION, "joint acceleration", "rad/s^2" }, { LIMIT_JERK, "joint jerk", "rad/s^3" },
+	{ LIMIT_TCP_SPEED, "TCP speed", "m/s" }, { LIMIT_WORKSPACE, "workspace", "m" }, { LIMIT_FLOOR, "floor", "m" },
+	{ LIMIT_NOT_FINITE, "not a number, or time that does not advance", "" },
+};
+
+static void limit_text(const struct arm_refusal *r, char *out, size_t capacity)
+{
+	size_t n = (size_t)snprintf(out, capacity, "the target breaks limits of this arm:");
+	const char *unit = "";
+
+	for (size_t i = 0; i < sizeof LIMITS / sizeof *LIMITS; i++) {
+		if (!(r->limits & LIMITS[i].bit) || n >= capacity)
+			continue;
+		n += (size_t)snprintf(out + n, capacity - n, " %s,", LIMITS[i].name);
+		unit = LIMITS[i].unit;
+	}
+	if (n < capacity && r->value > 0)
+		snprintf(out + n, capacity - n, " worst at joint %u: %.4g %s, limit %.4g", r->joint + 1, r->value, unit, r->limit);
+	else if (n < capacity && n > 0)
+		out[n - 1] = '\0'; /* the comma */
+}
+
+void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity)
+{
+	static const char *const TEXT[REFUSAL_COUNT] = {
+		[REFUSAL_NONE] = "",
+		[REFUSAL_STOPPED] = "the arm's stop is latched: attach with clear_stop, as an operator's reset does",
+		[REFUSAL_BRAKING] = "the arm is braking: wait until it stands, then start from its q_d",
+		[REFUSAL_POSE] = "this driver takes joint targets only: set robots[].output: joint",
+		[REFUSAL_DUE] = "a first target must be due in the future",
+		[REFUSAL_GRIPPER] = "gripper_m is outside 0..gripper_max_m",
+		[REFUSAL_FULL] = "too many targets are waiting to be played out",
+	};
+
+	if (r->why == REFUSAL_LIMIT)
+		limit_text(r, out, capacity);
+	else if (r->why == REFUSAL_START)
+		snprintf(out, capacity, "a first target must lie within 0.02 rad of q_d with less than 0.02 rad/s: joint %u has %.4g, "
+				"limit %.4g", r->joint + 1, r->value, r->limit);
+	else
+		snprintf(out, capacity, "%s", TEXT[r->why]);
+}
+
+void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)
+{
+	static const struct {
+		const char *error, *hint;
+	} TEXT[ARM_REPLY_COUNT] = {
+		[ARM_REPLY_OK] = { "", "" },
+		[ARM_REPLY_STOPPED] = { "stopped", "its stop is latched: an operator's reset attaches with clear_stop" },
+		[ARM_REPLY_TAKEN] = { "another one drives this arm", "wait until it detaches, or ask with takeover" },
+		[ARM_REPLY_NOT_READY] = { "the arm takes no targets", "see its mode; enable or recover it, or start what it runs on" },
+		[ARM_REPLY_NOT_ATTACHED] = { "this `from` is not attached", "" },
+		[ARM_REPLY_MOVING] = { "the arm moves", "stop it first" },
+		[ARM_REPLY_CONFIRM] = { "this arm has no brakes and would drop", "hold it, then ask with confirm: true" },
+		[ARM_REPLY_NO_ERROR] = { "there is nothing to recover from", "" },
+		[ARM_REPLY_NO_HOMING] = { "this arm's gripper needs no homing", "" },
+	};
+
+	if (a->reply == ARM_REPLY_NOT_READY)
+		snprintf(out->error, sizeof out->error, "%s: it is %s", TEXT[a->reply].error, arm_mode_name(a->mode));
+	else if (a->reply == ARM_REPLY_TAKEN)
+		snprintf(out->error, sizeof out->error, "%s: %016llx", TEXT[a->reply].error, (unsigned long long)a->accepted_from);
+	else
+		snprintf(out->error, sizeof out->error, "%s", TEXT[a->reply].error);
+	out->hint = TEXT[a->reply].hint;
+}

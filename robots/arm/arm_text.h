@@ -1,0 +1,19 @@
+/* arm_text.h - the arm's numbers as words for people: why a target was refused, why a request was. */
+#ifndef DREAMVLA_ROBOTS_ARM_ARM_TEXT_H
+#define DREAMVLA_ROBOTS_ARM_ARM_TEXT_H
+
+#include <stddef.h>
+
+#include "robots/arm/arm.h"
+
+/* "" before the first refusal. out has `capacity` bytes. Thread: any but control. Allocates: no. */
+void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity);
+
+/* Error and hint of an answer that is not OK; the hint may be "". */
+struct arm_reply_text {
+	char error[160];
+	const char *hint;
+};
+void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out);
+
+#endif

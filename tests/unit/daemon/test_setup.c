@@ -1,0 +1,239 @@
+/* test_setup.c - a configuration becomes a set-up, and whatever does not fit together is refused by the name of its key. */
+#include "daemon/setup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/sys/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct config config;
+static struct control_setup setup;
+static struct errbuf error;
+
+/* One Franka with two cameras, an end-effector delta and a gripper: 7 actions. */
+static int make(void **state)
+{
+	(void)state;
+	config_defaults(&config);
+	config.n_cameras = 2;
+	strcpy(config.camera[0].name, "top");
+	strcpy(config.camera[1].name, "wrist");
+	config.camera[1].max_age_ms = 77;
+	config.policy_cameras.n = 2; /* prompt order is not the sections' order */
+	strcpy(config.policy_cameras.name[0], "wrist");
+	strcpy(config.policy_cameras.name[1], "top");
+	config.policy_action_space = ACTION_EE_DELTA;
+	config.policy_gripper_kind = 1;
+	config.policy_action_chunk = 7;
+	config.n_robots = 1;
+	config.robot[0] = (struct config_robot){ .name = "arm", .model = "panda", .limit_scale = 0.5,
+		.tcp = { 7, { 0, 0, 0.1, 0, 0, 0, 1 } }, .workspace_min = { 3, { 0.1, -0.5, 0 } },
+		.workspace_max = { 3, { 0.8, 0.5, 0.9 } } };
+	return 0;
+}
+
+static void assert_refused(const char *key)
+{
+	assert_int_equal(setup_control(&setup, &config, &error), -EINVAL);
+	if (!strstr(error.text, key))
+		fail_msg("\"%s\" does not name %s", error.text, key);
+}
+
+static void fills_in_the_defaults_of_the_model(void **state)
+{
+	(void)state;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_int_equal(setup.period_ns, 5 * NS_PER_MS);
+	assert_int_equal(setup.arm[0].playout_ns, 10 * NS_PER_MS);
+	assert_int_equal(setup.action_dim, 7);
+	assert_true(setup.arm[0].has_gripper);
+	assert_int_equal(setup.execution_steps, 4); /* half of 7, rounded up */
+	assert_memory_equal(setup.arm[0].home_rad, setup.arm[0].model.home_rad, sizeof setup.arm[0].home_rad);
+	assert_true(setup.arm[0].gripper_max_m == setup.arm[0].model.gripper_max_m);
+	assert_true(setup.action_scale[0] == 1.0 && setup.action_scale[ACTION_DIM_MAX - 1] == 1.0);
+}
+
+static void cameras_stand_in_prompt_order(void **state)
+{
+	(void)state;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_string_equal(setup.camera_name[0], "wrist");
+	assert_int_equal(setup.camera_max_age_ns[0], 77 * NS_PER_MS);
+	assert_string_equal(setup_camera(&config, 1)->name, "top");
+	assert_null(setup_camera(&config, 2));
+}
+
+static void unknown_camera(void **state)
+{
+	(void)state;
+	strcpy(config.policy_cameras.name[1], "side");
+	assert_refused("policy.cameras[1]: \"side\"");
+	config.policy_cameras.n = 0;
+	assert_refused("policy.cameras");
+}
+
+static void unknown_model_lists_the_known(void **state)
+{
+	(void)state;
+	strcpy(config.robot[0].model, "pandora");
+	assert_refused("robots[0].model: \"pandora\"");
+	assert_non_null(strstr(error.text, "panda"));
+	assert_non_null(strstr(error.text, "piper"));
+}
+
+static void no_arm_at_all(void **state)
+{
+	(void)state;
+	config.n_robots = 0;
+	assert_refused("robots");
+}
+
+static void wrong_home(void **state)
+{
+	(void)state;
+	config.robot[0].home.n = 6;
+	assert_refused("robots[0].home: has 6 angles: want 7");
+	config.robot[0].home.n = 7; /* zeros: joint 4 of a Panda cannot be straight */
+	assert_refused("robots[0].home[3]");
+}
+
+static void wrong_tcp(void **state)
+{
+	(void)state;
+	config.robot[0].tcp.value[6] = 0.9;
+	assert_refused("robots[0].tcp");
+	config.robot[0].tcp.n = 3;
+	assert_refused("robots[0].tcp: has 3");
+}
+
+static void empty_workspace(void **state)
+{
+	(void)state;
+	config.robot[0].workspace_min.value[2] = 0.9;
+	assert_refused("robots[0].workspace_min[2]");
+}
+
+static void wrong_action_dims(void **state)
+{
+	(void)state;
+	config.robot[0].action_dims = 5;
+	assert_refused("robots[0].action_dims: 5: want 7");
+	config.robot[0].action_dims = 6; /* an arm whose gripper the policy does not move */
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_false(setup.arm[0].has_gripper);
+	config.robot[0].action_dims = 0;
+	config.robot[0].action_first = 31;
+	assert_refused("robots[0].action_first");
+}
+
+static void two_arms_share_no_action_and_no_name(void **state)
+{
+	(void)state;
+	config.n_robots = 2;
+	config.robot[1] = config.robot[0];
+	assert_refused("robots[1].name");
+	strcpy(config.robot[1].name, "other");
+	assert_refused("robots[1].action_first");
+	config.robot[1].action_first = 7;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_int_equal(setup.action_dim, 14);
+}
+
+static void action_scale_has_one_number_per_action(void **state)
+{
+	(void)state;
+	config.policy_action_scale.n = 6;
+	assert_refused("policy.action_scale: has 6 numbers: want 7");
+}
+
+static void policy_options_come_from_the_keys(void **state)
+{
+	struct policy_setup p;
+
+	(void)state;
+	strcpy(config.policy_model, "/some/where");
+	config.policy_decoder = 1;
+	config.camera[1].resize_width = 336;
+	setup_policy(&p, &config, 3);
+	assert_string_equal(p.options.model, "/some/where");
+	assert_string_equal(p.options.decoder, "discrete_diffusion");
+	assert_string_equal(p.options.backend, "cpu");
+	assert_null(p.options.heads);
+	assert_null(p.options.unnorm_key);
+	assert_int_equal(p.options.threads, 3);
+	assert_int_equal(p.options.n_pictures, 2);
+	assert_int_equal(p.options.picture[0].resize_width, 336); /* the wrist comes first */
+	config.policy_threads = 8;
+	setup_policy(&p, &config, 3);
+	assert_int_equal(p.options.threads, 8);
+}
+
+static void statistics_have_to_fit_the_arms(void **state)
+{
+	struct policy_info info = { .action_dim = 14, .action_chunk = 7, .unnorm_key = "two_arms" };
+
+	(void)state;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_int_equal(setup_check_policy(&setup, &config, &info, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "robots take 7 actions"));
+	assert_non_null(strstr(error.text, "two_arms"));
+	assert_non_null(strstr(error.text, "have 14"));
+	info.action_dim = 7;
+	assert_int_equal(setup_check_policy(&setup, &config, &info, &error), 0);
+	info.action_chunk = CHUNK_STEPS_MAX + 1;
+	assert_int_equal(setup_check_policy(&setup, &config, &info, &error), -EINVAL);
+}
+
+static void state_vector_has_to_fit_the_projector(void **state)
+{
+	struct policy_info info = { .needs_state = true, .state_dim = 8 };
+	struct proprio_setup p;
+
+	(void)state;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	config.policy_proprio.n = 2;
+	strcpy(config.policy_proprio.name[0], "q");
+	strcpy(config.policy_proprio.name[1], "gripper_width");
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "policy.proprio[1]: \"gripper_width\""));
+	assert_non_null(strstr(error.text, "gripper_m"));
+	strcpy(config.policy_proprio.name[1], "gripper_m");
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), 0);
+	assert_int_equal(p.total, 8);
+	info.state_dim = 9;
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "8 values"));
+	assert_non_null(strstr(error.text, "want 9"));
+	config.robot[0].proprio_dims = 4;
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "robots[0].proprio_dims: 4: want 8"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(fills_in_the_defaults_of_the_model, make),
+		cmocka_unit_test_setup(cameras_stand_in_prompt_order, make),
+		cmocka_unit_test_setup(unknown_camera, make),
+		cmocka_unit_test_setup(unknown_model_lists_the_known, make),
+		cmocka_unit_test_setup(no_arm_at_all, make),
+		cmocka_unit_test_setup(wrong_home, make),
+		cmocka_unit_test_setup(wrong_tcp, make),
+		cmocka_unit_test_setup(empty_workspace, make),
+		cmocka_unit_test_setup(wrong_action_dims, make),
+		cmocka_unit_test_setup(two_arms_share_no_action_and_no_name, make),
+		cmocka_unit_test_setup(action_scale_has_one_number_per_action, make),
+		cmocka_unit_test_setup(policy_options_come_from_the_keys, make),
+		cmocka_unit_test_setup(statistics_have_to_fit_the_arms, make),
+		cmocka_unit_test_setup(state_vector_has_to_fit_the_projector, make),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

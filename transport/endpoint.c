@@ -21,6 +21,8 @@ enum {
 	MESSAGE_BYTES = 65536,
 	ADDRESS_BYTES = 256,
 	SUBSCRIBE_MAX = 8,
+	HANDSHAKE_BYTES = 1024, /* ZMQ_MAXMSGSIZE holds for the handshake too */
+	PORT_MAX = 65535,
 	/* So many unfit messages are passed over in one call; then the caller gets its turn again. */
 	PASS_OVER_MAX = 64,
 };
@@ -87,7 +89,7 @@ static int set_int(struct endpoint *p, int option, int value, struct errbuf *e)
 static int set_bounds(struct endpoint *p, const struct endpoint_options *o, struct errbuf *e)
 {
 	int high_water = o->high_water > 0 ? o->high_water : HIGH_WATER;
-	int64_t max_bytes = (int64_t)p->max_message_bytes;
+	int64_t max_bytes = p->max_message_bytes > HANDSHAKE_BYTES ? (int64_t)p->max_message_bytes : HANDSHAKE_BYTES;
 	int rc = set_int(p, ZMQ_LINGER, 0, e);
 
 	if (rc == 0)
@@ -205,14 +207,32 @@ static int set_up(struct endpoint *p, void *zmq_context, const struct endpoint_o
 	return rc == 0 ? bind_or_connect(p, o, e) : rc;
 }
 
+/* libzmq takes 99999 for 99999 - 65536. */
+static bool has_good_port(const char *address)
+{
+	const char *port = strrchr(address, ':') + 1;
+
+	if (strncmp(address, "tcp://", 6) != 0 || strcmp(port, "*") == 0)
+		return true;
+	size_t digits = strspn(port, "0123456789");
+
+	return digits > 0 && digits <= 5 && port[digits] == '\0' && strtol(port, NULL, 10) <= PORT_MAX;
+}
+
+static int check_address(const char *address, struct errbuf *e)
+{
+	if (is_given(address) && strlen(address) < ADDRESS_BYTES && strstr(address, "://") && has_good_port(address))
+		return 0;
+	return fail(e, -EINVAL, "%.64s: want an address like tcp://127.0.0.1:7416 or ipc:///run/dreamvla/control",
+			address ? address : "(none)");
+}
+
 int endpoint_open(struct endpoint **out, void *zmq_context, const struct endpoint_options *o, struct errbuf *e)
 {
-	int rc;
+	int rc = check_address(o->address, e);
 
-	if (!is_given(o->address) || strlen(o->address) >= ADDRESS_BYTES)
-		return fail(e, -EINVAL, "%.64s: want an address like tcp://127.0.0.1:7416 or ipc:///run/dreamvla/control",
-				o->address ? o->address : "");
-	rc = check_policy(o, e);
+	if (rc == 0)
+		rc = check_policy(o, e);
 	if (rc < 0)
 		return rc;
 	struct endpoint *p = calloc(1, sizeof *p);

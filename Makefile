@@ -161,6 +161,7 @@ install: all
 	install -m 644 $(wildcard config/*.yaml) $(DESTDIR)$(PREFIX)/share/dreamvla/config
 	for unit in $(wildcard systemd/*.service); do \
 		sed 's|@PREFIX@|$(PREFIX)|g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit); done
+	install -D -m 644 systemd/dreamvla.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/dreamvla.conf
 
 clean:
 	rm -rf build

@@ -53,8 +53,11 @@ int address_parse(struct address *out, const char *text, struct errbuf *e)
 	if (strncmp(text, "tcp://", 6) == 0) {
 		good = parse_tcp(&a, text + 6);
 	} else if (strncmp(text, "ipc://", 6) == 0) {
-		good = text[6] != 0 && strlen(text + 6) < sizeof a.host;
-		snprintf(a.host, sizeof a.host, "%s", text + 6);
+		size_t n = strlen(text + 6);
+
+		good = n > 0 && n < sizeof a.host;
+		if (good)
+			memcpy(a.host, text + 6, n);
 	}
 	if (!good)
 		return fail(e, -EINVAL, "found \"%.200s\", allowed tcp://HOST:PORT or ipc://PATH", text);

@@ -7,13 +7,12 @@
 #include "transport/wire.h"
 
 /* What stands under which key; all of them must be there. */
-enum { KEY_EE_POS, KEY_COUNT = 9 };
+enum { KEY_COUNT = 11 };
 static const struct arm_key {
 	const char *key;
 	size_t u64_at, real_at; /* offset in struct arm_numbers; of the two, the other is 0 */
 } keys[KEY_COUNT] = {
-	[KEY_EE_POS] = { .key = "ee_pos" },
-	{ .key = "targets_received", .u64_at = offsetof(struct arm_numbers, received) },
+	{ .key = "targets_accepted", .u64_at = offsetof(struct arm_numbers, obeyed) },
 	{ .key = "targets_refused", .u64_at = offsetof(struct arm_numbers, refused) },
 	{ .key = "limits_exceeded", .u64_at = offsetof(struct arm_numbers, limits_exceeded) },
 	{ .key = "underruns", .u64_at = offsetof(struct arm_numbers, underruns) },
@@ -21,20 +20,10 @@ static const struct arm_key {
 	{ .key = "interval_p99_us", .real_at = offsetof(struct arm_numbers, interval.p99) },
 	{ .key = "interval_p999_us", .real_at = offsetof(struct arm_numbers, interval.p999) },
 	{ .key = "interval_max_us", .real_at = offsetof(struct arm_numbers, interval.max) },
+	{ .key = "tcp_path_m", .real_at = offsetof(struct arm_numbers, path_m) },
+	{ .key = "velocity_peak", .real_at = offsetof(struct arm_numbers, velocity_peak) },
+	{ .key = "acceleration_peak", .real_at = offsetof(struct arm_numbers, acceleration_peak) },
 };
-
-static int take_position(struct wire_reader *r, double out[3], struct errbuf *e)
-{
-	struct wire_value v;
-	int rc = wire_take(r, &v, e);
-
-	if (rc < 0 || v.kind != WIRE_ARRAY || v.count != 3)
-		return rc < 0 ? rc : fail(e, -EBADMSG, "want an array of 3");
-	for (uint32_t i = 0; i < 3; i++)
-		if ((rc = wire_take(r, &v, e)) < 0 || !wire_as_real(&v, &out[i]))
-			return rc < 0 ? rc : fail(e, -EBADMSG, "want numbers");
-	return 0;
-}
 
 static int take_number(struct wire_reader *r, const struct arm_key *k, struct arm_numbers *a, struct errbuf *e)
 {
@@ -60,7 +49,7 @@ static uint32_t find_key(struct wire_text key)
 	return i;
 }
 
-int arm_status_decode(struct arm_numbers *a, double ee_m[3], const uint8_t *bytes, size_t n, struct errbuf *e)
+int arm_status_decode(struct arm_numbers *a, const uint8_t *bytes, size_t n, struct errbuf *e)
 {
 	struct wire_reader r;
 	struct wire_map m;
@@ -73,10 +62,7 @@ int arm_status_decode(struct arm_numbers *a, double ee_m[3], const uint8_t *byte
 	while (rc == 0 && (rc = wire_map_next(&r, &m, &key, e)) == 1) {
 		uint32_t k = find_key(key);
 
-		if (k == KEY_COUNT)
-			rc = wire_skip(&r, e);
-		else
-			rc = k == KEY_EE_POS ? take_position(&r, ee_m, e) : take_number(&r, &keys[k], a, e);
+		rc = k == KEY_COUNT ? wire_skip(&r, e) : take_number(&r, &keys[k], a, e);
 		if (rc < 0)
 			return wire_error_at(rc, key, e);
 		seen |= k < KEY_COUNT ? 1u << k : 0u;

@@ -8,8 +8,7 @@
 #include "daemon/bench/bench_numbers.h"
 #include "daemon/sys/error.h"
 
-/* Fills the counters and spreads of *a (name and path_m stay as they are) and the measured TCP's position.
- * -EBADMSG names the key that is missing or of another type. Allocates: no. Blocks: no. */
-MUST_CHECK int arm_status_decode(struct arm_numbers *a, double ee_m[3], const uint8_t *bytes, size_t n, struct errbuf *e);
+/* Fills *a but for its name. -EBADMSG names the key that is missing or of another type. Allocates: no. Blocks: no. */
+MUST_CHECK int arm_status_decode(struct arm_numbers *a, const uint8_t *bytes, size_t n, struct errbuf *e);
 
 #endif

@@ -34,12 +34,12 @@ static double rate_error_percent(const struct demo_numbers *n)
 }
 
 /* Of the arm that got the smallest share of the targets that were due. */
-static double received_percent(const struct demo_numbers *n)
+static double obeyed_percent(const struct demo_numbers *n)
 {
 	double due = n->rate_wanted_hz * n->seconds, least = n->n_arms > 0 ? INFINITY : NAN;
 
 	for (uint32_t i = 0; i < n->n_arms; i++)
-		least = fmin(least, 100 * (double)n->arm[i].received / due);
+		least = fmin(least, 100 * (double)n->arm[i].obeyed / due);
 	return least;
 }
 
@@ -82,7 +82,7 @@ static const struct criterion {
 	{ "chunks executed", "", chunks, 40, DBL_MAX, true },
 	{ "distance moved by the TCP", "m", path, 0.2, DBL_MAX, true },
 	{ "control rate missed by", "%", rate_error_percent, -1, 1, false },
-	{ "targets that reached the arm", "%", received_percent, 98, 102, false },
+	{ "targets that the arm obeyed", "%", obeyed_percent, 98, 102, false },
 	{ "times the arm ran out of targets", "", underruns, 0, 0, false },
 	{ "targets refused by the arm", "", refused, 0, 0, false },
 	{ "limits exceeded at the arm", "", limits_exceeded, 0, 0, false },
@@ -127,9 +127,10 @@ static void print_arms(FILE *out, const struct demo_numbers *n)
 
 		fprintf(out, "arm %s\n", a->name);
 		spread_print(out, "interval between targets", &a->interval);
-		fprintf(out, "  %-34s %" PRIu64 ", %" PRIu64 " refused, %" PRIu64 " underruns\n", "targets received", a->received,
+		fprintf(out, "  %-34s %" PRIu64 ", %" PRIu64 " refused, %" PRIu64 " underruns\n", "targets obeyed", a->obeyed,
 				a->refused, a->underruns);
-		fprintf(out, "  %-34s %" PRIu64 "\n", "limits exceeded", a->limits_exceeded);
+		fprintf(out, "  %-34s %" PRIu64 "; largest share of a limit: velocity %.2f, acceleration %.2f\n", "limits exceeded",
+				a->limits_exceeded, a->velocity_peak, a->acceleration_peak);
 		fprintf(out, "  %-34s %.3f m\n", "distance moved by the TCP", a->path_m);
 	}
 }
@@ -197,9 +198,10 @@ static json_t *arms_json(const struct demo_numbers *n)
 	for (uint32_t i = 0; i < n->n_arms; i++) {
 		const struct arm_numbers *a = &n->arm[i];
 
-		json_object_set_new(all, a->name, json_pack("{s:I, s:I, s:I, s:I, s:o, s:f}", "received", (json_int_t)a->received,
+		json_object_set_new(all, a->name, json_pack("{s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:f}", "obeyed", (json_int_t)a->obeyed,
 				"refused", (json_int_t)a->refused, "limits_exceeded", (json_int_t)a->limits_exceeded,
-				"underruns", (json_int_t)a->underruns, "interval", spread_json(&a->interval), "path_m", a->path_m));
+				"underruns", (json_int_t)a->underruns, "interval", spread_json(&a->interval), "path_m", a->path_m,
+				"velocity_peak", a->velocity_peak, "acceleration_peak", a->acceleration_peak));
 	}
 	return all;
 }

@@ -17,12 +17,13 @@ struct spread_us {
 /* What one arm says of itself. */
 struct arm_numbers {
 	char name[NAME_BYTES];
-	uint64_t received;          /* targets, during the run */
+	uint64_t obeyed;            /* targets taken into its motion, during the run */
 	uint64_t refused;           /* targets it would not follow */
 	uint64_t limits_exceeded;   /* commands beyond a limit that its own check found */
 	uint64_t underruns;         /* times it ran out of targets and braked by itself */
 	struct spread_us interval;  /* between received targets */
 	double path_m;              /* length of the measured TCP's path */
+	double velocity_peak, acceleration_peak; /* largest share of the model's own limit it commanded, since its start */
 };
 
 struct demo_numbers {

@@ -2,7 +2,6 @@
 #include "daemon/bench/bench_run.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,12 +31,6 @@ static int read_counters(struct run_counters *c, const struct message_status *m,
 	return 0;
 }
 
-static double distance(const double a[3], const double b[3])
-{
-	return sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
-}
-
-/* Asks every arm; adds to its path what it has moved since. */
 static int ask_arms(struct run *r, struct errbuf *e)
 {
 	struct session *s = r->session;
@@ -45,18 +38,11 @@ static int ask_arms(struct run *r, struct errbuf *e)
 	struct errbuf why = { 0 };
 
 	for (uint32_t i = 0; i < s->config.n_robots; i++) {
-		double now_m[3];
 		size_t n;
 		int rc = session_ask(s, s->config.robot[i].control, "status", answer, sizeof answer, &n, &why);
 
-		if (rc < 0 || (rc = arm_status_decode(&r->arm_newest[i], now_m, answer, n, &why)) < 0)
+		if (rc < 0 || (rc = arm_status_decode(&r->arm_newest[i], answer, n, &why)) < 0)
 			return fail(e, rc, "arm %s: %.900s", s->config.robot[i].name, why.text);
-		double step_m = distance(now_m, r->ee_m[i]);
-
-		if (!(step_m >= RUN_STEP_MIN_M))
-			continue;
-		r->path_m[i] += step_m;
-		memcpy(r->ee_m[i], now_m, sizeof now_m);
 	}
 	return 0;
 }
@@ -85,7 +71,6 @@ int run_begin(struct run *r, struct session *s, struct errbuf *e)
 	if (rc < 0 || (rc = read_counters(&r->first, &s->status, e)) < 0 || (rc = ask_arms(r, e)) < 0)
 		return rc;
 	memcpy(r->arm_first, r->arm_newest, sizeof r->arm_first);
-	memset(r->path_m, 0, sizeof r->path_m);
 	r->newest = r->first;
 	r->first_stamp_ns = r->stamp_ns = s->status.head.stamp_ns;
 	r->from_ns = s->status_ns;
@@ -138,11 +123,11 @@ static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *
 	*a = r->arm_newest[i];
 	memcpy(a->name, r->session->config.robot[i].name, sizeof a->name - 1);
 	a->name[sizeof a->name - 1] = 0;
-	a->received -= first->received;
+	a->obeyed -= first->obeyed;
 	a->refused -= first->refused;
 	a->limits_exceeded -= first->limits_exceeded;
 	a->underruns -= first->underruns;
-	a->path_m = r->path_m[i];
+	a->path_m -= first->path_m;
 }
 
 void run_numbers(const struct run *r, struct demo_numbers *n)

@@ -20,8 +20,6 @@ struct run {
 	int64_t first_stamp_ns, stamp_ns; /* of the status that the run began with, and of the newest */
 	struct run_counters first, newest;
 	struct arm_numbers arm_first[ARMS_MAX], arm_newest[ARMS_MAX];
-	double ee_m[ARMS_MAX][3];
-	double path_m[ARMS_MAX];
 	uint32_t n_faults;
 	char fault[STATUS_FAULTS_MAX][NAME_BYTES];
 };
@@ -34,8 +32,5 @@ MUST_CHECK int run_until(struct run *r, int64_t until_ns, struct errbuf *e);
 
 /* What it came to. */
 void run_numbers(const struct run *r, struct demo_numbers *n);
-
-/* The length of a path of sampled points does not grow by noise of standing: steps below this do not count, m. */
-#define RUN_STEP_MIN_M 0.0005
 
 #endif

@@ -14,21 +14,22 @@
 
 #include <cmocka.h>
 
-static const char *const keys[] = { "targets_received", "targets_refused", "limits_exceeded", "underruns", "interval_p50_us",
-	"interval_p99_us", "interval_p999_us", "interval_max_us" };
+static const char *const keys[] = { "targets_accepted", "targets_refused", "limits_exceeded", "underruns", "interval_p50_us",
+	"interval_p99_us", "interval_p999_us", "interval_max_us", "tcp_path_m", "velocity_peak",
+	"acceleration_peak" };
 enum { KEYS = sizeof keys / sizeof *keys };
 
 /* 1, 2, 3, ... under the keys in their order; `without` is left out, `text` is a text instead. */
-static size_t build(uint8_t *out, size_t capacity, uint32_t dims, int without, int text)
+static size_t build(uint8_t *out, size_t capacity, int without, int text)
 {
-	const double position[4] = { 0.5, -0.25, 1, 2 };
+	const double position[3] = { 0.5, -0.25, 1 };
 	struct map_builder b;
 	struct errbuf e;
 	size_t n;
 
 	reply_ok(&b, out, capacity);
 	map_add_text(&b, "mode", "ready");
-	map_add_reals(&b, "ee_pos", position, dims);
+	map_add_reals(&b, "ee_pos", position, 3);
 	for (int i = 0; i < KEYS; i++) {
 		if (i == text)
 			map_add_text(&b, keys[i], "many");
@@ -44,20 +45,18 @@ static size_t build(uint8_t *out, size_t capacity, uint32_t dims, int without, i
 static void test_whole_status(void **state)
 {
 	uint8_t bytes[512];
-	struct arm_numbers a = { .name = "left", .path_m = 7 };
+	struct arm_numbers a = { .name = "left" };
 	struct errbuf e = { 0 };
-	double ee_m[3];
 
 	(void)state;
-	assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 3, -1, -1), &e), 0);
-	assert_int_equal(a.received, 1);
+	assert_int_equal(arm_status_decode(&a, bytes, build(bytes, sizeof bytes, -1, -1), &e), 0);
+	assert_int_equal(a.obeyed, 1);
 	assert_int_equal(a.refused, 2);
 	assert_int_equal(a.limits_exceeded, 3);
 	assert_int_equal(a.underruns, 4);
 	assert_true(a.interval.p50 == 5.5 && a.interval.max == 8.5);
-	assert_true(ee_m[0] == 0.5 && ee_m[1] == -0.25 && ee_m[2] == 1);
 	assert_string_equal(a.name, "left");
-	assert_true(a.path_m == 7);
+	assert_true(a.path_m == 9.5 && a.velocity_peak == 10.5 && a.acceleration_peak == 11.5);
 }
 
 static void test_what_is_wrong_is_named(void **state)
@@ -65,17 +64,14 @@ static void test_what_is_wrong_is_named(void **state)
 	uint8_t bytes[512];
 	struct arm_numbers a = { 0 };
 	struct errbuf e = { 0 };
-	double ee_m[3];
 
 	(void)state;
 	for (int i = 0; i < KEYS; i++) {
-		assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 3, i, -1), &e), -EBADMSG);
+		assert_int_equal(arm_status_decode(&a, bytes, build(bytes, sizeof bytes, i, -1), &e), -EBADMSG);
 		assert_non_null(strstr(e.text, keys[i]));
-		assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 3, -1, i), &e), -EBADMSG);
+		assert_int_equal(arm_status_decode(&a, bytes, build(bytes, sizeof bytes, -1, i), &e), -EBADMSG);
 		assert_non_null(strstr(e.text, keys[i]));
 	}
-	assert_int_equal(arm_status_decode(&a, ee_m, bytes, build(bytes, sizeof bytes, 4, -1, -1), &e), -EBADMSG);
-	assert_non_null(strstr(e.text, "ee_pos"));
 }
 
 static void test_truncated_status(void **state)
@@ -83,12 +79,11 @@ static void test_truncated_status(void **state)
 	uint8_t bytes[512];
 	struct arm_numbers a = { 0 };
 	struct errbuf e = { 0 };
-	double ee_m[3];
-	size_t n = build(bytes, sizeof bytes, 3, -1, -1);
+	size_t n = build(bytes, sizeof bytes, -1, -1);
 
 	(void)state;
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(arm_status_decode(&a, ee_m, bytes, i, &e), -EBADMSG);
+		assert_int_equal(arm_status_decode(&a, bytes, i, &e), -EBADMSG);
 }
 
 static void test_counters_by_name(void **state)

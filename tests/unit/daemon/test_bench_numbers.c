@@ -17,7 +17,7 @@ static struct demo_numbers good(void)
 {
 	return (struct demo_numbers){ .seconds = 20, .rate_wanted_hz = 200, .rate_hz = 199.9, .auto_share = 0.99, .frames = 1200,
 		.chunks = 45, .targets = 4000, .n_arms = 1,
-		.arm = { { .name = "arm", .received = 3995, .path_m = 0.5, .interval = { .p50 = 5000 } } } };
+		.arm = { { .name = "arm", .obeyed = 3995, .path_m = 0.5, .interval = { .p50 = 5000 } } } };
 }
 
 /* What fails, as "name; name; "; the text is valid until the next call. */
@@ -60,8 +60,8 @@ static void test_each_shortcoming_is_named(void **state)
 	assert_string_equal(failures(&n), "distance moved by the TCP; ");
 	n = good(), n.rate_hz = 197.9;
 	assert_string_equal(failures(&n), "control rate missed by; ");
-	n = good(), n.arm[0].received = 3900;
-	assert_string_equal(failures(&n), "targets that reached the arm; ");
+	n = good(), n.arm[0].obeyed = 3900;
+	assert_string_equal(failures(&n), "targets that the arm obeyed; ");
 	n = good(), n.arm[0].underruns = 1;
 	assert_string_equal(failures(&n), "times the arm ran out of targets; ");
 	n = good(), n.arm[0].refused = 1;
@@ -97,7 +97,7 @@ static void test_short_run_needs_less(void **state)
 
 	(void)state;
 	n.seconds = 6;
-	n.arm[0].received = 1199;
+	n.arm[0].obeyed = 1199;
 	n.chunks = 12;
 	n.arm[0].path_m = 0.061;
 	assert_string_equal(failures(&n), "");
@@ -127,7 +127,7 @@ static void test_table_and_json_tell_the_same(void **state)
 
 	assert_int_equal(json_integer_value(json_object_get(j, "chunks")), 3);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "failed"), 0)), "chunks executed");
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(json_object_get(j, "arms"), "arm"), "received")), 3995);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(json_object_get(j, "arms"), "arm"), "obeyed")), 3995);
 	json_decref(j);
 }
 

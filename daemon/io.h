@@ -76,7 +76,7 @@ struct io_pending {
 
 /* A complaint and when it was last logged. */
 struct io_void_kind {
-	char topic_key[64];
+	char topic_key[96];
 	int64_t logged_ns;
 	uint64_t since;               /* void messages since then */
 };
@@ -175,8 +175,9 @@ void io_status_send(struct io *io);
 
 /* ---- common: io_void.c ---- */
 
-/* One void message: logs "topic: key: ..." once a second per topic and key; the text is the decoder's. */
-void io_void(struct io *io, uint64_t *counter, const char *text);
+/* One void message of the topic kind/name (name may be NULL): counts it, and logs once a second per topic and key. The text is
+ * the decoder's: "key: found, want". */
+void io_void(struct io *io, uint64_t *counter, const char *kind, const char *name, const char *text);
 
 /* A publisher's rate over the last second or so, renewed at most once a second. */
 void io_source_rate(struct io *io, struct io_source *s);

@@ -23,28 +23,28 @@ static int find_camera(const struct io *io, const struct endpoint_message *m)
 }
 
 /* Do the bytes hold a picture of that size? Only a JPEG's header is read; decoding is the policy thread's work. */
-static int check_bytes(struct io *io, const char *name, const struct message_camera *f, const uint8_t *bytes, size_t n,
+static int check_bytes(struct io *io, const struct message_camera *f, const uint8_t *bytes, size_t n,
 		struct errbuf *e)
 {
 	uint32_t width, height;
 	struct errbuf why;
 
 	if (n > io->frame_bytes_max)
-		return fail(e, -EBADMSG, "camera/%s: bytes: %zu, want at most %" PRIu64 " (sockets.max_frame_kb)", name, n,
+		return fail(e, -EBADMSG, "bytes: found %zu, want at most %" PRIu64 " (sockets.max_frame_kb)", n,
 				io->frame_bytes_max);
 	if (f->width > (uint32_t)io->config->camera_max_width || f->height > (uint32_t)io->config->camera_max_height)
-		return fail(e, -EBADMSG, "camera/%s: width: %u x %u pixels, want at most %d x %d (camera.max_width, max_height)",
-				name, f->width, f->height, io->config->camera_max_width, io->config->camera_max_height);
+		return fail(e, -EBADMSG, "width: found %u x %u pixels, want at most %d x %d (camera.max_width, max_height)",
+				f->width, f->height, io->config->camera_max_width, io->config->camera_max_height);
 	if (f->encoding != ENCODING_JPEG) {
 		size_t want = (size_t)3 * f->width * f->height;
 
-		return n == want ? 0 : fail(e, -EBADMSG, "camera/%s: bytes: %zu, want %zu (3 x %u x %u)", name, n, want,
+		return n == want ? 0 : fail(e, -EBADMSG, "bytes: found %zu, want %zu (3 x %u x %u)", n, want,
 				f->width, f->height);
 	}
 	if (jpeg_read_size(io->jpeg, bytes, n, &width, &height, &why) < 0)
-		return fail(e, -EBADMSG, "camera/%s: bytes: %.200s", name, why.text);
+		return fail(e, -EBADMSG, "bytes: %.200s", why.text);
 	if (width != f->width || height != f->height)
-		return fail(e, -EBADMSG, "camera/%s: width: the JPEG has %u x %u pixels, the message says %u x %u", name, width,
+		return fail(e, -EBADMSG, "width: found a JPEG of %u x %u pixels, want %u x %u as the message says", width,
 				height, f->width, f->height);
 	return 0;
 }
@@ -58,7 +58,7 @@ static int date_frame(const struct io *io, const struct io_camera *c, struct mes
 	struct errbuf why;
 
 	if (stamp_to_monotonic(f->head.stamp_ns, io->now_ns, io->clock_offset_ns, &f->head.stamp_ns, &why) < 0)
-		return fail(e, -EBADMSG, "camera/%s: stamp_ns: %.200s", c->config->name, why.text);
+		return fail(e, -EBADMSG, "stamp_ns: %.200s", why.text);
 	return 0;
 }
 
@@ -102,10 +102,10 @@ static int take_frame(struct io *io, struct io_camera *c, const struct endpoint_
 	int rc;
 
 	if (m->n_parts != 3)
-		return fail(e, -EBADMSG, "camera/%s: parts: %u, want 3: topic, map, bytes", c->config->name, m->n_parts);
+		return fail(e, -EBADMSG, "parts: found %u, want 3: topic, map, bytes", m->n_parts);
 	if ((rc = message_camera_decode(&f, m->part[1], m->bytes[1], e)) < 0)
 		return rc;
-	if ((rc = check_bytes(io, c->config->name, &f, m->part[2], m->bytes[2], e)) < 0)
+	if ((rc = check_bytes(io, &f, m->part[2], m->bytes[2], e)) < 0)
 		return rc;
 	if ((rc = date_frame(io, c, &f, e)) < 0)
 		return rc;
@@ -128,9 +128,9 @@ void io_camera_receive(struct io *io)
 		int camera = find_camera(io, &m);
 
 		if (camera < 0)
-			io_void(io, &io->counters.unknown_topics, "cameras: topic: none of policy.cameras");
+			io_void(io, &io->counters.unknown_topics, "cameras", NULL, "topic: is none of policy.cameras");
 		else if (take_frame(io, &io->camera[camera], &m, &e) < 0)
-			io_void(io, &io->counters.frames_void, e.text);
+			io_void(io, &io->counters.frames_void, "camera", io->setup->camera_name[camera], e.text);
 		io_target_send(io); /* a large frame must not make targets wait */
 	}
 }

@@ -33,11 +33,11 @@ static int take_instruction(struct io *io, const struct endpoint_message *m, str
 	int rc;
 
 	if (m->n_parts != 2)
-		return fail(e, -EBADMSG, "instruction: parts: %u, want 2: topic, map", m->n_parts);
+		return fail(e, -EBADMSG, "parts: found %u, want 2: topic, map", m->n_parts);
 	if ((rc = message_instruction_decode(&i, m->part[1], m->bytes[1], e)) < 0)
 		return rc;
 	if (stamp_to_monotonic(i.head.stamp_ns, io->now_ns, io->clock_offset_ns, &stamp_ns, &why) < 0)
-		return fail(e, -EBADMSG, "instruction: stamp_ns: %.200s", why.text);
+		return fail(e, -EBADMSG, "stamp_ns: %.200s", why.text);
 	v = sequence_check(&io->instruction_sequence, i.head.from, i.head.seq, io->now_ns);
 	io->counters.duplicates += v == SEQUENCE_OLD;
 	io->counters.foreign += v == SEQUENCE_FOREIGN;
@@ -53,8 +53,8 @@ void io_operator_receive(struct io *io)
 
 	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->operators, &m, &e) > 0; i++) {
 		if (!topic_is(m.part[0], m.bytes[0], "instruction"))
-			io_void(io, &io->counters.unknown_topics, "operators: topic: only instruction is taken here");
+			io_void(io, &io->counters.unknown_topics, "operators", NULL, "topic: is not instruction");
 		else if (take_instruction(io, &m, &e) < 0)
-			io_void(io, &io->counters.operators_void, e.text);
+			io_void(io, &io->counters.operators_void, "instruction", NULL, e.text);
 	}
 }

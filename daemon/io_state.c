@@ -28,10 +28,10 @@ static int check_state(const struct io *io, uint32_t arm, struct message_state *
 	struct errbuf why;
 
 	if (s->state.has_q && s->dof != setup->model.dof)
-		return fail(e, -EBADMSG, "state/%s: q: has %u joints, want %u (model %s)", setup->name, s->dof,
+		return fail(e, -EBADMSG, "q: found %u joints, want %u (model %s)", s->dof,
 				setup->model.dof, setup->model.name);
 	if (stamp_to_monotonic(s->head.stamp_ns, io->now_ns, io->clock_offset_ns, &s->head.stamp_ns, &why) < 0)
-		return fail(e, -EBADMSG, "state/%s: stamp_ns: %.200s", setup->name, why.text);
+		return fail(e, -EBADMSG, "stamp_ns: %.200s", why.text);
 	s->state.ack_t_ns = ack_ns > 0 ? ack_ns - io->clock_offset_ns : 0;
 	return 0;
 }
@@ -63,7 +63,7 @@ static int take_state(struct io *io, uint32_t arm, const struct endpoint_message
 	int rc;
 
 	if (m->n_parts != 2)
-		return fail(e, -EBADMSG, "state/%s: parts: %u, want 2: topic, map", io->setup->arm[arm].name, m->n_parts);
+		return fail(e, -EBADMSG, "parts: found %u, want 2: topic, map", m->n_parts);
 	if ((rc = message_state_decode(&s, m->part[1], m->bytes[1], e)) < 0)
 		return rc;
 	if ((rc = check_state(io, arm, &s, e)) < 0)
@@ -87,8 +87,8 @@ void io_state_receive(struct io *io)
 		int arm = find_arm(io, &m);
 
 		if (arm < 0)
-			io_void(io, &io->counters.unknown_topics, "states: topic: none of robots[].name");
+			io_void(io, &io->counters.unknown_topics, "states", NULL, "topic: is none of robots[].name");
 		else if (take_state(io, (uint32_t)arm, &m, &e) < 0)
-			io_void(io, &io->counters.states_void, e.text);
+			io_void(io, &io->counters.states_void, "state", io->setup->arm[arm].name, e.text);
 	}
 }

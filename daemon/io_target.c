@@ -14,7 +14,7 @@ static int send_message(struct io *io, const char *topic, size_t topic_bytes, co
 	int rc = message_target_encode(m, bytes, sizeof bytes, &n, &e);
 
 	if (rc < 0) {
-		io_void(io, &io->counters.targets_dropped, e.text);
+		io_void(io, &io->counters.targets_dropped, topic, NULL, e.text);
 		return rc;
 	}
 	out.part[0] = (const uint8_t *)topic;

@@ -1,5 +1,6 @@
 /* io_void.c - what the pieces of io have in common: void messages, rates, the clock of messages. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,17 +8,13 @@
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
-/* "topic: key" of "topic: key: found, want". */
-static void topic_and_key(const char *text, char *out, size_t capacity)
+/* "camera/wrist: width" from the topic and "width: found ..., want ...". */
+static void topic_and_key(const char *topic, const char *text, char *out, size_t capacity)
 {
-	const char *first = strchr(text, ':');
-	const char *second = first ? strchr(first + 1, ':') : NULL;
-	size_t n = second ? (size_t)(second - text) : strlen(text);
+	const char *end = strchr(text, ':');
+	int key_bytes = end ? (int)(end - text) : (int)strlen(text);
 
-	if (n > capacity - 1)
-		n = capacity - 1;
-	memcpy(out, text, n);
-	out[n] = '\0';
+	snprintf(out, capacity, "%s: %.*s", topic, key_bytes, text);
 }
 
 /* The entry of that topic and key, else the one that was silent longest. */
@@ -38,18 +35,20 @@ static struct io_void_kind *find_kind(struct io *io, const char *topic_key)
 	return oldest;
 }
 
-void io_void(struct io *io, uint64_t *counter, const char *text)
+void io_void(struct io *io, uint64_t *counter, const char *kind, const char *name, const char *text)
 {
 	char topic_key[sizeof io->void_kind[0].topic_key];
+	char topic[2 * NAME_BYTES];
 	struct io_void_kind *k;
 
 	++*counter;
-	topic_and_key(text, topic_key, sizeof topic_key);
+	snprintf(topic, sizeof topic, "%s%s%s", kind, name ? "/" : "", name ? name : "");
+	topic_and_key(topic, text, topic_key, sizeof topic_key);
 	k = find_kind(io, topic_key);
 	k->since++;
 	if (k->logged_ns != 0 && io->now_ns - k->logged_ns < NS_PER_S)
 		return;
-	log_line(LOG_LEVEL_WARNING, "void message: %s (%" PRIu64 " of this kind)", text, k->since);
+	log_line(LOG_LEVEL_WARNING, "void message: %s: %s (%" PRIu64 " of this kind)", topic, text, k->since);
 	k->logged_ns = io->now_ns;
 	k->since = 0;
 }

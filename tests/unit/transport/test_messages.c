@@ -91,7 +91,9 @@ static void the_largest_status_fits(void **state)
 		memset(full.fault[i], 'f', NAME_BYTES - 1);
 	full.n_counters = STATUS_COUNTERS_MAX;
 	for (uint32_t i = 0; i < full.n_counters; i++) {
-		snprintf(full.counter[i].name, NAME_BYTES, "counter_with_a_long_name_%06u", i);
+		memset(full.counter[i].name, 'c', NAME_BYTES - 1);
+		full.counter[i].name[0] = (char)('A' + i % 26); /* different names */
+		full.counter[i].name[1] = (char)('A' + i / 26);
 		full.counter[i].value = UINT64_MAX;
 	}
 	full.n_arms = ARMS_MAX;

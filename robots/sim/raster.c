@@ -47,11 +47,6 @@ void raster_destroy(struct raster *r)
 	free(r);
 }
 
-struct vec raster_light(void)
-{
-	return vec_unit((struct vec){ 0.25, 0.35, 1.0 });
-}
-
 static void put(uint8_t *pixel, struct colour c, enum raster_surface surface)
 {
 	pixel[0] = (uint8_t)c.r;
@@ -169,10 +164,6 @@ static void fill_row(struct raster *r, const struct fill *f, uint32_t y, int fro
 		size_t i = (size_t)y * r->width + (size_t)x;
 		float px = (float)x + 0.5f, inverse = plane_at(&f->inverse, px, py);
 
-		if (r->shadow) {
-			shade_pixel(&r->pixel[4 * i]);
-			continue;
-		}
 		if (inverse <= r->depth[i])
 			continue;
 		uint8_t *pixel = &r->pixel[4 * i];
@@ -184,25 +175,36 @@ static void fill_row(struct raster *r, const struct fill *f, uint32_t y, int fro
 	}
 }
 
+static void shade_row(struct raster *r, uint32_t y, int from, int to)
+{
+	for (int x = from; x < to; x++)
+		shade_pixel(&r->pixel[4 * ((size_t)y * r->width + (size_t)x)]);
+}
+
 /* p turns from the picture's x to its y axis: positive area. */
 static void fill_triangle(struct raster *r, const struct point p[3], float area)
 {
-	const struct fill f = {
-		.inverse = plane_through(p, area, p[0].inverse, p[1].inverse, p[2].inverse),
-		.red = plane_through(p, area, p[0].colour.r, p[1].colour.r, p[2].colour.r),
-		.green = plane_through(p, area, p[0].colour.g, p[1].colour.g, p[2].colour.g),
-		.blue = plane_through(p, area, p[0].colour.b, p[1].colour.b, p[2].colour.b),
-	};
+	struct fill f = { 0 };
 	float low = fminf(p[0].y, fminf(p[1].y, p[2].y)), high = fmaxf(p[0].y, fmaxf(p[1].y, p[2].y));
 	float width = (float)r->width, height = (float)r->height;
 	int first = (int)ceilf(fmaxf(low, 0) - 0.5f), last = (int)ceilf(fminf(high, height) - 0.5f);
 
+	if (!r->shadow)
+		f = (struct fill){
+			.inverse = plane_through(p, area, p[0].inverse, p[1].inverse, p[2].inverse),
+			.red = plane_through(p, area, p[0].colour.r, p[1].colour.r, p[2].colour.r),
+			.green = plane_through(p, area, p[0].colour.g, p[1].colour.g, p[2].colour.g),
+			.blue = plane_through(p, area, p[0].colour.b, p[1].colour.b, p[2].colour.b),
+		};
 	for (int y = first < 0 ? 0 : first; y < last; y++) {
-		float from = 0, to = width;
+		float left = 0, right = width;
 
-		row_span(p, (float)y + 0.5f, &from, &to);
-		if (from < to)
-			fill_row(r, &f, (uint32_t)y, (int)ceilf(fmaxf(from - 0.5f, 0)), (int)ceilf(fminf(to, width) - 0.5f));
+		row_span(p, (float)y + 0.5f, &left, &right);
+		int from = (int)ceilf(fmaxf(left - 0.5f, 0)), to = (int)ceilf(fminf(right, width) - 0.5f);
+		if (r->shadow)
+			shade_row(r, (uint32_t)y, from, to);
+		else
+			fill_row(r, &f, (uint32_t)y, from, to);
 	}
 }
 
@@ -235,9 +237,7 @@ static struct seen see(const struct raster *r, const struct corner *c)
 	struct vec p = c->p;
 
 	if (r->shadow) { /* down along the light onto the table */
-		struct vec light = raster_light();
-
-		p = vec_sub(p, vec_scale(light, fmax(p.z, 0) / light.z));
+		p = vec_sub(p, vec_scale(RASTER_LIGHT, fmax(p.z, 0) / RASTER_LIGHT.z));
 		p.z = 0;
 	}
 	struct vec d = vec_sub(p, f->p);

@@ -11,6 +11,9 @@
 
 enum { RASTER_OVERSAMPLE = 2, RASTER_SIDE_MAX = 2048 };
 
+/* Unit vector towards the light: (0.25, 0.35, 1) made unit. */
+static const struct vec RASTER_LIGHT = { 0.22965708, 0.32151991, 0.91862832 };
+
 struct colour {
 	float r, g, b;             /* 0..255 */
 };
@@ -59,8 +62,5 @@ void raster_triangle(struct raster *r, const struct corner *a, const struct corn
 
 /* Averages into rgb [height][width][3] of the size given to raster_create. */
 void raster_finish(const struct raster *r, uint8_t *rgb);
-
-/* Unit vector towards the light. */
-struct vec raster_light(void);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { AROUND = 16, CAP_RINGS = 3 };
+enum { AROUND = 14, CAP_RINGS = 2 };
 
 static const double PI = 3.14159265358979323846;
 static const struct colour WHITE = { 236, 238, 240 }, GREY = { 92, 98, 106 }, DARK = { 46, 48, 54 };
@@ -15,7 +15,7 @@ static const struct colour BLOCK_PAINT[WORLD_BLOCKS] = {
 
 static struct colour lit(struct colour c, struct vec normal)
 {
-	double direct = fmax(vec_dot(normal, raster_light()), 0);
+	double direct = fmax(vec_dot(normal, RASTER_LIGHT), 0);
 	float k = (float)(0.46 + 0.12 * normal.z + 0.44 * direct);
 
 	return (struct colour){ fminf(c.r * k, 255), fminf(c.g * k, 255), fminf(c.b * k, 255) };

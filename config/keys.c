@@ -52,7 +52,7 @@ const struct key *key_find(struct key_scope scope, const char *name)
 {
 	for (uint32_t i = 0; i < scope.n; i++)
 		if (strcmp(scope.key[i].name, name) == 0)
-			return &scope.key[i];
+			return scope.key + i;
 	return NULL;
 }
 

@@ -263,7 +263,7 @@ void yaml_tree_free(struct yaml_tree *tree)
 
 void yaml_node_path(const struct yaml_node *node, const struct yaml_node *above, char *out, size_t bytes)
 {
-	const struct yaml_node *way[YAML_DEPTH_MAX + 1];
+	const struct yaml_node *way[YAML_DEPTH_MAX + 1] = { NULL };
 	uint32_t n = 0;
 	size_t used = 0;
 

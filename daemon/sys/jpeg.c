@@ -36,13 +36,28 @@ void jpeg_codec_destroy(struct jpeg_codec *c)
 	free(c);
 }
 
+/* After an error inside a header, TurboJPEG 2.1 leaves its decompressor in the middle of it and refuses every later picture
+ * ("improper call in state 201"); a fresh one is the only way out. Returns -EBADMSG with the reason in e. */
+static int refuse(struct jpeg_codec *c, struct errbuf *e, const char *what)
+{
+	int rc = fail(e, -EBADMSG, "jpeg: %s: %s", what, tjGetErrorStr2(c->reader));
+	tjhandle fresh = tjInitDecompress();
+
+	if (fresh) {
+		tjDestroy(c->reader);
+		c->reader = fresh;
+	}
+	return rc;
+}
+
 int jpeg_read_size(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32_t *width, uint32_t *height, struct errbuf *e)
 {
 	int w = 0, h = 0, subsampling, colours;
 
-	/* The length check keeps TurboJPEG's `unsigned long` and empty input out of the picture. */
-	if (n < 4 || tjDecompressHeader3(c->reader, bytes, n, &w, &h, &subsampling, &colours) != 0)
-		return fail(e, -EBADMSG, "jpeg: no JPEG in these %zu bytes: %s", n, n < 4 ? "too short" : tjGetErrorStr2(c->reader));
+	if (n < 4)
+		return fail(e, -EBADMSG, "jpeg: no JPEG: %zu bytes are too short", n);
+	if (tjDecompressHeader3(c->reader, bytes, n, &w, &h, &subsampling, &colours) != 0)
+		return refuse(c, e, "no JPEG");
 	if (w < 1 || h < 1 || w > JPEG_SIDE_MAX || h > JPEG_SIDE_MAX)
 		return fail(e, -EBADMSG, "jpeg: %d x %d pixels, want 1 to %d on each side", w, h, JPEG_SIDE_MAX);
 	*width = (uint32_t)w;
@@ -64,7 +79,7 @@ int jpeg_decode_rgb(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32
 		return fail(e, -EBADMSG, "jpeg: %u x %u pixels, there is room for %zu bytes", width, height, capacity);
 	/* Truncated data is only a warning to libjpeg, which then invents grey; a robot must not act on that. */
 	if (tjDecompress2(c->reader, bytes, n, rgb, (int)width, 0, (int)height, TJPF_RGB, TJFLAG_FASTDCT | TJFLAG_STOPONWARNING) != 0)
-		return fail(e, -EBADMSG, "jpeg: damaged picture of %u x %u pixels: %s", width, height, tjGetErrorStr2(c->reader));
+		return refuse(c, e, "damaged or truncated picture");
 	return 0;
 }
 

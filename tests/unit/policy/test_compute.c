@@ -625,20 +625,6 @@ static void unknown_backend_lists_those_there_are(void **state)
 	assert_non_null(strstr(e.text, "cpu"));
 }
 
-static void too_large_is_no_memory(void **state)
-{
-	struct compute_options options = { .max_rows = UINT32_MAX, .max_inner = UINT32_MAX, .max_segment = UINT32_MAX,
-		.max_outer = UINT32_MAX };
-	struct compute *c = NULL;
-	struct errbuf e;
-
-	(void)state;
-	ops = compute_backend_find("cpu", &e);
-	assert_true(ops->create(&c, &options, &e) < 0);
-	assert_null(c);
-	assert_non_null(strstr(e.text, "memory"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -656,7 +642,6 @@ int main(void)
 		cmocka_unit_test(rounding_to_bfloat16),
 		cmocka_unit_test(embed_and_copy_pick_rows),
 		cmocka_unit_test(unknown_backend_lists_those_there_are),
-		cmocka_unit_test(too_large_is_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,6 @@ struct ctl {
 	struct ctl_door daemon;
 	uint32_t n_arms;
 	struct ctl_door arm[CONFIG_ROBOTS_MAX];
-	bool realtime_clock;          /* the bench's `clock` */
 	bool json, watch, yes;
 	const char *key, *server_key; /* files of CURVE keys; NULL: none */
 	bool lost;                    /* the configuration could not be read, so the addresses are guesses */
@@ -60,8 +59,8 @@ MUST_CHECK int ctl_ask(const struct ctl *ctl, const struct ctl_door *door, struc
 		struct ctl_answer *a, struct errbuf *e);
 
 /* Asks dreamvlad and reports failures and refusals (as text or JSON): CTL_OK with the reply in *a, or CTL_FAILED.
- * `printed`: in JSON mode the reply goes out as it came. */
-int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, bool printed, struct ctl_answer *a);
+ * In JSON mode the reply goes out as it came, whatever it is. */
+int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, struct ctl_answer *a);
 
 /* A failure of our own, in words on standard error, or as {"ok": false, "error": ...}. Returns CTL_FAILED. */
 PRINTF_LIKE(2, 3) int ctl_fail(const struct ctl *ctl, const char *format, ...);

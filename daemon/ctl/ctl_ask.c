@@ -48,13 +48,13 @@ static int print_reply(const struct ctl *ctl, const struct ctl_answer *a)
 	return ctl_json_print(ctl, object);
 }
 
-int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, bool printed, struct ctl_answer *a)
+int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, struct ctl_answer *a)
 {
 	struct errbuf e = { "" };
 
 	if (ctl_ask(ctl, &ctl->daemon, request, CTL_TIMEOUT_MS, a, &e) < 0)
 		return ctl_fail(ctl, "%s", e.text);
-	if (ctl->json && (printed || !a->reply.ok)) {
+	if (ctl->json) {
 		int code = print_reply(ctl, a);
 
 		return a->reply.ok ? code : CTL_FAILED;

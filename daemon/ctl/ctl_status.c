@@ -73,7 +73,7 @@ static int show(const struct ctl *ctl)
 	int code;
 
 	request_begin(&request, bytes, sizeof bytes, "status");
-	code = ctl_ask_daemon(ctl, &request, true, &a);
+	code = ctl_ask_daemon(ctl, &request, &a);
 	if (code != CTL_OK || ctl->json)
 		return code;
 	if (message_status_decode_reply(&s, a.bytes, a.n, &e) < 0)

@@ -99,7 +99,6 @@ static int take_config(struct ctl *ctl, const char *path)
 		return rc;
 	}
 	set_daemon(ctl, c.sockets_control);
-	ctl->realtime_clock = c.clock == 1;
 	for (uint32_t i = 0; i < c.n_robots; i++)
 		add_arm(ctl, &c.robot[i]);
 	return 0;

@@ -38,11 +38,13 @@ STATUS = {
 class Door:
     """A control socket that answers with what `answer(request)` returns: a dict, raw bytes, or None for silence."""
 
-    def __init__(self, answer, parts=1):
+    def __init__(self, answer, parts=1, secret=None):
         self.answer, self.parts, self.requests = answer, parts, []
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.ROUTER)
         self.socket.linger = 0
+        if secret:
+            self.socket.curve_server, self.socket.curve_secretkey = True, secret
         self.address = "tcp://127.0.0.1:%d" % self.socket.bind_to_random_port("tcp://127.0.0.1")
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.serve)
@@ -336,6 +338,31 @@ class Stop(WithDoor):
         self.assertIn("tcp://127.0.0.1:7421", done.stdout)
         self.assertEqual(other.returncode, 1)
         self.assertEqual(other.stdout, "")
+
+
+@unittest.skipUnless(zmq.has("curve"), "this libzmq has no CURVE")
+class Keys(WithDoor):
+    def key_file(self, key):
+        file = tempfile.NamedTemporaryFile("wb", prefix="dreamvla_key_", delete=False)  # made with mode 600
+        self.addCleanup(os.unlink, file.name)
+        file.write(key + b"\n")
+        file.close()
+        return file.name
+
+    def test_keys(self):
+        server, server_secret = zmq.curve_keypair()
+        secret = zmq.curve_keypair()[1]
+        door = self.door(lambda _: {"ok": True}, secret=server_secret)
+        keys = ["--key", self.key_file(secret), "--server-key", self.key_file(server)]
+        done = ctl("--address", door.address, *keys, "reset")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(door.requests, [{"cmd": "reset"}])
+        self.assertEqual(ctl("--address", door.address, "reset").returncode, 1)
+        other = ["--key", self.key_file(secret), "--server-key", self.key_file(zmq.curve_keypair()[0])]
+        done = ctl("--address", door.address, *other, "reset")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is this key in its sockets.curve_clients?", done.stderr)
+        self.assertEqual(len(door.requests), 1)
 
 
 class Usage(unittest.TestCase):

@@ -1,0 +1,80 @@
+/* control_tick.h - one control period: everything between the newest inputs and the targets that leave for the arms.
+ *
+ * The tick is told its nominal time and reads no clock; it takes its inputs from the links once, at its beginning, and hands its
+ * results over at its end. It never allocates, locks, formats text or makes a system call: the caller wakes io through
+ * links->target_eventfd after each tick. Times far apart mean skipped periods: motion goes on as if they had not been, but only
+ * the newest targets are handed over. */
+#ifndef DREAMVLA_DAEMON_CONTROL_TICK_H
+#define DREAMVLA_DAEMON_CONTROL_TICK_H
+
+#include "daemon/flow.h"
+#include "daemon/links.h"
+#include "daemon/stage/arbiter.h"
+#include "daemon/stage/chunk_buffer.h"
+#include "daemon/stage/mode.h"
+#include "daemon/stage/reason.h"
+#include "daemon/stage/safety.h"
+#include "daemon/stage/trajectory.h"
+
+/* What control remembers of one arm. */
+struct control_arm {
+	bool driven;             /* targets have been made for it since the last reset: losing it is a fault */
+	uint64_t driven_from;    /* `from` of the driver then */
+	int64_t unseeded_ns;     /* when its targets ceased */
+	int64_t seeded_ns;
+	uint64_t refused_seq;    /* newest refusal known */
+	uint32_t refusals;       /* in a row, less than refusal_forget_ns apart */
+	int64_t refused_ns;
+};
+
+struct control {
+	struct control_setup setup;
+	struct links *links;
+	int64_t now_ns, last_ns; /* of this tick and the one before */
+	/* inputs of this tick */
+	struct inputs inputs;
+	bool has_inputs;
+	struct policy_status policy;
+	const struct action_chunk *chunk; /* newest one, in its mailbox slot; NULL: none yet */
+	bool chunk_new;          /* not judged yet */
+	/* mode */
+	enum mode mode;
+	enum reason reason;
+	uint32_t reason_subject;
+	double reason_value, reason_limit;
+	struct reasons standing; /* everything that stands in the way now */
+	struct reasons latched;  /* faults that happened once and stay until a reset */
+	bool shutdown;
+	uint32_t epoch, instruction_id;
+	int64_t instruction_ns;  /* when control saw it change */
+	int64_t after_ns;        /* observations before this are of no use */
+	int64_t idle_since_ns;   /* since when AUTO has had nothing to run */
+	int64_t hindered_since_ns; /* since when the arms cannot follow; 0: they can */
+	/* motion */
+	double speed, speed_wish;
+	bool was_standing;
+	struct control_arm arm[ARMS_MAX];
+	struct safety safety[ARMS_MAX], shadow[ARMS_MAX];
+	struct past past;
+	struct trajectory trajectory;
+	struct arbiter arbiter;
+	double hindrance;        /* 0: arms follow, 1: path time must stand */
+	struct driver_target target[ARMS_MAX], shadow_target[ARMS_MAX];
+	bool chunk_first;        /* no target has left of the running chunk yet */
+	int64_t chunk_received_ns, chunk_handed_over_ns;
+	uint32_t clamped[ARMS_MAX]; /* mask of the tick before, for edges */
+	struct control_report report; /* counters live here, the rest is filled each tick */
+};
+
+/* NULL if this set-up can be run, else what is wrong with it, as a sentence. Thread: start-up. Allocates: no. Blocks: no. */
+const char *control_setup_problem(const struct control_setup *setup);
+
+/* Copies the set-up. struct control is large (some hundred kB): give it static or heap memory, locked and pre-faulted.
+ * Thread: start-up. Allocates: no. Blocks: no. */
+void control_init(struct control *c, const struct control_setup *setup, struct links *links);
+
+/* One period. now_ns: the tick's nominal time on the grid of periods, larger than at the last call.
+ * Thread: control. Allocates: no. Blocks: no. */
+void control_tick(struct control *c, int64_t now_ns);
+
+#endif

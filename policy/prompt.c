@@ -149,35 +149,6 @@ static int find_specials(struct prompt *p, const struct manifest_decoder *d, str
 	return rc;
 }
 
-int prompt_create(struct prompt **out, const struct prompt_options *options, struct errbuf *e)
-{
-	const char *system_line = options->system_line ? options->system_line : SYSTEM_LINE;
-	const char *question = options->question ? options->question : QUESTION;
-	struct prompt *p;
-	int rc;
-
-	if (strlen(system_line) > TEMPLATE_BYTES_MAX)
-		return fail(e, -EINVAL, "prompt: the system line has %zu bytes, at most %d are allowed", strlen(system_line),
-				TEMPLATE_BYTES_MAX);
-	p = calloc(1, sizeof *p);
-	if (!p)
-		return fail(e, -ENOMEM, "prompt: out of memory");
-	p->tokenizer = options->tokenizer;
-	p->lowercase = options->lowercase_instruction;
-	if ((rc = split_question(p, question, e)) < 0 || (rc = find_specials(p, &options->manifest->decoder, e)) < 0 ||
-			(rc = encode_prefix(p, system_line, e)) < 0 || (rc = encode_ends(p, e)) < 0) {
-		prompt_destroy(p);
-		return rc;
-	}
-	*out = p;
-	return 0;
-}
-
-void prompt_destroy(struct prompt *p)
-{
-	free(p);
-}
-
 /* U+0130 is the one character whose lower case is two (Unicode, SpecialCasing.txt): i and a combining dot. */
 static size_t write_lower(utf8proc_int32_t character, utf8proc_uint8_t *out)
 {
@@ -221,6 +192,48 @@ static void compose(struct prompt *p, const char *instruction)
 		n += n_instruction;
 	}
 	memcpy(p->text + n, p->after, strlen(p->after) + 1);
+}
+
+/* A question that cannot be encoded must not wait for the first instruction to show. */
+static int check_question(struct prompt *p, struct errbuf *e)
+{
+	struct errbuf why = { "" };
+	uint32_t n;
+
+	compose(p, "");
+	if (tokenizer_encode(p->tokenizer, p->text, strlen(p->text), false, p->scratch, p->n_question_max, &n, &why) < 0)
+		return fail(e, -EINVAL, "prompt: the question: %s", why.text);
+	return 0;
+}
+
+int prompt_create(struct prompt **out, const struct prompt_options *options, struct errbuf *e)
+{
+	const char *system_line = options->system_line ? options->system_line : SYSTEM_LINE;
+	const char *question = options->question ? options->question : QUESTION;
+	struct prompt *p;
+	int rc;
+
+	if (strlen(system_line) > TEMPLATE_BYTES_MAX)
+		return fail(e, -EINVAL, "prompt: the system line has %zu bytes, at most %d are allowed", strlen(system_line),
+				TEMPLATE_BYTES_MAX);
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return fail(e, -ENOMEM, "prompt: out of memory");
+	p->tokenizer = options->tokenizer;
+	p->lowercase = options->lowercase_instruction;
+	if ((rc = split_question(p, question, e)) < 0 || (rc = find_specials(p, &options->manifest->decoder, e)) < 0 ||
+			(rc = encode_prefix(p, system_line, e)) < 0 || (rc = encode_ends(p, e)) < 0 ||
+			(rc = check_question(p, e)) < 0) {
+		prompt_destroy(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void prompt_destroy(struct prompt *p)
+{
+	free(p);
 }
 
 int prompt_set_instruction(struct prompt *p, const char *text, struct errbuf *e)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "daemon/control_tick.h"
 #include "daemon/setup.h"
 #include "daemon/sys/eventfd.h"
 #include "daemon/sys/log.h"
@@ -108,9 +109,12 @@ static int probe_realtime(struct runtime *r, struct errbuf *e)
 int runtime_init(struct runtime *r, struct errbuf *e)
 {
 	int rc = setup_control(&r->setup, &r->config, e);
+	const char *problem = rc == 0 ? control_setup_problem(&r->setup) : NULL;
 
 	if (rc < 0)
 		return rc;
+	if (problem)
+		return fail(e, -EINVAL, "%s", problem);
 	r->cpu = r->config.control_cpu >= 0 ? r->config.control_cpu : rt_last_cpu();
 	r->stats = calloc(1, sizeof *r->stats);
 	if (!r->stats)

@@ -1,0 +1,100 @@
+"""test_daemon_service.py - what the service manager hears: ready once, alive while control ticks, stopping; and how signals end it."""
+import os
+import signal
+import socket
+import tempfile
+import time
+import unittest
+
+import peers
+
+
+class Service(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        self.manager.bind(f"{self.folder}/notify")
+        self.manager.settimeout(0.05)
+        self.heard = []
+
+    def start(self, **environment):
+        daemon = peers.Daemon(self.folder, environment={"NOTIFY_SOCKET": f"{self.folder}/notify", **environment})
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def listen(self):
+        try:
+            self.heard.append(self.manager.recv(4096).decode())
+        except TimeoutError:
+            pass
+        return self.heard
+
+    def count(self, word):
+        return sum(word in message.split("\n") for message in self.heard)
+
+    def hears(self, word, times=1):
+        return lambda: self.listen() and self.count(word) >= times
+
+    def test_life_of_a_service(self):
+        daemon = self.start(WATCHDOG_USEC="200000")
+        peers.until("READY=1", self.hears("READY=1"))
+        self.assertIn("EXTEND_TIMEOUT_USEC=60000000", self.heard[0])
+        self.assertEqual(self.count("WATCHDOG=1"), 0)
+        peers.until("some WATCHDOG=1", self.hears("WATCHDOG=1", 5))
+        daemon.process.send_signal(signal.SIGTERM)
+        peers.until("STOPPING=1", self.hears("STOPPING=1"))
+        self.assert_ends_well(daemon)
+        self.assertEqual(self.count("READY=1"), 1)
+
+    def assert_ends_well(self, daemon):
+        """Goes on listening: a full socket would hold up the sender."""
+        peers.until("the end", lambda: (self.listen(), daemon.process.poll() is not None)[1])
+        self.assertEqual(daemon.process.returncode, 0, daemon.text())
+
+    def test_no_watchdog_unless_asked_for(self):
+        daemon = self.start()
+        peers.until("READY=1", self.hears("READY=1"))
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            self.listen()
+        self.assertEqual(self.count("WATCHDOG=1"), 0)
+        self.assertEqual(daemon.terminate(), 0)
+
+    def test_watchdog_starves_when_control_hangs(self):
+        daemon = self.start(WATCHDOG_USEC="200000")
+        peers.until("some WATCHDOG=1", self.hears("WATCHDOG=1", 2))
+        os.kill(daemon.process.pid, signal.SIGSTOP)  # every thread, control's among them
+        time.sleep(0.5)
+        while self.drain():
+            pass
+        alive = self.count("WATCHDOG=1")
+        time.sleep(0.5)
+        self.drain()
+        self.assertEqual(self.count("WATCHDOG=1"), alive)
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        peers.until("WATCHDOG=1 again", self.hears("WATCHDOG=1", alive + 1))
+        daemon.process.send_signal(signal.SIGTERM)
+        self.assert_ends_well(daemon)
+
+    def drain(self):
+        before = len(self.heard)
+        self.listen()
+        return len(self.heard) > before
+
+    def test_interrupt_ends_it_too(self):
+        daemon = self.start()
+        daemon.wait_ready()
+        daemon.process.send_signal(signal.SIGINT)
+        self.assertEqual(daemon.wait_end(), 0, daemon.text())
+
+    def test_signal_while_loading(self):
+        daemon = self.start()
+        peers.until("loading to be announced", lambda: any("loading" in m for m in self.listen()))
+        self.assertEqual(daemon.terminate(), 0, daemon.text())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,134 @@
+"""test_daemon_start.py - dreamvlad starts, or says what is wrong and what to do about it: arguments, ports, rights, checkpoints."""
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import peers
+
+
+class Start(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def start(self, *arguments, **settings):
+        daemon = peers.Daemon(self.folder, arguments, **settings)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def assert_ends(self, daemon, code, *words):
+        self.assertEqual(daemon.wait_end(), code, daemon.text())
+        for word in words:
+            self.assertIn(word, daemon.text())
+
+    def run_program(self, *arguments):
+        return subprocess.run([peers.BUILD / "dreamvlad", *arguments], capture_output=True, text=True, timeout=peers.PATIENCE_S)
+
+    # arguments
+
+    def test_help_and_version(self):
+        self.assertIn("exit codes", self.run_program("--help").stdout)
+        self.assertIn("dreamvlad", self.run_program("--version").stdout)
+
+    def test_wrong_arguments(self):
+        for arguments in ((), ("--confg", "x"), ("--config",), ("--config", "x", "more")):
+            done = self.run_program(*arguments)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("usage: dreamvlad", done.stderr)
+
+    def test_missing_configuration(self):
+        done = self.run_program("--config", f"{self.folder}/none.yaml")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("none.yaml", done.stderr)
+
+    def test_printed_configuration_is_read_back(self):
+        self.assert_ends(self.start("--print-config"), 0, "policy:", "control")
+        printed = pathlib.Path(self.folder) / "printed.yaml"
+        printed.write_text(self.run_program("--config", f"{self.folder}/config.yaml", "--print-config").stdout)
+        again = self.run_program("--config", printed, "--print-config")
+        self.assertEqual(again.returncode, 0, again.stderr)
+
+    # --check
+
+    def test_check_loads_and_ends(self):
+        daemon = self.start("--check")
+        self.assert_ends(daemon, 0, "fit together")
+        self.assertEqual([], [name for name in os.listdir(self.folder) if name not in ("config.yaml", "log")])  # no socket
+
+    def test_missing_checkpoint(self):
+        self.assert_ends(self.start("--check", model=f"{self.folder}/nowhere"), 1, f"{self.folder}/nowhere")
+
+    def test_truncated_checkpoint(self):
+        model = pathlib.Path(self.folder) / "model"
+        shutil.copytree(peers.CHECKPOINT, model)
+        weights = model / "model.safetensors"
+        weights.chmod(0o644)
+        os.truncate(weights, weights.stat().st_size // 2)
+        self.assert_ends(self.start(model=model), 1, str(weights))
+
+    def test_actions_that_the_checkpoint_does_not_have(self):
+        # 7 joints and a gripper are 8 actions, the statistics have 7
+        daemon = self.start("--check", action_space="joint_delta", action_scale="[]")
+        self.assert_ends(daemon, 1, "8 actions", "have 7", "policy.action_space")
+
+    def test_unknown_robot_model(self):
+        extra = "  - name: other\n    model: pandora\n    action_first: 7\n"
+        self.assert_ends(self.start("--check", extra=extra), 1, "pandora", "panda")
+
+    # sockets
+
+    def test_port_in_use(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+            self.assert_ends(self.start(status=address), 1, "sockets", address)
+
+    # rights
+
+    def without_rights(self):
+        """A command that takes away what real-time threads and locked memory need, or a reason to skip."""
+        if os.geteuid() != 0:
+            return ["prlimit", "--rtprio=0", "--memlock=0", "--"]
+        if not shutil.which("setpriv"):
+            self.skipTest("root without setpriv cannot give its rights away")
+        os.chmod(self.folder, 0o777)
+        return ["prlimit", "--rtprio=0", "--memlock=0", "--", "setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+    def test_real_time_required_but_not_permitted(self):
+        daemon = self.start(command=self.without_rights(), realtime="required")
+        self.assert_ends(daemon, 1, "SCHED_FIFO priority 80", "LimitRTPRIO=80", "control.realtime: off")
+
+    def test_real_time_preferred_but_not_permitted_nor_locked_memory(self):
+        daemon = self.start(command=self.without_rights(), realtime="prefer")
+        daemon.wait_ready()
+        self.assertIn("LimitRTPRIO=80", daemon.text())
+        self.assertIn("not real-time", daemon.text())
+        self.assertEqual(daemon.terminate(), 0, daemon.text())
+
+    def test_real_time_threads_are_real_time(self):
+        daemon = self.start(realtime="prefer")
+        daemon.wait_ready()
+        if "LimitRTPRIO" in daemon.text():
+            self.skipTest("no permission for SCHED_FIFO here")
+        scheduling = {}
+        for task in pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir():
+            fields = (task / "stat").read_text().rpartition(")")[2].split()
+            name = (task / "comm").read_text().strip()
+            scheduling[name] = (int(fields[38]), int(fields[37]), os.sched_getaffinity(int(task.name)))
+        last = max(os.sched_getaffinity(0))
+        self.assertEqual(scheduling["control"], (os.SCHED_FIFO, 80, {last}))
+        self.assertEqual(scheduling["io"], (os.SCHED_FIFO, 79, {last}))
+        self.assertEqual(scheduling["ZMQbg/IO/0"], (os.SCHED_FIFO, 79, {last}))
+        self.assertEqual(scheduling["policy"][0], os.SCHED_OTHER)
+        if len(os.sched_getaffinity(0)) > 1:
+            self.assertNotIn(last, scheduling["policy"][2])
+
+
+if __name__ == "__main__":
+    unittest.main()

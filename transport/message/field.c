@@ -113,6 +113,15 @@ static bool set_choice(const struct field *f, const struct wire_value *v, void *
 	return false;
 }
 
+/* Puts "element i: " in front of what went wrong. */
+static int element_error(int rc, uint32_t i, struct errbuf *e)
+{
+	char element[32];
+	int n = snprintf(element, sizeof element, "element %u", i);
+
+	return wire_error_at(rc, (struct wire_text){ element, (uint32_t)n }, e);
+}
+
 static int take_reals(struct wire_reader *r, const struct field *f, uint32_t count, uint8_t *base, struct errbuf *e)
 {
 	double *to = (double *)(void *)(base + f->at);
@@ -122,10 +131,10 @@ static int take_reals(struct wire_reader *r, const struct field *f, uint32_t cou
 		char found[64];
 		int rc = wire_take(r, &v, e);
 
+		if (rc == 0 && !wire_as_real(&v, &to[i]))
+			rc = fail(e, -EBADMSG, "found %s, want a finite number", wire_describe(&v, found, sizeof found));
 		if (rc < 0)
-			return rc;
-		if (!wire_as_real(&v, &to[i]))
-			return fail(e, -EBADMSG, "element %u: found %s, want a finite number", i, wire_describe(&v, found, sizeof found));
+			return element_error(rc, i, e);
 	}
 	if (f->count_at)
 		memcpy(base + f->count_at, &count, sizeof count);
@@ -142,10 +151,10 @@ static int take_texts(struct wire_reader *r, const struct field *f, uint32_t cou
 		char found[64];
 		int rc = wire_take(r, &v, e);
 
+		if (rc == 0 && v.kind != WIRE_TEXT)
+			rc = fail(e, -EBADMSG, "found %s, want a text", wire_describe(&v, found, sizeof found));
 		if (rc < 0)
-			return rc;
-		if (v.kind != WIRE_TEXT)
-			return fail(e, -EBADMSG, "element %u: found %s, want a text", i, wire_describe(&v, found, sizeof found));
+			return element_error(rc, i, e);
 		if (i < kept)
 			wire_text_copy(v.text, (char *)base + f->at + i * f->stride, f->stride);
 	}

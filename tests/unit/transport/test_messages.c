@@ -452,7 +452,7 @@ static const struct refusal refusals[] = {
 	{ "state", "q", "\x90", 1, "q: found an array of 0, want an array of 1..7 numbers" },
 	{ "state", "q", "\x98\0\0\0\0\0\0\0\0", 9, "q: found an array of 8, want an array of 1..7 numbers" },
 	{ "state", "dq", "\x96\0\0\0\0\0\0", 7, "dq: found 6 numbers, want 7 as in q" },
-	{ "state", "q_d", "\x97\0\0\0\xca\x7f\xc0\0\0\0\0\0", 12, "q_d: found nan, want a finite number" },
+	{ "state", "q_d", "\x97\0\0\0\xca\x7f\xc0\0\0\0\0\0", 12, "q_d: element 3: found nan, want a finite number" },
 	{ "state", "ee_pos", "\x92\0\0", 3, "ee_pos: found an array of 2, want an array of 3 numbers" },
 	{ "state", "ee_quat", "\x94\0\0\0\0", 5, "ee_quat: found a norm of 0" },
 	{ "state", "ee_quat", "\x94\x02\0\0\0", 5, "ee_quat: found a norm of 2" },

@@ -59,7 +59,7 @@ int tensor_check_shape(const struct tensor *t, const char *path, uint32_t rank, 
 	char expected[SHAPE_TEXT_BYTES], found[SHAPE_TEXT_BYTES];
 
 	assert(rank <= TENSOR_RANK_MAX);
-	if (t->rank == rank && memcmp(t->shape, shape, rank * sizeof shape[0]) == 0)
+	if (t->rank == rank && (rank == 0 || memcmp(t->shape, shape, rank * sizeof shape[0]) == 0))
 		return 0;
 	format_shape(expected, rank, shape);
 	format_shape(found, t->rank, t->shape);

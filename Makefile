@@ -34,6 +34,11 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN)) -pthread
 
+# Inner loops that only -O3 turns into vector instructions.
+CFLAGS_policy_image_resize := -O3
+CFLAGS_policy_compute_cpu_linear := -O3
+CFLAGS_policy_compute_cpu_attention := -O3
+
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
 AREAS := daemon transport policy robots config stage model sys
 SOURCES_sys := $(wildcard daemon/sys/*.c)

@@ -36,7 +36,7 @@ struct image_prep {
 	struct arena arena;
 	uint8_t *rotated, *jpeg, *round_trip, *resized, *cropped, *middle, *smart; /* [..._pixels][3] */
 	size_t jpeg_bytes;
-	float *row;                         /* [3 * max_width] */
+	float *row;                         /* [3 * max_width + 1] */
 };
 
 int image_smart_size(uint32_t height, uint32_t width, uint32_t factor, uint64_t min_pixels, uint64_t max_pixels,
@@ -167,7 +167,7 @@ static void lay_out(struct image_prep *p)
 	p->jpeg = b->round_trip ? arena_take(a, p->jpeg_bytes, 1) : NULL;
 	p->round_trip = b->round_trip ? arena_take(a, b->camera_pixels, CHANNELS) : NULL;
 	p->resized = b->resize ? arena_take(a, b->resized_pixels, CHANNELS) : NULL;
-	p->row = b->resize ? arena_take(a, p->max_width, CHANNELS * sizeof *p->row) : NULL;
+	p->row = b->resize ? arena_take(a, (size_t)p->max_width * CHANNELS + 1, sizeof *p->row) : NULL;
 	p->cropped = b->crop ? arena_take(a, b->resized_pixels, CHANNELS) : NULL;
 	p->middle = arena_take(a, b->middle_pixels, CHANNELS);
 	p->smart = arena_take(a, b->smart_pixels, CHANNELS);

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { LANCZOS_RADIUS = 3, BICUBIC_RADIUS = 2, FIXED_BITS = 22, CHANNELS = 3 };
+enum { LANCZOS_RADIUS = 3, BICUBIC_RADIUS = 2, FIXED_BITS = 22, CHANNELS = 3, LANES = 4 };
 
 /* Per output at most 2 * radius * max(source / target, 1) + 2 inputs; radius 3 is the widest. */
 void image_taps_lay_out(struct image_taps *t, struct arena *a, uint32_t source_max, uint32_t target_max)
@@ -153,16 +153,13 @@ void image_resize_lanczos3(const uint8_t *in, const struct image_taps *rows, con
 		for (uint32_t x = 0; x < columns->target; x++) {
 			const float *weight = columns->weight.real + (size_t)x * columns->width;
 			const float *from = scratch + (size_t)columns->first[x] * CHANNELS;
-			float red = 0.0f, green = 0.0f, blue = 0.0f;
+			float sum[LANES] = { 0.0f };
 
-			for (uint32_t t = 0; t < columns->count[x]; t++, from += CHANNELS) {
-				red += weight[t] * from[0];
-				green += weight[t] * from[1];
-				blue += weight[t] * from[2];
-			}
-			*out++ = to_level(red);
-			*out++ = to_level(green);
-			*out++ = to_level(blue);
+			for (uint32_t t = 0; t < columns->count[x]; t++, from += CHANNELS)
+				for (uint32_t c = 0; c < LANES; c++) /* one more than needed: a whole vector */
+					sum[c] += weight[t] * from[c];
+			for (uint32_t c = 0; c < CHANNELS; c++)
+				*out++ = to_level(sum[c]);
 		}
 	}
 }

@@ -45,7 +45,7 @@ void image_taps_bicubic(struct image_taps *t, uint32_t source, uint32_t target);
 void image_crop_axis_prepare(struct image_crop_axis *c, uint32_t size, double area);
 
 /* in [rows->source][columns->source] -> out [rows->target][columns->target], rounded half to even and clipped.
- * scratch [3 * columns->source]. Thread: policy. Allocates: no. */
+ * scratch [3 * columns->source + 1]. Thread: policy. Allocates: no. */
 void image_resize_lanczos3(const uint8_t *in, const struct image_taps *rows, const struct image_taps *columns, float *scratch,
 		uint8_t *out);
 

@@ -16,7 +16,7 @@ enum { TILE_ROWS = 512, TILE_ROWS_MIN = 16, TILE_FLOATS = 1 << 20, ATTENTION_ROW
 struct compute {
 	struct compute_options options;
 	bool round;                 /* POLICY_BF16 */
-	bool threads_set;
+	int threads;                /* for large products; 0: not known yet */
 	int error;                  /* first failure of the matrix library, -errno */
 	struct arena scratch;       /* the five below */
 	float *weight;              /* [tile][K] */

@@ -9,6 +9,9 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
 
+/* Multiplications from which more threads pay: below (about 3 ms) they mostly wait for each other, on a busy machine for long. */
+static const uint64_t PARALLEL_PRODUCT = UINT64_C(1) << 26;
+
 static void widen_bf16(const uint16_t *from, size_t n, float *out)
 {
 	for (size_t i = 0; i < n; i++)
@@ -53,9 +56,9 @@ void cpu_product(struct compute *c, bool transposed, uint32_t m, uint32_t n, uin
 		const float *b, uint32_t ldb, float *out, uint32_t ldc)
 {
 	/* The number of threads belongs to the calling thread, which is not the one that created the policy. */
-	if (!c->threads_set && c->options.threads)
-		omp_set_num_threads((int)c->options.threads);
-	c->threads_set = true;
+	if (!c->threads)
+		c->threads = c->options.threads ? (int)c->options.threads : omp_get_max_threads();
+	omp_set_num_threads((uint64_t)m * n * k < PARALLEL_PRODUCT ? 1 : c->threads);
 	dnnl_status_t status = dnnl_sgemm('N', transposed ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, 0.0f, out, ldc);
 
 	if (status != dnnl_success && !c->error)

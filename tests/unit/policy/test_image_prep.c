@@ -19,7 +19,7 @@
 enum { SIDE_MAX = 64, PIXELS_MAX = SIDE_MAX * SIDE_MAX };
 
 static uint8_t in[PIXELS_MAX * 3], middle[PIXELS_MAX * 3], out[PIXELS_MAX * 3];
-static float row[SIDE_MAX * 3];
+static float row[SIDE_MAX * 3 + 1];
 static struct errbuf e;
 
 static void pattern(uint8_t *to, uint32_t height, uint32_t width)

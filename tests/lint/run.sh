@@ -15,9 +15,6 @@ CC=${CC:-cc}
 
 FUNCTION_LINES_MAX=80
 FILE_LINES_MAX=600
-# Files of the control thread: everything that runs inside a tick, and the loop around it.
-CONTROL_FILES='daemon/control_*.c daemon/stage/*.c daemon/sys/handover.h'
-
 product() {
 	find daemon policy transport config robots -name '*.[ch]' | sort
 }
@@ -26,19 +23,35 @@ everything() {
 	find . \( -path ./.git -o -path ./build -o -name __pycache__ \) -prune -o -type f -print | sort
 }
 
-# A stage may call other stages, mem* and libm: no clock, no I/O, no heap, no threads.
-check_purity() {
-	ls "$B"/daemon/stage/*.o >/dev/null 2>&1 || { echo "no objects in $B/daemon/stage: build first" && return; }
-	libm=$($CC -print-file-name=libm.so.6)
+# Prints "object needs symbol" for what the objects of the first argument use beyond themselves, the objects of the others,
+# mem* and libm: pure code has no clock, no I/O, no heap, no threads.
+impurities() {
+	# shellcheck disable=SC2086  # lists of files
+	[ -n "$1" ] && ls $1 >/dev/null 2>&1 || { echo "found no objects ($1) in $B: build first" && return; }
+	# shellcheck disable=SC2086
 	{
-		nm --defined-only -g "$B"/daemon/stage/*.o | awk 'NF == 3 { print $3 }'
-		nm -D --defined-only "$libm" | awk '{ sub(/@.*/, "", $3); print $3 }'
+		nm --defined-only -g $* | awk 'NF == 3 { print $3 }'
+		nm -D --defined-only "$($CC -print-file-name=libm.so.6)" | awk '{ sub(/@.*/, "", $3); print $3 }'
 		printf '%s\n' memcpy memmove memset memcmp _GLOBAL_OFFSET_TABLE_
 	} | sort -u >"$scratch/allowed"
-	for object in "$B"/daemon/stage/*.o; do
-		nm -u "$object" | awk '{ print $2 }' | sort -u | comm -23 - "$scratch/allowed" |
-			sed "s|^|$object needs |"
+	for object in $1; do
+		nm -u "$object" | awk '{ print $2 }' | sort -u | comm -23 - "$scratch/allowed" | sed "s|^|$object needs |"
 	done
+}
+
+check_purity() {
+	impurities "$B/daemon/stage/*.o"
+}
+
+# The control thread's ticks are as pure as its stages; the loop around them sleeps and wakes io, and nothing else.
+check_control_thread() {
+	impurities "$(ls "$B"/daemon/control_*.o 2>/dev/null | grep -v /control_thread.o | tr '\n' ' ')" "$B/daemon/stage/*.o"
+	loop=daemon/control_thread.c
+	lines=$(ctags --c-kinds=f --fields=+ne --output-format=u-ctags -f - $loop |
+		sed -n 's/^run\t.*line:\([0-9]*\).*end:\([0-9]*\).*/\1,\2/p')
+	[ -n "$lines" ] || { echo "$loop: found no function run(), the loop; name it in tests/lint/run.sh" && return; }
+	sed -n "${lines}p" $loop |
+		grep -E '\b([a-z]*alloc|free|v?(f|s|sn|as)?printf|log_[a-z]+|fail|pthread_[a-z_]+|(zmq|msgpack|endpoint|message)_[a-z_]+)[[:space:]]*\('
 }
 
 # Which headers of ours an area may include; longer paths first, the first that matches a file counts.
@@ -106,13 +119,6 @@ check_cppcheck() {
 # With it NaN passes the limits (gcc drops the comparisons that would catch it).
 check_fast_math() {
 	{ echo Makefile; product; } | xargs grep -nE -e '-O[f]ast|-f[f]ast-math|-ffinite-math[-]only'
-}
-
-check_control_thread() {
-	for file in $CONTROL_FILES; do
-		[ -e "$file" ] || { echo "$file: is gone; name the control thread's files in tests/lint/run.sh"; continue; }
-		grep -nHE '\b([a-z]*alloc|free|v?(f|s|sn|as)?printf|log_line|pthread_(mutex|rwlock|cond|spin)_[a-z]+|(zmq|msgpack|endpoint|message)_[a-z_]+)[[:space:]]*\(' "$file"
-	done
 }
 
 check_shell() {

@@ -13,8 +13,15 @@ fresh_tree() {
 	printf 'all:\n' >"$root/Makefile"
 	printf '#!/bin/sh\nexit 0\n' >"$root/.ci/run"
 	printf 'int twice(int x);\nint twice(int x)\n{\n\treturn 2 * x;\n}\n' | tee "$root/daemon/stage/good.c" >"$root/daemon/control_tick.c"
+	printf 'static void *run(void *x)\n{\n\treturn x;\n}\n' >"$root/daemon/control_thread.c"
 	: >"$root/daemon/sys/handover.h"
 	cc -c "$root/daemon/stage/good.c" -o "$root/build/daemon/stage/good.o"
+	cc -c "$root/daemon/control_tick.c" -o "$root/build/daemon/control_tick.o"
+}
+
+# speak OBJECT: compiles something that prints.
+speak() {
+	printf '#include <stdio.h>\nint say(void);\nint say(void)\n{\n\treturn puts("x");\n}\n' | cc -x c -c - -o "$1"
 }
 
 run() {
@@ -36,8 +43,7 @@ if ! run || ! grep -q '^9 passed, 0 failed$' "$root/out"; then
 	problems=$((problems + 1))
 fi
 
-printf '#include <stdio.h>\nint say(void);\nint say(void)\n{\n\treturn puts("x");\n}\n' >"$root/say.c"
-cc -c "$root/say.c" -o "$root/build/daemon/stage/say.o"
+speak "$root/build/daemon/stage/say.o"
 found purity 'say.o needs puts'
 printf '#include "daemon/sys/clock.h"\n' >>"$root/daemon/stage/good.c"
 found includes 'daemon/stage/good.c:.*may not include daemon/sys/clock.h'
@@ -45,8 +51,12 @@ printf '#include "policy/policy.h"\n' >"$root/robots/arm.c"
 found includes 'robots/ may not include policy/policy.h'
 printf '#include "transport/wire.h"\n' >"$root/policy/net.c"
 found includes 'policy/ may not include transport/wire.h'
-printf 'void *f(void);\nvoid *f(void)\n{\n\treturn malloc (4);\n}\n' >>"$root/daemon/control_tick.c"
-found control_thread 'control_tick.c:.*malloc'
+speak "$root/build/daemon/control_say.o"
+found control_thread 'control_say.o needs puts'
+sed -i 's/return x/return malloc (4)/' "$root/daemon/control_thread.c"
+found control_thread 'return malloc (4)'
+rm "$root/daemon/control_thread.c"
+found control_thread 'found no function run'
 { printf 'void f(void);\nvoid f(void)\n{\n'; yes '	;' | head -n 90; printf '}\n'; } >"$root/config/long.c"
 found function_length 'config/long.c:2: f has 9[0-9] lines'
 yes '/* */' | head -n 601 >"$root/config/long.h"

@@ -28,7 +28,8 @@ MUST_CHECK int json_take_number(const json_t *object, const char *path, const ch
 		double *out, struct errbuf *e);
 
 /* A member that is an object; NULL (and the error) when it is missing or something else. */
-MUST_CHECK int json_take_object(const json_t *object, const char *path, const char *key, const json_t **out, struct errbuf *e);
+MUST_CHECK int json_take_object(
+		const json_t *object, const char *path, const char *key, const json_t **out, struct errbuf *e);
 
 /* "absent", "null", "a string"...: for messages. */
 const char *json_kind(const json_t *value);

@@ -103,8 +103,9 @@ static int check_activations(const json_t *config, const char *path, struct errb
 		const json_t *found = json_object_get(object, activations[i].key);
 
 		if (found && (!json_is_string(found) || strcmp(json_string_value(found), activations[i].value) != 0))
-			return fail(e, -ENOTSUP, "%s: %s%s%s is %.32s, want \"%s\"", path, section ? section : "", section ? "." : "",
-					activations[i].key, json_is_string(found) ? json_string_value(found) : json_kind(found),
+			return fail(e, -ENOTSUP, "%s: %s%s%s is %.32s, want \"%s\"", path, section ? section : "",
+					section ? "." : "", activations[i].key,
+					json_is_string(found) ? json_string_value(found) : json_kind(found),
 					activations[i].value);
 	}
 	return 0;
@@ -119,7 +120,8 @@ static int check_attention(const json_t *config, const char *path, struct errbuf
 	if (json_is_false(json_object_get(config, "full_attn_mask")))
 		return fail(e, -ENOTSUP, "%s: full_attn_mask is false, want true: attention is bidirectional", path);
 	if (json_is_true(json_object_get(config, "tie_word_embeddings")))
-		return fail(e, -ENOTSUP, "%s: tie_word_embeddings is true, want false: lm_head is a tensor of its own", path);
+		return fail(e, -ENOTSUP, "%s: tie_word_embeddings is true, want false: lm_head is a tensor of its own",
+				path);
 	if (json_is_object(scaling) && !(type && (strcmp(type, "mrope") == 0 || strcmp(type, "default") == 0)))
 		return fail(e, -ENOTSUP, "%s: rope_scaling.type is %.32s, want mrope or no rope_scaling", path,
 				type ? type : "missing");
@@ -129,13 +131,15 @@ static int check_attention(const json_t *config, const char *path, struct errbuf
 static int check_heads(const char *path, struct manifest_decoder *d, struct errbuf *e)
 {
 	if (d->hidden % d->heads != 0)
-		return fail(e, -EINVAL, "%s: hidden_size %u is no multiple of num_attention_heads %u", path, d->hidden, d->heads);
+		return fail(e, -EINVAL, "%s: hidden_size %u is no multiple of num_attention_heads %u", path, d->hidden,
+				d->heads);
 	if (d->heads % d->kv_heads != 0)
-		return fail(e, -EINVAL, "%s: num_attention_heads %u is no multiple of num_key_value_heads %u", path, d->heads,
-				d->kv_heads);
+		return fail(e, -EINVAL, "%s: num_attention_heads %u is no multiple of num_key_value_heads %u", path,
+				d->heads, d->kv_heads);
 	d->head_size = d->hidden / d->heads;
 	if (d->head_size % 2 != 0)
-		return fail(e, -EINVAL, "%s: hidden_size / num_attention_heads = %u is odd; rotary embedding needs pairs", path,
+		return fail(e, -EINVAL,
+				"%s: hidden_size / num_attention_heads = %u is odd; rotary embedding needs pairs", path,
 				d->head_size);
 	return 0;
 }
@@ -167,7 +171,8 @@ static int read_vision_mlp(const json_t *object, const char *path, struct manife
 	mlp = ratio * v->width;
 	v->mlp = (uint32_t)mlp;
 	if (v->mlp == 0 || mlp != v->mlp)
-		return fail(e, -EINVAL, "%s: vision_config: embed_dim %u * mlp_ratio %g is no size", path, v->width, ratio);
+		return fail(e, -EINVAL, "%s: vision_config: embed_dim %u * mlp_ratio %g is no size", path, v->width,
+				ratio);
 	return 0;
 }
 
@@ -177,16 +182,21 @@ static int read_vision(const json_t *config, const char *path, struct manifest_v
 	int64_t channels = 3;
 	int rc = json_take_object(config, path, "vision_config", &object, e);
 
-	if (rc < 0 || (rc = take_sizes(object, path, vision_sizes, sizeof vision_sizes / sizeof vision_sizes[0], v, e)) < 0 ||
+	if (rc < 0 ||
+			(rc = take_sizes(object, path, vision_sizes, sizeof vision_sizes / sizeof vision_sizes[0], v,
+					 e)) < 0 ||
 			(rc = read_vision_mlp(object, path, v, e)) < 0)
 		return rc;
-	if (json_object_get(object, "in_chans") && (rc = json_take_integer(object, path, "in_chans", 3, 3, &channels, e)) < 0)
+	if (json_object_get(object, "in_chans") &&
+			(rc = json_take_integer(object, path, "in_chans", 3, 3, &channels, e)) < 0)
 		return rc;
 	v->channels = (uint32_t)channels;
 	v->head_size = v->width / v->heads;
 	if (v->width % v->heads != 0 || v->head_size % 4 != 0)
-		return fail(e, -EINVAL, "%s: vision_config: embed_dim %u / num_heads %u is no multiple of 4; rotary embedding in two "
-				"dimensions needs that", path, v->width, v->heads);
+		return fail(e, -EINVAL,
+				"%s: vision_config: embed_dim %u / num_heads %u is no multiple of 4; rotary embedding in two "
+				"dimensions needs that",
+				path, v->width, v->heads);
 	return 0;
 }
 
@@ -197,13 +207,15 @@ static int take_colour(const json_t *object, const char *path, const char *key, 
 	const json_t *array = json_object_get(object, key);
 
 	if (json_array_size(array) != 3)
-		return fail(e, -EINVAL, "%s: %s is %s of %zu, want 3 numbers", path, key, json_kind(array), json_array_size(array));
+		return fail(e, -EINVAL, "%s: %s is %s of %zu, want 3 numbers", path, key, json_kind(array),
+				json_array_size(array));
 	for (size_t i = 0; i < 3; i++) {
 		const json_t *value = json_array_get(array, i);
 		double found = json_number_value(value);
 
 		if (!json_is_number(value) || !(found >= low && found <= high))
-			return fail(e, -EINVAL, "%s: %s[%zu] is %s, %g; want %g..%g", path, key, i, json_kind(value), found, low, high);
+			return fail(e, -EINVAL, "%s: %s[%zu] is %s, %g; want %g..%g", path, key, i, json_kind(value),
+					found, low, high);
 		out[i] = found;
 	}
 	return 0;
@@ -223,7 +235,8 @@ static int read_picture(const json_t *object, const char *path, struct manifest_
 	p->min_pixels = (uint64_t)low;
 	p->max_pixels = (uint64_t)high;
 	if (low > high)
-		return fail(e, -EINVAL, "%s: min_pixels %lld is more than max_pixels %lld", path, (long long)low, (long long)high);
+		return fail(e, -EINVAL, "%s: min_pixels %lld is more than max_pixels %lld", path, (long long)low,
+				(long long)high);
 	return 0;
 }
 
@@ -235,8 +248,10 @@ static int check_cut(const struct manifest *m, const char *path, struct errbuf *
 
 	if (p->patch == v->patch && p->merge == v->merge && p->temporal == v->temporal)
 		return 0;
-	return fail(e, -EINVAL, "%s: patch_size %u, merge_size %u, temporal_patch_size %u contradict vision_config of " CONFIG_FILE
-			": %u, %u, %u", path, p->patch, p->merge, p->temporal, v->patch, v->merge, v->temporal);
+	return fail(e, -EINVAL,
+			"%s: patch_size %u, merge_size %u, temporal_patch_size %u contradict vision_config of " CONFIG_FILE
+			": %u, %u, %u",
+			path, p->patch, p->merge, p->temporal, v->patch, v->merge, v->temporal);
 }
 
 int manifest_read(struct manifest *out, const char *directory, struct errbuf *e)

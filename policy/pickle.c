@@ -30,8 +30,8 @@ static bool is_head(const char *name, const char *kind)
 {
 	size_t n_kind = strlen(kind), n_name = strlen(name), n_suffix = strlen(NAME_SUFFIX);
 
-	return n_name >= n_kind + 2 + n_suffix && strncmp(name, kind, n_kind) == 0 && strncmp(name + n_kind, "--", 2) == 0 &&
-			strcmp(name + n_name - n_suffix, NAME_SUFFIX) == 0;
+	return n_name >= n_kind + 2 + n_suffix && strncmp(name, kind, n_kind) == 0 &&
+			strncmp(name + n_kind, "--", 2) == 0 && strcmp(name + n_name - n_suffix, NAME_SUFFIX) == 0;
 }
 
 /* The one file of this kind in the directory. */
@@ -54,7 +54,8 @@ static int find_file(char path[PATH_BYTES], const char *directory, const char *k
 	}
 	closedir(folder);
 	if (rc == 0 && n > 1)
-		return fail(e, -EEXIST, "%s: has %u files %s--*" NAME_SUFFIX ": %s; leave one", directory, n, kind, names);
+		return fail(e, -EEXIST, "%s: has %u files %s--*" NAME_SUFFIX ": %s; leave one", directory, n, kind,
+				names);
 	if (rc == 0 && n == 0)
 		return fail(e, -ENOENT, "%s: has no %s--*" NAME_SUFFIX, directory, kind);
 	return rc;
@@ -68,7 +69,8 @@ static int find_pickle(const struct zip *z, const char *path, const struct zip_m
 	for (uint32_t i = 0; i < z->n_members; i++) {
 		const struct zip_member *m = &z->member[i];
 
-		if (m->name_bytes > n_suffix && memcmp(m->name + m->name_bytes - n_suffix, PICKLE_MEMBER, n_suffix) == 0) {
+		if (m->name_bytes > n_suffix &&
+				memcmp(m->name + m->name_bytes - n_suffix, PICKLE_MEMBER, n_suffix) == 0) {
 			*out = m;
 			return 0;
 		}
@@ -118,19 +120,21 @@ static int place(const struct zip *z, const struct zip_member *pickle, const cha
 	if (!member)
 		return fail(e, -EINVAL, "%s: tensor %s: its member %.40s is missing", path, t->name, name);
 	if (!is_contiguous(p))
-		return fail(e, -ENOTSUP, "%s: tensor %s is not contiguous; call .contiguous() before torch.save", path, t->name);
+		return fail(e, -ENOTSUP, "%s: tensor %s is not contiguous; call .contiguous() before torch.save", path,
+				t->name);
 	if (tensor_bytes(p->type, p->rank, p->shape, &n_bytes) < 0 || p->n_elements > member->n_bytes / size ||
 			p->offset > p->n_elements || n_bytes / size > p->n_elements - p->offset)
-		return fail(e, -EINVAL, "%s: tensor %s: its shape does not fit the %" PRIu64 " bytes of member %s", path, t->name,
-				member->n_bytes, name);
+		return fail(e, -EINVAL, "%s: tensor %s: its shape does not fit the %" PRIu64 " bytes of member %s",
+				path, t->name, member->n_bytes, name);
 	t->data = member->data + p->offset * size;
 	if ((uintptr_t)t->data % size != 0)
-		return fail(e, -EINVAL, "%s: tensor %s: member %s is not aligned to %u bytes", path, t->name, name, size);
+		return fail(e, -EINVAL, "%s: tensor %s: member %s is not aligned to %u bytes", path, t->name, name,
+				size);
 	return 0;
 }
 
-static int add_tensor(struct head_file *f, const struct zip *z, const struct zip_member *pickle, const struct pickled_tensor *p,
-		struct errbuf *e)
+static int add_tensor(struct head_file *f, const struct zip *z, const struct zip_member *pickle,
+		const struct pickled_tensor *p, struct errbuf *e)
 {
 	struct tensor *t = &f->tensors[f->n_tensors];
 	size_t n_prefix = strlen(MODULE_PREFIX);
@@ -176,7 +180,8 @@ static int read_tensors(struct head_file *f, const struct zip *z, struct errbuf 
 static int check_format(const struct mapping *file, struct errbuf *e)
 {
 	if (file->n_bytes >= 2 && file->data[0] == 0x80)
-		return fail(e, -ENOTSUP, "%s: has the legacy format of torch.save; load it and save it again with torch 1.6 or newer",
+		return fail(e, -ENOTSUP,
+				"%s: has the legacy format of torch.save; load it and save it again with torch 1.6 or newer",
 				file->path);
 	return 0;
 }
@@ -216,8 +221,8 @@ void head_file_close(struct head_file *f)
 	free(f);
 }
 
-int head_file_find(const struct head_file *f, const char *name, uint32_t rank, const uint64_t *shape, struct tensor *out,
-		struct errbuf *e)
+int head_file_find(const struct head_file *f, const char *name, uint32_t rank, const uint64_t *shape,
+		struct tensor *out, struct errbuf *e)
 {
 	for (uint32_t i = 0; i < f->n_tensors; i++) {
 		const struct tensor *t = &f->tensors[i];

@@ -15,9 +15,9 @@
 struct head_file;
 
 /* Finds and maps <directory>/<kind>--*_checkpoint.pt, kind as in "proprio_projector". 0; -ENOENT: there is none (for
- * an optional head that is no failure); -ENOTDIR: no such directory; -EEXIST: several, all named in the text; -ENOTSUP: the legacy format, deflated
- * members, an opcode or global that is not that of a tensor dictionary; -EINVAL: truncated or contradictory.
- * Thread: any. Allocates: yes. Blocks: on disk. */
+ * an optional head that is no failure); -ENOTDIR: no such directory; -EEXIST: several, all named in the text;
+ * -ENOTSUP: the legacy format, deflated members, an opcode or global that is not that of a tensor dictionary;
+ * -EINVAL: truncated or contradictory. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e);
 
 /* Unmaps; accepts NULL. Thread: any, when nobody uses a tensor any more. */

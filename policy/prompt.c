@@ -14,11 +14,12 @@
 
 enum {
 	TEMPLATE_BYTES_MAX = 4096, /* of the system line, and of the question */
-	TURN_TOKENS_MAX = 32,      /* "user\n", "assistant\n" and what encloses them */
+	TURN_TOKENS_MAX = 32, /* "user\n", "assistant\n" and what encloses them */
 	PREFIX_MAX = TEMPLATE_BYTES_MAX + TURN_TOKENS_MAX,
 	/* a token has one byte at least; what lower-casing and NFC add counts against the instruction */
 	QUESTION_TOKENS_MAX = TEMPLATE_BYTES_MAX + PROMPT_INSTRUCTION_BYTES_MAX,
-	TEXT_BYTES_MAX = TEMPLATE_BYTES_MAX + 2 * PROMPT_INSTRUCTION_BYTES_MAX, /* lower-casing at most doubles a character */
+	/* lower-casing at most doubles a character */
+	TEXT_BYTES_MAX = TEMPLATE_BYTES_MAX + 2 * PROMPT_INSTRUCTION_BYTES_MAX,
 };
 
 struct prompt {
@@ -105,7 +106,9 @@ static int split_question(struct prompt *p, const char *question, struct errbuf 
 	const char *slot = strstr(question, SLOT);
 
 	if (!slot || strstr(slot + strlen(SLOT), SLOT))
-		return fail(e, -EINVAL, "prompt: the question \"%.64s\" holds %s " SLOT ", want exactly one for the instruction",
+		return fail(e, -EINVAL,
+				"prompt: the question \"%.64s\" holds %s " SLOT
+				", want exactly one for the instruction",
 				question, slot ? "more than one" : "no");
 	if (strlen(question) > TEMPLATE_BYTES_MAX)
 		return fail(e, -EINVAL, "prompt: the question has %zu bytes, at most %d are allowed", strlen(question),
@@ -199,9 +202,11 @@ static int check_question(struct prompt *p, struct errbuf *e)
 {
 	struct errbuf why = { "" };
 	uint32_t n;
+	int rc;
 
 	compose(p, "");
-	if (tokenizer_encode(p->tokenizer, p->text, strlen(p->text), false, p->scratch, p->n_question_max, &n, &why) < 0)
+	rc = tokenizer_encode(p->tokenizer, p->text, strlen(p->text), false, p->scratch, p->n_question_max, &n, &why);
+	if (rc < 0)
 		return fail(e, -EINVAL, "prompt: the question: %s", why.text);
 	return 0;
 }
@@ -214,8 +219,8 @@ int prompt_create(struct prompt **out, const struct prompt_options *options, str
 	int rc;
 
 	if (strlen(system_line) > TEMPLATE_BYTES_MAX)
-		return fail(e, -EINVAL, "prompt: the system line has %zu bytes, at most %d are allowed", strlen(system_line),
-				TEMPLATE_BYTES_MAX);
+		return fail(e, -EINVAL, "prompt: the system line has %zu bytes, at most %d are allowed",
+				strlen(system_line), TEMPLATE_BYTES_MAX);
 	p = calloc(1, sizeof *p);
 	if (!p)
 		return fail(e, -ENOMEM, "prompt: out of memory");
@@ -273,8 +278,8 @@ static int append_picture(const struct prompt *p, struct list *l, uint32_t n_tok
 	return rc < 0 ? rc : append_id(l, p->vision_end, e);
 }
 
-int prompt_build(const struct prompt *p, const uint32_t *image_tokens, uint32_t n_pictures, int32_t *ids, uint32_t capacity,
-		uint32_t *n_ids, struct errbuf *e)
+int prompt_build(const struct prompt *p, const uint32_t *image_tokens, uint32_t n_pictures, int32_t *ids,
+		uint32_t capacity, uint32_t *n_ids, struct errbuf *e)
 {
 	struct list l = { ids, 0, capacity };
 	int rc;
@@ -284,7 +289,8 @@ int prompt_build(const struct prompt *p, const uint32_t *image_tokens, uint32_t 
 	rc = append_ids(&l, p->prefix, p->n_prefix, e);
 	for (uint32_t i = 0; rc == 0 && i < n_pictures; i++)
 		rc = append_picture(p, &l, image_tokens[i], e);
-	if (rc < 0 || (rc = append_ids(&l, p->question, p->n_question, e)) < 0 || (rc = append_ids(&l, p->tail, p->n_tail, e)) < 0)
+	if (rc < 0 || (rc = append_ids(&l, p->question, p->n_question, e)) < 0 ||
+			(rc = append_ids(&l, p->tail, p->n_tail, e)) < 0)
 		return rc;
 	*n_ids = l.n;
 	return 0;

@@ -37,8 +37,8 @@ static int parse_type(const struct file_part *part, const char *name, const json
 			*out = (enum tensor_type)type;
 			return 0;
 		}
-	return fail(e, found ? -ENOTSUP : -EINVAL, "%s: tensor %s: dtype is %.32s, want BF16, F16 or F32", part->path, name,
-			found ? found : "missing");
+	return fail(e, found ? -ENOTSUP : -EINVAL, "%s: tensor %s: dtype is %.32s, want BF16, F16 or F32", part->path,
+			name, found ? found : "missing");
 }
 
 static int parse_shape(const struct file_part *part, const char *name, const json_t *entry, struct tensor *t,
@@ -47,7 +47,8 @@ static int parse_shape(const struct file_part *part, const char *name, const jso
 	const json_t *shape = json_object_get(entry, "shape");
 
 	if (!json_is_array(shape) || json_array_size(shape) > TENSOR_RANK_MAX)
-		return fail(e, -EINVAL, "%s: tensor %s: shape is no array of at most %d sizes", part->path, name, TENSOR_RANK_MAX);
+		return fail(e, -EINVAL, "%s: tensor %s: shape is no array of at most %d sizes", part->path, name,
+				TENSOR_RANK_MAX);
 	t->rank = (uint32_t)json_array_size(shape);
 	for (uint32_t i = 0; i < t->rank; i++) {
 		const json_t *size = json_array_get(shape, i);
@@ -80,14 +81,16 @@ static int parse_entry(const struct file_part *part, const char *name, const jso
 	int rc;
 
 	if (!json_is_object(entry))
-		return fail(e, -EINVAL, "%s: tensor %s: its entry is %s, want an object", part->path, name, json_kind(entry));
+		return fail(e, -EINVAL, "%s: tensor %s: its entry is %s, want an object", part->path, name,
+				json_kind(entry));
 	if ((rc = parse_type(part, name, entry, &t->type, e)) < 0 || (rc = parse_shape(part, name, entry, t, e)) < 0 ||
 			(rc = parse_offsets(part, name, entry, x, e)) < 0)
 		return rc;
 	if (tensor_bytes(t->type, t->rank, t->shape, &want_bytes) < 0)
 		return fail(e, -EINVAL, "%s: tensor %s: its shape is larger than any file", part->path, name);
 	if (x->end - x->first != want_bytes)
-		return fail(e, -EINVAL, "%s: tensor %s: data_offsets span %" PRIu64 " bytes, its shape and type want %" PRIu64,
+		return fail(e, -EINVAL,
+				"%s: tensor %s: data_offsets span %" PRIu64 " bytes, its shape and type want %" PRIu64,
 				part->path, name, x->end - x->first, want_bytes);
 	return 0;
 }
@@ -111,15 +114,17 @@ static int check_extents(const struct file_part *part, struct extent *extents, u
 		const struct extent *x = &extents[i];
 
 		if (x->first < end)
-			return fail(e, -EINVAL, "%s: tensors %s and %s overlap", part->path, extents[i - 1].name, x->name);
+			return fail(e, -EINVAL, "%s: tensors %s and %s overlap", part->path, extents[i - 1].name,
+					x->name);
 		if (x->first > end)
-			return fail(e, -EINVAL, "%s: %" PRIu64 " bytes before tensor %s belong to no tensor", part->path,
-					x->first - end, x->name);
+			return fail(e, -EINVAL, "%s: %" PRIu64 " bytes before tensor %s belong to no tensor",
+					part->path, x->first - end, x->name);
 		end = x->end;
 	}
 	if (end == part->n_bytes)
 		return 0;
-	return fail(e, -EINVAL, "%s: %s: its tensors need %" PRIu64 " bytes of data, found %" PRIu64 "; fetch the file again",
+	return fail(e, -EINVAL,
+			"%s: %s: its tensors need %" PRIu64 " bytes of data, found %" PRIu64 "; fetch the file again",
 			part->path, end > part->n_bytes ? "truncated" : "too long", end, part->n_bytes);
 }
 
@@ -128,13 +133,14 @@ static int check_alignment(const struct file_part *part, const struct tensor *te
 {
 	for (uint32_t i = 0; i < n; i++)
 		if ((uintptr_t)tensors[i].data % tensor_type_bytes(tensors[i].type) != 0)
-			return fail(e, -EINVAL, "%s: tensor %s: its data is not aligned to %u bytes; save the checkpoint again",
+			return fail(e, -EINVAL,
+					"%s: tensor %s: its data is not aligned to %u bytes; save the checkpoint again",
 					part->path, tensors[i].name, tensor_type_bytes(tensors[i].type));
 	return 0;
 }
 
-static int parse_entries(const struct file_part *part, const json_t *header, struct tensor *tensors, struct extent *extents,
-		uint32_t *n_tensors, struct errbuf *e)
+static int parse_entries(const struct file_part *part, const json_t *header, struct tensor *tensors,
+		struct extent *extents, uint32_t *n_tensors, struct errbuf *e)
 {
 	const char *name;
 	json_t *entry;
@@ -149,7 +155,8 @@ static int parse_entries(const struct file_part *part, const json_t *header, str
 		tensors[n].name = strdup(name);
 		if (!tensors[n].name)
 			return fail(e, -ENOMEM, "%s: out of memory", part->path);
-		tensors[n].data = (const void *)((uintptr_t)part->data + extents[n].first); /* a number until checked below */
+		/* a number until it is checked below */
+		tensors[n].data = (const void *)((uintptr_t)part->data + extents[n].first);
 		*n_tensors = ++n;
 	}
 	if ((rc = check_extents(part, extents, n, e)) < 0)
@@ -162,14 +169,18 @@ static int read_header(const struct mapping *file, json_t **header, struct file_
 	uint64_t length = 0;
 
 	if (file->n_bytes < LENGTH_BYTES)
-		return fail(e, -EINVAL, "%s: truncated: expected at least %d bytes, found %zu", file->path, LENGTH_BYTES,
-				file->n_bytes);
+		return fail(e, -EINVAL, "%s: truncated: expected at least %d bytes, found %zu", file->path,
+				LENGTH_BYTES, file->n_bytes);
 	for (int i = LENGTH_BYTES - 1; i >= 0; i--)
 		length = length << 8 | file->data[i];
 	if (length > HEADER_BYTES_MAX || length > file->n_bytes - LENGTH_BYTES)
-		return fail(e, -EINVAL, "%s: a header of %" PRIu64 " bytes does not fit a file of %zu: truncated, or no safetensors "
-				"file (a Git LFS pointer?)", file->path, length, file->n_bytes);
-	*part = (struct file_part){ file->path, file->data + LENGTH_BYTES + length, file->n_bytes - LENGTH_BYTES - length };
+		return fail(e, -EINVAL,
+				"%s: a header of %" PRIu64
+				" bytes does not fit a file of %zu: truncated, or no safetensors "
+				"file (a Git LFS pointer?)",
+				file->path, length, file->n_bytes);
+	*part = (struct file_part){ file->path, file->data + LENGTH_BYTES + length,
+		file->n_bytes - LENGTH_BYTES - length };
 	return json_text_read(header, file->path, (const char *)file->data + LENGTH_BYTES, length, e);
 }
 

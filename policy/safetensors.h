@@ -14,7 +14,8 @@
 /* The tensors of a mapped file, pointing into it; the names are the caller's to free (safetensors_free). 0; -EINVAL:
  * truncated, overlapping, misaligned or otherwise contradictory; -ENOTSUP: a type other than BF16, F16 and F32.
  * Thread: any. Allocates: yes. Blocks: on disk. */
-MUST_CHECK int safetensors_parse(const struct mapping *file, struct tensor **tensors, uint32_t *n_tensors, struct errbuf *e);
+MUST_CHECK int safetensors_parse(
+		const struct mapping *file, struct tensor **tensors, uint32_t *n_tensors, struct errbuf *e);
 
 /* Accepts NULL. */
 void safetensors_free(struct tensor *tensors, uint32_t n_tensors);

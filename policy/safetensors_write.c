@@ -85,12 +85,14 @@ int safetensors_writer_add(struct safetensors_writer *w, const char *name, char 
 	if (k == sizeof kinds / sizeof kinds[0])
 		return fail(e, -EINVAL, "dump: tensor %s: type '%c' is none of f, i, u", name, type);
 	if (rank > TENSOR_RANK_MAX || json_object_get(w->header, name))
-		return fail(e, -EINVAL, "dump: tensor %s: %s", name, rank > TENSOR_RANK_MAX ? "too many dimensions" : "given twice");
+		return fail(e, -EINVAL, "dump: tensor %s: %s", name,
+				rank > TENSOR_RANK_MAX ? "too many dimensions" : "given twice");
 	n_bytes = kinds[k].n_bytes;
 	for (uint32_t i = 0; i < rank; i++)
 		n_bytes *= shape[i];
 	if (append(w, data, n_bytes) < 0 ||
-			json_object_set_new(w->header, name, describe(kinds[k].name, shape, rank, first, w->n_bytes)) < 0)
+			json_object_set_new(w->header, name, describe(kinds[k].name, shape, rank, first, w->n_bytes)) <
+					0)
 		return fail(e, -ENOMEM, "dump: tensor %s: out of memory or a name that is not UTF-8", name);
 	return 0;
 }
@@ -103,7 +105,8 @@ static bool write_all(FILE *file, const char *header, const struct safetensors_w
 	for (int i = 0; i < 8; i++)
 		prefix[i] = (uint8_t)((uint64_t)(length + padding) >> (8 * i));
 	return fwrite(prefix, 1, sizeof prefix, file) == sizeof prefix && fwrite(header, 1, length, file) == length &&
-			fwrite("       ", 1, padding, file) == padding && fwrite(w->data, 1, w->n_bytes, file) == w->n_bytes;
+			fwrite("       ", 1, padding, file) == padding &&
+			fwrite(w->data, 1, w->n_bytes, file) == w->n_bytes;
 }
 
 int safetensors_writer_save(const struct safetensors_writer *w, const char *path, struct errbuf *e)

@@ -41,8 +41,8 @@ static int take_array(const struct place *at, const json_t *part, const char *na
 
 		out[i] = json_number_value(value);
 		if (!json_is_number(value) || !(fabs(out[i]) <= value_max))
-			return fail(e, -EINVAL, "%s: %s.%s.%s[%u] is %s, %g; want a number of at most %g", at->path, at->key,
-					at->part, name, i, json_kind(value), out[i], value_max);
+			return fail(e, -EINVAL, "%s: %s.%s.%s[%u] is %s, %g; want a number of at most %g", at->path,
+					at->key, at->part, name, i, json_kind(value), out[i], value_max);
 	}
 	return 0;
 }
@@ -56,14 +56,14 @@ static int take_mask(const struct place *at, const json_t *part, struct statisti
 	if (!array)
 		return 0;
 	if (!json_is_array(array) || json_array_size(array) != r->dim)
-		return fail(e, -EINVAL, "%s: %s.%s.mask is %s of %zu, want %u truth values", at->path, at->key, at->part,
-				json_kind(array), json_array_size(array), r->dim);
+		return fail(e, -EINVAL, "%s: %s.%s.mask is %s of %zu, want %u truth values", at->path, at->key,
+				at->part, json_kind(array), json_array_size(array), r->dim);
 	for (uint32_t i = 0; i < r->dim; i++) {
 		const json_t *value = json_array_get(array, i);
 
 		if (!json_is_boolean(value))
-			return fail(e, -EINVAL, "%s: %s.%s.mask[%u] is %s, want true or false", at->path, at->key, at->part, i,
-					json_kind(value));
+			return fail(e, -EINVAL, "%s: %s.%s.mask[%u] is %s, want true or false", at->path, at->key,
+					at->part, i, json_kind(value));
 		r->masked[i] = json_is_true(value);
 	}
 	return 0;
@@ -78,15 +78,16 @@ static int take_range(const struct place *at, const json_t *part, struct statist
 	int rc;
 
 	if (dim < 1 || dim > STATISTICS_DIM_MAX)
-		return fail(e, -EINVAL, "%s: %s.%s.%s has %zu numbers, want 1..%d", at->path, at->key, at->part, low, dim,
-				STATISTICS_DIM_MAX);
+		return fail(e, -EINVAL, "%s: %s.%s.%s has %zu numbers, want 1..%d", at->path, at->key, at->part, low,
+				dim, STATISTICS_DIM_MAX);
 	r->dim = (uint32_t)dim;
-	if ((rc = take_array(at, part, low, r->dim, r->low, e)) < 0 || (rc = take_array(at, part, high, r->dim, r->high, e)) < 0)
+	if ((rc = take_array(at, part, low, r->dim, r->low, e)) < 0 ||
+			(rc = take_array(at, part, high, r->dim, r->high, e)) < 0)
 		return rc;
 	for (uint32_t i = 0; i < r->dim; i++)
 		if (!(r->low[i] <= r->high[i]))
-			return fail(e, -EINVAL, "%s: %s.%s: %s[%u] = %g is more than %s[%u] = %g", at->path, at->key, at->part, low, i,
-					r->low[i], high, i, r->high[i]);
+			return fail(e, -EINVAL, "%s: %s.%s: %s[%u] = %g is more than %s[%u] = %g", at->path, at->key,
+					at->part, low, i, r->low[i], high, i, r->high[i]);
 	return 0;
 }
 
@@ -130,7 +131,8 @@ static int choose(const json_t *table, const char *path, const char *key, const 
 	*chosen = key ? key : json_object_iter_key(json_object_iter((json_t *)(uintptr_t)table));
 	*entry = json_object_get(table, *chosen);
 	if (strlen(*chosen) >= STATISTICS_KEY_BYTES)
-		return fail(e, -EINVAL, "%s: the key %.32s... is longer than %d bytes", path, *chosen, STATISTICS_KEY_BYTES - 1);
+		return fail(e, -EINVAL, "%s: the key %.32s... is longer than %d bytes", path, *chosen,
+				STATISTICS_KEY_BYTES - 1);
 	return 0;
 }
 
@@ -152,7 +154,8 @@ static int read_entry(struct statistics *s, const json_t *table, const char *pat
 }
 
 /* The file of its own, else norm_stats of config.json. */
-static int read_table(json_t **root, const json_t **table, char path[PATH_BYTES], const char *directory, struct errbuf *e)
+static int read_table(
+		json_t **root, const json_t **table, char path[PATH_BYTES], const char *directory, struct errbuf *e)
 {
 	int rc = path_join(path, directory, STATISTICS_FILE, e);
 
@@ -218,6 +221,7 @@ void statistics_unnormalise_action(const struct statistics_range *action, const 
 			double x = normalised[(size_t)step * action->dim + i];
 			double range = action->high[i] - action->low[i] + range_epsilon;
 
-			out[(size_t)step * action->dim + i] = action->masked[i] ? 0.5 * (x + 1) * range + action->low[i] : x;
+			out[(size_t)step * action->dim + i] =
+					action->masked[i] ? 0.5 * (x + 1) * range + action->low[i] : x;
 		}
 }

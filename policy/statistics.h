@@ -33,8 +33,8 @@ MUST_CHECK int statistics_read(struct statistics *out, const char *directory, co
 
 /* state[dim] in the robot's units -> normalised[dim] in [-1, 1]. -EINVAL: a value is not finite (the text names the
  * dimension); normalised is then untouched. Thread: any. Allocates: no. Blocks: no. */
-MUST_CHECK int statistics_normalise_state(const struct statistics_range *proprio, const double *state, double *normalised,
-		struct errbuf *e);
+MUST_CHECK int statistics_normalise_state(
+		const struct statistics_range *proprio, const double *state, double *normalised, struct errbuf *e);
 
 /* normalised[steps][dim] -> action[steps][dim] in the dataset's units; in place is allowed.
  * Thread: any. Allocates: no. Blocks: no. */

@@ -46,13 +46,15 @@ struct output {
 
 static int compile_split(struct tokenizer *t, struct errbuf *e)
 {
-	const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED; /* anchored at match time would switch JIT off */
+	const uint32_t options =
+			PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED; /* anchored at match time would switch JIT off */
 	PCRE2_SIZE at;
 	int error;
 
 	t->split = pcre2_compile((PCRE2_SPTR)split_pattern, PCRE2_ZERO_TERMINATED, options, &error, &at, NULL);
 	if (!t->split)
-		return fail(e, -ENOTSUP, "tokenizer: this PCRE2 refuses the split expression (error %d at %zu): it needs Unicode support",
+		return fail(e, -ENOTSUP,
+				"tokenizer: this PCRE2 refuses the split expression (error %d at %zu): it needs Unicode support",
 				error, at);
 	t->match = pcre2_match_data_create_from_pattern(t->split, NULL);
 	t->context = pcre2_match_context_create(NULL);
@@ -114,8 +116,8 @@ static int check_utf8(const char *text, size_t n_bytes, struct errbuf *e)
 {
 	for (size_t at = 0; at < n_bytes;) {
 		utf8proc_int32_t codepoint;
-		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(n_bytes - at),
-				&codepoint);
+		utf8proc_ssize_t n = utf8proc_iterate(
+				(const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(n_bytes - at), &codepoint);
 
 		if (n <= 0)
 			return fail(e, -EINVAL, "text is not UTF-8 at byte %zu (0x%02x)", at, (unsigned char)text[at]);
@@ -133,8 +135,8 @@ static int too_long(struct errbuf *e)
 static int normalise(struct tokenizer *t, const char *text, size_t n_bytes, size_t *n_out, struct errbuf *e)
 {
 	const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
-	utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n_bytes, t->codepoints,
-			CODEPOINTS_MAX, options);
+	utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n_bytes,
+			t->codepoints, CODEPOINTS_MAX, options);
 	size_t at = 0;
 
 	if (n > CODEPOINTS_MAX)

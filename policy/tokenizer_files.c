@@ -40,8 +40,9 @@ static int check_ids(const struct vocabulary *v, struct errbuf *e)
 		json_int_t found = json_integer_value(id);
 
 		if (!json_is_integer(id) || found < 0 || found >= v->n || taken[found]) {
-			rc = fail(e, -EINVAL, "%s: token %.64s has %s %lld, want a number below %u that no other token has", v->path,
-					text, json_kind(id), (long long)found, v->n);
+			rc = fail(e, -EINVAL,
+					"%s: token %.64s has %s %lld, want a number below %u that no other token has",
+					v->path, text, json_kind(id), (long long)found, v->n);
 			break;
 		}
 		taken[found] = true;
@@ -88,23 +89,24 @@ static int read_alphabet(const struct vocabulary *v, struct bpe *bpe, struct err
 		text[utf8proc_encode_char(character, text)] = '\0';
 		id = id_of(v, (const char *)text);
 		if (id < 0)
-			return fail(e, -EINVAL, "%s: has no token %s for the byte 0x%02x: no byte-level vocabulary", v->path,
-					(const char *)text, (unsigned)byte);
+			return fail(e, -EINVAL, "%s: has no token %s for the byte 0x%02x: no byte-level vocabulary",
+					v->path, (const char *)text, (unsigned)byte);
 		bpe_set_byte(bpe, (uint8_t)byte, id);
 	}
 	return 0;
 }
 
 /* One line "left right" of merges.txt. */
-static int read_merge(const struct vocabulary *v, struct bpe *bpe, const char *path, uint32_t line, const char *text, size_t n,
-		struct errbuf *e)
+static int read_merge(const struct vocabulary *v, struct bpe *bpe, const char *path, uint32_t line, const char *text,
+		size_t n, struct errbuf *e)
 {
 	const char *space = memchr(text, ' ', n);
 	size_t n_left = space ? (size_t)(space - text) : 0, n_right = space ? n - n_left - 1 : 0;
 	char left[TOKEN_BYTES_MAX], right[TOKEN_BYTES_MAX], merged[2 * TOKEN_BYTES_MAX];
 	int32_t ids[3];
 
-	if (n_left == 0 || n_right == 0 || n_left >= sizeof left || n_right >= sizeof right || memchr(space + 1, ' ', n_right))
+	if (n_left == 0 || n_right == 0 || n_left >= sizeof left || n_right >= sizeof right ||
+			memchr(space + 1, ' ', n_right))
 		return fail(e, -EINVAL, "%s: line %u: want two tokens with one space between", path, line);
 	memcpy(left, text, n_left);
 	left[n_left] = '\0';
@@ -120,7 +122,8 @@ static int read_merge(const struct vocabulary *v, struct bpe *bpe, const char *p
 			return fail(e, -EINVAL, "%s: line %u: %.64s is no token of " VOCABULARY_FILE, path, line,
 					i == 0 ? left : i == 1 ? right : merged);
 	if (bpe_add_merge(bpe, ids[0], ids[1], ids[2]) < 0)
-		return fail(e, -EINVAL, "%s: line %u: %.64s %.64s stands in an earlier line too", path, line, left, right);
+		return fail(e, -EINVAL, "%s: line %u: %.64s %.64s stands in an earlier line too", path, line, left,
+				right);
 	return 0;
 }
 
@@ -140,7 +143,8 @@ static int read_merge_lines(const struct vocabulary *v, const struct mapping *fi
 	for (uint32_t line = 1; text < end; line++) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t n = (size_t)((newline ? newline : end) - text);
-		bool version = line == 1 && n >= strlen(VERSION_LINE) && memcmp(text, VERSION_LINE, strlen(VERSION_LINE)) == 0;
+		bool version = line == 1 && n >= strlen(VERSION_LINE) &&
+				memcmp(text, VERSION_LINE, strlen(VERSION_LINE)) == 0;
 		int rc;
 
 		if (n > 0 && text[n - 1] == '\r')
@@ -175,10 +179,11 @@ static int add_token(json_t *all, const char *path, const char *text, json_int_t
 	const json_t *known = json_object_get(all, text);
 
 	if (!*text || strlen(text) >= TOKEN_BYTES_MAX)
-		return fail(e, -EINVAL, "%s: an added token has %zu bytes, want 1..%d", path, strlen(text), TOKEN_BYTES_MAX - 1);
+		return fail(e, -EINVAL, "%s: an added token has %zu bytes, want 1..%d", path, strlen(text),
+				TOKEN_BYTES_MAX - 1);
 	if (known && json_integer_value(known) != id)
-		return fail(e, -EINVAL, "%s: added token %.64s has id %lld, but %lld elsewhere", path, text, (long long)id,
-				(long long)json_integer_value(known));
+		return fail(e, -EINVAL, "%s: added token %.64s has id %lld, but %lld elsewhere", path, text,
+				(long long)id, (long long)json_integer_value(known));
 	if (!known && json_object_set_new(all, text, json_integer(id)) < 0)
 		return fail(e, -ENOMEM, "%s: out of memory", path);
 	return 0;
@@ -260,7 +265,8 @@ static int make_added(struct tokenizer_tables *t, const struct vocabulary *v, co
 		struct added_token *a = &t->added[t->n_added];
 
 		if (known >= 0 ? known != number : number < v->n || number >= TOKENS_MAX)
-			return fail(e, -EINVAL, "%s: added token %.64s has id %lld, which contradicts the %u tokens of " VOCABULARY_FILE,
+			return fail(e, -EINVAL,
+					"%s: added token %.64s has id %lld, which contradicts the %u tokens of " VOCABULARY_FILE,
 					directory, text, (long long)number, v->n);
 		n_new += known < 0;
 		highest = number > highest ? number : highest;
@@ -271,8 +277,8 @@ static int make_added(struct tokenizer_tables *t, const struct vocabulary *v, co
 	}
 	t->n_tokens = v->n + n_new;
 	if (highest + 1 != t->n_tokens)
-		return fail(e, -EINVAL, "%s: %u tokens and %u added ones, but ids up to %lld: gaps or repeated ids", directory, v->n,
-				n_new, (long long)highest);
+		return fail(e, -EINVAL, "%s: %u tokens and %u added ones, but ids up to %lld: gaps or repeated ids",
+				directory, v->n, n_new, (long long)highest);
 	qsort(t->added, t->n_added, sizeof t->added[0], longest_first);
 	return 0;
 }
@@ -310,9 +316,12 @@ static int read_added(struct tokenizer_tables *t, const struct vocabulary *v, co
 
 	if (!all)
 		return fail(e, -ENOMEM, "%s: out of memory", directory);
-	if ((rc = read_added_file(all, directory, &found, e)) == 0 && (rc = read_decoder(all, directory, &found, e)) == 0) {
+	if ((rc = read_added_file(all, directory, &found, e)) == 0 &&
+			(rc = read_decoder(all, directory, &found, e)) == 0) {
 		if (!found)
-			rc = fail(e, -ENOENT, "%s: has neither " ADDED_FILE " nor added_tokens_decoder in " TOKENIZER_CONFIG_FILE,
+			rc = fail(e, -ENOENT,
+					"%s: has neither " ADDED_FILE
+					" nor added_tokens_decoder in " TOKENIZER_CONFIG_FILE,
 					directory);
 		else if ((rc = make_added(t, v, all, directory, e)) == 0)
 			rc = check_unique(t, directory, e);
@@ -321,7 +330,8 @@ static int read_added(struct tokenizer_tables *t, const struct vocabulary *v, co
 	return rc;
 }
 
-int tokenizer_tables_read(struct tokenizer_tables *out, const char *directory, uint32_t piece_bytes_max, struct errbuf *e)
+int tokenizer_tables_read(
+		struct tokenizer_tables *out, const char *directory, uint32_t piece_bytes_max, struct errbuf *e)
 {
 	struct tokenizer_tables t = { 0 };
 	struct vocabulary v = { 0 };

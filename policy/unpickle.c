@@ -15,13 +15,24 @@ enum {
 	PERSISTENT_ITEMS = 5,      /* "storage", storage type, key, location, number of elements */
 };
 
-enum value_kind { VALUE_NOTHING, VALUE_MARK, VALUE_NONE, VALUE_TRUTH, VALUE_INTEGER, VALUE_TEXT, VALUE_GLOBAL, VALUE_TUPLE,
-	VALUE_STORAGE, VALUE_DICT, VALUE_TENSOR };
+enum value_kind {
+	VALUE_NOTHING,
+	VALUE_MARK,
+	VALUE_NONE,
+	VALUE_TRUTH,
+	VALUE_INTEGER,
+	VALUE_TEXT,
+	VALUE_GLOBAL,
+	VALUE_TUPLE,
+	VALUE_STORAGE,
+	VALUE_DICT,
+	VALUE_TENSOR
+};
 
 /* Anything that the stack holds. */
 struct value {
 	enum value_kind kind;
-	uint32_t index;            /* GLOBAL: row of globals; TUPLE, STORAGE: first of its items; DICT, TENSOR: its number */
+	uint32_t index; /* GLOBAL: row of globals; TUPLE, STORAGE: first of its items; DICT, TENSOR: its number */
 	uint32_t n;                /* TEXT: bytes; TUPLE, STORAGE: items */
 	union {
 		int64_t integer;   /* INTEGER, TRUTH */
@@ -127,7 +138,8 @@ static int run_proto(struct machine *m, struct errbuf *e)
 	int rc = take_number(m, 1, &protocol, e);
 
 	if (rc == 0 && protocol > PROTOCOL_MAX)
-		return fail(e, -ENOTSUP, "%s: pickle protocol %u, want at most %d; save it with torch.save's default protocol",
+		return fail(e, -ENOTSUP,
+				"%s: pickle protocol %u, want at most %d; save it with torch.save's default protocol",
 				m->path, (unsigned)protocol, PROTOCOL_MAX);
 	return rc;
 }
@@ -228,11 +240,14 @@ static int run_global(struct machine *m, struct errbuf *e)
 		return malformed(m, "truncated global", e);
 	m->at += (size_t)(end - first) + 1;
 	for (uint32_t i = 0; i < GLOBALS; i++)
-		if (strlen(globals[i].name) == (size_t)(end - first) && memcmp(globals[i].name, first, (size_t)(end - first)) == 0)
+		if (strlen(globals[i].name) == (size_t)(end - first) &&
+				memcmp(globals[i].name, first, (size_t)(end - first)) == 0)
 			return push(m, (struct value){ .kind = VALUE_GLOBAL, .index = i }, e);
-	return fail(e, -ENOTSUP, "%s: pickle, byte %zu: global %.*s.%.*s is not that of a dictionary of BF16, F16 or F32 tensors; "
-			"save the state_dict only", m->path, m->opcode_at, (int)(split - first), (const char *)first,
-			(int)(end - split - 1), (const char *)split + 1);
+	return fail(e, -ENOTSUP,
+			"%s: pickle, byte %zu: global %.*s.%.*s is not that of a dictionary of BF16, F16 or F32 tensors; "
+			"save the state_dict only",
+			m->path, m->opcode_at, (int)(split - first), (const char *)first, (int)(end - split - 1),
+			(const char *)split + 1);
 }
 
 static int store(struct machine *m, size_t n_bytes, struct errbuf *e)
@@ -335,7 +350,8 @@ static int set_items(struct machine *m, uint32_t n, bool marked, struct errbuf *
 	if (n > m->n_stack || below >= m->n_stack || n % 2 != 0 || m->stack[m->n_stack - below - 1].kind != VALUE_DICT)
 		return malformed(m, "items are set on something that is no dictionary", e);
 	for (uint32_t i = first; i < first + n; i += 2)
-		m->entries[m->n_entries++] = (struct entry){ m->stack[m->n_stack - below - 1].index, m->stack[i], m->stack[i + 1] };
+		m->entries[m->n_entries++] =
+				(struct entry){ m->stack[m->n_stack - below - 1].index, m->stack[i], m->stack[i + 1] };
 	m->n_stack -= below;
 	return 0;
 }
@@ -363,9 +379,10 @@ static int run_persistent(struct machine *m, struct errbuf *e)
 	if (rc < 0)
 		return rc;
 	item = m->items + tuple.index;
-	if (tuple.n != PERSISTENT_ITEMS || item[0].kind != VALUE_TEXT || item[0].n != 7 || memcmp(item[0].text, "storage", 7) != 0 ||
-			item[1].kind != VALUE_GLOBAL || globals[item[1].index].kind != GLOBAL_STORAGE ||
-			item[2].kind != VALUE_TEXT || item[4].kind != VALUE_INTEGER || item[4].integer < 0)
+	if (tuple.n != PERSISTENT_ITEMS || item[0].kind != VALUE_TEXT || item[0].n != 7 ||
+			memcmp(item[0].text, "storage", 7) != 0 || item[1].kind != VALUE_GLOBAL ||
+			globals[item[1].index].kind != GLOBAL_STORAGE || item[2].kind != VALUE_TEXT ||
+			item[4].kind != VALUE_INTEGER || item[4].integer < 0)
 		return malformed(m, "a persistent id that is no storage", e);
 	tuple.kind = VALUE_STORAGE;
 	return push(m, tuple, e);
@@ -392,7 +409,8 @@ static int rebuild_tensor(struct machine *m, const struct value *arguments, stru
 	struct pickled_tensor t = { 0 };
 
 	if (arguments->n < REBUILD_ARGUMENTS_MIN || a[0].kind != VALUE_STORAGE || a[1].kind != VALUE_INTEGER ||
-			a[1].integer < 0 || !read_sizes(m, &a[2], t.shape) || !read_sizes(m, &a[3], t.stride) || a[2].n != a[3].n)
+			a[1].integer < 0 || !read_sizes(m, &a[2], t.shape) || !read_sizes(m, &a[3], t.stride) ||
+			a[2].n != a[3].n)
 		return malformed(m, "arguments of _rebuild_tensor_v2 that are no tensor", e);
 	storage = m->items + a[0].index;
 	t.storage = storage[2].text;
@@ -450,8 +468,10 @@ static int run(struct machine *m, struct errbuf *e)
 		if (!opcode)
 			return malformed(m, "truncated: it has no end", e);
 		if (!instructions[*opcode])
-			return fail(e, -ENOTSUP, "%s: pickle, byte %zu: opcode 0x%02x is not that of a dictionary of tensors; "
-					"save the state_dict only", m->path, m->opcode_at, *opcode);
+			return fail(e, -ENOTSUP,
+					"%s: pickle, byte %zu: opcode 0x%02x is not that of a dictionary of tensors; "
+					"save the state_dict only",
+					m->path, m->opcode_at, *opcode);
 		if ((rc = instructions[*opcode](m, e)) < 0)
 			return rc;
 	}
@@ -473,8 +493,8 @@ static int collect(struct machine *m, struct pickled_tensor *out, uint32_t *n_ou
 		if (entry->key.kind != VALUE_TEXT)
 			return malformed(m, "a key of the dictionary is no text", e);
 		if (entry->value.kind != VALUE_TENSOR)
-			return fail(e, -EINVAL, "%s: %.*s is no tensor; save the state_dict only", m->path, (int)entry->key.n,
-					entry->key.text);
+			return fail(e, -EINVAL, "%s: %.*s is no tensor; save the state_dict only", m->path,
+					(int)entry->key.n, entry->key.text);
 		out[n] = m->tensors[entry->value.index];
 		out[n].name = entry->key.text;
 		out[n++].name_bytes = entry->key.n;
@@ -494,8 +514,8 @@ static bool allocate(struct machine *m)
 	return m->stack && m->memo && m->items && m->entries && m->tensors;
 }
 
-int unpickle_tensors(struct pickled_tensor **out, uint32_t *n_out, const char *path, const uint8_t *pickle, size_t n_bytes,
-		struct errbuf *e)
+int unpickle_tensors(struct pickled_tensor **out, uint32_t *n_out, const char *path, const uint8_t *pickle,
+		size_t n_bytes, struct errbuf *e)
 {
 	struct machine m = { .path = path, .pickle = pickle, .n_bytes = n_bytes };
 	struct pickled_tensor *found = NULL;

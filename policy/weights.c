@@ -94,8 +94,8 @@ static int make_table(struct weights *w, struct errbuf *e)
 	qsort(w->rows, n, sizeof w->rows[0], compare_rows);
 	for (uint32_t i = 1; i < n; i++)
 		if (compare_rows(&w->rows[i - 1], &w->rows[i]) == 0)
-			return fail(e, -EINVAL, "%s: tensor %s is in %s and in %s", w->directory, w->rows[i].tensor->name,
-					w->rows[i - 1].shard->name, w->rows[i].shard->name);
+			return fail(e, -EINVAL, "%s: tensor %s is in %s and in %s", w->directory,
+					w->rows[i].tensor->name, w->rows[i - 1].shard->name, w->rows[i].shard->name);
 	return 0;
 }
 
@@ -110,7 +110,8 @@ static int open_shards(struct weights *w, const char *index_path, const json_t *
 		int rc;
 
 		if (!name || !*name || strchr(name, '/'))
-			return fail(e, -EINVAL, "%s: weight_map: %s: want the name of a file in the same folder", index_path, tensor);
+			return fail(e, -EINVAL, "%s: weight_map: %s: want the name of a file in the same folder",
+					index_path, tensor);
 		if (has_shard(w, name))
 			continue;
 		if (w->n_shards == SHARDS_MAX)
@@ -149,8 +150,8 @@ static int open_indexed(struct weights *w, struct errbuf *e)
 
 	if (rc < 0)
 		return rc;
-	if ((rc = json_take_object(index, path, "weight_map", &map, e)) == 0 && (rc = open_shards(w, path, map, e)) == 0 &&
-			(rc = make_table(w, e)) == 0)
+	if ((rc = json_take_object(index, path, "weight_map", &map, e)) == 0 &&
+			(rc = open_shards(w, path, map, e)) == 0 && (rc = make_table(w, e)) == 0)
 		rc = check_index(w, path, map, e);
 	json_decref(index);
 	return rc;
@@ -176,10 +177,11 @@ static int open_files(struct weights *w, struct errbuf *e)
 	bool single = exists(w, SINGLE_FILE), indexed = exists(w, INDEX_FILE);
 
 	if (single && indexed)
-		return fail(e, -EINVAL, "%s: has both %s and %s; remove the one that is out of date", w->directory, SINGLE_FILE,
-				INDEX_FILE);
+		return fail(e, -EINVAL, "%s: has both %s and %s; remove the one that is out of date", w->directory,
+				SINGLE_FILE, INDEX_FILE);
 	if (!single && !indexed)
-		return fail(e, -ENOENT, "%s: has neither %s nor %s: no checkpoint directory", w->directory, SINGLE_FILE, INDEX_FILE);
+		return fail(e, -ENOENT, "%s: has neither %s nor %s: no checkpoint directory", w->directory, SINGLE_FILE,
+				INDEX_FILE);
 	return single ? open_single(w, e) : open_indexed(w, e);
 }
 

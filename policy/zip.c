@@ -49,8 +49,10 @@ static int find_end(const struct mapping *file, uint64_t *end, struct errbuf *e)
 			*end = at;
 			return 0;
 		}
-	return fail(e, -EINVAL, "%s: no end record of a ZIP file in %zu bytes: truncated, or no checkpoint of torch.save; fetch "
-			"the file again", file->path, file->n_bytes);
+	return fail(e, -EINVAL,
+			"%s: no end record of a ZIP file in %zu bytes: truncated, or no checkpoint of torch.save; fetch "
+			"the file again",
+			file->path, file->n_bytes);
 }
 
 /* ZIP64: the locator lies before the end record and points to a record with 64-bit fields. */
@@ -65,7 +67,9 @@ static int read_end64(const struct mapping *file, uint64_t end, struct directory
 	if (!inside(file, at, END64_BYTES) || little(file->data + at, 4) != end64_signature)
 		return fail(e, -EINVAL, "%s: the ZIP64 end record at byte %" PRIu64 " is missing", file->path, at);
 	p = file->data + at;
-	*d = (struct directory){ .n_members = little(p + 32, 8), .n_bytes = little(p + 40, 8), .offset = little(p + 48, 8) };
+	*d = (struct directory){
+		.n_members = little(p + 32, 8), .n_bytes = little(p + 40, 8), .offset = little(p + 48, 8)
+	};
 	return 0;
 }
 
@@ -78,12 +82,17 @@ static int read_directory(const struct mapping *file, struct directory *d, struc
 	if (rc < 0)
 		return rc;
 	p = file->data + end;
-	*d = (struct directory){ .n_members = little(p + 10, 2), .n_bytes = little(p + 12, 4), .offset = little(p + 16, 4) };
+	*d = (struct directory){
+		.n_members = little(p + 10, 2), .n_bytes = little(p + 12, 4), .offset = little(p + 16, 4)
+	};
 	if ((rc = read_end64(file, end, d, e)) < 0)
 		return rc;
-	if (!inside(file, d->offset, d->n_bytes) || d->n_members > MEMBERS_MAX || d->n_members > d->n_bytes / CENTRAL_BYTES)
-		return fail(e, -EINVAL, "%s: its directory of %" PRIu64 " members in %" PRIu64 " bytes at %" PRIu64
-				" does not fit the file of %zu bytes", file->path, d->n_members, d->n_bytes, d->offset, file->n_bytes);
+	if (!inside(file, d->offset, d->n_bytes) || d->n_members > MEMBERS_MAX ||
+			d->n_members > d->n_bytes / CENTRAL_BYTES)
+		return fail(e, -EINVAL,
+				"%s: its directory of %" PRIu64 " members in %" PRIu64 " bytes at %" PRIu64
+				" does not fit the file of %zu bytes",
+				file->path, d->n_members, d->n_bytes, d->offset, file->n_bytes);
 	return 0;
 }
 
@@ -118,18 +127,22 @@ static int locate(const struct mapping *file, struct zip_member *m, uint64_t loc
 	uint64_t offset;
 
 	if (!inside(file, local, LOCAL_BYTES) || little(file->data + local, 4) != local_signature)
-		return fail(e, -EINVAL, "%s: member %.*s: no local header at byte %" PRIu64, file->path, (int)m->name_bytes, m->name,
-				local);
+		return fail(e, -EINVAL, "%s: member %.*s: no local header at byte %" PRIu64, file->path,
+				(int)m->name_bytes, m->name, local);
 	offset = local + LOCAL_BYTES + little(file->data + local + 26, 2) + little(file->data + local + 28, 2);
 	if (!inside(file, offset, m->n_bytes))
-		return fail(e, -EINVAL, "%s: member %.*s: its %" PRIu64 " bytes at %" PRIu64 " do not fit the file of %zu bytes: "
-				"truncated", file->path, (int)m->name_bytes, m->name, m->n_bytes, offset, file->n_bytes);
+		return fail(e, -EINVAL,
+				"%s: member %.*s: its %" PRIu64 " bytes at %" PRIu64
+				" do not fit the file of %zu bytes: "
+				"truncated",
+				file->path, (int)m->name_bytes, m->name, m->n_bytes, offset, file->n_bytes);
 	m->data = file->data + offset;
 	return 0;
 }
 
 /* One entry of the central directory at *at, of n_left bytes. */
-static int read_member(const struct mapping *file, uint64_t *at, uint64_t n_left, struct zip_member *m, struct errbuf *e)
+static int read_member(
+		const struct mapping *file, uint64_t *at, uint64_t n_left, struct zip_member *m, struct errbuf *e)
 {
 	const uint8_t *p = file->data + *at;
 	uint64_t n_name, n_extra, n_all, stored, full, local;
@@ -146,8 +159,8 @@ static int read_member(const struct mapping *file, uint64_t *at, uint64_t n_left
 	local = little(p + 42, 4);
 	*m = (struct zip_member){ .name = (const char *)p + CENTRAL_BYTES, .name_bytes = n_name };
 	if (little(p + 10, 2) != 0 || (little(p + 8, 2) & FLAG_ENCRYPTED))
-		return fail(e, -ENOTSUP, "%s: member %.*s is compressed or encrypted; save it again with torch.save", file->path,
-				(int)n_name, m->name);
+		return fail(e, -ENOTSUP, "%s: member %.*s is compressed or encrypted; save it again with torch.save",
+				file->path, (int)n_name, m->name);
 	if (!widen(p + CENTRAL_BYTES + n_name, n_extra, (uint64_t *[]){ &full, &stored, &local }) || stored != full)
 		return fail(e, -EINVAL, "%s: member %.*s: contradictory sizes", file->path, (int)n_name, m->name);
 	m->n_bytes = full;

@@ -55,11 +55,7 @@ static int date_frame(const struct io *io, const struct io_camera *c, struct mes
 		f->head.stamp_ns = stamp_from_arrival(io->now_ns, c->config->latency_ms * NS_PER_MS);
 		return 0;
 	}
-	struct errbuf why;
-
-	if (stamp_to_monotonic(f->head.stamp_ns, io->now_ns, io->clock_offset_ns, &f->head.stamp_ns, &why) < 0)
-		return fail(e, -EBADMSG, "stamp_ns: %.200s", why.text);
-	return 0;
+	return stamp_to_monotonic(f->head.stamp_ns, io->now_ns, io->clock_offset_ns, &f->head.stamp_ns, e);
 }
 
 static void keep_frame(struct io *io, struct io_camera *c, const struct message_camera *f, const uint8_t *bytes, size_t n)

@@ -58,7 +58,7 @@ void io_command(struct io *io, struct command command)
 	int at = queue_claim(&l->command_queue);
 
 	if (at < 0) {
-		log_line(LOG_LEVEL_ERROR, "control: takes no commands any more, one was dropped");
+		io_void(io, &io->counters.requests_refused, "control", NULL, "command: dropped, the control thread takes none any more");
 		return;
 	}
 	l->command[at] = command;

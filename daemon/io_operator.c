@@ -28,7 +28,6 @@ static int take_instruction(struct io *io, const struct endpoint_message *m, str
 {
 	struct message_instruction i;
 	enum sequence_verdict v;
-	struct errbuf why;
 	int64_t stamp_ns;
 	int rc;
 
@@ -36,8 +35,8 @@ static int take_instruction(struct io *io, const struct endpoint_message *m, str
 		return fail(e, -EBADMSG, "parts: found %u, want 2: topic, map", m->n_parts);
 	if ((rc = message_instruction_decode(&i, m->part[1], m->bytes[1], e)) < 0)
 		return rc;
-	if (stamp_to_monotonic(i.head.stamp_ns, io->now_ns, io->clock_offset_ns, &stamp_ns, &why) < 0)
-		return fail(e, -EBADMSG, "stamp_ns: %.200s", why.text);
+	if ((rc = stamp_to_monotonic(i.head.stamp_ns, io->now_ns, io->clock_offset_ns, &stamp_ns, e)) < 0)
+		return rc;
 	v = sequence_check(&io->instruction_sequence, i.head.from, i.head.seq, io->now_ns);
 	io->counters.duplicates += v == SEQUENCE_OLD;
 	io->counters.foreign += v == SEQUENCE_FOREIGN;

@@ -25,15 +25,14 @@ static int check_state(const struct io *io, uint32_t arm, struct message_state *
 {
 	const struct arm_setup *setup = &io->setup->arm[arm];
 	int64_t ack_ns = s->state.ack_t_ns;
-	struct errbuf why;
+	int rc;
 
 	if (s->state.has_q && s->dof != setup->model.dof)
 		return fail(e, -EBADMSG, "q: found %u joints, want %u (model %s)", s->dof,
 				setup->model.dof, setup->model.name);
-	if (stamp_to_monotonic(s->head.stamp_ns, io->now_ns, io->clock_offset_ns, &s->head.stamp_ns, &why) < 0)
-		return fail(e, -EBADMSG, "stamp_ns: %.200s", why.text);
+	rc = stamp_to_monotonic(s->head.stamp_ns, io->now_ns, io->clock_offset_ns, &s->head.stamp_ns, e);
 	s->state.ack_t_ns = ack_ns > 0 ? ack_ns - io->clock_offset_ns : 0;
-	return 0;
+	return rc;
 }
 
 static void keep_state(struct io *io, uint32_t arm, const struct message_state *s)

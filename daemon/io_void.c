@@ -8,13 +8,13 @@
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
-/* "camera/wrist: width" from the topic and "width: found ..., want ...". */
+/* "camera/wrist: width" from the topic and "width: found ..., want ...". A text without a key (bytes that are no message) counts
+ * under the topic alone, so that a sender of noise cannot fill the log. */
 static void topic_and_key(const char *topic, const char *text, char *out, size_t capacity)
 {
-	const char *end = strchr(text, ':');
-	int key_bytes = end ? (int)(end - text) : (int)strlen(text);
+	size_t key_bytes = strcspn(text, ": ");
 
-	snprintf(out, capacity, "%s: %.*s", topic, key_bytes, text);
+	snprintf(out, capacity, "%s: %.*s", topic, text[key_bytes] == ':' ? (int)key_bytes : 0, text);
 }
 
 /* The entry of that topic and key, else the one that was silent longest. */

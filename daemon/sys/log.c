@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -156,8 +157,14 @@ int log_start(struct errbuf *e)
 	atomic_store_explicit(&the_log.stopping, false, memory_order_relaxed);
 	if (sem_init(&the_log.filled, 0, 0) != 0)
 		return fail(e, -errno, "log: semaphore: %s", strerror(errno));
+	sigset_t all, before;
+
+	/* Signals belong to the program's own threads, also where the log is started before they are blocked. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = pthread_create(&the_log.thread, NULL, write_lines, NULL);
 
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc != 0) {
 		sem_destroy(&the_log.filled);
 		return fail(e, -rc, "log: thread: %s", strerror(rc));

@@ -44,6 +44,7 @@ struct control {
 	double reason_value, reason_limit;
 	struct reasons standing; /* everything that stands in the way now */
 	struct reasons latched;  /* faults that happened once and stay until a reset */
+	uint64_t known_faults;   /* of the tick before, for edges */
 	bool shutdown;
 	uint32_t epoch, instruction_id;
 	int64_t instruction_ns;  /* when control saw it change */
@@ -62,7 +63,8 @@ struct control {
 	struct driver_target target[ARMS_MAX], shadow_target[ARMS_MAX];
 	bool chunk_first;        /* no target has left of the running chunk yet */
 	int64_t chunk_received_ns, chunk_handed_over_ns;
-	uint32_t clamped[ARMS_MAX]; /* mask of the tick before, for edges */
+	uint32_t clamped[ARMS_MAX]; /* mask of the newest period */
+	int64_t overflow_since_ns; /* since when io has taken no targets; 0: it does */
 	struct control_report report; /* counters live here, the rest is filled each tick */
 };
 

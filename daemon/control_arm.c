@@ -1,0 +1,110 @@
+/* control_arm.c - see control_arm.h. */
+#include "daemon/control_arm.h"
+
+#include <math.h>
+
+#include "daemon/control_mode.h"
+#include "daemon/control_watch.h"
+
+/* A driver coasts 10 ms beyond its last target (messages.md section 5); the rest is for the way there. */
+static const int64_t coast_ns = 8000000;
+/* Refusals that were on their way when a motion started anew say nothing about the new one. */
+static const int64_t refusal_grace_ns = 100000000;
+static const int64_t refusal_forget_ns = 2000000000;
+static const uint32_t refusals_most = 3;
+/* An arm that let go brakes first: so long nothing is seeded, and never while it still moves. */
+static const int64_t settle_ns = 50000000;
+static const double still_rad_s = 0.05;
+
+static void let_go(struct control *c, uint32_t i)
+{
+	safety_forget(&c->safety[i]);
+	safety_forget(&c->shadow[i]);
+	trajectory_drop(&c->trajectory);
+	arbiter_forget(&c->arbiter, i);
+	control_new_epoch(c);
+	c->arm[i].unseeded_ns = c->now_ns;
+}
+
+/* The arm takes no more targets. In AUTO and SHADOW that is a fault unless its own latched stop says why (a hold). */
+static void lost(struct control *c, uint32_t i, const struct arm_state *s)
+{
+	let_go(c, i);
+	control_event(c, EVENT_ATTACH, REASON_ARM_DETACHED, i, 0.0, 0.0);
+	if (s->stopped || s->mode == ARM_DISCONNECTED)
+		return;
+	if (control_runs_policy(c))
+		reasons_add(&c->latched, REASON_ARM_LET_GO, i, 0.0, 0.0);
+	else if (s->mode != ARM_REFLEX && s->mode != ARM_ESTOP)
+		c->arm[i].driven = false;
+}
+
+static bool may_seed(const struct control *c, uint32_t i, const struct arm_state *s)
+{
+	double fastest = 0.0;
+
+	for (uint32_t j = 0; j < c->setup.arm[i].model.dof; j++)
+		fastest = fmax(fastest, fabs(s->dq_rad_s[j]));
+	return c->now_ns - s->stamp_ns <= c->setup.state_max_age_ns && fastest < still_rad_s &&
+			(c->arm[i].unseeded_ns == 0 || s->stamp_ns - c->arm[i].unseeded_ns >= settle_ns);
+}
+
+static void seed(struct control *c, uint32_t i, const struct arm_state *s)
+{
+	if (!safety_seed(&c->safety[i], s->q_d_rad))
+		return;
+	trajectory_drop(&c->trajectory);
+	arbiter_forget(&c->arbiter, i);
+	control_new_epoch(c);
+	c->arm[i].driven = true;
+	c->arm[i].driven_from = s->from;
+	c->arm[i].seeded_ns = c->now_ns;
+	c->arm[i].refused_seq = s->refused_seq;
+	control_event(c, EVENT_ATTACH, REASON_ATTACHED, i, 0.0, 0.0);
+}
+
+static void refusal(struct control *c, uint32_t i, const struct arm_state *s)
+{
+	struct control_arm *a = &c->arm[i];
+
+	a->refused_seq = s->refused_seq;
+	if (c->now_ns - a->seeded_ns < refusal_grace_ns)
+		return;
+	a->refusals = c->now_ns - a->refused_ns > refusal_forget_ns ? 1 : a->refusals + 1;
+	a->refused_ns = c->now_ns;
+	control_event(c, EVENT_REFUSED, REASON_TARGET_REFUSED, i, (double)s->refused_seq, 0.0);
+	let_go(c, i);
+	if (a->refusals >= refusals_most)
+		reasons_add(&c->latched, REASON_TARGET_REFUSED, i, (double)s->refused_seq, 0.0);
+}
+
+static void follow_arm(struct control *c, uint32_t i, int64_t gap_ns)
+{
+	const struct arm_state *s = &c->inputs.arm[i];
+	int64_t pause_ns = c->setup.arm[i].playout_ns + coast_ns;
+
+	if (c->arm[i].driven && s->present && s->from != c->arm[i].driven_from)
+		reasons_add(&c->latched, REASON_ARM_RESTARTED, i, 0.0, 0.0);
+	if (c->safety[i].seeded && (!control_arm_usable(s) || s->from != c->arm[i].driven_from)) {
+		lost(c, i, s);
+	} else if (c->safety[i].seeded && s->refused_seq != c->arm[i].refused_seq) {
+		refusal(c, i, s);
+	} else if (c->safety[i].seeded && gap_ns > pause_ns) {
+		control_event(c, EVENT_REFUSED, REASON_UNDERRUN, i, (double)gap_ns * 1e-6, (double)pause_ns * 1e-6);
+		let_go(c, i);
+	} else if (!c->safety[i].seeded && control_arm_usable(s) && may_seed(c, i, s)) {
+		seed(c, i, s);
+	}
+}
+
+void control_follow_arms(struct control *c, int64_t gap_ns)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		follow_arm(c, i, gap_ns);
+		all = all && c->safety[i].seeded;
+	}
+	if (all)
+		c->report.wants_attach = c->report.clear_stop = false;
+}

@@ -1,0 +1,250 @@
+/* control_mode.c - see control_mode.h. What may follow what is decided by the table in stage/mode.c. */
+#include "daemon/control_mode.h"
+
+#include <math.h>
+
+#include "daemon/control_watch.h"
+
+static const double speed_least = 0.05, speed_most = 1.0; /* messages.md section 6 */
+
+bool control_runs_policy(const struct control *c)
+{
+	return c->mode == MODE_AUTO || c->mode == MODE_SHADOW;
+}
+
+static void push(struct control *c, const struct control_event *e)
+{
+	int slot = queue_claim(&c->links->event_queue);
+
+	if (slot < 0)
+		return;
+	c->links->event[slot] = *e;
+	queue_publish(&c->links->event_queue);
+}
+
+void control_event(struct control *c, enum control_event_kind kind, enum reason reason, uint32_t subject, double value, double limit)
+{
+	push(c, &(struct control_event){ c->now_ns, kind, c->mode, c->mode, reason, subject, value, limit });
+}
+
+void control_new_epoch(struct control *c)
+{
+	c->epoch++;
+	c->after_ns = c->now_ns;
+}
+
+static void leave_policy(struct control *c)
+{
+	control_new_epoch(c);
+	if (c->mode == MODE_SHADOW)
+		trajectory_drop(&c->trajectory); /* nothing of it ever moved an arm */
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		safety_forget(&c->shadow[i]);
+}
+
+static void enter_policy(struct control *c)
+{
+	c->idle_since_ns = c->now_ns;
+	c->hindered_since_ns = 0;
+	c->chunk_new = c->chunk != NULL; /* the pre-flight's chunk is the first one to run */
+}
+
+static void mode_set(struct control *c, enum mode next, enum reason reason, uint32_t subject, double value, double limit)
+{
+	enum mode previous = c->mode;
+	bool ran = control_runs_policy(c);
+
+	if (ran && next != previous)
+		leave_policy(c);
+	c->mode = next;
+	if (control_runs_policy(c) && next != previous)
+		enter_policy(c);
+	c->reason = reason;
+	c->reason_subject = subject;
+	c->reason_value = value;
+	c->reason_limit = limit;
+	if (next != previous)
+		push(c, &(struct control_event){ c->now_ns, EVENT_MODE, next, previous, reason, subject, value, limit });
+}
+
+static void mode_set_for(struct control *c, enum mode next, enum reason r)
+{
+	mode_set(c, next, r, c->standing.subject[r], c->standing.value[r], c->standing.limit[r]);
+}
+
+void control_hold(struct control *c, enum reason reason, uint32_t subject, double value, double limit)
+{
+	struct mode_result m = mode_step(c->mode, ON_HOLD_REASON, 0, 0);
+
+	if (m.granted)
+		mode_set(c, m.next, reason, subject, value, limit);
+}
+
+static void fault_events(struct control *c, uint64_t faults)
+{
+	uint64_t fresh = faults & ~c->known_faults;
+
+	for (uint32_t r = 0; r < REASON_COUNT; r++)
+		if (fresh & REASON_BIT(r))
+			control_event(c, EVENT_FAULT, (enum reason)r, c->standing.subject[r], c->standing.value[r], c->standing.limit[r]);
+	c->known_faults = faults;
+}
+
+void control_follow_reasons(struct control *c)
+{
+	uint64_t faults = c->standing.bits & reason_mask(SEVERITY_FAULT);
+	uint64_t holds = c->standing.bits & reason_mask(SEVERITY_HOLD);
+	enum reason worst = reasons_worst(faults);
+	struct mode_result m;
+
+	fault_events(c, faults);
+	if (c->mode == MODE_BOOT && c->has_inputs)
+		mode_set(c, mode_step(c->mode, ON_STARTED, 0, 0).next, REASON_NONE, 0, 0.0, 0.0);
+	m = mode_step(c->mode, ON_FAULT_REASON, 0, 0);
+	if (faults && m.granted && (c->mode != MODE_FAULT || worst < c->reason))
+		mode_set_for(c, m.next, worst);
+	if (holds && control_runs_policy(c))
+		mode_set_for(c, mode_step(c->mode, ON_HOLD_REASON, 0, 0).next, reasons_worst(holds));
+}
+
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t refuse(enum reason r)
+{
+	return REASON_BIT(r);
+}
+
+static void wish_attach(struct control *c, bool clear_stop)
+{
+	c->report.attach_ticket++;
+	c->report.wants_attach = true;
+	c->report.clear_stop = clear_stop;
+}
+
+static uint64_t change_mode(struct control *c, enum mode_event event, enum reason why)
+{
+	struct mode_result m = mode_step(c->mode, event, c->standing.bits, 0);
+
+	if ((c->standing.bits & REASON_BIT(REASON_ARM_DETACHED)) && (event == ON_AUTO || event == ON_SHADOW))
+		wish_attach(c, false);
+	if (!m.granted)
+		return m.missing;
+	if (event == ON_AUTO || event == ON_SHADOW)
+		arbiter_stop(&c->arbiter);
+	if (m.next != MODE_FAULT && (m.next != c->mode || event == ON_HOLD || event == ON_STOP))
+		mode_set(c, m.next, why, 0, 0.0, 0.0);
+	return 0;
+}
+
+static uint64_t stop(struct control *c, enum mode_event event, enum reason why)
+{
+	arbiter_stop(&c->arbiter);
+	return change_mode(c, event, why);
+}
+
+/* Faults that lie in the past are forgotten here; those that are still there keep FAULT. */
+static uint64_t reset(struct control *c)
+{
+	uint64_t causes = c->standing.bits & reason_mask(SEVERITY_FAULT) & ~c->latched.bits;
+	struct mode_result m = mode_step(c->mode, ON_RESET, 0, causes);
+
+	if (!m.granted)
+		return m.missing;
+	wish_attach(c, true);
+	c->latched = (struct reasons){ 0 };
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		c->arm[i].driven = c->safety[i].seeded;
+		c->arm[i].refusals = 0;
+	}
+	if (c->mode == MODE_FAULT)
+		mode_set(c, m.next, REASON_OPERATOR_RESET, 0, 0.0, 0.0);
+	return 0;
+}
+
+static uint64_t set_speed(struct control *c, double scale)
+{
+	if (!(scale >= speed_least && scale <= speed_most))
+		return refuse(REASON_BAD_VALUE);
+	c->speed_wish = scale;
+	return 0;
+}
+
+/* What keeps one arm from an operator's small motion. */
+static uint64_t arm_not_free(const struct control *c, uint32_t i)
+{
+	if (!c->safety[i].seeded)
+		return refuse(c->inputs.arm[i].present ? REASON_ARM_DETACHED : REASON_STATE_ABSENT);
+	return safety_standing(&c->safety[i]) ? 0 : refuse(REASON_STILL_MOVING);
+}
+
+static uint64_t move(struct control *c, const struct command *cmd)
+{
+	uint64_t missing = 0;
+
+	if (c->mode != MODE_HOLD || c->shutdown)
+		return refuse(REASON_WRONG_MODE);
+	if (cmd->arm != ALL_ARMS && cmd->arm >= c->setup.n_arms)
+		return refuse(REASON_BAD_VALUE);
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		if (cmd->arm == ALL_ARMS || cmd->arm == i)
+			missing |= arm_not_free(c, i);
+	for (uint32_t i = 0; i < c->setup.n_arms && !missing; i++) {
+		if (cmd->arm != ALL_ARMS && cmd->arm != i)
+			continue;
+		if (cmd->kind == COMMAND_HOME)
+			arbiter_home(&c->arbiter, i, &c->safety[i]);
+		else if (!arbiter_jog(&c->arbiter, i, &c->safety[i], &cmd->delta))
+			missing |= refuse(REASON_BAD_VALUE);
+	}
+	control_new_epoch(c);
+	return missing;
+}
+
+static uint64_t shut_down(struct control *c)
+{
+	c->shutdown = true;
+	return stop(c, ON_STOP, REASON_SHUTDOWN);
+}
+
+static uint64_t carry_out(struct control *c, const struct command *cmd)
+{
+	switch (cmd->kind) {
+	case COMMAND_NONE:
+		return 0;
+	case COMMAND_MODE_AUTO:
+		return change_mode(c, ON_AUTO, REASON_OPERATOR_AUTO);
+	case COMMAND_MODE_SHADOW:
+		return change_mode(c, ON_SHADOW, REASON_OPERATOR_SHADOW);
+	case COMMAND_MODE_HOLD:
+		return stop(c, ON_HOLD, REASON_OPERATOR_HOLD);
+	case COMMAND_STOP:
+		return stop(c, ON_STOP, REASON_OPERATOR_STOP);
+	case COMMAND_RESET:
+		return reset(c);
+	case COMMAND_SPEED:
+		return set_speed(c, cmd->value);
+	case COMMAND_HOME:
+	case COMMAND_JOG:
+		return move(c, cmd);
+	case COMMAND_SHUTDOWN:
+		return shut_down(c);
+	}
+	return refuse(REASON_BAD_VALUE);
+}
+
+void control_obey(struct control *c)
+{
+	struct queue *q = &c->links->command_queue;
+
+	for (int slot = queue_front(q); slot >= 0; slot = queue_front(q)) {
+		struct command cmd = c->links->command[slot];
+
+		queue_release(q);
+		uint64_t missing = carry_out(c, &cmd);
+
+		if (cmd.ticket == 0)
+			continue;
+		c->report.answer = (struct control_answer){ cmd.ticket, missing == 0, c->mode, missing };
+		c->report.recent[cmd.ticket % ANSWERS_RECENT] = c->report.answer;
+	}
+}

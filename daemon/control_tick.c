@@ -1,0 +1,425 @@
+/* control_tick.c - the whole path of one period, top to bottom; see control_tick.h. */
+#include "daemon/control_tick.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "daemon/control_arm.h"
+#include "daemon/control_mode.h"
+#include "daemon/control_watch.h"
+
+/* The speed scale ramps over its whole range in this time. */
+static const double speed_ramp_s = 0.5;
+/* The arms lag behind their references: path time slows down from the first to the second of these. */
+static const double lag_slow_rad = 0.02, lag_stop_rad = 0.10;
+static const double miss_slow_m = 0.01, miss_stop_m = 0.05;
+static const double hindered = 0.9;
+static const int64_t hindered_ns = 1000000000;
+/* More periods than this were no short delay; the arms have braked by themselves long before. */
+static const int64_t periods_most = 64;
+static const int64_t overflow_ns = 100000000;
+
+const char *control_setup_problem(const struct control_setup *s)
+{
+	if (s->method == EXECUTE_ENSEMBLE)
+		return "execution.method: ensemble is not there yet: use async or sync";
+	if (s->method == EXECUTE_INPAINT)
+		return "execution.method: inpaint is not there yet: use async or sync";
+	if (s->n_arms == 0 || s->n_arms > ARMS_MAX || s->n_cameras > CAMERAS_MAX)
+		return "robots: want 1 to 4 arms, and at most 4 cameras";
+	if (s->period_ns <= 0 || s->action_dt_ns <= 0)
+		return "control.rate_hz and policy.action_hz: want more than 0";
+	bool joints = s->action_space == ACTION_JOINT_DELTA || s->action_space == ACTION_JOINT_ABSOLUTE;
+
+	for (uint32_t i = 0; i < s->n_arms; i++) {
+		const struct arm_setup *a = &s->arm[i];
+		uint32_t need = (joints ? a->model.dof : 6) + (a->has_gripper ? 1 : 0);
+
+		if (a->action_count < need || a->action_first + a->action_count > s->action_dim || s->action_dim > ACTION_DIM_MAX)
+			return "robots[].action_dims: too few for the action space and the gripper, or more than the policy has";
+		if (!(a->limit_scale > 0.0))
+			return "robots[].limit_scale: want more than 0";
+	}
+	return NULL;
+}
+
+void control_init(struct control *c, const struct control_setup *setup, struct links *links)
+{
+	memset(c, 0, sizeof *c);
+	c->setup = *setup;
+	c->links = links;
+	c->mode = MODE_BOOT;
+	c->reason = REASON_STARTING;
+	c->epoch = 1;
+	c->speed = c->speed_wish = setup->speed_default;
+	c->was_standing = true;
+	trajectory_init(&c->trajectory, &c->setup);
+	arbiter_init(&c->arbiter, &c->setup);
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		safety_init(&c->safety[i], &c->setup.arm[i], c->setup.period_ns);
+		safety_init(&c->shadow[i], &c->setup.arm[i], c->setup.period_ns);
+	}
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------------------- */
+
+static void take_inputs(struct control *c)
+{
+	struct links *l = c->links;
+
+	if (latest_refresh(&l->inputs_box)) {
+		c->inputs = l->inputs[l->inputs_box.reading];
+		c->has_inputs = true;
+	}
+	if (latest_refresh(&l->policy_box))
+		c->policy = l->policy[l->policy_box.reading];
+	if (latest_refresh(&l->chunk_box)) {
+		c->chunk = &l->chunk[l->chunk_box.reading];
+		c->chunk_new = true;
+	}
+	if (c->inputs.instruction_id != c->instruction_id) {
+		c->instruction_id = c->inputs.instruction_id;
+		c->instruction_ns = c->now_ns;
+		control_event(c, EVENT_INSTRUCTION, REASON_INSTRUCTION_NEW, 0, 0.0, 0.0);
+	}
+}
+
+/* ---- chunks ------------------------------------------------------------------------------------------------------- */
+
+static void drop_chunk(struct control *c, enum reason why)
+{
+	c->report.chunks_dropped++;
+	control_event(c, EVENT_CHUNK_DROPPED, why, 0, (double)c->chunk->id, 0.0);
+}
+
+static bool all_seeded(const struct control *c)
+{
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		if (!c->safety[i].seeded)
+			return false;
+	return true;
+}
+
+/* SHADOW starts every chunk anew from where the standing arms are. */
+static bool adopt_shadow(struct control *c)
+{
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		double q[DOF_MAX];
+
+		for (uint32_t j = 0; j < DOF_MAX; j++)
+			q[j] = c->safety[i].joint[j].q;
+		if (!safety_seed(&c->shadow[i], q))
+			return false;
+	}
+	trajectory_drop(&c->trajectory);
+	return trajectory_adopt(&c->trajectory, c->chunk, &c->past, c->shadow, true);
+}
+
+static enum reason why_not(const struct control *c)
+{
+	static const enum reason by_verdict[] = {
+		[CHUNK_GOOD] = REASON_NONE,
+		[CHUNK_OTHER_EPOCH] = REASON_CHUNK_OTHER_EPOCH,
+		[CHUNK_OTHER_INSTRUCTION] = REASON_CHUNK_OTHER_INSTRUCTION,
+		[CHUNK_TOO_EARLY] = REASON_CHUNK_TOO_EARLY,
+		[CHUNK_NOT_FINITE] = REASON_CHUNK_NOT_FINITE,
+		[CHUNK_WRONG_SHAPE] = REASON_CHUNK_WRONG_SHAPE,
+	};
+	struct chunk_rules rules = control_chunk_rules(c);
+	bool busy = c->setup.method == EXECUTE_SYNC && !trajectory_ran_out(&c->trajectory);
+
+	return busy || !all_seeded(c) ? REASON_CHUNK_TOO_EARLY : by_verdict[chunk_judge(c->chunk, &rules)];
+}
+
+static void adopt_chunk(struct control *c)
+{
+	if (!c->chunk_new || !control_runs_policy(c))
+		return;
+	enum reason why = why_not(c);
+
+	c->chunk_new = false;
+	if (why == REASON_CHUNK_NOT_FINITE)
+		reasons_add(&c->latched, why, 0, (double)c->chunk->id, 0.0);
+	if (why == REASON_NONE && !(c->mode == MODE_SHADOW ? adopt_shadow(c)
+				    : trajectory_adopt(&c->trajectory, c->chunk, &c->past, c->safety, false)))
+		why = REASON_CHUNK_PASSED;
+	if (why != REASON_NONE) {
+		drop_chunk(c, why);
+		return;
+	}
+	c->report.chunks_adopted++;
+	c->chunk_first = true;
+	c->chunk_received_ns = c->chunk->received_ns;
+	c->chunk_handed_over_ns = c->chunk->handed_over_ns;
+}
+
+/* ---- motion ------------------------------------------------------------------------------------------------------- */
+
+/* The chunk of an old instruction may play a little longer. */
+static bool instruction_expired(const struct control *c)
+{
+	return c->trajectory.active && c->trajectory.instruction_id != c->instruction_id &&
+			c->now_ns - c->instruction_ns > c->setup.old_instruction_ns;
+}
+
+static double path_rate(struct control *c)
+{
+	double most = (double)c->setup.period_ns * 1e-9 / speed_ramp_s;
+
+	c->speed += fmin(fmax(c->speed_wish - c->speed, -most), most);
+	if (!control_runs_policy(c) || instruction_expired(c))
+		return 0.0;
+	return c->speed * (1.0 - c->hindrance);
+}
+
+static double share_between(double x, double low, double high)
+{
+	return fmin(fmax((x - low) / (high - low), 0.0), 1.0);
+}
+
+/* How far an arm is behind its reference, from 0 to 1. NaN hinders. */
+static double hindrance_of(const struct control *c, const struct setpoint *want, const struct safety *s, uint32_t i)
+{
+	double lag = 0.0;
+
+	if (!want->active || !s->seeded)
+		return 0.0;
+	for (uint32_t j = 0; j < c->setup.arm[i].model.dof; j++) {
+		double apart = fabs(want->q_rad[j] - s->joint[j].q);
+
+		lag = apart <= lag ? lag : apart;
+	}
+	return fmax(share_between(lag, lag_slow_rad, lag_stop_rad), share_between(c->trajectory.arm[i].error.m, miss_slow_m, miss_stop_m));
+}
+
+static void limit_arm(struct control *c, uint32_t i, const struct setpoint *want, int64_t due_ns)
+{
+	const struct setpoint still = { 0 };
+	bool shadow = c->mode == MODE_SHADOW;
+	struct safety_stamp at = { i, due_ns, c->now_ns, c->setup.valid_for_ns, c->epoch };
+	uint32_t mask = safety_step(&c->safety[i], shadow ? &still : want, &at, &c->target[i]);
+
+	c->shadow_target[i].valid = false;
+	if (shadow)
+		mask |= safety_step(&c->shadow[i], want, &at, &c->shadow_target[i]);
+	c->shadow_target[i].shadow = true;
+	if (mask & LIMIT_NOT_FINITE)
+		reasons_add(&c->latched, REASON_TARGET_NOT_FINITE, i, 0.0, 0.0);
+	c->report.clamps += mask != 0;
+	c->report.limit_stops += (mask & (LIMIT_WORKSPACE | LIMIT_FLOOR)) && !(c->clamped[i] & (LIMIT_WORKSPACE | LIMIT_FLOOR));
+	c->clamped[i] = mask;
+}
+
+static void remember(struct control *c, int64_t due_ns)
+{
+	struct past_entry e = { .t_ns = due_ns, .path_s = c->trajectory.clock.q };
+
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		for (uint32_t j = 0; j < DOF_MAX; j++)
+			e.q_rad[i][j] = c->safety[i].joint[j].q;
+	past_push(&c->past, &e);
+}
+
+/* One control period of motion: path -> who drives -> limits. */
+static void move_once(struct control *c, int64_t due_ns)
+{
+	struct setpoint planned[ARMS_MAX], chosen[ARMS_MAX];
+	double worst = 0.0;
+
+	trajectory_step(&c->trajectory, path_rate(c), due_ns, planned);
+	arbiter_step(&c->arbiter, planned, c->speed, chosen);
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		const struct safety *s = c->mode == MODE_SHADOW ? &c->shadow[i] : &c->safety[i];
+
+		limit_arm(c, i, &chosen[i], due_ns);
+		worst = fmax(worst, hindrance_of(c, &planned[i], s, i));
+	}
+	c->hindrance = c->trajectory.active ? worst : 0.0;
+	remember(c, due_ns);
+}
+
+/* After a stop along the path nothing of it is left; what was observed before the arms stood is of no use. */
+static void settle(struct control *c, int64_t due_ns)
+{
+	bool standing = control_standing(c);
+
+	if (!control_runs_policy(c) && trajectory_standing(&c->trajectory) && (standing || c->mode == MODE_FAULT))
+		trajectory_drop(&c->trajectory);
+	bool ended = standing && !c->was_standing;
+
+	if (ended && (!control_runs_policy(c) || c->setup.method == EXECUTE_SYNC))
+		c->after_ns = due_ns;
+	c->was_standing = standing;
+}
+
+static int64_t playout_ns(const struct control *c)
+{
+	int64_t longest = 0;
+
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		longest = c->setup.arm[i].playout_ns > longest ? c->setup.arm[i].playout_ns : longest;
+	return longest;
+}
+
+static void move_periods(struct control *c, int64_t periods)
+{
+	int64_t due_ns = c->now_ns + playout_ns(c);
+
+	for (int64_t k = periods < periods_most ? periods : periods_most; k > 0; k--)
+		move_once(c, due_ns - (k - 1) * c->setup.period_ns);
+	settle(c, due_ns);
+}
+
+/* ---- what AUTO may not do for long -------------------------------------------------------------------------------- */
+
+static void watch_progress(struct control *c)
+{
+	if (!control_runs_policy(c))
+		return;
+	bool idle = trajectory_ran_out(&c->trajectory) || (instruction_expired(c) && trajectory_standing(&c->trajectory));
+
+	if (!idle)
+		c->idle_since_ns = c->now_ns;
+	if (c->hindrance < hindered)
+		c->hindered_since_ns = 0;
+	else if (c->hindered_since_ns == 0)
+		c->hindered_since_ns = c->now_ns;
+	int64_t idle_ns = c->now_ns - c->idle_since_ns;
+
+	if (c->setup.method != EXECUTE_SYNC && idle_ns > c->setup.starve_ns)
+		control_hold(c, REASON_CHUNK_STARVED, 0, (double)idle_ns * 1e-6, (double)c->setup.starve_ns * 1e-6);
+	if (c->hindered_since_ns == 0 || c->now_ns - c->hindered_since_ns < hindered_ns)
+		return;
+	for (uint32_t i = 0; i < c->setup.n_arms && control_runs_policy(c); i++) {
+		double miss = c->trajectory.arm[i].error.m;
+
+		if (miss > miss_slow_m)
+			control_hold(c, REASON_WORKSPACE, i, miss, miss_slow_m);
+	}
+	control_hold(c, REASON_UNREACHABLE, 0, lag_stop_rad, lag_slow_rad);
+}
+
+/* ---- results ------------------------------------------------------------------------------------------------------ */
+
+static void label_target(struct control *c, struct driver_target *t, bool first)
+{
+	t->first_of_chunk = first && t->source == TARGET_POLICY;
+	t->chunk_received_ns = c->chunk_received_ns;
+	t->chunk_handed_over_ns = c->chunk_handed_over_ns;
+	if (t->first_of_chunk)
+		c->chunk_first = false;
+}
+
+static void hand_over_targets(struct control *c)
+{
+	int slot = queue_claim(&c->links->target_queue);
+	bool first = c->chunk_first;
+
+	if (slot < 0) {
+		c->overflow_since_ns = c->overflow_since_ns ? c->overflow_since_ns : c->now_ns;
+		if (c->now_ns - c->overflow_since_ns > overflow_ns)
+			reasons_add(&c->latched, REASON_TARGET_OVERFLOW, 0, 0.0, 0.0);
+		return;
+	}
+	struct target_batch *b = &c->links->target[slot];
+
+	c->overflow_since_ns = 0;
+	b->n = 0;
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		label_target(c, &c->target[i], first);
+		b->target[b->n++] = c->target[i];
+		c->report.targets += c->target[i].valid;
+	}
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		if (c->shadow_target[i].valid) {
+			label_target(c, &c->shadow_target[i], first);
+			b->target[b->n++] = c->shadow_target[i];
+		}
+	queue_publish(&c->links->target_queue);
+}
+
+static enum target_source driver_of(const struct control *c)
+{
+	if (arbiter_busy(&c->arbiter))
+		return TARGET_HOME;
+	return control_runs_policy(c) && !trajectory_ran_out(&c->trajectory) ? TARGET_POLICY : TARGET_HOLD;
+}
+
+static void report_arm(const struct control *c, uint32_t i, struct control_report *r)
+{
+	const struct safety *s = &c->safety[i];
+
+	r->margin_position[i] = s->seeded ? s->margin_position : 1.0;
+	r->margin_velocity[i] = s->seeded ? s->margin_velocity : 1.0;
+	r->margin_acceleration[i] = s->seeded ? s->margin_acceleration : 1.0;
+	r->margin_jerk[i] = s->seeded ? s->margin_jerk : 1.0;
+	for (uint32_t j = 0; j < DOF_MAX; j++)
+		r->q_sent_rad[i][j] = s->joint[j].q;
+	r->ee_sent[i] = s->ee;
+	r->tcp_path_m[i] = s->tcp_path_m;
+}
+
+static void report(struct control *c, int64_t periods)
+{
+	struct control_report *r = &c->report;
+
+	r->tick_ns = c->now_ns;
+	r->ticks++;
+	r->overruns += (uint64_t)(periods - 1);
+	r->ticks_in_mode[c->mode]++;
+	r->mode = c->mode;
+	r->reason = c->reason;
+	r->reason_arm = c->reason_subject;
+	r->reason_value = c->reason_value;
+	r->reason_limit = c->reason_limit;
+	r->faults = c->standing.bits;
+	r->driver = driver_of(c);
+	r->epoch = c->epoch;
+	r->speed = c->speed;
+	r->current_chunk = c->trajectory.active ? c->trajectory.chunk : 0;
+	r->current_step = trajectory_current_step(&c->trajectory);
+	r->standing = control_standing(c) && trajectory_standing(&c->trajectory) && !arbiter_busy(&c->arbiter);
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		report_arm(c, i, r);
+	for (uint32_t i = 0; i < REASON_COUNT; i++) {
+		r->about_subject[i] = (uint8_t)c->standing.subject[i];
+		r->about_value[i] = (float)c->standing.value[i];
+		r->about_limit[i] = (float)c->standing.limit[i];
+	}
+	c->links->report[c->links->report_box.writing] = *r;
+	latest_publish(&c->links->report_box);
+}
+
+static void hint(struct control *c)
+{
+	bool nothing_to_run = trajectory_ran_out(&c->trajectory) || c->trajectory.instruction_id != c->instruction_id;
+
+	c->links->hint[c->links->hint_box.writing] = (struct policy_hint){
+		.mode = c->mode,
+		.epoch = c->epoch,
+		.wants_chunk = control_runs_policy(c) ? nothing_to_run && (c->setup.method != EXECUTE_SYNC || control_standing(c))
+						      : (c->mode == MODE_READY || c->mode == MODE_HOLD) && control_standing(c),
+		.wants_after_ns = c->after_ns,
+	};
+	latest_publish(&c->links->hint_box);
+}
+
+void control_tick(struct control *c, int64_t now_ns)
+{
+	int64_t gap_ns = c->last_ns > 0 ? now_ns - c->last_ns : c->setup.period_ns;
+	int64_t periods = (gap_ns + c->setup.period_ns / 2) / c->setup.period_ns;
+
+	c->now_ns = now_ns;
+	take_inputs(c);
+	control_follow_arms(c, gap_ns);
+	control_watch(c);
+	control_follow_reasons(c);
+	control_obey(c);
+	adopt_chunk(c);
+	move_periods(c, periods > 0 ? periods : 1);
+	watch_progress(c);
+	hand_over_targets(c);
+	report(c, periods > 0 ? periods : 1);
+	hint(c);
+	c->last_ns = now_ns;
+}

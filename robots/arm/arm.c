@@ -80,7 +80,7 @@ static enum refusal check_form(const struct arm *a, const struct arm_target *t, 
 		return REFUSAL_BRAKING;
 	if (d->kind != OUTPUT_JOINT)
 		return REFUSAL_POSE;
-	if (a->phase == ARM_STANDS && d->t_ns <= now_ns)
+	if (a->phase == ARM_STANDS ? d->t_ns <= now_ns : d->t_ns - a->check.t_ns > SAFETY_GAP_NS)
 		return REFUSAL_DUE;
 	if (d->has_gripper && !(d->gripper_m >= -GRIPPER_TOLERANCE_M && d->gripper_m <= a->setup->gripper_max_m + GRIPPER_TOLERANCE_M))
 		return REFUSAL_GRIPPER;
@@ -109,10 +109,11 @@ static bool check_limits(struct arm *a, const struct arm_target *t)
 /* A late one is counted; the coasting goes on and the next may be in time. */
 static void leave_out(struct arm *a, const struct arm_target *t, enum playout_add why)
 {
-	if (why == PLAYOUT_FULL)
-		refuse(a, t, REFUSAL_FULL);
-	else
+	if (why == PLAYOUT_LATE)
 		a->counters.late++;
+	else
+		refuse(a, t, why == PLAYOUT_FULL ? REFUSAL_FULL : REFUSAL_BEYOND);
+	a->counters.limits_exceeded += why == PLAYOUT_BEYOND;
 }
 
 static void play(struct arm *a, const struct arm_target *t, int64_t now_ns)
@@ -156,7 +157,7 @@ void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns)
 		return;
 	}
 	a->last_seq = t->seq;
-	if (is_late(a, t)) {
+	if (t->target.t_ns > now_ns + ARM_AHEAD_NS || is_late(a, t)) {
 		a->counters.late++;
 		return;
 	}

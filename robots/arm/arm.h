@@ -13,9 +13,11 @@
 
 #define ARM_SILENCE_NS INT64_C(500000000) /* without valid targets for so long nobody is attached any more */
 
-/* Why a target was refused. */
+#define ARM_AHEAD_NS INT64_C(500000000)   /* a target due further ahead is void */
+
+/* Why a target was refused. DUE: a first one that is due already, or a gap in the stream that is too long to play over. */
 enum refusal { REFUSAL_NONE, REFUSAL_STOPPED, REFUSAL_BRAKING, REFUSAL_POSE, REFUSAL_DUE, REFUSAL_GRIPPER, REFUSAL_START,
-	REFUSAL_LIMIT, REFUSAL_FULL, REFUSAL_COUNT };
+	REFUSAL_LIMIT, REFUSAL_BEYOND, REFUSAL_FULL, REFUSAL_COUNT };
 
 /* The newest refusal, as numbers; arm_text.h makes words of them. */
 struct arm_refusal {
@@ -55,7 +57,7 @@ struct arm_answer {
 };
 
 struct arm_counters {
-	uint64_t accepted, refused, foreign, late, old; /* targets; late: arrived after valid_for, or out of order */
+	uint64_t accepted, refused, foreign, late, old; /* targets; late: arrived after valid_for, out of order, or due too far ahead */
 	uint64_t underruns, limits_exceeded, reconnects;
 	double q_d_step_max_rad;   /* largest change of a commanded joint from one period to the next */
 	double tcp_path_m;         /* measured */

@@ -39,8 +39,9 @@ void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity)
 		[REFUSAL_STOPPED] = "the arm's stop is latched: attach with clear_stop, as an operator's reset does",
 		[REFUSAL_BRAKING] = "the arm is braking: wait until it stands, then start from its q_d",
 		[REFUSAL_POSE] = "this driver takes joint targets only: set robots[].output: joint",
-		[REFUSAL_DUE] = "a first target must be due in the future",
+		[REFUSAL_DUE] = "a first target must be due in the future, the next ones at most 100 ms after each other",
 		[REFUSAL_GRIPPER] = "gripper_m is outside 0..gripper_max_m",
+		[REFUSAL_BEYOND] = "the way to the target breaks the arm's own velocity or acceleration limits",
 		[REFUSAL_FULL] = "too many targets are waiting to be played out",
 	};
 

@@ -14,13 +14,18 @@ static double seconds(int64_t ns)
 
 void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad, const struct playout_sample *first)
 {
+	double lead_s = seconds(first->t_ns - now_ns);
+
 	memset(p, 0, sizeof *p);
 	p->model = m;
 	p->offset_t_ns = now_ns;
 	p->from.t_ns = p->now.t_ns = now_ns;
 	for (uint32_t j = 0; j < m->dof; j++) {
-		p->offset_rad[j] = q_rad[j] - first->q_rad[j];
-		p->from.q_rad[j] = first->q_rad[j];
+		/* As if the motion had always had the first target's velocity. */
+		p->from.q_rad[j] = first->q_rad[j] - first->dq_rad_s[j] * lead_s;
+		p->from.dq_rad_s[j] = first->dq_rad_s[j];
+		p->offset_rad[j] = q_rad[j] - p->from.q_rad[j];
+		p->offset_rad_s[j] = -first->dq_rad_s[j];
 		p->now.q_rad[j] = q_rad[j];
 	}
 	p->sample[0] = *first;
@@ -57,8 +62,9 @@ static void coast(const struct motion *a, uint32_t dof, int64_t t_ns, struct mot
 	out->t_ns = t_ns;
 }
 
-/* The largest acceleration of the cubic lies at one of its ends. NaN: no. */
-static bool can_reach(const struct robot_model *m, const struct motion *a, const struct playout_sample *b)
+/* Would the cubic to b keep the model's velocity and acceleration limits? Its largest acceleration lies at one of its ends.
+ * NaN: no. */
+static bool within_limits(const struct robot_model *m, const struct motion *a, const struct playout_sample *b)
 {
 	double h = seconds(b->t_ns - a->t_ns);
 
@@ -68,52 +74,60 @@ static bool can_reach(const struct robot_model *m, const struct motion *a, const
 
 		if (!(fmax(fabs(first), fabs(last)) <= m->ddq_max_rad_s2[j]))
 			return false;
+		if (!(fmax(fabs(mean), fabs(v1)) <= m->dq_max_rad_s[j]))
+			return false;
 	}
 	return true;
+}
+
+static struct motion motion_of(const struct playout_sample *s)
+{
+	struct motion m = { .t_ns = s->t_ns };
+
+	memcpy(m.q_rad, s->q_rad, sizeof m.q_rad);
+	memcpy(m.dq_rad_s, s->dq_rad_s, sizeof m.dq_rad_s);
+	return m;
 }
 
 enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
 {
 	const struct playout_sample *newest = playout_newest(p);
+	struct motion last = newest ? motion_of(newest) : p->from;
+	bool coasting = !newest && p->now.t_ns > p->from.t_ns;
 
 	if (s->t_ns <= (newest ? newest->t_ns : p->now.t_ns))
 		return PLAYOUT_LATE;
 	if (p->n == PLAYOUT_SAMPLES)
 		return PLAYOUT_FULL;
-	if (!newest && p->now.t_ns > p->from.t_ns) { /* coasting: go on from where that has led */
-		struct motion here;
-
-		coast(&p->from, p->model->dof, p->now.t_ns, &here);
-		if (!can_reach(p->model, &here, s))
-			return PLAYOUT_LATE;
-		p->from = here;
-	}
+	if (coasting) /* go on from where that has led */
+		coast(&p->from, p->model->dof, p->now.t_ns, &last);
+	if (!within_limits(p->model, &last, s))
+		return coasting ? PLAYOUT_LATE : PLAYOUT_BEYOND;
+	if (coasting)
+		p->from = last;
 	p->sample[(p->head + p->n++) % PLAYOUT_SAMPLES] = *s;
 	return PLAYOUT_ADDED;
 }
 
-/* Adds what is left of the first target's offset: 1 - 10 u^3 + 15 u^4 - 6 u^5 of it, at rest at both ends. */
+/* Adds what is left of the first target's offset: the quintics from (1, 0) and from velocity 1 to rest at 0, both with no
+ * acceleration at either end. */
 static void add_offset(struct playout *p)
 {
-	double u = seconds(p->now.t_ns - p->offset_t_ns) / seconds(FADE_NS);
+	double t = seconds(FADE_NS), u = seconds(p->now.t_ns - p->offset_t_ns) / t;
 
 	if (!(u < 1))
 		return;
-	double left = 1 - u * u * u * (10 + u * (-15 + 6 * u));
-	double rate = -30 * u * u * (1 - u) * (1 - u) / seconds(FADE_NS);
+	double left = 1 - u * u * u * (10 + u * (-15 + 6 * u)), rate = -30 * u * u * (1 - u) * (1 - u) / t;
+	double drift = t * (u - u * u * u * (6 + u * (-8 + 3 * u))), drift_rate = 1 - u * u * (18 + u * (-32 + 15 * u));
 	for (uint32_t j = 0; j < p->model->dof; j++) {
-		p->now.q_rad[j] += left * p->offset_rad[j];
-		p->now.dq_rad_s[j] += rate * p->offset_rad[j];
+		p->now.q_rad[j] += left * p->offset_rad[j] + drift * p->offset_rad_s[j];
+		p->now.dq_rad_s[j] += rate * p->offset_rad[j] + drift_rate * p->offset_rad_s[j];
 	}
 }
 
 static void pass_sample(struct playout *p)
 {
-	const struct playout_sample *s = &p->sample[p->head];
-
-	p->from.t_ns = s->t_ns;
-	memcpy(p->from.q_rad, s->q_rad, sizeof p->from.q_rad);
-	memcpy(p->from.dq_rad_s, s->dq_rad_s, sizeof p->from.dq_rad_s);
+	p->from = motion_of(&p->sample[p->head]);
 	p->head = (p->head + 1) % PLAYOUT_SAMPLES;
 	p->n--;
 }

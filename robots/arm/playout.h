@@ -35,7 +35,7 @@ struct playout {
 	const struct robot_model *model;
 	struct motion from;        /* where the present piece starts */
 	struct motion now;         /* last result of playout_step */
-	double offset_rad[DOF_MAX]; /* what the first target differed from the arm, faded out */
+	double offset_rad[DOF_MAX], offset_rad_s[DOF_MAX]; /* what the first target differed from the arm, faded out */
 	int64_t offset_t_ns;
 	uint32_t head, n;          /* ring of samples that lie ahead */
 	struct playout_sample sample[PLAYOUT_SAMPLES];
@@ -43,14 +43,15 @@ struct playout {
 
 enum playout_verdict { PLAYOUT_RUNS, PLAYOUT_COASTS, PLAYOUT_EMPTY };
 
-/* Starts from an arm that stands at q. The offset of `first` from q is faded out over 0.5 s, so that a first target
- * near the arm never makes it jump. first->t_ns must lie after now_ns; m must outlive p. */
+/* Starts from an arm that stands at q. What `first` differs from it in position and velocity is faded out over 0.5 s, so that
+ * a first target near the arm never makes it jump. first->t_ns must lie after now_ns; m must outlive p. */
 void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad, const struct playout_sample *first);
 
-enum playout_add { PLAYOUT_ADDED, PLAYOUT_LATE, PLAYOUT_FULL };
+enum playout_add { PLAYOUT_ADDED, PLAYOUT_LATE, PLAYOUT_BEYOND, PLAYOUT_FULL };
 
-/* Appends a sample. LATE: due before what was already played or appended, or, while coasting, so soon that catching up with it
- * would break the model's acceleration limits; FULL: too many ahead. Both leave all as it was. */
+/* Appends a sample. LATE: due before what was already played or appended, or, while coasting, too soon to catch up with it within
+ * limits; BEYOND: the way there breaks the model's velocity or acceleration limits; FULL: too many ahead. All but ADDED leave
+ * everything as it was. */
 enum playout_add playout_add(struct playout *p, const struct playout_sample *s);
 
 /* The newest sample appended; NULL when all were reached. */

@@ -1,0 +1,473 @@
+/* test_arm.c - who may drive, which targets are refused, when the arm brakes: messages.md sections 5 and 6, on virtual time.
+ * The arm under control follows its commands exactly. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "robots/arm/arm.h"
+#include "robots/arm/arm_text.h"
+#include "robots/model/model.h"
+
+#include <cmocka.h> /* last: it defines fail() */
+
+static const int64_t MS = 1000000;
+static const uint64_t ME = 77;
+
+struct bench {
+	struct arm_setup setup;
+	struct arm arm;
+	struct robot_state robot;
+	struct robot_command command;
+	int64_t now_ns;
+	uint64_t seq;
+};
+
+static void tick(struct bench *b)
+{
+	b->now_ns += MS;
+	b->robot.stamp_ns = b->now_ns;
+	if (b->command.hold) {
+		memcpy(b->robot.q_rad, b->command.q_rad, sizeof b->robot.q_rad);
+		memcpy(b->robot.dq_rad_s, b->command.dq_rad_s, sizeof b->robot.dq_rad_s);
+	}
+	arm_tick(&b->arm, &b->robot, b->now_ns, &b->command);
+}
+
+static void ticks(struct bench *b, int n)
+{
+	while (n--)
+		tick(b);
+}
+
+static void make_bench(struct bench *b, const struct robot_driver *driver)
+{
+	memset(b, 0, sizeof *b);
+	b->setup = (struct arm_setup){ .name = "arm", .model = *robot_model_find("panda"), .tcp = { .q_xyzw = { 0, 0, 0, 1 } },
+		.gripper_max_m = 0.08, .box_min_m = { -1, -1, 0.05 }, .box_max_m = { 1, 1, 1.5 }, .floor_m = 0, .limit_scale = 1 };
+	b->now_ns = 1000 * MS;
+	b->robot = (struct robot_state){ .mode = ARM_READY, .generation = 1, .has_gripper = true, .gripper_m = 0.08 };
+	memcpy(b->robot.q_rad, b->setup.model.home_rad, sizeof b->robot.q_rad);
+	arm_init(&b->arm, &b->setup, driver);
+	tick(b);
+}
+
+static struct arm_answer ask(struct bench *b, enum arm_ask what, uint64_t from, bool takeover, bool clear_stop)
+{
+	return arm_take_request(&b->arm, &(struct arm_request){ .ticket = 9, .ask = what, .from = from, .takeover = takeover,
+			.clear_stop = clear_stop }, b->now_ns);
+}
+
+static struct arm_report report(const struct bench *b)
+{
+	struct arm_report r;
+
+	arm_get_report(&b->arm, &r);
+	return r;
+}
+
+/* A target due `lead_ms` from now, at home plus `away` on every joint. */
+static struct arm_target target_at(struct bench *b, int lead_ms, double away, double speed)
+{
+	struct arm_target t = { .from = ME, .seq = ++b->seq, .arrival_ns = b->now_ns,
+		.target = { .valid = true, .t_ns = b->now_ns + lead_ms * MS, .valid_for_ns = 20 * MS } };
+
+	for (uint32_t j = 0; j < b->setup.model.dof; j++) {
+		t.target.q_rad[j] = b->setup.model.home_rad[j] + away;
+		t.target.dq_rad_s[j] = speed;
+	}
+	return t;
+}
+
+static void send(struct bench *b, struct arm_target t)
+{
+	arm_take_target(&b->arm, &t, b->now_ns);
+}
+
+/* Drives home + 0.05 (1 - cos 2t) at 200 Hz for `ms`; *t_ms counts on. */
+static void drive(struct bench *b, int *t_ms, int ms)
+{
+	for (int i = 0; i < ms; i++, ++*t_ms) {
+		double t = (*t_ms + 10) * 1e-3;
+
+		if (*t_ms % 5 == 0)
+			send(b, target_at(b, 10, 0.05 * (1 - cos(2 * t)) * (1 - exp(-t * t * 20)),
+					0.1 * sin(2 * t) * (1 - exp(-t * t * 20)) + 0.05 * (1 - cos(2 * t)) * 40 * t * exp(-t * t * 20)));
+		tick(b);
+	}
+}
+
+static void make_attached(struct bench *b)
+{
+	make_bench(b, robot_driver_find("sim"));
+	assert_int_equal(ask(b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_OK);
+}
+
+static void test_targets_are_played_and_acknowledged(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 1500);
+	struct arm_report r = report(&b);
+	assert_int_equal(r.counters.refused, 0);
+	assert_int_equal(r.counters.accepted, 300);
+	assert_int_equal(r.counters.limits_exceeded, 0);
+	assert_int_equal(r.counters.underruns, 0);
+	assert_int_equal(r.mode, ARM_MOVING);
+	assert_true(r.accepted_from == ME && r.ack_seq >= 298 && r.ack_t_ns > b.now_ns - 6 * MS);
+	assert_true(fabs(r.q_d_rad[0] - 0.05 * (1 - cos(3.0))) < 1e-4);
+	assert_true(r.counters.tcp_path_m > 0.03);
+	assert_true(r.counters.q_d_step_max_rad > 5e-5 && r.counters.q_d_step_max_rad < 2e-4);
+}
+
+static void test_foreign_targets_are_counted_only(void **state)
+{
+	struct bench b;
+	(void)state;
+	make_attached(&b);
+	struct arm_target t = target_at(&b, 10, 0, 0);
+	t.from = ME + 1;
+	send(&b, t);
+	assert_int_equal(report(&b).counters.foreign, 1);
+	assert_int_equal(report(&b).counters.refused, 0);
+	assert_true(arm_stands(&b.arm));
+}
+
+static void test_nobody_attached_nothing_moves(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_bench(&b, robot_driver_find("sim"));
+	drive(&b, &t, 100);
+	assert_int_equal(report(&b).counters.foreign, 20);
+	assert_memory_equal(b.command.q_rad, b.setup.model.home_rad, sizeof b.command.q_rad);
+}
+
+static void refused(struct bench *b, struct arm_target t, enum refusal why)
+{
+	uint64_t before = report(b).counters.refused;
+	char text[256];
+
+	send(b, t);
+	struct arm_report r = report(b);
+	assert_int_equal(r.counters.refused, before + 1);
+	assert_int_equal(r.refusal.why, why);
+	assert_true(r.refusal.seq == t.seq);
+	arm_refusal_text(&r.refusal, text, sizeof text);
+	assert_true(strlen(text) > 20);
+}
+
+static void test_first_target(void **state)
+{
+	struct bench b;
+	(void)state;
+	make_attached(&b);
+	refused(&b, target_at(&b, 10, 0.021, 0), REFUSAL_START);
+	refused(&b, target_at(&b, 10, 0, 0.05), REFUSAL_START);
+	refused(&b, target_at(&b, 0, 0, 0), REFUSAL_DUE);
+	assert_true(arm_stands(&b.arm));
+	send(&b, target_at(&b, 10, 0.019, 0));
+	assert_int_equal(report(&b).counters.accepted, 1);
+	for (int i = 0; i < 200; i++) {
+		ticks(&b, 5);
+		send(&b, target_at(&b, 10, 0.019, 0));
+	}
+	assert_int_equal(report(&b).counters.limits_exceeded, 0);
+	assert_true(report(&b).counters.acceleration_peak < 0.1);
+	assert_true(fabs(report(&b).q_d_rad[2] - b.setup.model.home_rad[2] - 0.019) < 1e-9);
+}
+
+static void test_form(void **state)
+{
+	struct bench b;
+	(void)state;
+	make_attached(&b);
+	struct arm_target t = target_at(&b, 10, 0, 0);
+	t.target.kind = OUTPUT_POSE;
+	refused(&b, t, REFUSAL_POSE);
+	t = target_at(&b, 10, 0, 0);
+	t.target.has_gripper = true;
+	t.target.gripper_m = 0.09;
+	refused(&b, t, REFUSAL_GRIPPER);
+	t = target_at(&b, 10, 0, 0);
+	t.target.q_rad[3] = NAN;
+	refused(&b, t, REFUSAL_LIMIT);
+	send(&b, t); /* the same seq again */
+	assert_int_equal(report(&b).counters.old, 1);
+	t = target_at(&b, -21, 0, 0); /* more than valid_for too late */
+	send(&b, t);
+	assert_int_equal(report(&b).counters.late, 1);
+	send(&b, target_at(&b, 501, 0, 0));
+	assert_int_equal(report(&b).counters.late, 2);
+	t = target_at(&b, 0, 0, 0);
+	t.target.t_ns = INT64_MIN;
+	send(&b, t);
+	t.seq = ++b.seq;
+	t.target.t_ns = INT64_MAX;
+	send(&b, t);
+	assert_int_equal(report(&b).counters.late, 4);
+	assert_true(arm_stands(&b.arm));
+}
+
+static void test_gripper_is_kept(void **state)
+{
+	struct bench b;
+	(void)state;
+	make_attached(&b);
+	assert_false(b.command.has_gripper);
+	struct arm_target t = target_at(&b, 5, 0, 0);
+	t.target.has_gripper = true;
+	t.target.gripper_m = 0.03;
+	send(&b, t);
+	ticks(&b, 4);
+	assert_false(b.command.has_gripper); /* not before its time */
+	tick(&b);
+	assert_true(b.command.has_gripper && b.command.gripper_m == 0.03);
+	(void)ask(&b, ARM_ASK_STOP, 0, false, false);
+	(void)ask(&b, ARM_ASK_DETACH, ME, false, false);
+	ticks(&b, 1000);
+	assert_true(b.command.has_gripper && b.command.gripper_m == 0.03);
+}
+
+/* The arm comes to rest within its limits and stays there. */
+static void comes_to_rest(struct bench *b)
+{
+	int n = 0;
+
+	while (!arm_stands(&b->arm) && n++ < 1000)
+		tick(b);
+	assert_true(n < 1000);
+	for (uint32_t j = 0; j < b->setup.model.dof; j++)
+		assert_true(b->command.dq_rad_s[j] == 0);
+	assert_int_equal(report(b).mode, ARM_READY);
+	assert_true(report(b).counters.velocity_peak <= 1 && report(b).counters.acceleration_peak <= 1);
+}
+
+static void test_jump_is_refused_with_a_brake(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 800);
+	struct arm_target jump = target_at(&b, 12, 0.5, 0);
+	refused(&b, jump, REFUSAL_LIMIT);
+	assert_true(report(&b).counters.limits_exceeded > 0);
+	refused(&b, target_at(&b, 15, 0.08, 0.1), REFUSAL_BRAKING);
+	comes_to_rest(&b);
+	assert_true(report(&b).q_d_rad[0] < 0.15);
+	refused(&b, target_at(&b, 10, 0.3, 0), REFUSAL_START); /* counts as a first one again */
+}
+
+static void test_gap_is_refused_with_a_brake(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 800);
+	refused(&b, target_at(&b, 150, 0.08, 0), REFUSAL_DUE);
+	comes_to_rest(&b);
+}
+
+static void test_targets_end(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 800);
+	ticks(&b, 25);
+	assert_int_equal(report(&b).counters.underruns, 1);
+	comes_to_rest(&b);
+	assert_true(report(&b).accepted_from == ME); /* 500 ms are not over */
+	ticks(&b, 490);
+	assert_true(report(&b).accepted_from == 0);
+	drive(&b, &t, 10);
+	assert_int_equal(report(&b).counters.foreign, 2);
+}
+
+static void test_stop_is_latched(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 800);
+	assert_int_equal(ask(&b, ARM_ASK_STOP, 0, false, false).reply, ARM_REPLY_OK);
+	assert_true(report(&b).stopped);
+	refused(&b, target_at(&b, 12, 0.08, 0.1), REFUSAL_STOPPED);
+	comes_to_rest(&b);
+	struct arm_answer a = ask(&b, ARM_ASK_ATTACH, ME, true, false);
+	struct arm_reply_text text;
+	assert_int_equal(a.reply, ARM_REPLY_STOPPED);
+	arm_reply_text(&a, &text);
+	assert_string_equal(text.error, "stopped");
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, true).reply, ARM_REPLY_OK);
+	assert_false(report(&b).stopped);
+	double here = report(&b).q_d_rad[0] - b.setup.model.home_rad[0];
+	send(&b, target_at(&b, 10, here, 0));
+	assert_int_equal(b.arm.phase, ARM_PLAYS);
+}
+
+static void test_who_may_attach(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 800);
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, 5, false, false).reply, ARM_REPLY_TAKEN);
+	assert_int_equal(ask(&b, ARM_ASK_DETACH, 5, false, false).reply, ARM_REPLY_NOT_ATTACHED);
+	assert_int_equal(b.arm.phase, ARM_PLAYS);
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_OK); /* again: changes nothing */
+	assert_int_equal(b.arm.phase, ARM_PLAYS);
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, 5, true, false).reply, ARM_REPLY_OK);
+	assert_true(report(&b).accepted_from == 5);
+	assert_int_equal(b.arm.phase, ARM_BRAKES); /* stops the arm first */
+	send(&b, target_at(&b, 10, 0.05, 0));
+	assert_int_equal(report(&b).counters.foreign, 1);
+	comes_to_rest(&b);
+	assert_int_equal(ask(&b, ARM_ASK_DETACH, 5, false, false).reply, ARM_REPLY_OK);
+	assert_true(report(&b).accepted_from == 0);
+}
+
+static void test_lost_and_restarted_arm(void **state)
+{
+	struct bench b;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 800);
+	b.robot.mode = ARM_DISCONNECTED;
+	tick(&b);
+	assert_false(b.command.hold);
+	assert_int_equal(report(&b).mode, ARM_DISCONNECTED);
+	assert_false(report(&b).connected);
+	assert_true(report(&b).accepted_from == 0);
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_NOT_READY);
+	b.robot.mode = ARM_READY;
+	b.robot.generation = 2;
+	b.robot.q_rad[0] = -0.7;
+	tick(&b);
+	assert_int_equal(report(&b).mode, ARM_READY);
+	assert_true(b.command.hold && b.command.q_rad[0] == -0.7);
+	assert_int_equal(report(&b).counters.reconnects, 2);
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_OK);
+	/* A restart that is never seen as a gap: another generation is enough. */
+	b.robot.generation = 3;
+	tick(&b);
+	assert_true(report(&b).accepted_from == 0);
+}
+
+static void test_enable_disable_recover(void **state)
+{
+	struct bench b;
+	static const struct robot_driver no_brakes = { .name = "no brakes" };
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	drive(&b, &t, 800);
+	assert_int_equal(ask(&b, ARM_ASK_DISABLE, 0, false, false).reply, ARM_REPLY_MOVING);
+	(void)ask(&b, ARM_ASK_STOP, 0, false, false);
+	comes_to_rest(&b);
+	b.arm.driver = &no_brakes;
+	assert_int_equal(ask(&b, ARM_ASK_DISABLE, 0, false, false).reply, ARM_REPLY_CONFIRM);
+	b.arm.driver = robot_driver_find("sim");
+	assert_int_equal(ask(&b, ARM_ASK_DISABLE, 0, false, false).reply, ARM_REPLY_OK);
+	tick(&b);
+	assert_int_equal(report(&b).mode, ARM_IDLE);
+	assert_true(!b.command.hold && report(&b).accepted_from == 0);
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, true).reply, ARM_REPLY_NOT_READY);
+	assert_int_equal(ask(&b, ARM_ASK_ENABLE, 0, false, false).reply, ARM_REPLY_OK);
+	tick(&b);
+	assert_int_equal(report(&b).mode, ARM_READY);
+	assert_int_equal(ask(&b, ARM_ASK_RECOVER, 0, false, false).reply, ARM_REPLY_NO_ERROR);
+	assert_int_equal(ask(&b, ARM_ASK_HOME_GRIPPER, 0, false, false).reply, ARM_REPLY_NO_HOMING);
+}
+
+static uint32_t random_u32(uint32_t *r)
+{
+	*r = *r * 1664525u + 1013904223u;
+	return *r >> 8;
+}
+
+static double strange(uint32_t *r)
+{
+	static const double VALUE[] = { 0, 0.001, -0.01, 0.02, 0.5, -3, 1e9, -1e300, 1e-300 };
+	uint32_t k = random_u32(r) % 12;
+
+	return k < 9 ? VALUE[k] : k == 9 ? NAN : k == 10 ? INFINITY : 0;
+}
+
+/* Whatever is sent and asked, what is commanded stays finite, within the model's limits and without a jump. */
+static void test_nothing_sent_breaks_a_limit(void **state)
+{
+	struct bench b;
+	uint32_t r = 1;
+	int t = 0;
+
+	(void)state;
+	make_attached(&b);
+	for (int i = 0; i < 20000; i++) {
+		struct arm_target x = target_at(&b, (int)(random_u32(&r) % 40) - 5, strange(&r) * 0.1, strange(&r));
+
+		if (random_u32(&r) % 4 == 0)
+			drive(&b, &t, 40);
+		if (random_u32(&r) % 8 == 0)
+			x.target.t_ns = (int64_t)((uint64_t)random_u32(&r) << 40);
+		x.target.q_rad[random_u32(&r) % DOF_MAX] += strange(&r);
+		x.seq = b.seq += random_u32(&r) % 3;
+		if (random_u32(&r) % 8 == 0)
+			send(&b, x);
+		if (random_u32(&r) % 30 == 0)
+			(void)ask(&b, (enum arm_ask)(random_u32(&r) % ARM_ASK_SHUTDOWN), ME + random_u32(&r) % 2, random_u32(&r) % 2, true);
+		(void)ask(&b, ARM_ASK_ENABLE, 0, false, false);
+		if (!report(&b).accepted_from && arm_stands(&b.arm)) {
+			(void)ask(&b, ARM_ASK_ATTACH, ME, false, true);
+			t = 0;
+		}
+		tick(&b);
+		for (uint32_t j = 0; j < b.setup.model.dof; j++)
+			assert_true(isfinite(b.command.q_rad[j]) && isfinite(b.command.dq_rad_s[j]));
+	}
+	assert_true(report(&b).counters.velocity_peak <= 1.001);
+	assert_true(report(&b).counters.acceleration_peak <= 1.1);
+	assert_true(report(&b).counters.accepted > 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_targets_are_played_and_acknowledged),
+		cmocka_unit_test(test_foreign_targets_are_counted_only),
+		cmocka_unit_test(test_nobody_attached_nothing_moves),
+		cmocka_unit_test(test_first_target),
+		cmocka_unit_test(test_form),
+		cmocka_unit_test(test_gripper_is_kept),
+		cmocka_unit_test(test_jump_is_refused_with_a_brake),
+		cmocka_unit_test(test_gap_is_refused_with_a_brake),
+		cmocka_unit_test(test_targets_end),
+		cmocka_unit_test(test_stop_is_latched),
+		cmocka_unit_test(test_who_may_attach),
+		cmocka_unit_test(test_lost_and_restarted_arm),
+		cmocka_unit_test(test_enable_disable_recover),
+		cmocka_unit_test(test_nothing_sent_breaks_a_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -34,10 +34,11 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN)) -pthread
 
-# Inner loops that only -O3 turns into vector instructions.
+# Inner loops that only -O3 turns into vector instructions. -fno-trapping-math lets comparisons be part of them; it changes no value
+# (NaN included), only which exception flags a discarded lane may raise, and nobody reads those.
 CFLAGS_policy_image_resize := -O3
-CFLAGS_policy_compute_cpu_linear := -O3
-CFLAGS_policy_compute_cpu_attention := -O3
+CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
+CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
 AREAS := daemon transport policy robots config stage model sys

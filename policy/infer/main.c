@@ -295,10 +295,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		if (id == OPTION_HELP)
 			return -1;
 		if (id == '?')
-			return wrong_usage("wrong option", "");
+			return EXIT_USAGE; /* getopt_long has said what is wrong */
 		if (!set_option(id, optarg, a)) {
-			fprintf(stderr, "dreamvla-infer: --%s: '%s' is not possible\n", options[index].name, optarg);
-			return wrong_usage("wrong value", "");
+			fprintf(stderr, "dreamvla-infer: --%s does not take '%s'\n", options[index].name, optarg);
+			return EXIT_USAGE;
 		}
 	}
 	for (; optind < argc; optind++)

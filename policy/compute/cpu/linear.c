@@ -65,41 +65,43 @@ void cpu_product(struct compute *c, bool transposed, uint32_t m, uint32_t n, uin
 		c->error = status == dnnl_out_of_memory ? -ENOMEM : -EIO;
 }
 
-static float sigmoid(float x)
-{
-	return 1.0f / (1.0f + expf(-x));
-}
-
-/* One row of products y [n] -> out [n]; bias may be NULL. */
-static void store_row(const struct compute *c, const float *y, const float *bias, enum compute_epilogue epilogue, uint32_t n,
-		float *out)
+/* Bias and activation of one row of products, in place: y [n]; bias may be NULL. One plain loop per step, for the vectors. */
+static void finish_row(bool round, enum compute_epilogue epilogue, const float *bias, uint32_t n, float *y)
 {
 	const float half_root = 0.70710678118654752f; /* sqrt(1/2) */
 
-	for (uint32_t i = 0; i < n; i++) {
-		float value = cpu_round(c, bias ? y[i] + bias[i] : y[i]);
-
-		switch (epilogue) {
-		case COMPUTE_STORE:
-			break;
-		case COMPUTE_GELU:
-			value = 0.5f * value * (1.0f + erff(value * half_root));
-			break;
-		case COMPUTE_QUICK_GELU:
-			value *= cpu_round(c, sigmoid(cpu_round(c, 1.702f * value)));
-			break;
-		case COMPUTE_SILU:
-			value *= sigmoid(value);
-			break;
-		case COMPUTE_ADD:
-			value += out[i];
-			break;
-		case COMPUTE_MULTIPLY:
-			value *= out[i];
-			break;
-		}
-		out[i] = cpu_round(c, value);
+	for (uint32_t i = 0; bias && i < n; i++)
+		y[i] += bias[i];
+	for (uint32_t i = 0; round && i < n; i++)
+		y[i] = round_bf16(y[i]);
+	if (epilogue == COMPUTE_GELU) {
+		for (uint32_t i = 0; i < n; i++)
+			y[i] = 0.5f * y[i] * (1.0f + erff(y[i] * half_root));
+	} else if (epilogue == COMPUTE_SILU) {
+		for (uint32_t i = 0; i < n; i++)
+			y[i] = y[i] * (1.0f / (1.0f + cpu_exp(-y[i])));
+	} else if (epilogue == COMPUTE_QUICK_GELU && round) {
+		for (uint32_t i = 0; i < n; i++)
+			y[i] *= round_bf16(1.0f / (1.0f + cpu_exp(-round_bf16(1.702f * y[i]))));
+	} else if (epilogue == COMPUTE_QUICK_GELU) {
+		for (uint32_t i = 0; i < n; i++)
+			y[i] *= 1.0f / (1.0f + cpu_exp(-1.702f * y[i]));
 	}
+}
+
+/* One finished row y [n] -> out [n]. */
+static void store_row(bool round, enum compute_epilogue epilogue, const float *restrict y, uint32_t n, float *restrict out)
+{
+	if (epilogue == COMPUTE_ADD)
+		for (uint32_t i = 0; i < n; i++)
+			out[i] += y[i];
+	else if (epilogue == COMPUTE_MULTIPLY)
+		for (uint32_t i = 0; i < n; i++)
+			out[i] *= y[i];
+	else
+		memcpy(out, y, n * sizeof *out);
+	for (uint32_t i = 0; round && i < n; i++)
+		out[i] = round_bf16(out[i]);
 }
 
 static uint32_t tile_rows(uint32_t inner)
@@ -124,7 +126,11 @@ void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix 
 		const float *bias = b.data ? cpu_weights(c, b, first, n, c->first) : NULL;
 
 		cpu_product(c, true, x.rows, n, w.columns, cpu_row(x, 0), x.stride, weight, w.columns, c->product, n);
-		for (uint32_t r = 0; r < x.rows; r++)
-			store_row(c, c->product + (size_t)r * n, bias, epilogue, n, cpu_row(out, r) + first);
+		for (uint32_t r = 0; r < x.rows; r++) {
+			float *y = c->product + (size_t)r * n;
+
+			finish_row(c->round, epilogue, bias, n, y);
+			store_row(c->round, epilogue, y, n, cpu_row(out, r) + first);
+		}
 	}
 }

@@ -11,6 +11,7 @@
 #include "daemon/sys/jpeg.h"
 #include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
+#include "robots/sim/sensor_noise.h"
 #include "transport/message/message.h"
 
 enum { QUALITY = 90, HEAD_BYTES = 256 };
@@ -65,6 +66,7 @@ static int show(struct camera_server *s, enum sim_camera camera, struct errbuf *
 	size_t n = 0;
 
 	renderer_draw(s->renderer, &s->snapshot.world, camera, s->rgb);
+	sensor_noise_add(s->rgb, (size_t)3 * s->width * s->height, s->snapshot.world.steps * SIM_CAMERA_COUNT + camera);
 	int rc = jpeg_encode_rgb(s->codec, s->rgb, s->width, s->height, QUALITY, s->jpeg, s->jpeg_capacity, &n, e);
 	if (rc == 0)
 		rc = publish(s, camera, n, e);

@@ -147,6 +147,8 @@ static void adopt_chunk(struct control *c)
 		drop_chunk(c, why);
 		return;
 	}
+	if (c->setup.method == EXECUTE_SYNC)
+		c->after_ns = INT64_MAX; /* until the arms stand again, see settle */
 	c->report.chunks_adopted++;
 	c->chunk_first = true;
 	c->chunk_received_ns = c->chunk->received_ns;
@@ -246,8 +248,9 @@ static void settle(struct control *c, int64_t due_ns)
 	if (!control_runs_policy(c) && trajectory_standing(&c->trajectory) && (standing || c->mode == MODE_FAULT))
 		trajectory_drop(&c->trajectory);
 	bool ended = standing && !c->was_standing;
+	bool sync_ended = standing && c->after_ns == INT64_MAX && trajectory_ran_out(&c->trajectory);
 
-	if (ended && (!control_runs_policy(c) || c->setup.method == EXECUTE_SYNC))
+	if ((ended && !control_runs_policy(c)) || sync_ended)
 		c->after_ns = due_ns;
 	c->was_standing = standing;
 }

@@ -38,7 +38,7 @@ bool trajectory_standing(const struct trajectory *t)
 
 bool trajectory_ran_out(const struct trajectory *t)
 {
-	const double slow = 0.05, near_steps = 0.1;
+	const double slow = 0.05, near_steps = 0.02;
 	double dt_s = (double)t->setup->action_dt_ns * 1e-9;
 
 	return !t->active || (t->clock.v < slow && t->end_s - t->clock.q < near_steps * dt_s);

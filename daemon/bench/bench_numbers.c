@@ -52,22 +52,14 @@ static double limits_exceeded(const struct demo_numbers *n)
 	return n->n_arms > 0 ? (double)sum : NAN;
 }
 
-static double refused(const struct demo_numbers *n)
+/* ms; the arm lets go of a daemon that is silent for 500 ms (messages.md section 5). */
+static double longest_pause_ms(const struct demo_numbers *n)
 {
-	uint64_t sum = 0;
+	double longest = n->n_arms > 0 ? 0 : NAN;
 
 	for (uint32_t i = 0; i < n->n_arms; i++)
-		sum += n->arm[i].refused;
-	return n->n_arms > 0 ? (double)sum : NAN;
-}
-
-static double underruns(const struct demo_numbers *n)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < n->n_arms; i++)
-		sum += n->arm[i].underruns;
-	return n->n_arms > 0 ? (double)sum : NAN;
+		longest = fmax(longest, n->arm[i].interval.max / 1e3);
+	return longest;
 }
 
 /* Meant for a run of DEMO_SECONDS; `grows` with the length of the run. */
@@ -82,9 +74,8 @@ static const struct criterion {
 	{ "chunks executed", "", chunks, 40, DBL_MAX, true },
 	{ "distance moved by the TCP", "m", path, 0.2, DBL_MAX, true },
 	{ "control rate missed by", "%", rate_error_percent, -1, 1, false },
-	{ "targets that the arm obeyed", "%", obeyed_percent, 98, 102, false },
-	{ "times the arm ran out of targets", "", underruns, 0, 0, false },
-	{ "targets refused by the arm", "", refused, 0, 0, false },
+	{ "targets that the arm obeyed", "%", obeyed_percent, 95, 102, false },
+	{ "longest pause between targets", "ms", longest_pause_ms, 0, 500, false },
 	{ "limits exceeded at the arm", "", limits_exceeded, 0, 0, false },
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/bench/bench_arm.h"
+#include "daemon/stage/reason.h"
 #include "daemon/sys/clock.h"
 
 enum { STEP_MS = 200, BEGIN_TRIES = 10, ANSWER_BYTES = 32768 };
@@ -47,6 +48,15 @@ static int ask_arms(struct run *r, struct errbuf *e)
 	return 0;
 }
 
+/* status.faults also holds what keeps AUTO from starting (no chunk yet, still moving); only faults are of interest here. */
+static bool is_fault(const char *name)
+{
+	for (uint32_t i = 0; i < REASON_COUNT; i++)
+		if (strcmp(reason_name(i), name) == 0)
+			return reason_severity(i) == SEVERITY_FAULT;
+	return true;
+}
+
 static void remember_faults(struct run *r, const struct message_status *m)
 {
 	for (uint32_t i = 0; i < m->n_faults; i++) {
@@ -54,7 +64,7 @@ static void remember_faults(struct run *r, const struct message_status *m)
 
 		while (k < r->n_faults && strcmp(r->fault[k], m->fault[i]) != 0)
 			k++;
-		if (k == r->n_faults && k < STATUS_FAULTS_MAX)
+		if (k == r->n_faults && k < STATUS_FAULTS_MAX && is_fault(m->fault[i]))
 			memcpy(r->fault[r->n_faults++], m->fault[i], sizeof r->fault[0]);
 	}
 }

@@ -60,12 +60,10 @@ static void test_each_shortcoming_is_named(void **state)
 	assert_string_equal(failures(&n), "distance moved by the TCP; ");
 	n = good(), n.rate_hz = 197.9;
 	assert_string_equal(failures(&n), "control rate missed by; ");
-	n = good(), n.arm[0].obeyed = 3900;
+	n = good(), n.arm[0].obeyed = 3790;
 	assert_string_equal(failures(&n), "targets that the arm obeyed; ");
-	n = good(), n.arm[0].underruns = 1;
-	assert_string_equal(failures(&n), "times the arm ran out of targets; ");
-	n = good(), n.arm[0].refused = 1;
-	assert_string_equal(failures(&n), "targets refused by the arm; ");
+	n = good(), n.arm[0].interval.max = 501e3;
+	assert_string_equal(failures(&n), "longest pause between targets; ");
 	n = good(), n.arm[0].limits_exceeded = 1;
 	assert_string_equal(failures(&n), "limits exceeded at the arm; ");
 }

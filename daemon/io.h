@@ -121,6 +121,7 @@ struct io {
 	int64_t observed_ns;          /* t_obs of the newest observation published */
 	/* what control and policy said last */
 	struct control_report report;
+	int64_t moving_since_ns;      /* when AUTO or SHADOW began */
 	struct policy_status policy;
 	uint32_t attach_ticket;
 	/* requests */

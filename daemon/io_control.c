@@ -86,23 +86,54 @@ static void wait_for_control(struct io *io, const struct endpoint_peer *peer, st
 	io_command(io, command);
 }
 
+/* A reason names the first camera or arm it is about. Those that any of them can give get a line for each. */
+static bool also_about(const struct io *io, uint32_t reason, uint32_t subject)
+{
+	const struct inputs *in = &io->inputs;
+
+	switch (reason) {
+	case REASON_CAMERA_ABSENT:
+		return subject < io->setup->n_cameras && !in->camera[subject].present;
+	case REASON_CAMERA_FROZEN:
+		return subject < io->setup->n_cameras && in->camera[subject].frozen;
+	case REASON_STATE_ABSENT:
+		return subject < io->setup->n_arms && !in->arm[subject].present;
+	case REASON_ARM_DETACHED:
+		return subject < io->setup->n_arms && in->arm[subject].present && !in->arm[subject].attached;
+	default:
+		return false;
+	}
+}
+
+/* Appends a line; returns the new length of the text. */
+static size_t add_line(const struct io *io, uint32_t reason, uint32_t subject, char *text, size_t n, size_t capacity)
+{
+	if (n + 2 > capacity)
+		return n;
+	if (n > 0)
+		text[n++] = '\n';
+	reason_sentence(io->setup, reason, subject, (double)io->report.about_value[reason],
+			(double)io->report.about_limit[reason], text + n, capacity - n);
+	return n + strlen(text + n);
+}
+
 /* One line for each thing that stands in the way. */
 static void answer_refused(struct io *io, const struct endpoint_peer *peer, const struct control_answer *answer)
 {
-	char text[REPLY_ERROR_BYTES - 64];
+	char text[REPLY_ERROR_BYTES - 64] = "refused";
 	size_t n = 0;
 
-	text[0] = '\0';
 	for (uint32_t r = 0; r < REASON_COUNT; r++) {
-		if (!(answer->missing & REASON_BIT(r)) || n + 2 > sizeof text)
+		uint32_t first = io->report.about_subject[r];
+
+		if (!(answer->missing & REASON_BIT(r)))
 			continue;
-		if (n > 0)
-			text[n++] = '\n';
-		reason_sentence(io->setup, r, io->report.about_subject[r], (double)io->report.about_value[r],
-				(double)io->report.about_limit[r], text + n, sizeof text - n);
-		n += strlen(text + n);
+		n = add_line(io, r, first, text, n, sizeof text);
+		for (uint32_t i = 0; i < ARMS_MAX || i < CAMERAS_MAX; i++)
+			if (i != first && also_about(io, r, i))
+				n = add_line(io, r, i, text, n, sizeof text);
 	}
-	send_error(io, peer, n > 0 ? text : "refused", NULL);
+	send_error(io, peer, text, NULL);
 }
 
 /* True when the request was answered. */

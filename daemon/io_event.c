@@ -14,7 +14,7 @@ static const char *const kind_name[] = {
 	[EVENT_ATTACH] = "attach",
 	[EVENT_REFUSED] = "refused",
 	[EVENT_CHUNK_DROPPED] = NULL,
-	[EVENT_INSTRUCTION] = NULL, /* io announces it itself, with the text */
+	[EVENT_INSTRUCTION] = NULL,
 	[EVENT_LIMIT] = NULL,
 };
 
@@ -66,6 +66,8 @@ static void send_event(struct io *io, const struct control_event *event)
 {
 	struct message_event m = { 0 };
 
+	if (event->kind == EVENT_INSTRUCTION) /* io_instruction_set has announced it, with the text */
+		return;
 	reason_sentence(io->setup, event->reason, event->arm, event->value, event->limit, m.reason, sizeof m.reason);
 	log_event(event, m.reason);
 	if (!kind_name[event->kind])

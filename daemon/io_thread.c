@@ -114,6 +114,7 @@ int io_create(struct io **out, const struct config *c, const struct control_setu
 	io->setup = setup;
 	io->links = links;
 	io->stats = stats;
+	io->inputs_changed = true; /* control leaves BOOT with the first inputs, be they empty */
 	io->frame_bytes_max = (uint64_t)c->sockets_max_frame_kb * 1024;
 	if ((rc = draw_number(&io->from, e)) < 0 || (rc = jpeg_codec_create(&io->jpeg, e)) < 0)
 		goto err;
@@ -153,8 +154,12 @@ static void read_links(struct io *io)
 {
 	struct links *l = io->links;
 
+	bool was_moving = io->report.mode == MODE_AUTO || io->report.mode == MODE_SHADOW;
+
 	if (latest_refresh(&l->report_box))
 		io->report = l->report[l->report_box.reading];
+	if (!was_moving && (io->report.mode == MODE_AUTO || io->report.mode == MODE_SHADOW))
+		io->moving_since_ns = io->report.tick_ns;
 	if (latest_refresh(&l->policy_io_box))
 		io->policy = l->policy_io[l->policy_io_box.reading];
 }
@@ -202,8 +207,8 @@ static void wake(struct io *io)
 	io->now_ns = clock_monotonic_ns();
 	io_clock_read(io);
 	eventfd_clear(io->links->target_eventfd);
-	io_target_send(io);
 	read_links(io);
+	io_target_send(io);
 	io_state_receive(io);
 	io_target_send(io);
 	io_camera_receive(io);

@@ -1,0 +1,229 @@
+/* test_kinematics.c - forward kinematics against the makers' numbers, the Jacobian against differences, inverse kinematics
+ * against forward. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/stage/geometry.h"
+#include "daemon/stage/kinematics.h"
+#include "robots/model/model.h"
+
+static const double pi = 3.14159265358979324;
+
+/* Franka Hand: 45 degrees about z, 0.1034 m along it. */
+static struct pose hand(void)
+{
+	struct pose p = { .p_m = { 0.0, 0.0, 0.1034 } };
+
+	quat_from_rotvec((double[3]){ 0.0, 0.0, -pi / 4.0 }, p.q_xyzw);
+	return p;
+}
+
+static void expect_pose(const struct pose *p, const double *position, const double columns[3][3], double tolerance)
+{
+	double r[3][3];
+
+	quat_to_matrix(p->q_xyzw, r);
+	for (int i = 0; i < 3; i++) {
+		assert_true(fabs(p->p_m[i] - position[i]) < tolerance);
+		for (int k = 0; k < 3; k++)
+			assert_true(fabs(r[k][i] - columns[i][k]) < tolerance);
+	}
+}
+
+/* Real samples of a Panda with hand, recorded through libfranka: q and O_T_EE. */
+static void panda_matches_recorded_samples(void **state)
+{
+	static const struct {
+		double q[7], p[3], column[3][3];
+	} sample[] = {
+		{ { 0.0167305, -0.762614, -0.0207622, -2.34352, -0.0305686, 1.53975, 0.753872 }, { 0.305468, -0.00814133, 0.483198 },
+			{ { 0.998578, 0.0328747, -0.0417381 }, { 0.0335224, -0.999317, 0.0149157 }, { -0.04122, -0.016294, -0.999017 } } },
+		{ { 0.361567, 1.47881, 0.530308, -1.4219, 2.88587, 1.92019, 0.375797 }, { 0.518612, 0.548305, -0.0843891 },
+			{ { 0.00157337, 0.0491855, -0.998779 }, { -0.625286, 0.779487, 0.0374013 }, { 0.78039, 0.624475, 0.031982 } } },
+	};
+	struct pose tcp = hand(), p;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		kinematics_forward(robot_model_find("panda"), &tcp, sample[i].q, &p);
+		expect_pose(&p, sample[i].p, sample[i].column, 3e-5);
+	}
+}
+
+static void franka_known_postures(void **state)
+{
+	static const double down[3][3] = { { 1, 0, 0 }, { 0, -1, 0 }, { 0, 0, -1 } };
+	static const char *const names[] = { "panda", "fr3", "fr3_5.9" };
+	const double zero[7] = { 0 };
+	struct pose tcp = hand(), p;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		const struct robot_model *m = robot_model_find(names[i]);
+
+		kinematics_forward(m, &tcp, m->home_rad, &p);
+		expect_pose(&p, (double[3]){ 0.306891, 0.0, 0.486882 }, down, 1e-6);
+		kinematics_forward(m, &pose_identity, zero, &p);
+		expect_pose(&p, (double[3]){ 0.088, 0.0, 0.926 }, down, 1e-9);
+	}
+}
+
+/* Values of the maker's SDK (its forward kinematics with dh_is_offset = 1), mm and degrees. */
+static void piper_matches_its_sdk(void **state)
+{
+	static const struct {
+		double q_deg[6], p_mm[3], rpy_deg[3];
+	} sample[] = {
+		{ { 0, 0, 0, 0, 0, 0 }, { 56.1275, 0, 213.2663 }, { 0, 85, 0 } },
+		{ { 0, 90, -90, 0, 0, 0 }, { 377.1183, 0, 457.0882 }, { 0, 85, 0 } },
+		{ { 30, 45, -60, 20, -30, 10 }, { 107.4902, 44.0902, 523.5223 }, { 29.6311, 31.9298, 62.4096 } },
+		{ { -90, 120, -100, -45, 60, -80 }, { -55.7259, -452.0397, 239.0077 }, { -162.0041, -40.7119, -178.5574 } },
+	};
+	const double deg = pi / 180.0;
+
+	(void)state;
+	for (size_t s = 0; s < sizeof sample / sizeof sample[0]; s++) {
+		double q[DOF_MAX] = { 0 }, rpy[3], turn[4], want[4], apart[3];
+		struct pose p;
+
+		for (int i = 0; i < 6; i++)
+			q[i] = sample[s].q_deg[i] * deg;
+		kinematics_forward(robot_model_find("piper"), &pose_identity, q, &p);
+		for (int i = 0; i < 3; i++) {
+			assert_true(fabs(p.p_m[i] * 1e3 - sample[s].p_mm[i]) < 2e-3);
+			rpy[i] = sample[s].rpy_deg[i] * deg;
+		}
+		quat_from_rpy(rpy, want);
+		quat_conjugate(want, want);
+		quat_multiply(p.q_xyzw, want, turn);
+		quat_to_rotvec(turn, apart);
+		assert_true(vec3_norm(apart) < 1e-4);
+	}
+}
+
+static void jacobian_is_the_derivative(void **state)
+{
+	const struct robot_model *m = robot_model_find("panda");
+	struct pose tcp = hand(), a, b;
+	double j[6][DOF_MAX], apart[6], q[DOF_MAX];
+	const double h = 1e-6;
+
+	(void)state;
+	memcpy(q, m->home_rad, sizeof q);
+	q[0] = 0.4;
+	q[2] = -0.3;
+	kinematics_jacobian(m, &tcp, q, &a, j);
+	for (uint32_t i = 0; i < m->dof; i++) {
+		double near[DOF_MAX];
+
+		memcpy(near, q, sizeof near);
+		near[i] += h;
+		kinematics_forward(m, &tcp, near, &b);
+		pose_difference(&a, &b, apart);
+		for (int r = 0; r < 6; r++)
+			assert_true(fabs(apart[r] / h - j[r][i]) < 1e-5);
+	}
+}
+
+static void newton_steps_reach_a_pose(void **state)
+{
+	static const char *const names[] = { "panda", "fr3", "piper" };
+
+	(void)state;
+	for (int n = 0; n < 3; n++) {
+		const struct robot_model *m = robot_model_find(names[n]);
+		struct pose goal, p, tcp = hand();
+		double q[DOF_MAX] = { 0 }, apart[6], turn[4];
+		struct ik_error e = { 1, 1 };
+
+		memcpy(q, m->home_rad, sizeof q);
+		kinematics_forward(m, &tcp, q, &goal);
+		goal.p_m[0] += 0.05;
+		goal.p_m[1] -= 0.04;
+		quat_from_rotvec((double[3]){ 0.1, -0.1, 0.05 }, turn);
+		quat_multiply(turn, goal.q_xyzw, goal.q_xyzw);
+		for (int i = 0; i < 30; i++)
+			e = ik_step(m, &tcp, &goal, 0.1, q);
+		kinematics_forward(m, &tcp, q, &p);
+		pose_difference(&p, &goal, apart);
+		assert_true(vec3_norm(apart) < 1e-6 && vec3_norm(apart + 3) < 1e-6 && e.m < 1e-5);
+	}
+}
+
+static void out_of_reach_stays_finite_and_inside_limits(void **state)
+{
+	const struct robot_model *m = robot_model_find("panda");
+	struct pose goal = { .p_m = { 3.0, 1.0, 2.0 }, .q_xyzw = { 0, 0, 0, 1 } }, tcp = hand();
+	double q[DOF_MAX];
+	struct ik_error e = { 0, 0 };
+
+	(void)state;
+	memcpy(q, m->home_rad, sizeof q);
+	for (int i = 0; i < 500; i++)
+		e = ik_step(m, &tcp, &goal, 0.05, q);
+	assert_true(e.m > 1.0);
+	for (uint32_t i = 0; i < m->dof; i++)
+		assert_true(q[i] >= m->q_min_rad[i] && q[i] <= m->q_max_rad[i]);
+}
+
+static void null_space_does_not_move_the_tcp(void **state)
+{
+	const struct robot_model *m = robot_model_find("panda");
+	struct pose tcp = hand();
+	const double wish[DOF_MAX] = { 1, -1, 0.5, 0.3, 2, -0.7, 1 };
+	double dq[DOF_MAX], size = 0.0;
+	struct ik k;
+
+	(void)state;
+	ik_prepare(&k, m, &tcp, m->home_rad);
+	ik_null_space(&k, wish, dq);
+	for (uint32_t i = 0; i < 7; i++)
+		size = fmax(size, fabs(dq[i]));
+	assert_true(size > 0.1);
+	for (int r = 0; r < 6; r++) {
+		double moved = 0.0;
+
+		for (uint32_t i = 0; i < 7; i++)
+			moved += k.j[r][i] * dq[i];
+		assert_true(fabs(moved) < 1e-4);
+	}
+	ik_prepare(&k, robot_model_find("piper"), &pose_identity, robot_model_find("piper")->home_rad);
+	ik_null_space(&k, wish, dq);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_true(dq[i] == 0.0);
+}
+
+static void link_points_include_elbow_and_hand(void **state)
+{
+	const struct robot_model *m = robot_model_find("panda");
+	double p[LINK_POINTS_MAX][3];
+	struct pose flange;
+	uint32_t n = kinematics_link_points(m, m->home_rad, p);
+
+	(void)state;
+	assert_int_equal(n, 6);
+	assert_true(fabs(p[0][2] - 0.333 - 0.316 * cos(pi / 4.0)) < 1e-9); /* along the upper arm, which leans 45 degrees */
+	kinematics_forward(m, &pose_identity, m->home_rad, &flange);
+	assert_true(fabs(p[5][2] - flange.p_m[2]) < 1e-12);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(panda_matches_recorded_samples),
+		cmocka_unit_test(franka_known_postures),
+		cmocka_unit_test(piper_matches_its_sdk),
+		cmocka_unit_test(jacobian_is_the_derivative),
+		cmocka_unit_test(newton_steps_reach_a_pose),
+		cmocka_unit_test(out_of_reach_stays_finite_and_inside_limits),
+		cmocka_unit_test(null_space_does_not_move_the_tcp),
+		cmocka_unit_test(link_points_include_elbow_and_hand),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

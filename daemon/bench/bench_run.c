@@ -92,9 +92,10 @@ static void show_progress(const struct run *r, bool last)
 	const struct message_status *m = &r->session->status;
 	bool terminal = isatty(2);
 
-	fprintf(stderr, "%s%5.1f s  %-6s  %llu chunks  %.1f Hz%s", terminal ? "\r" : "",
+	fprintf(stderr, "%s%5.1f s  %-6s  %llu chunks  %.1f Hz  %s%s", terminal ? "\r\033[K" : "",
 			(double)(clock_monotonic_ns() - r->from_ns) / 1e9, m->mode,
-			(unsigned long long)(r->newest.chunks - r->first.chunks), m->rate_hz, terminal && !last ? "   " : "\n");
+			(unsigned long long)(r->newest.chunks - r->first.chunks), m->rate_hz,
+			strcmp(m->mode, "AUTO") == 0 ? "" : m->reason, terminal && !last ? "" : "\n");
 }
 
 static int take_status(struct run *r, struct errbuf *e)

@@ -133,6 +133,27 @@ static void rounding_to_bfloat16(void **state)
 	stop();
 }
 
+/* The original converts its weights too: 1 + 2^-9 and 1 + 2^-10 are no bfloat16. */
+static void weights_are_rounded_to_bfloat16_as_well(void **state)
+{
+	static const float single[2] = { 0x1.008p0f, -3.0f };
+	static const uint16_t half[2] = { 0x3c01, 0xc200 };
+	const struct compute_matrix table[2] = { { single, TENSOR_F32, 1, 2 }, { half, TENSOR_F16, 1, 2 } };
+	const uint32_t shape[][2] = { { 1, 2 } };
+	struct compute_view view[1];
+
+	(void)state;
+	start(POLICY_BF16);
+	take(view, shape, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		ops->embed(instance, table[i], (int32_t[]){ 0 }, view[0]);
+		ops->download(instance, view[0], found);
+		assert_int_equal(bits_of(found[0]), bits_of(1.0f));
+		assert_int_equal(bits_of(found[1]), bits_of(-3.0f));
+	}
+	stop();
+}
+
 static void embed_and_copy_pick_rows(void **state)
 {
 	static float table[6 * 3];
@@ -172,6 +193,7 @@ int main(void)
 		cmocka_unit_test(choose_marks_nan),
 		cmocka_unit_test(half_precision_weights),
 		cmocka_unit_test(rounding_to_bfloat16),
+		cmocka_unit_test(weights_are_rounded_to_bfloat16_as_well),
 		cmocka_unit_test(embed_and_copy_pick_rows),
 		cmocka_unit_test(unknown_backend_lists_those_there_are),
 	};

@@ -143,6 +143,23 @@ static void bicubic_known_answers(void **state)
 	arena_finish(&t.arena);
 }
 
+/* Growing 4 to 7: the first output lies at -3/14, so its weights are those of the cubic at 3/14, 17/14, ... over their sum. */
+static void bicubic_weights_are_rounded_to_the_nearest(void **state)
+{
+	struct tables t = make_tables();
+	double near = 3.0 / 14.0, far = 17.0 / 14.0;
+	double first = (1.5 * near - 2.5) * near * near + 1.0, second = -0.5 * (((far - 5.0) * far + 8.0) * far - 4.0);
+
+	(void)state;
+	image_taps_bicubic(&t.rows, 4, 7);
+	assert_int_equal(t.rows.first[0], 0);
+	assert_int_equal(t.rows.count[0], 2);
+	assert_true(second < 0.0);
+	assert_int_equal(t.rows.weight.fixed[0], lround(first / (first + second) * 4194304.0));
+	assert_int_equal(t.rows.weight.fixed[1], lround(second / (first + second) * 4194304.0));
+	arena_finish(&t.arena);
+}
+
 static void smart_sizes(void **state)
 {
 	static const uint32_t known[][6] = { /* height, width, min, max -> height, width */
@@ -344,6 +361,7 @@ int main(void)
 		cmocka_unit_test(lanczos_keeps_what_it_must),
 		cmocka_unit_test(crop_known_answers),
 		cmocka_unit_test(bicubic_known_answers),
+		cmocka_unit_test(bicubic_weights_are_rounded_to_the_nearest),
 		cmocka_unit_test(smart_sizes),
 		cmocka_unit_test(smart_size_refuses_what_has_none),
 		cmocka_unit_test(patches_are_cut_in_merged_order),

@@ -112,7 +112,7 @@ MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct
 
 /* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action.
  * -EINVAL: number or size of pictures, missing or non-finite state; -ENOTSUP: committed tokens with a decoder that cannot.
- * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN. Blocks: for the computation. */
+ * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN (with a tracer: yes). Blocks: for the computation. */
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);
 

@@ -126,7 +126,7 @@ static void fill_arms(const struct io *io, struct message_status *m)
 
 		snprintf(out->name, sizeof out->name, "%s", io->setup->arm[i].name);
 		snprintf(out->control, sizeof out->control, "%s", io->config->robot[i].control);
-		snprintf(out->refused, sizeof out->refused, "%s", io->arm[i].refused);
+		memcpy(out->refused, io->arm[i].refused, sizeof out->refused);
 		out->present = a->present;
 		out->mode = a->present ? a->mode : ARM_DISCONNECTED;
 		out->attached = a->attached;

@@ -53,8 +53,7 @@ class Auto(unittest.TestCase):
             self.assertEqual(request(cmd="mode", mode="hold")["mode"], "HOLD")
             self.assertFalse(request(cmd="speed", scale=2.0)["ok"])
             self.assertTrue(request(cmd="speed", scale=0.5)["ok"])
-            peers.until("the arm to stand", lambda: max(abs(v) for v in arm.targets[-1]["dq"]) < 1e-4)
-            self.assertTrue(request(cmd="home")["ok"])
+            peers.until("the arm to stand, so that it may go home", lambda: request(cmd="home")["ok"])
             peers.until("home", lambda: request(cmd="status")["driver"] == "none"
                         and max(abs(a - b) for a, b in zip(arm.q, peers.HOME)) < 0.01)
             peers.into_auto(request)

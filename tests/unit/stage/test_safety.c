@@ -1,0 +1,325 @@
+/* test_safety.c - targets follow feasible setpoints closely, start where the arm is, stop for nonsense; the arm's check accepts
+ * what safety_step makes and names what it would not. Adversaries: test_safety_property.c. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/stage/geometry.h"
+#include "daemon/stage/kinematics.h"
+#include "daemon/stage/safety.h"
+#include "robots/model/model.h"
+
+enum { PERIOD_NS = 5000000 };
+
+static struct arm_setup make_arm(void)
+{
+	struct arm_setup a = { .tcp = pose_identity, .limit_scale = 0.5, .gripper_max_m = 0.08, .box_min_m = { 0.1, -0.6, 0.05 },
+		.box_max_m = { 0.8, 0.6, 0.9 }, .floor_m = 0.02 };
+
+	a.model = *robot_model_find("panda");
+	memcpy(a.home_rad, a.model.home_rad, sizeof a.home_rad);
+	return a;
+}
+
+static void seeded(struct safety *s, const struct arm_setup *arm)
+{
+	safety_init(s, arm, PERIOD_NS);
+	assert_true(safety_seed(s, arm->home_rad));
+}
+
+static struct safety_stamp at(int64_t k)
+{
+	return (struct safety_stamp){ .arm = 1, .t_ns = (k + 2) * PERIOD_NS, .tick_ns = k * PERIOD_NS, .valid_for_ns = 20, .epoch = 9 };
+}
+
+/* A setpoint t seconds into 0.1 rad of smooth steps. */
+static struct setpoint swing(const struct arm_setup *arm, double t)
+{
+	const double w = 3.14159, size = 0.1;
+	struct setpoint p = { .active = true, .source = TARGET_POLICY, .chunk = 5, .step = 2 };
+
+	double turn = fmod(t, 8.0); /* four seconds of smooth steps forth, then the same back */
+	double from = turn < 4.0 ? turn : 8.0 - turn, sign = turn < 4.0 ? 1.0 : -1.0;
+	double x = size * (from - sin(w * from) / w), v = sign * size * (1 - cos(w * from)), a = size * w * sin(w * from);
+
+	for (uint32_t i = 0; i < 7; i++) {
+		p.q_rad[i] = arm->home_rad[i] + x;
+		p.dq_rad_s[i] = v;
+		p.ddq_rad_s2[i] = a;
+	}
+	return p;
+}
+
+static void the_first_target_is_the_seed(void **state)
+{
+	struct arm_setup arm = make_arm();
+	struct driver_target t;
+	struct safety s;
+
+	(void)state;
+	safety_init(&s, &arm, PERIOD_NS);
+	safety_step(&s, &(struct setpoint){ .active = true }, &(struct safety_stamp){ 0 }, &t);
+	assert_false(t.valid); /* nothing before a seed */
+	seeded(&s, &arm);
+	struct safety_stamp stamp = at(0);
+
+	assert_int_equal(safety_step(&s, &(struct setpoint){ 0 }, &stamp, &t), 0);
+	assert_true(t.valid && t.arm == 1 && t.epoch == 9 && t.source == TARGET_HOLD && t.t_ns == 2 * PERIOD_NS);
+	assert_memory_equal(t.q_rad, arm.home_rad, sizeof t.q_rad);
+	for (int i = 0; i < 7; i++)
+		assert_true(t.dq_rad_s[i] == 0.0);
+	assert_false(t.has_gripper);
+	double bad[DOF_MAX] = { 0, NAN };
+
+	assert_false(safety_seed(&s, bad));
+	safety_step(&s, &(struct setpoint){ 0 }, &stamp, &t);
+	assert_false(t.valid);
+}
+
+static void feasible_setpoints_are_followed_closely(void **state)
+{
+	static const int64_t periods_ns[] = { 20000000, 5000000, 1000000 };
+
+	(void)state;
+	for (int r = 0; r < 3; r++) {
+		struct arm_setup arm = make_arm();
+		struct driver_target t;
+		struct safety s;
+		double worst = 0.0, worst_v = 0.0;
+
+		safety_init(&s, &arm, periods_ns[r]);
+		assert_true(safety_seed(&s, arm.home_rad));
+		for (int64_t k = 1; k < 10000000000 / periods_ns[r]; k++) {
+			struct setpoint p = swing(&arm, (double)(k * periods_ns[r]) * 1e-9);
+			struct safety_stamp stamp = at(k);
+
+			assert_int_equal(safety_step(&s, &p, &stamp, &t), 0);
+			for (int i = 0; i < 7; i++) {
+				worst = fmax(worst, fabs(t.q_rad[i] - p.q_rad[i]));
+				worst_v = fmax(worst_v, fabs(t.dq_rad_s[i] - p.dq_rad_s[i]));
+			}
+		}
+		assert_true(worst < 1e-4 && worst_v < 2e-3);
+	}
+}
+
+static void nonsense_brakes(void **state)
+{
+	struct arm_setup arm = make_arm();
+	struct driver_target t;
+	struct safety s;
+
+	(void)state;
+	seeded(&s, &arm);
+	for (int64_t k = 0; k < 600; k++) {
+		struct setpoint p = swing(&arm, (double)k * PERIOD_NS * 1e-9);
+		struct safety_stamp stamp = at(k);
+
+		safety_step(&s, &p, &stamp, &t);
+	}
+	assert_false(safety_standing(&s));
+	for (int64_t k = 600; k < 800; k++) {
+		struct setpoint p = swing(&arm, (double)k * PERIOD_NS * 1e-9);
+		struct safety_stamp stamp = at(k);
+
+		p.dq_rad_s[3] = NAN;
+		assert_true(safety_step(&s, &p, &stamp, &t) & LIMIT_NOT_FINITE);
+		assert_int_equal(t.source, TARGET_HOLD);
+	}
+	assert_true(safety_standing(&s));
+}
+
+static void an_arm_outside_may_only_come_in(void **state)
+{
+	struct arm_setup arm = make_arm();
+	struct driver_target t;
+	struct safety s;
+	double lowest = INFINITY;
+
+	(void)state;
+	arm.box_min_m[2] = 0.6; /* the arm stands 0.1 m below */
+	safety_init(&s, &arm, PERIOD_NS);
+	assert_true(safety_seed(&s, arm.home_rad));
+	double z0 = s.ee.p_m[2];
+
+	assert_true(safety_posture_check(&arm, arm.home_rad) == LIMIT_WORKSPACE);
+	for (int64_t k = 0; k < 3000; k++) {
+		struct setpoint p = { .active = true, .source = TARGET_HOME };
+		struct safety_stamp stamp = at(k);
+
+		memcpy(p.q_rad, arm.home_rad, sizeof p.q_rad);
+		p.q_rad[1] += k < 1000 ? 0.5 : -0.6; /* further out, then in */
+		p.q_rad[3] += k < 1000 ? -0.3 : 0.4;
+		safety_step(&s, &p, &stamp, &t);
+		lowest = fmin(lowest, t.ee.p_m[2]);
+	}
+	assert_true(lowest > z0 - 1e-6);
+	assert_true(t.ee.p_m[2] > 0.6);
+}
+
+static void grippers_are_clamped_and_nan_is_ignored(void **state)
+{
+	struct arm_setup arm = make_arm();
+	struct driver_target t;
+	struct safety s;
+	struct setpoint p = { .has_gripper = true, .gripper_m = 0.5 };
+	struct safety_stamp stamp = at(0);
+
+	(void)state;
+	seeded(&s, &arm);
+	safety_step(&s, &p, &stamp, &t);
+	assert_true(t.has_gripper && t.gripper_m == 0.08);
+	p.gripper_m = NAN;
+	safety_step(&s, &p, &stamp, &t);
+	assert_false(t.has_gripper);
+}
+
+/* ---- the arm's side ----------------------------------------------------------------------------------------------- */
+
+static void the_check_accepts_what_safety_makes(void **state)
+{
+	struct arm_setup arm = make_arm();
+	struct driver_target t;
+	struct safety_check c;
+	struct safety s;
+
+	(void)state;
+	seeded(&s, &arm);
+	safety_check_init(&c, &arm);
+	for (int64_t k = 0; k < 20000; k++) {
+		struct setpoint p = swing(&arm, (double)k * PERIOD_NS * 1e-9);
+		struct safety_stamp stamp = at(k);
+
+		if (k % 1000 > 500) /* at times far away, at times off */
+			p.q_rad[k % 7] += 1.0;
+		p.active = k % 1700 < 1500;
+		safety_step(&s, &p, &stamp, &t);
+		if (k % 97 == 5)
+			continue; /* a lost one leaves a gap of two periods */
+		struct safety_finding f = safety_check_target(&c, &t, arm.home_rad);
+
+		assert_int_equal(f.exceeded, 0);
+		assert_false(f.refused);
+	}
+}
+
+static void a_start_far_away_is_refused(void **state)
+{
+	struct arm_setup arm = make_arm();
+	struct driver_target t = { .valid = true, .t_ns = PERIOD_NS };
+	struct safety_check c;
+
+	(void)state;
+	memcpy(t.q_rad, arm.home_rad, sizeof t.q_rad);
+	safety_check_init(&c, &arm);
+	t.q_rad[2] += 0.021;
+	struct safety_finding f = safety_check_target(&c, &t, arm.home_rad);
+
+	assert_true(f.refused && f.exceeded == LIMIT_START && f.joint == 2 && f.value > 0.02 && f.limit == 0.02);
+	t.q_rad[2] -= 0.010;
+	assert_false(safety_check_target(&c, &t, arm.home_rad).refused);
+	safety_check_restart(&c);
+	t.dq_rad_s[4] = 0.1;
+	assert_true(safety_check_target(&c, &t, arm.home_rad).refused);
+}
+
+static struct safety_finding after_start(struct driver_target *t, void (*spoil)(struct driver_target *))
+{
+	static struct arm_setup arm;
+	struct safety_check c;
+
+	arm = make_arm();
+	*t = (struct driver_target){ .valid = true, .t_ns = PERIOD_NS };
+	memcpy(t->q_rad, arm.home_rad, sizeof t->q_rad);
+	safety_check_init(&c, &arm);
+	assert_false(safety_check_target(&c, t, arm.home_rad).refused);
+	t->t_ns += PERIOD_NS;
+	spoil(t);
+	return safety_check_target(&c, t, arm.home_rad);
+}
+
+static void jump(struct driver_target *t)
+{
+	t->q_rad[1] += 0.05;
+}
+
+static void small_step(struct driver_target *t)
+{
+	t->q_rad[1] += 0.0005; /* 20 rad/s^2 and more, but little to change: counted, not refused */
+}
+
+static void not_finite(struct driver_target *t)
+{
+	t->q_rad[6] = NAN;
+}
+
+static void back_in_time(struct driver_target *t)
+{
+	t->t_ns = 0;
+}
+
+static void false_velocity(struct driver_target *t)
+{
+	t->dq_rad_s[0] = 8.0;
+}
+
+static void bad_targets_are_named(void **state)
+{
+	struct driver_target t;
+	struct safety_finding f = after_start(&t, jump);
+
+	(void)state;
+	assert_true(f.refused && (f.exceeded & LIMIT_VELOCITY) && f.joint == 1 && f.change_rad > 0.01);
+	f = after_start(&t, small_step);
+	assert_true(!f.refused && (f.exceeded & (LIMIT_ACCELERATION | LIMIT_JERK)));
+	f = after_start(&t, not_finite);
+	assert_true(f.refused && f.exceeded == LIMIT_NOT_FINITE);
+	f = after_start(&t, back_in_time);
+	assert_true(f.refused);
+	f = after_start(&t, false_velocity);
+	assert_true(f.refused && (f.exceeded & LIMIT_VELOCITY));
+}
+
+static void leaving_the_workspace_is_refused(void **state)
+{
+	struct arm_setup arm = make_arm();
+	struct safety_check c;
+	struct safety_finding f = { 0 };
+	double q[DOF_MAX];
+
+	(void)state;
+	arm.box_min_m[2] = 0.45;
+	memcpy(q, arm.home_rad, sizeof q);
+	safety_check_init(&c, &arm);
+	for (int k = 0; k < 2000 && !f.refused; k++) { /* slowly down, within every joint limit */
+		struct driver_target t = { .valid = true, .t_ns = (k + 1) * (int64_t)PERIOD_NS };
+		double v = 0.2 * fmin(k * 0.005, 1.0);
+
+		q[1] += v * 0.005;
+		memcpy(t.q_rad, q, sizeof t.q_rad);
+		t.dq_rad_s[1] = v;
+		f = safety_check_target(&c, &t, arm.home_rad);
+	}
+	assert_true(f.refused && (f.exceeded & LIMIT_WORKSPACE));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_target_is_the_seed),
+		cmocka_unit_test(feasible_setpoints_are_followed_closely),
+		cmocka_unit_test(nonsense_brakes),
+		cmocka_unit_test(an_arm_outside_may_only_come_in),
+		cmocka_unit_test(grippers_are_clamped_and_nan_is_ignored),
+		cmocka_unit_test(the_check_accepts_what_safety_makes),
+		cmocka_unit_test(a_start_far_away_is_refused),
+		cmocka_unit_test(bad_targets_are_named),
+		cmocka_unit_test(leaving_the_workspace_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -38,7 +38,7 @@ static enum arm_mode mode_of(const struct arm *a)
 		return a->measured.mode;
 	if (!a->enabled)
 		return ARM_IDLE;
-	return a->phase == ARM_OUT || commanded_still(a) ? ARM_READY : ARM_MOVING;
+	return a->phase == ARM_BRAKES || (a->phase == ARM_PLAYS && !commanded_still(a)) ? ARM_MOVING : ARM_READY;
 }
 
 /* ---- coming to rest ---------------------------------------------------------------------------------------------- */
@@ -199,7 +199,7 @@ static enum arm_reply detach(struct arm *a, const struct arm_request *r)
 
 static enum arm_reply disable(struct arm *a, const struct arm_request *r)
 {
-	if (mode_of(a) == ARM_MOVING || a->phase == ARM_BRAKES)
+	if (mode_of(a) == ARM_MOVING)
 		return ARM_REPLY_MOVING;
 	if (!a->driver->has_brakes && !r->confirm)
 		return ARM_REPLY_CONFIRM;

@@ -1,0 +1,402 @@
+#!/usr/bin/python3
+"""dreamvla-arm --driver sim as dreamvlad and an operator see it: attach, targets, refusals, stop, silence, and bad input.
+This peer speaks the contract with pyzmq and msgpack only."""
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import msgpack
+import zmq
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from robots_bench import B, HOME, TCP, Bench, now_ns, wait_for  # noqa: E402
+
+ME, OTHER = 0x1234567890ABCDEF, 42
+PERIOD_S = 0.005
+LEAD_NS = 150_000_000  # generous: this peer is no real-time process, and the machine may be busy
+
+
+class Driver:
+    """Plays dreamvlad: binds targets and states, keeps the newest state, streams targets."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.targets = bench.bind(zmq.PUB, "targets")
+        self.states = bench.bind(zmq.SUB, "states")
+        self.states.subscribe(b"")
+        self.seq = 0
+        self.state = None
+        self.state_count = 0
+
+    def ask(self, cmd, **more):
+        s = self.bench.connect(zmq.REQ, "control")
+        s.rcvtimeo = 5000
+        s.send(msgpack.packb({"cmd": cmd, **more}))
+        reply = msgpack.unpackb(s.recv())
+        s.close()
+        return reply
+
+    def attach(self, sender=ME, **more):
+        return self.ask("attach", **{"from": sender, "model": "panda", "dof": 7, "tcp": TCP, **more})
+
+    def look(self):
+        """The newest state."""
+        while self.states.poll(0):
+            topic, raw = self.states.recv_multipart()
+            assert topic == b"state/arm", topic
+            self.state = msgpack.unpackb(raw)
+            self.state_count += 1
+        return self.state
+
+    def wait(self, what, condition, seconds=10):
+        return wait_for(what, seconds, lambda: self.look() and condition(self.state) and self.state)
+
+    def target(self, q, sender=ME, topic=b"target/arm", **more):
+        """`more` replaces keys; a value of None leaves the key out."""
+        self.seq += 1
+        now = now_ns()
+        m = {"v": 1, "from": sender, "seq": self.seq, "stamp_ns": now, "t_ns": now + LEAD_NS, "kind": "joint", "q": q, "dq": [0.0] * 7, "source": "policy", "valid_for_ms": 100, "epoch": 1, "chunk": 1, "step": 0,
+             "frame_stamp_ns": 0, "intervention": False}
+        m.update(more)
+        self.targets.send_multipart([topic, msgpack.packb({k: v for k, v in m.items() if v is not None})])
+
+    def hold(self, seconds, q=None, **more):
+        """Streams a standing target."""
+        q = q or self.look()["q_d"]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.target(q, **more)
+            time.sleep(PERIOD_S)
+
+    def swing(self, seconds, stop_when=lambda: False):
+        """Moves joint 1 by 0.1 rad to and fro on an absolute grid, from rest: q = q0 + 0.05 (1 - cos(w t)), w ramped up."""
+        q0 = list(self.look()["q_d"])
+        start = now_ns()
+        for k in range(int(seconds / PERIOD_S)):
+            t = k * PERIOD_S
+            ramp, rate = (t * t * (3 - 2 * t), 6 * t * (1 - t)) if t < 1 else (1.0, 0.0)
+            x, v = 0.05 * (1 - math.cos(2 * t)), 0.1 * math.sin(2 * t)
+            due = start + int(t * 1e9) + LEAD_NS
+            self.target([q0[0] + ramp * x] + q0[1:], dq=[ramp * v + rate * x] + [0.0] * 6, t_ns=due)
+            if stop_when():
+                return
+            pause = (start + int((t + PERIOD_S) * 1e9) - now_ns()) * 1e-9
+            if pause > 0:
+                time.sleep(pause)
+
+
+class Arm(unittest.TestCase):
+    def setUp(self):
+        self.bench = Bench()
+        self.addCleanup(self.bench.close)
+        self.driver = Driver(self.bench)
+        self.sim = self.bench.start_sim("--no-cameras")
+        self.arm = self.bench.start_arm()
+        self.driver.wait("the arm is ready", lambda s: s["mode"] == "ready")
+        # A subscription needs a moment to reach the publisher; foreign targets show that it has.
+        wait_for("targets arrive", 10, self.targets_arrive)
+
+    def targets_arrive(self):
+        self.driver.target(HOME, sender=OTHER)
+        return self.driver.ask("status")["targets_foreign"] > 0
+
+    def assertOk(self, reply):
+        self.assertTrue(reply["ok"], reply)
+
+    def assertRefused(self, reply, says):
+        self.assertFalse(reply["ok"])
+        self.assertIn(says, reply["error"])
+
+    # -- what it says of itself
+
+    def test_state(self):
+        s = self.driver.look()
+        self.assertEqual((s["v"], s["mode"], s["errors"], s["accepted_from"], s["stopped"]), (1, "ready", [], 0, False))
+        self.assertEqual((s["ack_seq"], s["ack_t_ns"]), (0, 0))
+        for key, values in (("q", HOME), ("q_d", HOME), ("dq", [0] * 7), ("ee_pos", [0.306891, 0, 0.486882])):
+            self.assertEqual(len(s[key]), len(values))
+            for a, b in zip(s[key], values):
+                self.assertAlmostEqual(a, b, places=5)
+        self.assertAlmostEqual(sum(x * x for x in s["ee_quat"]), 1, places=6)
+        self.assertAlmostEqual(abs(s["ee_quat"][0]), 1, places=5)  # pointing down
+        self.assertAlmostEqual(s["gripper_m"], 0.08)
+        before = self.driver.state_count
+        time.sleep(0.5)
+        self.driver.look()
+        self.assertGreater(self.driver.state_count - before, 50)  # 100 Hz or more
+        self.assertEqual(s["from"], self.driver.look()["from"])
+
+    def test_status_and_ping(self):
+        r = self.driver.ask("status")
+        self.assertOk(r)
+        for key in ("q", "ee_pos", "mode", "targets_received", "targets_refused", "targets_foreign", "interval_p50_us",
+                    "interval_max_us", "limits_exceeded", "underruns", "q_d_step_max_rad", "tcp_path_m", "late_p99_us"):
+            self.assertIn(key, r)
+        self.assertNotIn("v", r)
+        r = self.driver.ask("ping", t_ns=-5)
+        self.assertEqual(r["t_ns"], -5)
+        self.assertLessEqual(r["recv_ns"], r["send_ns"])
+
+    # -- attach
+
+    def test_attach_compares(self):
+        for more, says in (({"model": "fr3"}, "panda"), ({"dof": 6}, "dof"), ({"tcp": [0] * 6 + [1]}, "tcp"),
+                           ({"tcp": [0] * 3}, "tcp"), ({"model": None}, "model"), ({"dof": "7"}, "dof"),
+                           ({"takeover": 1}, "takeover"), ({"unknown": 1}, "unknown"), ({"from": 0}, "from"),
+                           ({"from": -1}, "from")):
+            self.assertRefused(self.driver.attach(**more) if "from" not in more else
+                               self.driver.ask("attach", model="panda", dof=7, tcp=TCP, **more), says)
+        self.assertEqual(self.driver.look()["accepted_from"], 0)
+        self.assertOk(self.driver.attach(tcp=[-x if i > 2 else x for i, x in enumerate(TCP)]))  # the same rotation
+        self.driver.wait("attached", lambda s: s["accepted_from"] == ME)
+        self.assertRefused(self.driver.attach(sender=OTHER), "another one drives")
+        self.assertRefused(self.driver.ask("detach", **{"from": OTHER}), "not attached")
+        self.assertOk(self.driver.ask("detach", **{"from": ME}))
+
+    def test_attach_is_lost_in_silence(self):
+        self.assertOk(self.driver.attach())
+        self.driver.hold(0.7)
+        self.assertEqual(self.driver.look()["accepted_from"], ME)
+        self.driver.wait("500 ms without targets let go", lambda s: s["accepted_from"] == 0)
+
+    def test_takeover(self):
+        self.assertOk(self.driver.attach())
+        self.driver.swing(1.0)
+        self.assertOk(self.driver.attach(sender=OTHER, takeover=True))
+        s = self.driver.wait("it stops first", lambda s: s["mode"] == "ready" and s["accepted_from"] == OTHER)
+        self.assertOk(self.driver.ask("detach", **{"from": OTHER}))
+        self.assertGreater(abs(s["q_d"][0]), 0.005)
+
+    # -- targets
+
+    def test_swing(self):
+        self.assertOk(self.driver.attach())
+        self.driver.swing(3.0)
+        s = self.driver.look()
+        self.assertIn(s["mode"], ("moving", "ready"))
+        r = self.driver.ask("status")
+        self.assertEqual(r["targets_refused"], 0, r["refused"])
+        self.assertEqual(r["limits_exceeded"], 0)
+        self.assertGreater(r["targets_accepted"], 500)
+        self.assertGreater(s["ack_seq"], 500)
+        self.assertGreater(s["ack_t_ns"], 0)
+        self.assertGreater(r["tcp_path_m"], 0.03)
+        self.assertLess(r["q_d_step_max_rad"], 0.001)
+        self.assertGreater(r["interval_p50_us"], 0)
+        for a, b in zip(s["q"], s["q_d"]):
+            self.assertAlmostEqual(a, b, delta=0.01)
+
+    def test_far_first_target(self):
+        self.assertOk(self.driver.attach())
+        self.driver.hold(0.1, [HOME[0] + 0.03] + HOME[1:])
+        s = self.driver.wait("refused", lambda s: s["refused"]["seq"] > 0)
+        self.assertIn("0.02 rad", s["refused"]["reason"])
+        self.assertAlmostEqual(s["q"][0], HOME[0], places=6)
+        self.assertEqual(s["mode"], "ready")
+
+    def test_moving_first_target(self):
+        self.assertOk(self.driver.attach())
+        self.driver.hold(0.1, HOME, dq=[0.1] + [0] * 6)
+        s = self.driver.wait("refused", lambda s: s["refused"]["seq"] > 0)
+        self.assertIn("rad/s", s["refused"]["reason"])
+        self.assertAlmostEqual(s["q"][0], HOME[0], places=6)
+
+    def test_jump_brakes(self):
+        self.assertOk(self.driver.attach())
+        self.driver.hold(0.2)
+        self.driver.target([HOME[0] + 0.5] + HOME[1:])
+        s = self.driver.wait("refused", lambda s: s["refused"]["seq"] > 0)
+        self.assertIn("limits", s["refused"]["reason"])
+        self.assertLess(abs(s["q"][0]), 0.01)
+        self.assertGreater(self.driver.ask("status")["limits_exceeded"], 0)
+
+    def test_targets_stop(self):
+        self.assertOk(self.driver.attach())
+        self.driver.swing(1.2)
+        self.driver.wait("it brakes by itself and stands", lambda s: s["mode"] == "ready")
+        r = self.driver.ask("status")
+        self.assertGreater(r["underruns"], 0)
+        self.assertEqual(r["limits_exceeded"], 0)
+        time.sleep(0.1)
+        q = self.driver.look()["q"]
+        time.sleep(0.1)
+        for a, b in zip(q, self.driver.look()["q"]):
+            self.assertAlmostEqual(a, b, places=6)
+
+    def test_foreign(self):
+        self.assertOk(self.driver.attach())
+        before = self.driver.ask("status")["targets_foreign"]
+        self.driver.hold(0.2, [HOME[0] + 0.01] + HOME[1:], sender=OTHER)
+        r = self.driver.ask("status")
+        self.assertGreater(r["targets_foreign"], before)
+        self.assertEqual((r["targets_accepted"], r["targets_refused"]), (0, 0))
+        self.assertAlmostEqual(r["q"][0], HOME[0], places=6)
+
+    def test_whole_topic(self):
+        self.assertOk(self.driver.attach())
+        before = self.driver.ask("status")["targets_received"]
+        self.driver.hold(0.1, HOME, topic=b"target/arm2")
+        self.driver.hold(0.1, HOME, topic=b"target/arm/x")
+        self.assertEqual(self.driver.ask("status")["targets_received"], before)
+
+    def test_time_voids(self):
+        self.assertOk(self.driver.attach())
+        for late in (10 ** 9, 150 * 10 ** 6):
+            self.driver.target(HOME, t_ns=now_ns() - late)
+        wait_for("late ones are counted", 10, lambda: self.driver.ask("status")["targets_late"] == 2)
+        for more in ({"t_ns": now_ns() + 10 ** 9}, {"stamp_ns": now_ns() + 10 ** 9}, {"t_ns": 2 ** 63 - 1}, {"t_ns": -2 ** 63}):
+            self.driver.target(HOME, **more)
+        wait_for("impossible ones are void", 10, lambda: self.driver.ask("status")["targets_void"] == 4)
+        self.assertEqual(self.driver.ask("status")["targets_accepted"], 0)
+
+    def test_gripper(self):
+        self.assertOk(self.driver.attach())
+        self.driver.hold(0.3, gripper_m=0.05)
+        s = self.driver.wait("it closes a little", lambda s: abs(s["gripper_m"] - 0.05) < 1e-6)
+        self.assertOk(self.driver.ask("stop"))
+        time.sleep(0.2)
+        self.assertAlmostEqual(self.driver.look()["gripper_m"], 0.05)
+        self.assertEqual(s["mode"], "ready")
+
+    # -- stop
+
+    def test_stop_is_latched(self):
+        self.assertOk(self.driver.attach())
+        self.driver.swing(5.0, stop_when=lambda: self.driver.look()["mode"] == "moving" and abs(self.driver.state["q_d"][0]) > 0.02)
+        self.assertOk(self.driver.ask("stop"))
+        s = self.driver.wait("it stands", lambda s: s["mode"] == "ready" and s["stopped"])
+        self.driver.hold(0.1)
+        s = self.driver.wait("targets are refused", lambda s: "latched" in s["refused"]["reason"])
+        self.assertRefused(self.driver.attach(), "stopped")
+        self.assertRefused(self.driver.attach(takeover=True), "stopped")
+        self.assertOk(self.driver.attach(clear_stop=True))
+        self.driver.hold(0.2, s["q_d"])
+        r = self.driver.ask("status")
+        self.assertGreater(r["targets_accepted"], 10)
+        self.assertEqual((r["stopped"], r["limits_exceeded"]), (False, 0))
+
+    def test_enable_disable_recover(self):
+        self.assertRefused(self.driver.ask("recover"), "nothing to recover")
+        self.assertRefused(self.driver.ask("home_gripper"), "no homing")
+        self.assertOk(self.driver.ask("disable", confirm=True))
+        self.driver.wait("idle", lambda s: s["mode"] == "idle")
+        self.assertRefused(self.driver.attach(), "idle")
+        self.assertOk(self.driver.ask("enable"))
+        self.driver.wait("ready", lambda s: s["mode"] == "ready")
+        self.assertOk(self.driver.attach())
+
+    # -- the world goes, the arm goes
+
+    def test_world_dies_and_returns(self):
+        self.assertOk(self.driver.attach())
+        self.driver.hold(0.1)
+        self.bench.end(self.sim, signal.SIGKILL)
+        s = self.driver.wait("disconnected", lambda s: s["mode"] == "disconnected")
+        self.assertEqual(s["accepted_from"], 0)
+        for key in ("q", "dq", "q_d", "ee_pos", "ee_quat"):
+            self.assertIsNone(s.get(key))
+        self.assertRefused(self.driver.attach(), "disconnected")
+        self.bench.start_sim("--no-cameras")
+        self.driver.wait("ready again", lambda s: s["mode"] == "ready")
+        self.assertOk(self.driver.attach())
+        self.driver.hold(0.2)
+        self.assertGreater(self.driver.ask("status")["targets_accepted"], 5)
+
+    def test_sigterm(self):
+        self.assertOk(self.driver.attach())
+        self.driver.swing(1.0)
+        self.assertEqual(self.bench.end(self.arm), 0)
+        s = self.driver.look()
+        self.assertEqual((s["mode"], s["accepted_from"], s["stopped"]), ("ready", 0, True))
+
+    # -- bad input
+
+    def test_bad_targets(self):
+        self.assertOk(self.driver.attach())
+        nan, inf = float("nan"), float("inf")
+        for more in ({"q": [nan] + HOME[1:]}, {"q": [inf] + HOME[1:]}, {"q": HOME[1:]}, {"q": HOME + [0]}, {"q": None},
+                     {"q": "home"}, {"dq": [0] * 6}, {"dq": None}, {"kind": "dance"}, {"t_ns": "soon"}, {"t_ns": None},
+                     {"valid_for_ms": 101}, {"valid_for_ms": nan}, {"v": 2}, {"from": -1}, {"seq": None}, {"source": "me"}):
+            before = self.driver.ask("status")["targets_void"]
+            q = more.pop("q", HOME)
+            self.driver.target(q, **more)
+            wait_for("void: %s %s" % (q, more), 10, lambda: self.driver.ask("status")["targets_void"] == before + 1)
+        rng = random.Random(1)
+        before = self.driver.ask("status")["targets_void"]
+        for _ in range(200):
+            self.driver.targets.send_multipart([b"target/arm", rng.randbytes(rng.randrange(200))])
+            time.sleep(0.001)
+        self.driver.targets.send_multipart([b"target/arm"])
+        self.driver.targets.send_multipart([b"target/arm"] * 9)
+        wait_for("garbage is void", 10, lambda: self.driver.ask("status")["targets_void"] > before + 100)
+        self.driver.attach()
+        self.driver.hold(0.2)
+        r = self.driver.ask("status")
+        self.assertGreater(r["targets_accepted"], 5)
+        self.assertAlmostEqual(r["q"][0], HOME[0], places=6)
+
+    def test_bad_requests(self):
+        s = self.bench.connect(zmq.REQ, "control")
+        s.rcvtimeo = 5000
+        rng = random.Random(2)
+        for raw in [b"\x00", msgpack.packb([]), msgpack.packb({}), msgpack.packb({"cmd": 5}), msgpack.packb({"cmd": "dance"}),
+                    msgpack.packb({"cmd": "stop", "extra": 1}), msgpack.packb({"cmd": "ping"}),
+                    msgpack.packb({"cmd": "attach"}), b"\xde\xff\xff", b"\x91" * 4000] + \
+                   [rng.randbytes(rng.randrange(1, 300)) for _ in range(50)]:
+            s.send(raw)
+            reply = msgpack.unpackb(s.recv())
+            self.assertFalse(reply["ok"])
+            self.assertTrue(reply["error"])
+        s.close()
+        self.assertFalse(self.driver.look()["stopped"])
+        self.assertOk(self.driver.ask("status"))
+
+
+class Start(unittest.TestCase):
+    def run_arm(self, *arguments):
+        return subprocess.run([os.path.join(B, "dreamvla-arm"), *arguments], capture_output=True, text=True, timeout=20)
+
+    def test_bad_arguments(self):
+        bench = Bench()
+        self.addCleanup(bench.close)
+        for arguments, says in [
+            ([], "--config"),
+            (["--config", bench.config], "--driver"),
+            (["--config", bench.config, "--driver", "r2d2"], "want one of sim"),
+            (["--config", bench.config, "--driver", "sim", "--arm", "left"], "left"),
+            (["--config", "/nowhere.yaml", "--driver", "sim"], "/nowhere.yaml"),
+            (["--config", bench.config, "--driver", "sim", "--world", "nonsense"], "nonsense"),
+            (["stray"], "stray"),
+        ]:
+            done = self.run_arm(*arguments)
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertIn(says, done.stderr)
+        self.assertIn("--driver", self.run_arm("--help").stdout)
+
+    def test_control_address_in_use(self):
+        bench = Bench()
+        self.addCleanup(bench.close)
+        owner = bench.bind(zmq.ROUTER, "control")
+        done = self.run_arm("--config", bench.config, "--driver", "sim")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("in use", done.stderr)
+        owner.close()
+
+    def test_no_world_at_all(self):
+        bench = Bench()
+        self.addCleanup(bench.close)
+        driver = Driver(bench)
+        arm = bench.start_arm()
+        s = driver.wait("a state without a world", lambda s: s["mode"] == "disconnected")
+        self.assertIsNone(s.get("q"))
+        self.assertFalse(driver.attach()["ok"])
+        self.assertEqual(bench.end(arm), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

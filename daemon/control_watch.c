@@ -117,7 +117,7 @@ static void watch_arm(const struct control *c, uint32_t i, struct reasons *r)
 				(double)c->setup.state_max_age_ns * ms_per_ns);
 	watch_mode(c, s, i, r);
 	watch_joints(c, s, i, r);
-	if (c->safety[i].seeded && !safety_standing(&c->safety[i]))
+	if (c->safety[i].seeded ? !safety_standing(&c->safety[i]) : control_arm_usable(s))
 		reasons_add(r, REASON_STILL_MOVING, i, 0.0, 0.0);
 }
 

@@ -31,6 +31,7 @@ struct bench {
 	uint64_t arm_from;
 	double q[ARMS_MAX][DOF_MAX], dq[ARMS_MAX][DOF_MAX];
 	struct driver_target queue[ARMS_MAX][ARM_DELAY + 2];
+	int64_t taken_ns[ARMS_MAX];
 	/* policy */
 	uint64_t chunks;
 	int64_t observed_ns;     /* 0: no inference is running */
@@ -123,6 +124,9 @@ static void world_publish(struct bench *b)
 	for (uint32_t i = 0; i < b->setup.n_arms && b->state_runs; i++) {
 		struct arm_state *s = &b->inputs.arm[i];
 
+		if (b->taken_ns[i] < b->now_ns - PERIOD_NS) /* without targets the arm brakes by itself */
+			for (uint32_t j = 0; j < DOF_MAX; j++)
+				b->dq[i][j] *= 0.8;
 		s->from = b->arm_from;
 		s->stamp_ns = s->arrival_ns = b->now_ns;
 		memcpy(s->q_rad, b->q[i], sizeof s->q_rad);
@@ -213,6 +217,7 @@ static void world_take(struct bench *b, const struct driver_target *t)
 	if (!t->valid)
 		return;
 	judge(b, t);
+	b->taken_ns[t->arm] = b->now_ns;
 	b->real_targets++;
 	b->policy_targets += t->source == TARGET_POLICY;
 	if (t->has_gripper) {
@@ -475,7 +480,6 @@ static void a_reflex_is_a_fault(void **state)
 	expect_mode(b, MODE_FAULT, REASON_ARM_REFLEX);
 	assert_int_equal(b->real_targets, sent); /* who is not attached gets nothing */
 	b->inputs.arm[0].mode = ARM_READY;
-	memset(b->dq, 0, sizeof b->dq);
 	b->q[0][3] += 0.1; /* somebody pushed it meanwhile */
 	run_ms(b, 50);
 	assert_true(ask_kind(b, COMMAND_RESET).ok);
@@ -762,8 +766,7 @@ static void a_long_gap_starts_anew_from_the_arm(void **state)
 	struct bench *b = bench_moving();
 
 	(void)state;
-	b->now_ns += 40 * MS; /* the arm brakes by itself */
-	memset(b->dq, 0, sizeof b->dq);
+	b->now_ns += 40 * MS;
 	run_ms(b, 40);
 	assert_int_equal(b->control.safety[0].seeded, false);
 	run_ms(b, 1000);
@@ -780,9 +783,7 @@ static void repeated_refusals_are_a_fault(void **state)
 	(void)state;
 	for (uint64_t i = 1; i <= 3; i++) {
 		b->inputs.arm[0].refused_seq = i;
-		run_ms(b, 10);
-		memset(b->dq, 0, sizeof b->dq);
-		run_ms(b, 400);
+		run_ms(b, 410);
 	}
 	expect_mode(b, MODE_FAULT, REASON_TARGET_REFUSED);
 	free(b);
@@ -826,6 +827,64 @@ static void two_arms_stop_together(void **state)
 	assert_int_equal(b->real_targets, before + 200); /* the other one still is told to hold */
 	assert_true(b->report.standing);
 	free(b);
+}
+
+/* ---- everything at once ------------------------------------------------------------------------------------------- */
+
+static uint32_t dice;
+
+static uint32_t roll(uint32_t sides)
+{
+	dice = dice * 1664525u + 1013904223u;
+	return (dice >> 8) % sides;
+}
+
+static void something_happens(struct bench *b)
+{
+	static const enum command_kind kinds[] = { COMMAND_MODE_AUTO, COMMAND_MODE_AUTO, COMMAND_MODE_AUTO, COMMAND_MODE_SHADOW,
+		COMMAND_MODE_HOLD, COMMAND_STOP, COMMAND_RESET, COMMAND_RESET, COMMAND_SPEED, COMMAND_HOME, COMMAND_JOG };
+	struct arm_state *s = &b->inputs.arm[0];
+
+	bool calm = roll(4) > 0; /* most of the time all is well, so that there is motion to disturb */
+
+	b->cameras_run = calm || roll(3) > 0;
+	b->state_runs = calm || roll(5) > 0;
+	b->policy_runs = calm || roll(3) > 0;
+	b->latency_ns = (50 + roll(800)) * (int64_t)MS;
+	b->spoil = !calm && roll(10) == 0 ? NAN : 0.0;
+	for (int k = 0; k < 3; k++)
+		b->speed_m_s[k] = 0.6 * (roll(1001) / 1000.0 - 0.5);
+	s->attached = calm || roll(3) > 0;
+	s->mode = !calm && roll(3) == 0 ? (enum arm_mode)roll(ARM_MODE_COUNT) : ARM_MOVING;
+	s->refused_seq += !calm && roll(3) == 0;
+	b->inputs.instruction_id += roll(15) == 0;
+	ask(b, (struct command){ .kind = kinds[roll(11)], .arm = roll(3) ? ALL_ARMS : 0, .value = roll(120) / 100.0,
+			.delta = { .v_m_s = { 0, 0, 0.005 } } });
+}
+
+/* The judge looks at every target; nothing else is asserted here. */
+static void whatever_happens_targets_keep_every_limit(void **state)
+{
+	uint64_t policy_targets = 0, shadow_targets = 0;
+
+	(void)state;
+	for (uint32_t start = 1; start < 7; start++) {
+		struct bench *b = bench_new();
+
+		dice = start;
+		if (start % 2)
+			b->setup.method = EXECUTE_SYNC;
+		bench_start(b);
+		for (int i = 0; i < 300; i++) {
+			run_ms(b, 20 + roll(600));
+			something_happens(b);
+			b->now_ns += roll(20) == 0 ? roll(10) * (int64_t)PERIOD_NS : 0;
+		}
+		policy_targets += b->policy_targets;
+		shadow_targets += b->shadow_targets;
+		free(b);
+	}
+	assert_true(policy_targets > 10000 && shadow_targets > 1000);
 }
 
 static void setups_that_cannot_run_are_named(void **state)
@@ -877,6 +936,7 @@ int main(void)
 		cmocka_unit_test(repeated_refusals_are_a_fault),
 		cmocka_unit_test(unread_targets_are_a_fault),
 		cmocka_unit_test(two_arms_stop_together),
+		cmocka_unit_test(whatever_happens_targets_keep_every_limit),
 		cmocka_unit_test(setups_that_cannot_run_are_named),
 	};
 

@@ -180,10 +180,11 @@ static double share_between(double x, double low, double high)
 }
 
 /* How far an arm is behind its reference, from 0 to 1. NaN hinders. */
-static double hindrance_of(const struct control *c, const struct setpoint *want, const struct safety *s, uint32_t i)
+static double hindrance_of(struct control *c, const struct setpoint *want, const struct safety *s, uint32_t i)
 {
 	double lag = 0.0;
 
+	c->lag_rad[i] = 0.0;
 	if (!want->active || !s->seeded)
 		return 0.0;
 	for (uint32_t j = 0; j < c->setup.arm[i].model.dof; j++) {
@@ -191,6 +192,7 @@ static double hindrance_of(const struct control *c, const struct setpoint *want,
 
 		lag = apart <= lag ? lag : apart;
 	}
+	c->lag_rad[i] = lag;
 	return fmax(share_between(lag, lag_slow_rad, lag_stop_rad), share_between(c->trajectory.arm[i].error.m, miss_slow_m, miss_stop_m));
 }
 
@@ -298,8 +300,9 @@ static void watch_progress(struct control *c)
 
 		if (miss > miss_slow_m)
 			control_hold(c, REASON_WORKSPACE, i, miss, miss_slow_m);
+		else if (!(c->lag_rad[i] <= lag_slow_rad))
+			control_hold(c, REASON_UNREACHABLE, i, c->lag_rad[i], lag_slow_rad);
 	}
-	control_hold(c, REASON_UNREACHABLE, 0, lag_stop_rad, lag_slow_rad);
 }
 
 /* ---- results ------------------------------------------------------------------------------------------------------ */

@@ -60,6 +60,7 @@ struct control {
 	struct trajectory trajectory;
 	struct arbiter arbiter;
 	double hindrance;        /* 0: arms follow, 1: path time must stand */
+	double lag_rad[ARMS_MAX]; /* behind the path's reference, the worst joint */
 	struct driver_target target[ARMS_MAX], shadow_target[ARMS_MAX];
 	bool chunk_first;        /* no target has left of the running chunk yet */
 	int64_t chunk_received_ns, chunk_handed_over_ns;

@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { RT_STACK_BYTES = 1 << 20, RT_STACK_LOCKED_BYTES = 256 << 10, THREAD_NAME_BYTES = 16 };
+/* Address space is cheap, and sanitizers keep a megabyte of their own on the stack; only what is used is locked. */
+enum { RT_STACK_BYTES = 4 << 20, RT_STACK_LOCKED_BYTES = 256 << 10, THREAD_NAME_BYTES = 16 };
 
 /* Handed to the new thread, which frees it. */
 struct start {

@@ -7,6 +7,7 @@
 
 #include "daemon/flow.h"
 #include "daemon/sys/error.h"
+#include "daemon/sys/rt.h"
 
 /* What the arm reports of itself. Zeroed: not connected. */
 struct robot_state {
@@ -29,6 +30,9 @@ struct robot_command {
 struct robot_driver_options {
 	const struct robot_model *model;
 	const char *world;         /* sim: address of the world's socket */
+	void *zmq_context;         /* for drivers that speak ZeroMQ */
+	enum rt_wish wish;         /* of threads that carry commands and states; one priority below control's */
+	int priority;
 };
 
 struct robot_driver {

@@ -27,11 +27,6 @@ static bool commanded_still(const struct arm *a)
 	return true;
 }
 
-bool arm_stands(const struct arm *a)
-{
-	return a->phase == ARM_OUT || a->phase == ARM_STANDS;
-}
-
 static enum arm_mode mode_of(const struct arm *a)
 {
 	if (a->measured.mode != ARM_READY)

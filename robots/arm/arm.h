@@ -118,9 +118,6 @@ struct arm_answer arm_take_request(struct arm *a, const struct arm_request *r, i
 /* One period of the driver: what was measured in, what to command out. */
 void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns, struct robot_command *out);
 
-/* Has the arm nothing to brake any more? */
-bool arm_stands(const struct arm *a);
-
 void arm_get_report(const struct arm *a, struct arm_report *out);
 
 #endif

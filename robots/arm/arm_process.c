@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ struct arm_process {
 	pthread_t thread;
 	bool started;
 	int signal_fd;
+	enum rt_wish wish;         /* OFF when real-time was not to be had */
+	int below;                 /* priority of everything that serves the control thread */
 };
 
 /* Before any thread starts, so that all of them inherit it and the signals arrive at the descriptor only. */
@@ -71,9 +74,47 @@ static int init_links(struct arm_links *k, struct errbuf *e)
 	return k->answer_fd < 0 ? k->answer_fd : 0;
 }
 
-static int start_loop(struct arm_process *p, const struct config *c, struct errbuf *e)
+static void *do_nothing(void *unused)
+{
+	return unused;
+}
+
+/* Finds out, before libzmq starts a thread of its own, whether real-time threads are to be had: libzmq aborts if not. */
+static int probe_realtime(struct arm_process *p, const struct config *c, struct errbuf *e)
 {
 	bool realtime = false;
+	pthread_t thread;
+
+	p->wish = (enum rt_wish)c->control_realtime;
+	p->below = c->control_priority > 1 ? c->control_priority - 1 : 1;
+	int rc = rt_thread_start(&thread, &(struct rt_thread_options){ .name = "arm-control", .run = do_nothing, .wish = p->wish,
+			.priority = c->control_priority, .cpu = -1 }, &realtime, e);
+	if (rc < 0)
+		return rc;
+	pthread_join(thread, NULL);
+	if (!realtime && p->wish != RT_OFF)
+		log_line(LOG_LEVEL_WARNING, "arm: %s", e->text);
+	if (!realtime)
+		p->wish = RT_OFF;
+	return 0;
+}
+
+/* libzmq's own thread moves every message, so it is as urgent as ours. */
+static int make_zmq_context(struct arm_process *p, struct errbuf *e)
+{
+	p->zmq_context = zmq_ctx_new();
+	if (!p->zmq_context)
+		return fail(e, -ENOMEM, "ZeroMQ: %s", zmq_strerror(errno));
+	if (p->wish == RT_OFF)
+		return 0;
+	zmq_ctx_set(p->zmq_context, ZMQ_THREAD_SCHED_POLICY, SCHED_FIFO);
+	zmq_ctx_set(p->zmq_context, ZMQ_THREAD_PRIORITY, p->below);
+	return 0;
+}
+
+static int start_loop(struct arm_process *p, const struct config *c, struct errbuf *e)
+{
+	bool realtime;
 
 	arm_init(&p->loop.arm, &p->setup, p->driver);
 	p->loop.driver = p->driver;
@@ -81,29 +122,44 @@ static int start_loop(struct arm_process *p, const struct config *c, struct errb
 	rt_lock_memory(&p->links, sizeof p->links);
 	rt_lock_memory(&p->loop, sizeof p->loop);
 	int rc = rt_thread_start(&p->thread, &(struct rt_thread_options){ .name = "arm-control", .run = arm_loop_run,
-			.argument = &p->loop, .wish = (enum rt_wish)c->control_realtime, .priority = c->control_priority, .cpu = -1 },
-			&realtime, e);
-	if (rc < 0)
-		return rc;
-	p->started = true;
-	if (!realtime && c->control_realtime != RT_OFF)
-		log_line(LOG_LEVEL_WARNING, "arm: %s", e->text);
-	return 0;
+			.argument = &p->loop, .wish = p->wish, .priority = c->control_priority, .cpu = -1 }, &realtime, e);
+	p->started = rc == 0;
+	return rc;
 }
 
 static int start(struct arm_process *p, const struct arm_process_options *o, struct errbuf *e)
 {
 	int rc = choose(p, o, e);
 
-	if (rc < 0 || (rc = catch_signals(p, e)) < 0 || (rc = init_links(&p->links, e)) < 0)
+	if (rc < 0 || (rc = catch_signals(p, e)) < 0 || (rc = init_links(&p->links, e)) < 0 ||
+			(rc = probe_realtime(p, &o->config, e)) < 0 || (rc = make_zmq_context(p, e)) < 0)
 		return rc;
-	p->zmq_context = zmq_ctx_new();
-	if (!p->zmq_context)
-		return fail(e, -ENOMEM, "ZeroMQ: %s", zmq_strerror(errno));
 	rc = arm_io_init(&p->io, &(struct arm_io_options){ &o->config, p->robot, &p->setup, p->driver, &p->links, p->zmq_context }, e);
 	if (rc == 0)
-		rc = p->driver->create(&p->loop.robot, &(struct robot_driver_options){ &p->setup.model, o->world }, e);
+		rc = p->driver->create(&p->loop.robot, &(struct robot_driver_options){ .model = &p->setup.model, .world = o->world,
+				.zmq_context = p->zmq_context, .wish = p->wish, .priority = p->below }, e);
 	return rc == 0 ? start_loop(p, &o->config, e) : rc;
+}
+
+static void *serve(void *process)
+{
+	struct arm_process *p = process;
+
+	arm_io_run(&p->io, p->signal_fd);
+	return NULL;
+}
+
+/* The sockets in a thread of their own, because only that can be real-time; until a signal comes. */
+static int serve_until_signal(struct arm_process *p, struct errbuf *e)
+{
+	pthread_t thread;
+	bool realtime;
+	int rc = rt_thread_start(&thread, &(struct rt_thread_options){ .name = "arm-io", .run = serve, .argument = p, .wish = p->wish,
+			.priority = p->below, .cpu = -1 }, &realtime, e);
+
+	if (rc == 0)
+		pthread_join(thread, NULL);
+	return rc;
 }
 
 /* Brakes, lets go of whoever drives, and says so once more before leaving. */
@@ -155,7 +211,7 @@ int arm_process_run(const struct arm_process_options *o, struct errbuf *e)
 	if (rc == 0) {
 		log_line(LOG_LEVEL_INFO, "arm: %s, %s through driver %s; control at %s", p->setup.name, p->setup.model.name,
 				p->driver->name, endpoint_address(p->io.control));
-		arm_io_run(&p->io, p->signal_fd);
+		rc = serve_until_signal(p, e);
 		log_line(LOG_LEVEL_INFO, "arm: %s: stopping", p->setup.name);
 	}
 	end(p);

@@ -3,16 +3,15 @@
  * A thread of its own speaks ZeroMQ: it sends each command of the control thread (woken through an eventfd) and keeps the newest
  * state. A world that is silent for SILENT_NS is not connected. */
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "daemon/sys/clock.h"
+#include "daemon/sys/eventfd.h"
 #include "daemon/sys/handover.h"
 #include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
@@ -28,7 +27,6 @@ struct sim_driver {
 	uint32_t dof;
 	uint64_t from, seq;
 	int64_t sent_ns;
-	void *zmq_context;
 	struct endpoint *socket;
 	int wake_fd;               /* control -> link: a command is there */
 	struct latest command_box; /* control -> link */
@@ -99,11 +97,10 @@ static void *run(void *argument)
 			{ .socket = endpoint_socket(d->socket), .events = ZMQ_POLLIN },
 			{ .fd = d->wake_fd, .events = ZMQ_POLLIN },
 		};
-		uint64_t count;
 
 		zmq_poll(item, 2, POLL_MS);
-		if (item[1].revents && read(d->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
-			log_line(LOG_LEVEL_ERROR, "arm: sim: eventfd: %s", strerror(errno));
+		if (item[1].revents)
+			eventfd_clear(d->wake_fd);
 		int64_t now_ns = clock_monotonic_ns();
 		if (latest_refresh(&d->command_box) && d->command[d->command_box.reading].hold)
 			send_command(d, &d->command[d->command_box.reading], now_ns);
@@ -125,8 +122,6 @@ static void sim_destroy(void *driver)
 		pthread_join(d->thread, NULL);
 	}
 	endpoint_close(d->socket);
-	if (d->zmq_context)
-		zmq_ctx_term(d->zmq_context);
 	if (d->wake_fd >= 0)
 		close(d->wake_fd);
 	free(d);
@@ -136,15 +131,14 @@ static int start(struct sim_driver *d, const struct robot_driver_options *o, str
 {
 	bool realtime;
 
-	d->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	d->zmq_context = zmq_ctx_new();
-	if (d->wake_fd < 0 || !d->zmq_context)
-		return fail(e, -errno, "driver sim: %s", strerror(errno));
-	int rc = endpoint_open(&d->socket, d->zmq_context, &(struct endpoint_options){ .type = ZMQ_DEALER, .address = o->world,
+	d->wake_fd = eventfd_open(e);
+	if (d->wake_fd < 0)
+		return d->wake_fd;
+	int rc = endpoint_open(&d->socket, o->zmq_context, &(struct endpoint_options){ .type = ZMQ_DEALER, .address = o->world,
 			.high_water = 16, .max_message_bytes = WORLD_STATE_BYTES }, e);
 	if (rc == 0)
 		rc = rt_thread_start(&d->thread, &(struct rt_thread_options){ .name = "arm-world", .run = run, .argument = d,
-				.wish = RT_OFF, .cpu = -1 }, &realtime, e);
+				.wish = o->wish, .priority = o->priority, .cpu = -1 }, &realtime, e);
 	d->started = rc == 0;
 	return rc;
 }
@@ -184,12 +178,10 @@ static void sim_read(void *driver, int64_t now_ns, struct robot_state *out)
 static void sim_write(void *driver, const struct robot_command *c)
 {
 	struct sim_driver *d = driver;
-	const uint64_t one = 1;
 
 	d->command[d->command_box.writing] = *c;
 	latest_publish(&d->command_box);
-	/* Fails only when the counter is full, and then the thread is awake already. */
-	(void)!write(d->wake_fd, &one, sizeof one);
+	eventfd_signal(d->wake_fd);
 }
 
 extern const struct robot_driver robot_driver_sim;

@@ -132,7 +132,11 @@ static int run(struct arguments *a, struct errbuf *e)
 	int rc = a->config ? config_read(&a->sim.config, a->config, e) : 0;
 	if (rc == 0)
 		rc = log_set_level(a->sim.config.log_level, e);
-	return rc < 0 ? rc : sim_run(&a->sim, e);
+	if (rc < 0 || (rc = log_start(e)) < 0)
+		return rc;
+	rc = sim_run(&a->sim, e);
+	log_stop();
+	return rc;
 }
 
 int main(int argc, char **argv)

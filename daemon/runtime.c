@@ -119,7 +119,11 @@ int runtime_init(struct runtime *r, struct errbuf *e)
 	r->stats = calloc(1, sizeof *r->stats);
 	if (!r->stats)
 		return fail(e, -ENOMEM, "statistics: out of memory");
-	return make_links(r, e);
+	if ((rc = make_links(r, e)) < 0)
+		return rc;
+	rt_lock_memory(r->links, sizeof *r->links); /* touching rewrites every page: before any other thread does */
+	rt_lock_memory(r->stats, sizeof *r->stats);
+	return 0;
 }
 
 void runtime_finish(struct runtime *r)
@@ -203,8 +207,6 @@ int runtime_start_control(struct runtime *r, struct errbuf *e)
 	bool realtime;
 	int rc;
 
-	rt_lock_memory(r->links, sizeof *r->links);
-	rt_lock_memory(r->stats, sizeof *r->stats);
 	if ((rc = control_thread_start(&r->control, &o, &realtime, e)) < 0)
 		return rc;
 	log_line(LOG_LEVEL_INFO, "control: %d Hz on processor %d, %s", r->config.control_rate_hz, r->cpu,

@@ -18,14 +18,13 @@ static const char USAGE[] =
 	"  dreamvla-sim [--config FILE] [options]                  run in real time\n"
 	"  dreamvla-sim --picture FILE [--camera NAME] [options]   write what a camera sees (.jpg or PPM) and end\n"
 	"\n"
-	"  --config FILE     which cameras are published, and where (cameras.<name>, sockets.cameras)\n"
+	"  --config FILE     which cameras are published and where (cameras.<name>, sockets.cameras); control.realtime\n"
 	"  --seed N          where the blocks lie (default 1)\n"
 	"  --duration S      end after so many seconds (default: at SIGTERM)\n"
 	"  --world ADDRESS   socket for dreamvla-arm --driver sim (default " WORLD_ADDRESS_DEFAULT ")\n"
 	"  --rate-hz HZ      pictures per second and camera (default 30)\n"
 	"  --size WxH        of the pictures (default 224x224)\n"
 	"  --no-cameras      publish none\n"
-	"  --realtime        SCHED_FIFO for the world's thread, if permitted\n"
 	"  --camera NAME     overhead (default) or wrist, for --picture\n"
 	"  --help\n";
 
@@ -86,7 +85,6 @@ static const struct option OPTIONS[] = {
 	{ "rate-hz", required_argument, NULL, 'r' },
 	{ "size", required_argument, NULL, 'z' },
 	{ "no-cameras", no_argument, NULL, 'n' },
-	{ "realtime", no_argument, NULL, 'f' },
 	{ "picture", required_argument, NULL, 'p' },
 	{ "camera", required_argument, NULL, 'k' },
 	{ "help", no_argument, NULL, 'h' },
@@ -103,7 +101,6 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'r': return parse_number("rate-hz", optarg, 0.1, 200, &a->sim.rate_hz, e);
 	case 'z': return parse_size(optarg, &a->sim, e);
 	case 'n': a->sim.cameras = false; return 0;
-	case 'f': a->sim.realtime = true; return 0;
 	case 'p': a->picture = optarg; return 0;
 	case 'k': return parse_camera(optarg, &a->camera, e);
 	case 'h': a->help = true; return 0;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +20,8 @@ struct sim {
 	struct camera_server *cameras;
 	pthread_t thread;
 	bool started;
+	enum rt_wish wish;         /* OFF when real-time was not to be had */
+	int priority;
 };
 
 /* Before any thread starts, so that all of them inherit it and only wait_for_end sees the signals. */
@@ -43,9 +46,35 @@ static void wait_for_end(const sigset_t *set, double duration_s)
 	}
 }
 
-static int start_world(struct sim *s, const struct sim_options *o, struct errbuf *e)
+static void *do_nothing(void *unused)
+{
+	return unused;
+}
+
+/* The world stands for hardware, which no busy processor delays: its thread and libzmq's are real-time where that is
+ * permitted, less urgent than the arm's. Probed first, because libzmq aborts when it may not. */
+static int probe_realtime(struct sim *s, const struct config *c, struct errbuf *e)
 {
 	bool realtime = false;
+	pthread_t thread;
+
+	s->wish = (enum rt_wish)c->control_realtime;
+	s->priority = c->control_priority > 2 ? c->control_priority - 2 : 1;
+	int rc = rt_thread_start(&thread, &(struct rt_thread_options){ .name = "sim-world", .run = do_nothing, .wish = s->wish,
+			.priority = s->priority, .cpu = -1 }, &realtime, e);
+	if (rc < 0)
+		return rc;
+	pthread_join(thread, NULL);
+	if (!realtime && s->wish != RT_OFF)
+		log_line(LOG_LEVEL_WARNING, "sim: %s", e->text);
+	if (!realtime)
+		s->wish = RT_OFF;
+	return 0;
+}
+
+static int start_world(struct sim *s, const struct sim_options *o, struct errbuf *e)
+{
+	bool realtime;
 
 	s->world = calloc(1, sizeof *s->world);
 	if (!s->world)
@@ -54,22 +83,25 @@ static int start_world(struct sim *s, const struct sim_options *o, struct errbuf
 	if (rc < 0)
 		return rc;
 	rc = rt_thread_start(&s->thread, &(struct rt_thread_options){ .name = "sim-world", .run = world_server_run,
-			.argument = s->world, .wish = o->realtime ? RT_PREFER : RT_OFF, .priority = o->config.control_priority,
-			.cpu = -1 }, &realtime, e);
-	if (rc < 0)
-		return rc;
-	s->started = true;
-	if (o->realtime && !realtime)
-		log_line(LOG_LEVEL_WARNING, "sim: %s", e->text);
-	return 0;
+			.argument = s->world, .wish = s->wish, .priority = s->priority, .cpu = -1 }, &realtime, e);
+	s->started = rc == 0;
+	return rc;
 }
 
 static int start(struct sim *s, const struct sim_options *o, struct errbuf *e)
 {
+	int rc = probe_realtime(s, &o->config, e);
+
+	if (rc < 0)
+		return rc;
 	s->zmq_context = zmq_ctx_new();
 	if (!s->zmq_context)
 		return fail(e, -ENOMEM, "sim: ZeroMQ: %s", zmq_strerror(errno));
-	int rc = start_world(s, o, e);
+	if (s->wish != RT_OFF) {
+		zmq_ctx_set(s->zmq_context, ZMQ_THREAD_SCHED_POLICY, SCHED_FIFO);
+		zmq_ctx_set(s->zmq_context, ZMQ_THREAD_PRIORITY, s->priority);
+	}
+	rc = start_world(s, o, e);
 	if (rc < 0 || !o->cameras)
 		return rc;
 	return camera_server_create(&s->cameras, &(struct camera_server_options){ .config = &o->config, .world = s->world,

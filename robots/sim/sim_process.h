@@ -9,13 +9,13 @@
 #include "daemon/sys/error.h"
 
 struct sim_options {
-	struct config config;      /* cameras.* and sockets.cameras, clock, control.priority */
+	struct config config;      /* cameras.* and sockets.cameras, clock, control.realtime and .priority */
 	uint64_t seed;
 	double duration_s;         /* 0: until a signal */
 	const char *world;         /* address of the world's socket */
 	double rate_hz;            /* of each camera */
 	uint32_t width, height;
-	bool cameras, realtime;    /* realtime: SCHED_FIFO for the world's thread, if permitted */
+	bool cameras;
 };
 
 /* Runs until SIGTERM, SIGINT or the duration's end; says on standard error where it listens and, at the end, what it did.

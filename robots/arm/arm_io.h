@@ -55,7 +55,7 @@ struct arm_io_options {
 MUST_CHECK int arm_io_init(struct arm_io *io, const struct arm_io_options *o, struct errbuf *e);
 void arm_io_finish(struct arm_io *io); /* accepts a zeroed one */
 
-/* Serves the sockets until *stop is set or stop_fd is readable. Blocks: until then. */
+/* Serves the sockets until stop_fd is readable. Blocks: until then. */
 void arm_io_run(struct arm_io *io, int stop_fd);
 
 /* Publishes the newest state once more: the last word before leaving. */

@@ -120,7 +120,8 @@ static int compare_model(const struct arm_io *io, const struct request *q, struc
 	if (rc < 0 || (rc = request_number(q, "dof", 0, 64, &dof, e)) < 0 || (rc = request_numbers(q, "tcp", 7, want, e)) < 0)
 		return rc;
 	if (strcmp(model, m->name) != 0)
-		return fail(e, -EINVAL, "model: asked for %.32s, this arm is %s: compare robots[].model of both configurations", model, m->name);
+		return fail(e, -EINVAL, "model: asked for %.32s, this arm is %s: compare robots[].model of both configurations",
+				model, m->name);
 	if (dof != m->dof)
 		return fail(e, -EINVAL, "dof: asked for %g, this arm has %u", dof, m->dof);
 	for (int i = 0; i < 4; i++)
@@ -129,7 +130,8 @@ static int compare_model(const struct arm_io *io, const struct request *q, struc
 		double have = i < 3 ? tcp->p_m[i] : tcp->q_xyzw[i - 3] * (sign < 0 ? -1 : 1);
 
 		if (!(fabs(want[i] - have) <= TCP_TOLERANCE))
-			return fail(e, -EINVAL, "tcp[%d]: asked for %g, this arm has %g: compare robots[].tcp of both configurations", i, want[i], have);
+			return fail(e, -EINVAL, "tcp[%d]: asked for %g, this arm has %g: compare robots[].tcp of both configurations",
+					i, want[i], have);
 	}
 	return 0;
 }

@@ -12,7 +12,8 @@ static double seconds(int64_t ns)
 	return (double)ns * 1e-9;
 }
 
-void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad, const struct playout_sample *first)
+void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad,
+		const struct playout_sample *first)
 {
 	double lead_s = seconds(first->t_ns - now_ns);
 

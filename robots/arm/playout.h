@@ -45,7 +45,8 @@ enum playout_verdict { PLAYOUT_RUNS, PLAYOUT_COASTS, PLAYOUT_EMPTY };
 
 /* Starts from an arm that stands at q. What `first` differs from it in position and velocity is faded out over 0.5 s, so that
  * a first target near the arm never makes it jump. first->t_ns must lie after now_ns; m must outlive p. */
-void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad, const struct playout_sample *first);
+void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad,
+		const struct playout_sample *first);
 
 enum playout_add { PLAYOUT_ADDED, PLAYOUT_LATE, PLAYOUT_BEYOND, PLAYOUT_FULL };
 

@@ -21,7 +21,8 @@ static struct colour lit(struct colour c, struct vec normal)
 	return (struct colour){ fminf(c.r * k, 255), fminf(c.g * k, 255), fminf(c.b * k, 255) };
 }
 
-static void quad(struct raster *r, const struct corner *a, const struct corner *b, const struct corner *c, const struct corner *d)
+static void quad(struct raster *r, const struct corner *a, const struct corner *b, const struct corner *c,
+		const struct corner *d)
 {
 	raster_triangle(r, a, b, c);
 	raster_triangle(r, a, c, d);

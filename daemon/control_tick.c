@@ -176,7 +176,9 @@ static double path_rate(struct control *c)
 
 static double share_between(double x, double low, double high)
 {
-	return fmin(fmax((x - low) / (high - low), 0.0), 1.0);
+	if (x <= low)
+		return 0.0;
+	return x < high ? (x - low) / (high - low) : 1.0; /* NaN: 1 */
 }
 
 /* How far an arm is behind its reference, from 0 to 1. NaN hinders. */

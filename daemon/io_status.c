@@ -25,8 +25,10 @@ static void fill_mode(struct io *io, struct message_status *m)
 	snprintf(m->instruction, sizeof m->instruction, "%s", io->instruction);
 	m->speed = r->speed;
 	m->n_faults = 0;
+	uint64_t shown = r->faults & (reason_mask(SEVERITY_HOLD) | reason_mask(SEVERITY_FAULT));
+
 	for (uint32_t i = 0; i < REASON_COUNT; i++)
-		if (r->faults & REASON_BIT(i))
+		if (shown & REASON_BIT(i))
 			snprintf(m->fault[m->n_faults++], sizeof m->fault[0], "%s", reason_name(i));
 }
 

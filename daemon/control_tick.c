@@ -244,12 +244,13 @@ static void move_once(struct control *c, int64_t due_ns)
 	remember(c, due_ns);
 }
 
-/* After a stop along the path nothing of it is left; what was observed before the arms stood is of no use. */
+/* Once the path's clock stands, nothing of the path is left: an arm that cannot reach its end (an edge, a limit) brakes where it is
+ * instead of creeping towards it for ever. What was observed before the arms stood is of no use. */
 static void settle(struct control *c, int64_t due_ns)
 {
 	bool standing = control_standing(c);
 
-	if (!control_runs_policy(c) && trajectory_standing(&c->trajectory) && (standing || c->mode == MODE_FAULT))
+	if (trajectory_standing(&c->trajectory) && (!control_runs_policy(c) || trajectory_ran_out(&c->trajectory)))
 		trajectory_drop(&c->trajectory);
 	bool ended = standing && !c->was_standing;
 	bool sync_ended = standing && c->after_ns == INT64_MAX && trajectory_ran_out(&c->trajectory);

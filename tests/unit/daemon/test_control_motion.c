@@ -179,6 +179,46 @@ static void the_edge_of_the_workspace_is_not_crossed(void **state)
 	free(b);
 }
 
+/* Against the edge, into a corner, beyond reach: wherever the arm has got to, a stop stands within a second. */
+static void a_stop_at_the_edge_stands(void **state)
+{
+	static const double way[][3] = { { 0.0, 0.3, 0.0 }, { 0.3, 0.0, 0.0 }, { 0.2, 0.2, -0.3 }, { -0.3, 0.1, 0.0 }, { 0.1, -0.2, 0.3 } };
+
+	(void)state;
+	for (size_t k = 0; k < sizeof way / sizeof way[0]; k++) {
+		for (int64_t after_ms = 500; after_ms <= 6500; after_ms += 1500) {
+			struct bench *b = bench_moving();
+
+			memcpy(b->speed_m_s, way[k], sizeof b->speed_m_s);
+			run_ms(b, after_ms);
+			ask_kind(b, COMMAND_STOP);
+			run_ms(b, 1000);
+			assert_true(b->report.standing);
+			assert_int_equal(b->report.mode, MODE_HOLD);
+			free(b);
+		}
+	}
+}
+
+/* Sync infers only when the arm stands, so it must come to a stand at an edge too. */
+static void sync_goes_on_at_the_edge(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	b->setup.method = EXECUTE_SYNC;
+	b->speed_m_s[1] = 0.3;
+	bench_start(b);
+	run_ms(b, 500);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+	run_ms(b, 12000);
+	uint64_t adopted = b->report.chunks_adopted;
+
+	run_ms(b, 4000);
+	assert_true(b->report.mode == MODE_HOLD || b->report.chunks_adopted > adopted);
+	free(b);
+}
+
 static void a_short_gap_leaves_no_trace(void **state)
 {
 	struct bench *b = bench_moving();
@@ -349,6 +389,8 @@ int main(void)
 		cmocka_unit_test(shutdown_stops_and_stands),
 		cmocka_unit_test(sync_stops_and_infers),
 		cmocka_unit_test(the_edge_of_the_workspace_is_not_crossed),
+		cmocka_unit_test(a_stop_at_the_edge_stands),
+		cmocka_unit_test(sync_goes_on_at_the_edge),
 		cmocka_unit_test(a_short_gap_leaves_no_trace),
 		cmocka_unit_test(a_long_gap_starts_anew_from_the_arm),
 		cmocka_unit_test(repeated_refusals_are_a_fault),

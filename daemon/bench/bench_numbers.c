@@ -162,6 +162,7 @@ void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdi
 	fprintf(out, "\ncontrol loop\n  %-34s %.2f Hz of %.0f Hz, %" PRIu64 " periods skipped\n", "rate achieved", n->rate_hz,
 			n->rate_wanted_hz, n->overruns);
 	spread_print(out, "lateness", &n->late);
+	fprintf(out, "  %-34s %.2f s\n", "processor time stolen by the host", n->stolen_s);
 	print_stages(out, n);
 	print_arms(out, n);
 	print_verdicts(out, verdict);
@@ -213,10 +214,10 @@ json_t *demo_json(const struct demo_numbers *n, const struct demo_verdict verdic
 
 	for (uint32_t i = 0; i < n->n_faults; i++)
 		json_array_append_new(faults, json_string(n->fault[i]));
-	return json_pack("{s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "seconds", n->seconds,
+	return json_pack("{s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:f}", "seconds", n->seconds,
 			"frames", (json_int_t)n->frames, "chunks", (json_int_t)n->chunks, "rejected", (json_int_t)n->rejected,
 			"targets", (json_int_t)n->targets, "auto_share", n->auto_share, "clamps", (json_int_t)n->clamps,
 			"overruns", (json_int_t)n->overruns, "rate_hz", n->rate_hz, "rate_wanted_hz", n->rate_wanted_hz,
 			"lateness", spread_json(&n->late), "faults", faults, "stages", stages_json(n), "arms", arms_json(n),
-			"failed", failed_json(verdict));
+			"failed", failed_json(verdict), "stolen_s", n->stolen_s);
 }

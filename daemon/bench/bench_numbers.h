@@ -30,6 +30,7 @@ struct demo_numbers {
 	double seconds;             /* from AUTO granted to the last status */
 	double rate_wanted_hz, rate_hz;
 	double auto_share;          /* 0..1 */
+	double stolen_s;            /* processor time that the host gave to others meanwhile */
 	uint64_t frames, chunks, rejected, targets, clamps, overruns;
 	struct spread_us late;
 	uint32_t n_stages, n_arms, n_faults;

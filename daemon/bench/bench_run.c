@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/bench/bench_arm.h"
+#include "daemon/bench/bench_stolen.h"
 #include "daemon/stage/reason.h"
 #include "daemon/sys/clock.h"
 
@@ -48,7 +49,7 @@ static int ask_arms(struct run *r, struct errbuf *e)
 	return 0;
 }
 
-/* status.faults also holds what keeps AUTO from starting (no chunk yet, still moving); only faults are of interest here. */
+/* status.faults also holds what ends AUTO in HOLD; only faults are of interest here. */
 static bool is_fault(const char *name)
 {
 	for (uint32_t i = 0; i < REASON_COUNT; i++)
@@ -84,6 +85,7 @@ int run_begin(struct run *r, struct session *s, struct errbuf *e)
 	r->newest = r->first;
 	r->first_stamp_ns = r->stamp_ns = s->status.head.stamp_ns;
 	r->from_ns = s->status_ns;
+	r->stolen_s = stolen_s();
 	return 0;
 }
 
@@ -159,6 +161,7 @@ void run_numbers(const struct run *r, struct demo_numbers *n)
 		.targets = r->newest.targets - r->first.targets,
 		.clamps = r->newest.clamps - r->first.clamps,
 		.overruns = r->newest.overruns - r->first.overruns,
+		.stolen_s = stolen_s() - r->stolen_s,
 		.late = { m->late_p50_us, m->late_p99_us, m->late_p999_us, m->late_max_us },
 		.n_stages = m->n_stages,
 		.n_arms = r->session->config.n_robots,

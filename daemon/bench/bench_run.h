@@ -17,6 +17,7 @@ struct run_counters {
 struct run {
 	struct session *session;
 	int64_t from_ns;                  /* CLOCK_MONOTONIC */
+	double stolen_s;                  /* stolen_s() then */
 	int64_t first_stamp_ns, stamp_ns; /* of the status that the run began with, and of the newest */
 	struct run_counters first, newest;
 	struct arm_numbers arm_first[ARMS_MAX], arm_newest[ARMS_MAX];

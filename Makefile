@@ -27,9 +27,12 @@ B ?= build/$(VARIANT)
 
 override CUDA := $(if $(filter auto,$(CUDA)),$(if $(wildcard policy/compute/cuda/*.cu),$(if $(shell command -v $(NVCC)),1,0),0),$(CUDA))
 
+# Asking for what is not there is an error, not a build without it.
+$(if $(filter 1,$(CUDA)),$(if $(wildcard policy/compute/cuda/*.cu),,$(error CUDA=1: this version has no CUDA backend; use CUDA=auto or CUDA=0)))
+
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	-Wno-missing-field-initializers
-CPPFLAGS += -I. -D_GNU_SOURCE -DDREAMVLA_PREFIX='"$(PREFIX)"' $(if $(filter 1,$(CUDA)),-DHAVE_CUDA=1)
+CPPFLAGS += -I. -D_GNU_SOURCE $(if $(filter 1,$(CUDA)),-DHAVE_CUDA=1)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN)) -pthread
@@ -164,7 +167,7 @@ bench: deps
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/dreamvla/config $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(addprefix $B/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(wildcard config/*.yaml) $(DESTDIR)$(PREFIX)/share/dreamvla/config
+	install -m 644 $(filter-out config/demo.yaml,$(wildcard config/*.yaml)) $(DESTDIR)$(PREFIX)/share/dreamvla/config
 	for unit in $(wildcard systemd/*.service); do \
 		sed 's|@PREFIX@|$(PREFIX)|g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit); done
 	install -D -m 644 systemd/dreamvla.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/dreamvla.conf

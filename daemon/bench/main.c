@@ -34,7 +34,7 @@ static void print_help(FILE *out)
 		fprintf(out, "  %-13s %s (%.0f s)\n", commands[i].name, commands[i].help, commands[i].seconds);
 	fprintf(out, "\n"
 		"  --programs DIR      where dreamvlad, dreamvla-arm and dreamvla-sim lie (default: PATH)\n"
-		"  --config FILE       default config/demo.yaml, or the installed one\n"
+		"  --config FILE       default config/demo.yaml (of the source tree)\n"
 		"  --seconds S         how long to measure, 1 to 3600\n"
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
@@ -87,7 +87,7 @@ static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *
 static void fill_in(struct bench_options *o, char *library, size_t capacity)
 {
 	if (!o->config)
-		o->config = access("config/demo.yaml", R_OK) == 0 ? "config/demo.yaml" : DREAMVLA_PREFIX "/share/dreamvla/config/demo.yaml";
+		o->config = "config/demo.yaml";
 	snprintf(library, capacity, "%s/tests/preload/count_malloc.so", o->programs ? o->programs : ".");
 	if (!o->count_malloc && access(library, R_OK) == 0)
 		o->count_malloc = library;

@@ -44,10 +44,11 @@ CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
-AREAS := daemon transport policy robots config stage model sys
+AREAS := daemon transport policy robots setup config stage model sys
 SOURCES_sys := $(wildcard daemon/sys/*.c)
 SOURCES_stage := $(wildcard daemon/stage/*.c)
 SOURCES_model := $(wildcard robots/model/*.c)
+SOURCES_setup := $(wildcard robots/setup/*.c)
 SOURCES_config := $(wildcard config/*.c)
 SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c policy/compute/cpu/*.c)
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
@@ -64,12 +65,13 @@ USES_sys := sys
 USES_stage := stage model sys
 USES_model := model stage sys
 USES_config := config sys
+USES_setup := setup config model stage sys
 USES_policy := policy sys
 USES_transport := transport sys
-USES_robots := robots transport config stage model sys
-USES_daemon := daemon transport policy config stage model sys
-USES_ctl := daemon transport config stage model sys policy
-USES_bench := daemon transport policy robots config stage model sys
+USES_robots := robots transport setup config stage model sys
+USES_daemon := daemon transport policy setup config stage model sys
+USES_ctl := daemon transport setup config stage model sys policy
+USES_bench := daemon transport policy robots setup config stage model sys
 USES_infer := policy sys
 
 archives = $(foreach a,$(USES_$(1)),$B/lib$(a).a)

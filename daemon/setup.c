@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "daemon/sys/clock.h"
-#include "robots/model/model.h"
+#include "robots/setup/arm_setup.h"
 
 static void copy_text(char *out, size_t capacity, const char *text)
 {
@@ -25,73 +25,6 @@ const struct config_camera *setup_camera(const struct config *c, uint32_t camera
 }
 
 /* ---- arms ---- */
-
-static int find_model(struct robot_model *out, const struct config_robot *r, uint32_t arm, struct errbuf *e)
-{
-	const struct robot_model *model = robot_model_find(r->model);
-	char known[256] = "";
-
-	if (model) {
-		*out = *model;
-		return 0;
-	}
-	for (uint32_t i = 0; robot_model_name(i); i++)
-		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i > 0 ? ", " : "", robot_model_name(i));
-	return fail(e, -EINVAL, "robots[%u].model: \"%s\" is not known: want one of %s", arm, r->model, known);
-}
-
-static int take_home(struct arm_setup *a, const struct config_robot *r, uint32_t arm, struct errbuf *e)
-{
-	if (r->home.n == 0) {
-		memcpy(a->home_rad, a->model.home_rad, sizeof a->home_rad);
-		return 0;
-	}
-	if (r->home.n != a->model.dof)
-		return fail(e, -EINVAL, "robots[%u].home: has %u angles: want %u, the joints of model %s", arm, r->home.n,
-				a->model.dof, a->model.name);
-	for (uint32_t j = 0; j < a->model.dof; j++) {
-		double q = r->home.value[j];
-
-		if (!(q >= a->model.q_min_rad[j] && q <= a->model.q_max_rad[j]))
-			return fail(e, -EINVAL, "robots[%u].home[%u]: %g rad: want %g..%g rad, the joint's limits", arm, j, q,
-					a->model.q_min_rad[j], a->model.q_max_rad[j]);
-		a->home_rad[j] = q;
-	}
-	return 0;
-}
-
-static int take_tcp(struct pose *tcp, const struct config_robot *r, uint32_t arm, struct errbuf *e)
-{
-	double norm = 0.0;
-
-	if (r->tcp.n != 7)
-		return fail(e, -EINVAL, "robots[%u].tcp: has %u numbers: want 7, x y z in m and the quaternion x y z w", arm,
-				r->tcp.n);
-	for (uint32_t i = 3; i < 7; i++)
-		norm += r->tcp.value[i] * r->tcp.value[i];
-	norm = sqrt(norm);
-	if (!(fabs(norm - 1.0) <= 1e-3)) /* messages.md section 4 */
-		return fail(e, -EINVAL, "robots[%u].tcp: the quaternion's norm is %g: want 1 within 0.001", arm, norm);
-	memcpy(tcp->p_m, r->tcp.value, sizeof tcp->p_m);
-	for (uint32_t i = 0; i < 4; i++)
-		tcp->q_xyzw[i] = r->tcp.value[3 + i] / norm;
-	return 0;
-}
-
-static int take_box(struct arm_setup *a, const struct config_robot *r, uint32_t arm, struct errbuf *e)
-{
-	if (r->workspace_min.n != 3 || r->workspace_max.n != 3)
-		return fail(e, -EINVAL, "robots[%u].workspace_min and workspace_max: have %u and %u numbers: want 3, x y z in m",
-				arm, r->workspace_min.n, r->workspace_max.n);
-	for (uint32_t i = 0; i < 3; i++) {
-		a->box_min_m[i] = r->workspace_min.value[i];
-		a->box_max_m[i] = r->workspace_max.value[i];
-		if (!(a->box_min_m[i] < a->box_max_m[i]))
-			return fail(e, -EINVAL, "robots[%u].workspace_min[%u]: %g m: want less than workspace_max, %g m", arm, i,
-					a->box_min_m[i], a->box_max_m[i]);
-	}
-	return 0;
-}
 
 /* This arm's slice of the action vector: 6 for an end-effector, one per joint otherwise, and one for a gripper. */
 static int take_actions(struct arm_setup *a, const struct config *c, uint32_t arm, struct errbuf *e)
@@ -118,28 +51,11 @@ static int take_actions(struct arm_setup *a, const struct config *c, uint32_t ar
 	return 0;
 }
 
-static int take_arm(struct arm_setup *a, const struct config *c, uint32_t arm, int64_t period_ns, struct errbuf *e)
+static int take_arm(struct arm_setup *a, const struct config *c, uint32_t arm, struct errbuf *e)
 {
-	const struct config_robot *r = &c->robot[arm];
-	int rc = find_model(&a->model, r, arm, e);
+	int rc = arm_setup_make(a, c, &c->robot[arm], e);
 
-	if (rc < 0)
-		return rc;
-	copy_text(a->name, sizeof a->name, r->name);
-	if (a->name[0] == '\0' || strlen(r->name) >= sizeof a->name)
-		return fail(e, -EINVAL, "robots[%u].name: \"%s\": want 1 to %d bytes", arm, r->name, NAME_BYTES - 1);
-	a->output = r->output == 0 ? OUTPUT_JOINT : OUTPUT_POSE;
-	a->gripper_max_m = r->gripper_max_m > 0.0 ? r->gripper_max_m : a->model.gripper_max_m;
-	a->playout_ns = r->playout_ms > 0 ? r->playout_ms * NS_PER_MS : 2 * period_ns;
-	a->floor_m = r->floor_m;
-	a->limit_scale = r->limit_scale;
-	a->tracking_error_rad = r->tracking_error_rad;
-	a->tcp_v_max_m_s = r->tcp_v_max_m_s;
-	if ((rc = take_home(a, r, arm, e)) < 0 || (rc = take_tcp(&a->tcp, r, arm, e)) < 0)
-		return rc;
-	if ((rc = take_box(a, r, arm, e)) < 0)
-		return rc;
-	return take_actions(a, c, arm, e);
+	return rc < 0 ? rc : take_actions(a, c, arm, e);
 }
 
 static int check_arms_apart(const struct control_setup *s, struct errbuf *e)
@@ -165,7 +81,7 @@ static int take_arms(struct control_setup *s, const struct config *c, struct err
 		return fail(e, -EINVAL, "robots: empty: want at least one arm");
 	s->n_arms = c->n_robots;
 	for (uint32_t i = 0; i < s->n_arms; i++) {
-		int rc = take_arm(&s->arm[i], c, i, s->period_ns, e);
+		int rc = take_arm(&s->arm[i], c, i, e);
 
 		if (rc < 0)
 			return rc;

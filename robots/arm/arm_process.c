@@ -16,7 +16,7 @@
 #include "daemon/sys/rt.h"
 #include "robots/arm/arm_io.h"
 #include "robots/arm/arm_loop.h"
-#include "robots/arm/arm_setup.h"
+#include "robots/setup/arm_setup.h"
 
 static const int64_t STOP_PATIENCE_NS = 2 * NS_PER_S; /* the longest brake takes well under 1 s */
 
@@ -61,7 +61,7 @@ static int choose(struct arm_process *p, const struct arm_process_options *o, st
 		n += (size_t)snprintf(names + n, sizeof names - n, " %s", robot_driver_at(i)->name);
 	if (!p->driver)
 		return fail(e, -EINVAL, "--driver %s: want one of%s", o->driver, names);
-	return arm_setup_make(&p->setup, p->robot, e);
+	return arm_setup_make(&p->setup, &o->config, p->robot, e);
 }
 
 static int init_links(struct arm_links *k, struct errbuf *e)

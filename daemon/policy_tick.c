@@ -13,6 +13,7 @@
 #include "daemon/sys/log.h"
 
 enum { WARM_UP_WIDTH = 640, WARM_UP_HEIGHT = 480 };
+enum { CHUNK_TEXT_BYTES = 1000, ACTION_TEXT_BYTES = 16 }; /* a line of the log holds the first 70 actions or more */
 enum state_range { STATE_RANGE_REFUSE, STATE_RANGE_WARN, STATE_RANGE_OFF }; /* policy.state_range, in the order of keys.def */
 
 /* A dimension whose statistics are one value (padding) says nothing about the arm. */
@@ -166,6 +167,19 @@ static void measure(struct policy_runner *r, const struct observation *o, int64_
 	histogram_add(&stage[STAGE_HANDOVER], handed_over_ns - o->ready_ns);
 }
 
+/* For those who compare what the arm was told with dreamvla-infer on the same pictures. */
+static void show_chunk(const struct policy_runner *r, const struct action_chunk *chunk)
+{
+	char text[CHUNK_TEXT_BYTES];
+	size_t at = 0;
+
+	if (strcmp(r->config->log_level, "debug") != 0)
+		return;
+	for (uint32_t i = 0; i < chunk->n_steps * chunk->action_dim && at + ACTION_TEXT_BYTES < sizeof text; i++)
+		at += (size_t)snprintf(text + at, ACTION_TEXT_BYTES, " %.6g", r->result.action[i]);
+	log_line(LOG_LEVEL_DEBUG, "policy: chunk %" PRIu64 ":%s", chunk->id, text);
+}
+
 static void hand_over(struct policy_runner *r, const struct observation *o, int64_t begin_ns, int64_t decode_ns)
 {
 	struct links *l = r->links;
@@ -175,6 +189,7 @@ static void hand_over(struct policy_runner *r, const struct observation *o, int6
 	fill_chunk(r, chunk, o, begin_ns);
 	handed_over_ns = chunk->handed_over_ns;
 	latest_publish(&l->chunk_box);
+	show_chunk(r, chunk); /* still ours to read: its reader writes nothing */
 	r->status.chunks++;
 	r->status.last_chunk_ns = handed_over_ns;
 	pacing_end(&r->pacing, o, r->hint.epoch, handed_over_ns);

@@ -54,9 +54,9 @@ execution:
   starve_ms: 5000
 cameras:
   overhead:
-    max_age_ms: 2000
+    max_age_ms: 2000{overhead}
   wrist:
-    max_age_ms: 2000
+    max_age_ms: 2000{wrist}
 robots:
   - name: arm
     model: panda
@@ -223,7 +223,7 @@ class Daemon:
     def __init__(self, folder, arguments=(), environment=None, command=(), **settings):
         self.folder = folder
         self.config = pathlib.Path(folder) / "config.yaml"
-        self.config.write_text(CONFIG.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "",
+        self.config.write_text(CONFIG.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
                                                 "action_space": "ee_delta", "state_max_age_ms": 500, "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")

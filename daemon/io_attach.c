@@ -81,13 +81,14 @@ static void take_attach_reply(struct io *io, uint32_t arm, const struct reply *r
 	struct message_event event = { .kind = "attach" };
 	char text[MESSAGE_TEXT_BYTES];
 
+	a->clear_stop = false; /* whatever the answer: a stop that comes after it is not the one that was to be cleared */
 	if (!r->ok) {
 		snprintf(text, sizeof text, "attach: %.240s", r->error);
 		set_refused(io, arm, text);
 		a->attach_wanted = !a->ever_attached; /* later ones are an operator's wish: once is enough */
 		return;
 	}
-	a->attach_wanted = a->clear_stop = false;
+	a->attach_wanted = false;
 	a->ever_attached = true;
 	set_refused(io, arm, "");
 	log_line(LOG_LEVEL_INFO, "arm %s: attached at %s", io->setup->arm[arm].name, io->config->robot[arm].control);
@@ -159,7 +160,7 @@ static void take_wish(struct io *io)
 		if (io->inputs.arm[i].attached && !io->inputs.arm[i].stopped)
 			continue;
 		a->attach_wanted = true;
-		a->clear_stop = io->report.clear_stop;
+		a->clear_stop = io->report.clear_stop && io->inputs.arm[i].stopped; /* a stop nobody has seen yet is not cleared */
 		a->attach_until_ns = io->now_ns + ATTACH_WISH_NS;
 		a->asked_ns = a->waiting == DOOR_IDLE ? io->now_ns - DOOR_PATIENCE_NS : a->asked_ns;
 	}
@@ -177,8 +178,10 @@ static void step_arm(struct io *io, uint32_t arm)
 	}
 	if (rested)
 		a->waiting = DOOR_IDLE;
-	if (a->ever_attached && a->attach_wanted && io->now_ns > a->attach_until_ns)
-		a->attach_wanted = a->clear_stop = false;
+	if (io->now_ns > a->attach_until_ns) {
+		a->clear_stop = false;
+		a->attach_wanted &= !a->ever_attached;
+	}
 	if (a->waiting != DOOR_IDLE)
 		return;
 	if (a->attach_wanted && rested)

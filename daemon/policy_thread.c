@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "daemon/policy_tick.h"
+#include "daemon/service.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
 #include "daemon/sys/rt.h"
@@ -26,6 +27,7 @@ struct policy_thread {
 	bool thread_runs;
 	_Atomic bool quit;
 	sem_t loaded;                 /* posted once: rc and error are then valid */
+	struct service_load waiting;  /* of the thread that starts this one */
 	int rc;
 	struct errbuf error;
 };
@@ -75,9 +77,11 @@ int policy_thread_start(struct policy_thread **out, const struct config *c, cons
 	if ((rc = rt_thread_start(&t->thread, &o, &realtime, e)) < 0)
 		goto err;
 	t->thread_runs = true;
-	while (!wait_loaded(t))
+	while (!wait_loaded(t)) {
+		service_waiting(&t->waiting, clock_monotonic_ns());
 		if (interrupted())
 			return fail(e, -EINTR, "policy: interrupted while loading");
+	}
 	if ((rc = t->rc) < 0) {
 		*e = t->error;
 		goto err;

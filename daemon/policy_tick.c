@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/service.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
@@ -277,7 +276,7 @@ static void announce(void *context, const char *what, double share)
 {
 	struct policy_runner *r = context;
 
-	service_loading(what, share, clock_monotonic_ns(), &r->announced_ns);
+	service_loading(&r->announced, what, share, clock_monotonic_ns());
 }
 
 static int make_pictures(struct policy_runner *r, struct errbuf *e)
@@ -306,7 +305,7 @@ static int warm_up(struct policy_runner *r, struct errbuf *e)
 			.rgb = r->rgb[i],
 		};
 	input.state = r->info->needs_state ? r->state : NULL;
-	announce(r, "warming up", 1.0);
+	announce(r, "warming up", 0.0);
 	if ((rc = policy_set_instruction(r->policy, "stand still", e)) < 0)
 		return rc;
 	return policy_infer(r->policy, &input, &r->result, NULL, e);

@@ -8,6 +8,7 @@
 #include "daemon/flow.h"
 #include "daemon/links.h"
 #include "daemon/pacing.h"
+#include "daemon/service.h"
 #include "daemon/setup.h"
 #include "daemon/stats.h"
 #include "daemon/sys/error.h"
@@ -34,7 +35,7 @@ struct policy_runner {
 	uint32_t instruction_id;      /* the one the policy has */
 	int64_t free_ns;              /* when the previous inference ended */
 	int64_t complained_ns;
-	int64_t announced_ns;         /* of service_loading */
+	struct service_load announced;
 };
 
 /* Opens the checkpoint, checks it against the set-up and infers once from blank pictures. `processors`: how many the policy may

@@ -1,11 +1,15 @@
 /* service.c - see service.h; the protocol is sd_notify(3). */
 #include "daemon/service.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "daemon/sys/clock.h"
 
 enum { EXTEND_S = 60 };
+#define WAITING_PERIOD_NS (10 * NS_PER_S)
+#define WAITING_MAX_NS (30 * 60 * NS_PER_S) /* a load that takes longer hangs */
 
 void watchdog_init(struct watchdog *w)
 {
@@ -40,10 +44,24 @@ void service_stopping(const char *status)
 	sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
 }
 
-void service_loading(const char *what, double share, int64_t now_ns, int64_t *last_ns)
+void service_loading(struct service_load *l, const char *what, double share, int64_t now_ns)
 {
-	if (*last_ns != 0 && now_ns - *last_ns < NS_PER_S)
+	bool told = l->last_ns != 0 && strncmp(l->what, what, sizeof l->what - 1) == 0;
+
+	if (told && now_ns - l->last_ns < NS_PER_S)
 		return;
-	*last_ns = now_ns;
+	l->last_ns = now_ns;
+	snprintf(l->what, sizeof l->what, "%s", what);
 	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%d000000\nSTATUS=%s (%.0f %%)", EXTEND_S, what, 100.0 * share);
+}
+
+bool service_waiting(struct service_load *l, int64_t now_ns)
+{
+	if (l->begin_ns == 0)
+		l->begin_ns = now_ns;
+	if (now_ns - l->begin_ns > WAITING_MAX_NS || (l->last_ns != 0 && now_ns - l->last_ns < WAITING_PERIOD_NS))
+		return false;
+	l->last_ns = now_ns;
+	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%d000000", EXTEND_S);
+	return true;
 }

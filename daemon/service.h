@@ -25,8 +25,18 @@ void service_ready(const char *status);
 void service_alive(void);
 void service_stopping(const char *status);
 
-/* While something long runs before service_ready: asks for another minute and shows how far it is. At most once a second
- * per `last_ns` (start with 0). Thread: any but control and io. Blocks: no. */
-void service_loading(const char *what, double share, int64_t now_ns, int64_t *last_ns);
+/* What was told while something loads, by one thread; zero: nothing yet. */
+struct service_load {
+	int64_t begin_ns, last_ns;
+	char what[64];
+};
+
+/* While something long runs before service_ready: asks for another minute and shows how far it is. At most once a second,
+ * but something new to tell is always told. Thread: any but control and io. Blocks: no. */
+void service_loading(struct service_load *l, const char *what, double share, int64_t now_ns);
+
+/* The same from a thread that only waits for the one that loads: what takes minutes without a word gets its time too, but not
+ * for ever (30 minutes). True when it asked. Thread: any but control and io. Blocks: no. */
+bool service_waiting(struct service_load *l, int64_t now_ns);
 
 #endif

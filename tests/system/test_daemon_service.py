@@ -42,6 +42,7 @@ class Service(unittest.TestCase):
         daemon = self.start(WATCHDOG_USEC="200000")
         peers.until("READY=1", self.hears("READY=1"))
         self.assertIn("EXTEND_TIMEOUT_USEC=60000000", self.heard[0])
+        self.assertTrue(any("STATUS=warming up" in message for message in self.heard), self.heard)
         self.assertEqual(self.count("WATCHDOG=1"), 0)
         peers.until("some WATCHDOG=1", self.hears("WATCHDOG=1", 5))
         daemon.process.send_signal(signal.SIGTERM)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -38,6 +40,64 @@ static void pings_at_half_the_period_while_ticks_advance(void **state)
 	assert_true(watchdog_due(&w, 2, 6000000));
 	assert_false(watchdog_due(&w, 2, 9000000)); /* the control loop hangs */
 	assert_true(watchdog_due(&w, 3, 9000000));
+}
+
+/* A service manager of our own: an abstract socket of this process. */
+static int listen_as_manager(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int n = snprintf(to.sun_path, sizeof to.sun_path, "@dreamvla-test-service-%d", (int)getpid());
+
+	setenv("NOTIFY_SOCKET", to.sun_path, 1);
+	to.sun_path[0] = '\0';
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+	return fd;
+}
+
+static const char *heard(int fd)
+{
+	static char text[512];
+	ssize_t n = recv(fd, text, sizeof text - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void something_new_is_told_at_once(void **state)
+{
+	struct service_load l = { 0 };
+	int fd = listen_as_manager();
+
+	(void)state;
+	service_loading(&l, "loading", 0.25, 1000000000);
+	assert_string_equal(heard(fd), "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=loading (25 %)");
+	service_loading(&l, "loading", 0.5, 1999999999);
+	assert_string_equal(heard(fd), "");
+	service_loading(&l, "warming up", 0.0, 1999999999);
+	assert_string_equal(heard(fd), "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=warming up (0 %)");
+	service_loading(&l, "warming up", 0.1, 2999999999);
+	assert_string_equal(heard(fd), "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=warming up (10 %)");
+	close(fd);
+	unsetenv("NOTIFY_SOCKET");
+}
+
+static void silence_gets_its_time_but_not_for_ever(void **state)
+{
+	struct service_load l = { 0 };
+	int64_t second = 1000000000, begin = 5 * second, last = 0;
+	int fd = listen_as_manager();
+
+	(void)state;
+	for (int64_t now = begin; now < begin + 3600 * second; now += second)
+		if (service_waiting(&l, now)) {
+			assert_string_equal(heard(fd), "EXTEND_TIMEOUT_USEC=60000000");
+			assert_true(last == 0 || now - last < 30 * second); /* well before the minute is over */
+			last = now;
+		}
+	assert_int_equal(last, begin + 1800 * second);
+	close(fd);
+	unsetenv("NOTIFY_SOCKET");
 }
 
 static struct control_setup two_of_each(void)
@@ -84,6 +144,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_watches_without_systemd),
 		cmocka_unit_test(pings_at_half_the_period_while_ticks_advance),
+		cmocka_unit_test(something_new_is_told_at_once),
+		cmocka_unit_test(silence_gets_its_time_but_not_for_ever),
 		cmocka_unit_test(sentences_name_what_they_are_about),
 		cmocka_unit_test(long_sentences_are_cut),
 	};

@@ -332,7 +332,8 @@ struct policy_hint {
 	int64_t wants_after_ns;    /* observations older than this are of no use (before a hand-over) */
 };
 
-enum control_event_kind { EVENT_MODE, EVENT_FAULT, EVENT_ATTACH, EVENT_REFUSED, EVENT_CHUNK_DROPPED, EVENT_INSTRUCTION, EVENT_LIMIT };
+enum control_event_kind { EVENT_MODE, EVENT_FAULT, EVENT_ATTACH, EVENT_REFUSED, EVENT_CHUNK_DROPPED, EVENT_INSTRUCTION, EVENT_HOME,
+	EVENT_LIMIT };
 
 /* One edge, as numbers; io turns it into words. */
 struct control_event {

@@ -60,11 +60,14 @@ struct io_arm {
 	/* its control socket */
 	struct endpoint *door;
 	enum io_door_wait waiting;    /* for the reply to what was asked last */
-	int64_t asked_ns;             /* when it was asked */
+	int64_t asked_ns, attach_asked_ns; /* when it was asked; when attach was asked last */
 	bool attach_wanted, ever_attached, clear_stop, detach_asked;
 	int64_t attach_until_ns;      /* an operator's wish is given up after that */
 	int64_t pinged_ns;
+	int64_t ping_ns;              /* CLOCK_REALTIME in that ping, which its reply must echo */
+	bool ping_lost;               /* the newest one, and the log has said so */
 	bool clock_off;               /* its realtime clock differs by more than 5 ms */
+	int64_t clock_measured_ns;    /* when that was found out last, 0: never */
 };
 
 /* A request that waits for the control thread's answer. */
@@ -165,6 +168,7 @@ void io_operator_receive(struct io *io);          /* io_operator.c */
 void io_instruction_set(struct io *io, const char *text); /* equal text is no change */
 void io_target_send(struct io *io);               /* io_target.c */
 void io_attach_step(struct io *io);               /* io_attach.c: requests to and answers from the arms' own doors */
+bool io_attach_clock_good(const struct io *io, uint32_t arm); /* with `clock: realtime`: measured, and within 5 ms of ours */
 bool io_attach_let_go(struct io *io);             /* asks every arm that obeys us to let go; true once none is left to wait for */
 void io_control_receive(struct io *io);           /* io_control.c */
 void io_control_answer(struct io *io);            /* passes on what the control thread has answered, or that it did not */

@@ -69,7 +69,7 @@ static int open_doors(struct io *io, void *zmq, struct errbuf *e)
 		if (rc < 0)
 			return rc;
 		io->arm[i].attach_wanted = true;
-		io->arm[i].asked_ns = INT64_MIN / 2;
+		io->arm[i].attach_asked_ns = INT64_MIN / 2;
 	}
 	return 0;
 }
@@ -170,7 +170,7 @@ static void write_inputs(struct io *io)
 	bool stepped = io->now_ns < io->clock_stepped_until_ns;
 
 	for (uint32_t i = 0; i < io->setup->n_arms; i++)
-		stepped |= io->arm[i].clock_off;
+		stepped |= !io_attach_clock_good(io, i);
 	if (stepped != io->inputs.clock_stepped || io->skewed != io->inputs.cameras_skewed)
 		io->inputs_changed = true;
 	if (!io->inputs_changed)

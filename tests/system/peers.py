@@ -22,6 +22,8 @@ SLOW = 4 if os.environ.get("SAN") else 1  # sanitizers
 PATIENCE_S = 30 * SLOW
 HOME = [0.0, -math.pi / 4, 0.0, -3 * math.pi / 4, 0.0, math.pi / 2, math.pi / 4]
 
+CLOCK = time.CLOCK_MONOTONIC  # of all stamps; another one needs `clock` in the configuration
+
 CONFIG = """
 log:
   level: debug
@@ -68,7 +70,7 @@ robots:
 
 
 def now_ns():
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(CLOCK)
 
 
 def until(what, condition, patience_s=PATIENCE_S):
@@ -169,7 +171,7 @@ class Arm(threading.Thread):
             if door in ready:
                 *route, body = door.recv_multipart()
                 reply = self.answer(msgpack.unpackb(body))
-                if not self.mute:
+                if reply is not None and not self.mute:
                     door.send_multipart([*route, msgpack.packb(reply)])
             if targets in ready:
                 _, body = targets.recv_multipart()
@@ -269,12 +271,13 @@ def ask(context, folder, patience_s=PATIENCE_S, **request):
 
 
 @contextlib.contextmanager
-def bench(with_arm=True, with_cameras=True, **settings):
-    """A running dreamvlad with its peers: yields (daemon, arm, cameras, ask)."""
+def bench(with_arm=True, with_cameras=True, prepare=lambda arm: None, **settings):
+    """A running dreamvlad with its peers: yields (daemon, arm, cameras, ask). prepare(arm) comes before the arm starts."""
     context = zmq.Context()
     with tempfile.TemporaryDirectory() as folder:
         arm, cameras = Arm(context, folder), Cameras(context, folder)
         daemon = Daemon(folder, **settings)
+        prepare(arm)
         try:
             daemon.wait_ready()
             if with_arm:

@@ -50,5 +50,77 @@ class Attach(unittest.TestCase):
             self.assertNotIn(True, [r["clear_stop"] for r in self.attaches(arm)[seen:]])
 
 
+    def test_late_answers_of_another_kind_attach_to_nobody(self):
+        with peers.bench(with_arm=False, with_cameras=False, extra="clock: realtime") as (daemon, arm, _, request):
+            arm.answer = lambda asked: {"ok": True, "t_ns": 1, "recv_ns": 2, "send_ns": 3}
+            arm.start()
+            peers.until("attach to fail", lambda: "no answer" in request(cmd="status")["arms"]["arm"]["refused"])
+            self.assertNotIn("attached at", daemon.text())
+
+
+class Clock(unittest.TestCase):
+    """`clock: realtime`: stamps of several hosts, and AUTO only with arms whose clock was measured and is right."""
+
+    def setUp(self):
+        peers.CLOCK = time.CLOCK_REALTIME
+        self.addCleanup(setattr, peers, "CLOCK", time.CLOCK_MONOTONIC)
+
+    def bench(self, pong):
+        """pong makes the answer to a ping; None: there is none."""
+        def prepare(arm):
+            ordinary = arm.answer
+
+            def answer(request):
+                return pong(request) if request["cmd"] == "ping" else ordinary(request)
+
+            arm.answer = answer
+
+        return peers.bench(extra="clock: realtime", prepare=prepare)
+
+    def pong(self, request, ahead_ns=0):
+        now_ns = time.time_ns() + ahead_ns
+        return {"ok": True, "t_ns": request["t_ns"], "recv_ns": now_ns, "send_ns": now_ns}
+
+    def refusal(self, request):
+        """What keeps AUTO away once everything but the clock is there."""
+        self.assertTrue(request(cmd="instruction", text="wave")["ok"])
+        wait = ("nothing received", "no state", "not attached", "policy: ")
+
+        def only_the_clock():
+            reply = request(cmd="mode", mode="auto")
+            self.assertFalse(reply["ok"], "AUTO")
+            return reply["error"] if not any(words in reply["error"] for words in wait) else None
+
+        return peers.until("only the clock to be wrong", only_the_clock)
+
+    def test_a_good_clock_lets_auto_begin(self):
+        with self.bench(self.pong) as (_, arm, _, request):
+            peers.into_auto(request)
+            peers.until("targets of the policy", lambda: [t for t in arm.targets if t["source"] == "policy"])
+            self.assertEqual(request(cmd="status")["faults"], [])
+
+    def test_a_clock_that_is_20_ms_off_keeps_auto_away(self):
+        with self.bench(lambda request: self.pong(request, 20_000_000)) as (daemon, _, _, request):
+            self.assertIn("clock", self.refusal(request))
+            self.assertIn("its clock is off (offset", daemon.text())
+
+    def test_an_arm_that_answers_no_ping_keeps_auto_away(self):
+        with self.bench(lambda _: None) as (daemon, _, _, request):
+            self.assertIn("clock", self.refusal(request))
+            peers.until("the log to say why", lambda: "no answer to ping" in daemon.text())
+
+    def test_answers_that_are_not_to_our_ping_measure_nothing(self):
+        def other(request):
+            return {**self.pong(request), "t_ns": request["t_ns"] + 1}
+
+        def huge(request):
+            return {**self.pong(request), "recv_ns": -2**63, "send_ns": -2**63}
+
+        for answer in (other, huge):
+            with self.bench(answer) as (daemon, _, _, request):
+                self.assertIn("clock", self.refusal(request))
+                self.assertNotIn("its clock is right", daemon.text())
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -104,22 +104,35 @@ int allocations_read(struct allocations *a, const char *path, int64_t from_ns, i
 	return rc;
 }
 
-bool allocation_is_excused(const char *library)
+enum allocation_kind allocation_kind_of(const char *library)
 {
-	static const char *const prefix[] = { "libturbojpeg", "libjpeg", "libdnnl", "libgomp" };
+	static const struct { const char *prefix; enum allocation_kind kind; } known[] = {
+		{ "libturbojpeg", ALLOCATION_JPEG },
+		{ "libjpeg", ALLOCATION_JPEG },
+		{ "libdnnl", ALLOCATION_ONEDNN },
+		{ "libgomp", ALLOCATION_ONEDNN },
+	};
 
-	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++)
-		if (strncmp(library, prefix[i], strlen(prefix[i])) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strncmp(library, known[i].prefix, strlen(known[i].prefix)) == 0)
+			return known[i].kind;
+	return ALLOCATION_OURS;
 }
 
-uint64_t allocations_of_thread(const struct allocations *a, const char *thread, bool also_excused)
+const char *allocation_kind_name(enum allocation_kind kind)
+{
+	static const char *const name[] = { "ours", "libturbojpeg", "onednn" };
+
+	_Static_assert(sizeof name / sizeof *name == ALLOCATION_KINDS, "a name for every kind");
+	return name[kind];
+}
+
+uint64_t allocations_of_thread(const struct allocations *a, const char *thread, enum allocation_kind kind)
 {
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < a->n; i++)
-		if (strcmp(a->row[i].name, thread) == 0 && (also_excused || !allocation_is_excused(a->row[i].library)))
+		if (strcmp(a->row[i].name, thread) == 0 && allocation_kind_of(a->row[i].library) == kind)
 			n += a->row[i].count;
 	return n;
 }

@@ -44,10 +44,11 @@ static void test_difference_of_two_snapshots(void **state)
 	assert_int_equal(read_text(three, 150, 1000, &e), 0);
 	assert_int_equal(found.from_ns, 200);
 	assert_int_equal(found.to_ns, 300);
-	assert_int_equal(allocations_of_thread(&found, "control", true), 0);
-	assert_int_equal(allocations_of_thread(&found, "policy", true), 24);
-	assert_int_equal(allocations_of_thread(&found, "policy", false), 3);
-	assert_int_equal(allocations_of_thread(&found, "ZMQbg/IO/0", false), 9);
+	assert_int_equal(allocations_of_thread(&found, "control", ALLOCATION_OURS), 0);
+	assert_int_equal(allocations_of_thread(&found, "policy", ALLOCATION_OURS), 3);
+	assert_int_equal(allocations_of_thread(&found, "policy", ALLOCATION_ONEDNN), 21);
+	assert_int_equal(allocations_of_thread(&found, "policy", ALLOCATION_JPEG), 0);
+	assert_int_equal(allocations_of_thread(&found, "ZMQbg/IO/0", ALLOCATION_OURS), 9);
 }
 
 static void test_warm_up_counts_when_asked_for(void **state)
@@ -56,7 +57,7 @@ static void test_warm_up_counts_when_asked_for(void **state)
 
 	(void)state;
 	assert_int_equal(read_text(three, 0, 250, &e), 0);
-	assert_int_equal(allocations_of_thread(&found, "control", false), 10);
+	assert_int_equal(allocations_of_thread(&found, "control", ALLOCATION_OURS), 10);
 }
 
 static void test_unfinished_snapshot_does_not_count(void **state)

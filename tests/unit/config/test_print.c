@@ -74,6 +74,39 @@ static void test_defaults(void **state)
 	same(&c, &back);
 }
 
+static void has_every_key(const char *text, struct key_scope scope)
+{
+	char line[KEY_NAME_BYTES + KEY_VALUE_BYTES];
+
+	for (uint32_t i = 0; i < scope.n; i++) {
+		const char *dot = strrchr(scope.key[i].name, '.');
+
+		snprintf(line, sizeof line, " %s: ", dot ? dot + 1 : scope.key[i].name);
+		if (!strstr(text, line))
+			fail_msg("%s is not printed", scope.key[i].name);
+	}
+}
+
+/* A new user prints the defaults, which have no camera and no robot, and must find their keys all the same. */
+static void test_defaults_show_every_key(void **state)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+	struct config c;
+
+	(void)state;
+	config_defaults(&c);
+	assert_int_equal(config_print(&c, f), 0);
+	fclose(f);
+	has_every_key(text, key_scope_global);
+	assert_non_null(strstr(text, "cameras: {}\n#   NAME:\n#     # frames older than this are stale\n"));
+	has_every_key(strstr(text, "cameras: {}"), key_scope_camera);
+	assert_non_null(strstr(text, "\n#   - name: "));
+	has_every_key(strstr(text, "robots: []"), key_scope_robot);
+	free(text);
+}
+
 /* ---- every key at something else than its default -------------------------------------------------------------------- */
 
 static void change(const struct key *key, void *object, uint32_t seed)
@@ -261,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_defaults_show_every_key),
 		cmocka_unit_test(test_everything_changed),
 		cmocka_unit_test(test_longest_text),
 		cmocka_unit_test(test_files),

@@ -90,6 +90,12 @@ static void fault_events(struct control *c, uint64_t faults)
 	c->known_faults = faults;
 }
 
+/* What ends every motion in every mode, an operator's home and jog included. One arm's trouble stops all arms. */
+static uint64_t motion_stops(const struct control *c)
+{
+	return c->standing.bits & (reason_mask(SEVERITY_FAULT) | REASON_BIT(REASON_ARM_STOPPED) | REASON_BIT(REASON_CLOCK_STEPPED));
+}
+
 void control_follow_reasons(struct control *c)
 {
 	uint64_t faults = c->standing.bits & reason_mask(SEVERITY_FAULT);
@@ -98,6 +104,8 @@ void control_follow_reasons(struct control *c)
 	struct mode_result m;
 
 	fault_events(c, faults);
+	if (motion_stops(c))
+		arbiter_stop(&c->arbiter);
 	if (c->mode == MODE_BOOT && c->has_inputs)
 		mode_set(c, mode_step(c->mode, ON_STARTED, 0, 0).next, REASON_NONE, 0, 0.0, 0.0);
 	m = mode_step(c->mode, ON_FAULT_REASON, 0, 0);
@@ -179,7 +187,7 @@ static uint64_t arm_not_free(const struct control *c, uint32_t i)
 
 static uint64_t move(struct control *c, const struct command *cmd)
 {
-	uint64_t missing = 0;
+	uint64_t missing = motion_stops(c);
 
 	if (c->mode != MODE_HOLD || c->shutdown)
 		return refuse(REASON_WRONG_MODE);

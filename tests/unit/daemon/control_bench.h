@@ -47,6 +47,7 @@ struct bench {
 	uint64_t real_targets, shadow_targets, policy_targets;
 	double fastest_rad_s;
 	uint32_t ticket, faults_seen, last_fault;
+	uint32_t events[EVENT_LIMIT + 1][REASON_COUNT];
 	double gripper_m;
 	bool gripper_seen;
 };
@@ -245,6 +246,7 @@ static inline void world_collect(struct bench *b)
 		queue_release(&l->target_queue);
 	}
 	for (int slot = queue_front(&l->event_queue); slot >= 0; slot = queue_front(&l->event_queue)) {
+		b->events[l->event[slot].kind][l->event[slot].reason]++;
 		if (l->event[slot].kind == EVENT_FAULT) {
 			b->faults_seen++;
 			b->last_fault = l->event[slot].reason;
@@ -281,6 +283,18 @@ static inline struct control_answer ask(struct bench *b, struct command cmd)
 static inline struct control_answer ask_kind(struct bench *b, enum command_kind kind)
 {
 	return ask(b, (struct command){ .kind = kind, .arm = ALL_ARMS });
+}
+
+/* A bench with two equal arms, not started. */
+static inline struct bench *bench_two_arms(void)
+{
+	struct bench *b = bench_new();
+
+	b->setup.n_arms = 2;
+	b->setup.arm[1] = b->setup.arm[0];
+	b->setup.arm[1].action_first = 7;
+	b->setup.action_dim = 14;
+	return b;
 }
 
 /* A bench in AUTO and in motion. */

@@ -280,13 +280,9 @@ static void unread_targets_are_a_fault(void **state)
 
 static void two_arms_stop_together(void **state)
 {
-	struct bench *b = bench_new();
+	struct bench *b = bench_two_arms();
 
 	(void)state;
-	b->setup.n_arms = 2;
-	b->setup.arm[1] = b->setup.arm[0];
-	b->setup.arm[1].action_first = 7;
-	b->setup.action_dim = 14;
 	bench_start(b);
 	run_ms(b, 500);
 	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);

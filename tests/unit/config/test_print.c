@@ -81,7 +81,7 @@ static void has_every_key(const char *text, struct key_scope scope)
 	for (uint32_t i = 0; i < scope.n; i++) {
 		const char *dot = strrchr(scope.key[i].name, '.');
 
-		snprintf(line, sizeof line, " %s: ", dot ? dot + 1 : scope.key[i].name);
+		snprintf(line, sizeof line, "%s: ", dot ? dot + 1 : scope.key[i].name);
 		if (!strstr(text, line))
 			fail_msg("%s is not printed", scope.key[i].name);
 	}
@@ -102,7 +102,7 @@ static void test_defaults_show_every_key(void **state)
 	has_every_key(text, key_scope_global);
 	assert_non_null(strstr(text, "cameras: {}\n#   NAME:\n#     # frames older than this are stale\n"));
 	has_every_key(strstr(text, "cameras: {}"), key_scope_camera);
-	assert_non_null(strstr(text, "\n#   - name: "));
+	assert_non_null(strstr(text, "\n#   - name: \"arm\"\n"));
 	has_every_key(strstr(text, "robots: []"), key_scope_robot);
 	free(text);
 }

@@ -172,7 +172,7 @@ bool io_attach_clock_good(const struct io *io, uint32_t arm); /* with `clock: re
 bool io_attach_let_go(struct io *io);             /* asks every arm that obeys us to let go; true once none is left to wait for */
 void io_control_receive(struct io *io);           /* io_control.c */
 void io_control_answer(struct io *io);            /* passes on what the control thread has answered, or that it did not */
-void io_command(struct io *io, struct command command); /* without an answer */
+bool io_command(struct io *io, struct command command); /* false: the control thread hangs, the command is lost */
 void io_event_send(struct io *io);                /* io_event.c */
 void io_event_publish(struct io *io, struct message_event *m);
 void io_status_fill(struct io *io);               /* io_status.c: status_message from everything */

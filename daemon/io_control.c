@@ -52,17 +52,19 @@ static void send_mode(struct io *io, const struct endpoint_peer *peer, enum mode
 
 /* ---- commands to the control thread ---- */
 
-void io_command(struct io *io, struct command command)
+static const char stuck[] = "the control thread takes no commands any more";
+static const char stuck_hint[] = "stop every arm at its own door (dreamvlactl stop knocks there too), then restart dreamvlad";
+
+bool io_command(struct io *io, struct command command)
 {
 	struct links *l = io->links;
 	int at = queue_claim(&l->command_queue);
 
-	if (at < 0) {
-		io_void(io, &io->counters.requests_refused, "control", NULL, "command: dropped, the control thread takes none any more");
-		return;
-	}
+	if (at < 0)
+		return false;
 	l->command[at] = command;
 	queue_publish(&l->command_queue);
+	return true;
 }
 
 static void drop_pending(struct io *io, uint32_t at)
@@ -78,12 +80,15 @@ static void wait_for_control(struct io *io, const struct endpoint_peer *peer, st
 		return;
 	}
 	command.ticket = ++io->ticket;
+	if (!io_command(io, command)) {
+		send_error(io, peer, stuck, stuck_hint);
+		return;
+	}
 	io->pending[io->n_pending++] = (struct io_pending){
 		.peer = *peer,
 		.ticket = command.ticket,
 		.deadline_ns = io->now_ns + REPLY_PATIENCE_NS,
 	};
-	io_command(io, command);
 }
 
 /* A reason names the first camera or arm it is about. Those that any of them can give get a line for each. */
@@ -151,7 +156,7 @@ static bool answer_pending(struct io *io, const struct io_pending *p)
 	}
 	if (io->now_ns <= p->deadline_ns)
 		return false;
-	send_error(io, &p->peer, "the control thread did not answer within 90 ms", "look at status and the log");
+	send_error(io, &p->peer, "the control thread did not answer within 90 ms", stuck_hint);
 	return true;
 }
 
@@ -234,13 +239,20 @@ static int handle_instruction(struct io *io, const struct request *q, const stru
 	return 0;
 }
 
-/* Goes past everything that waits: a stop is never refused and never queued. */
+/* Never refused for want of room: if too many requests wait already, it is carried out and answered at once. Otherwise `ok`
+ * means that the control thread has it. */
 static int handle_stop(struct io *io, const struct request *q, const struct endpoint_peer *peer, struct errbuf *e)
 {
+	struct command stop = { .kind = COMMAND_STOP, .arm = ALL_ARMS };
+
 	(void)q;
 	(void)e;
-	io_command(io, (struct command){ .kind = COMMAND_STOP, .arm = ALL_ARMS });
-	send_mode(io, peer, io->report.mode);
+	if (io->n_pending < IO_PENDING_MAX)
+		wait_for_control(io, peer, stop);
+	else if (io_command(io, stop))
+		send_mode(io, peer, io->report.mode);
+	else
+		send_error(io, peer, stuck, stuck_hint);
 	return 0;
 }
 

@@ -190,7 +190,8 @@ static void step_phase(struct io *io)
 	int phase = atomic_load_explicit(&io->phase, memory_order_relaxed);
 
 	if (wanted == IO_STOPPING && phase == IO_RUNNING) {
-		io_command(io, (struct command){ .kind = COMMAND_SHUTDOWN, .arm = ALL_ARMS, .ticket = ++io->ticket });
+		if (!io_command(io, (struct command){ .kind = COMMAND_SHUTDOWN, .arm = ALL_ARMS, .ticket = ++io->ticket }))
+			log_line(LOG_LEVEL_ERROR, "stop: the control thread takes no commands any more");
 		io->shutdown_ticket = io->ticket;
 		phase = IO_STOPPING;
 	} else if (phase == IO_STOPPING && io->report.standing

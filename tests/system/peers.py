@@ -1,6 +1,7 @@
 """peers.py - everything that dreamvlad talks to, written against the contract with pyzmq and msgpack and nothing of our own code:
 cameras, an arm that follows its targets, an operator; and dreamvlad itself as a child process with sockets in a folder."""
 import contextlib
+import ctypes
 import math
 import os
 import pathlib
@@ -311,6 +312,27 @@ def into_auto(request):
         until("AUTO", granted)
     except AssertionError as failure:
         raise AssertionError(f"{failure}: {reply}") from None
+
+
+@contextlib.contextmanager
+def hanging(test, daemon, thread):
+    """Holds one thread of dreamvlad by ptrace(2), as if it hung, and lets it go on. Skips where ptrace is not permitted."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    seize, interrupt, detach, all_kinds = 0x4206, 0x4207, 17, 0x40000000
+    tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
+    tid = next(int(t.name) for t in tasks.iterdir() if (t / "comm").read_text().strip() == thread)
+
+    def call(what):
+        return libc.ptrace(ctypes.c_long(what), ctypes.c_long(tid), ctypes.c_void_p(), ctypes.c_void_p())
+
+    if call(seize) != 0:
+        test.skipTest(f"ptrace: {os.strerror(ctypes.get_errno())}")
+    call(interrupt)
+    os.waitpid(tid, all_kinds)
+    try:
+        yield
+    finally:
+        call(detach)
 
 
 def rejected_bytes():

@@ -121,6 +121,19 @@ class Refusals(unittest.TestCase):
             self.assertEqual(request(cmd="config")["policy.decoder"], "discrete")
             self.assertIsNone(daemon.process.poll())
 
+    def test_stop_is_not_ok_while_control_hangs(self):
+        with peers.bench() as (daemon, arm, _, request):
+            peers.until("the attach", lambda: arm.accepted_from)
+            with peers.hanging(self, daemon, "control"):
+                for _ in range(100):  # the first ones wait in the queue of commands, then it is full
+                    reply = request(cmd="stop")
+                    self.assertFalse(reply["ok"])
+                    self.assertIn("own door", reply["hint"])
+                    if "takes no commands" in reply["error"]:
+                        break
+                self.assertIn("takes no commands", reply["error"])
+            peers.until("control again", lambda: request(cmd="stop")["ok"])
+
     def test_void_messages_are_counted_and_named(self):
         with peers.bench() as (daemon, arm, _, request):
             context = zmq.Context()

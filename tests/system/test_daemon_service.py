@@ -1,5 +1,4 @@
 """test_daemon_service.py - what the service manager hears: ready once, alive while control ticks, stopping; and how signals end it."""
-import os
 import signal
 import socket
 import tempfile
@@ -67,15 +66,14 @@ class Service(unittest.TestCase):
     def test_watchdog_starves_when_control_hangs(self):
         daemon = self.start(WATCHDOG_USEC="200000")
         peers.until("some WATCHDOG=1", self.hears("WATCHDOG=1", 2))
-        os.kill(daemon.process.pid, signal.SIGSTOP)  # every thread, control's among them
-        time.sleep(0.5)
-        while self.drain():
-            pass
-        alive = self.count("WATCHDOG=1")
-        time.sleep(0.5)
-        self.drain()
-        self.assertEqual(self.count("WATCHDOG=1"), alive)
-        os.kill(daemon.process.pid, signal.SIGCONT)
+        with peers.hanging(self, daemon, "control"):
+            time.sleep(0.5)
+            while self.drain():
+                pass
+            alive = self.count("WATCHDOG=1")
+            time.sleep(0.5)
+            self.drain()
+            self.assertEqual(self.count("WATCHDOG=1"), alive)
         peers.until("WATCHDOG=1 again", self.hears("WATCHDOG=1", alive + 1))
         daemon.process.send_signal(signal.SIGTERM)
         self.assert_ends_well(daemon)

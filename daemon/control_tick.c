@@ -164,6 +164,12 @@ static bool instruction_expired(const struct control *c)
 			c->now_ns - c->instruction_ns > c->setup.old_instruction_ns;
 }
 
+/* Nothing more will come of the path: it has run to its end, or stands where its instruction expired. */
+static bool path_ended(const struct control *c)
+{
+	return trajectory_ran_out(&c->trajectory) || (instruction_expired(c) && trajectory_standing(&c->trajectory));
+}
+
 static double path_rate(struct control *c)
 {
 	double most = (double)c->setup.period_ns * 1e-9 / speed_ramp_s;
@@ -250,7 +256,7 @@ static void settle(struct control *c, int64_t due_ns)
 {
 	bool standing = control_standing(c);
 
-	if (trajectory_standing(&c->trajectory) && (!control_runs_policy(c) || trajectory_ran_out(&c->trajectory)))
+	if (trajectory_standing(&c->trajectory) && (!control_runs_policy(c) || path_ended(c)))
 		trajectory_drop(&c->trajectory);
 	bool ended = standing && !c->was_standing;
 	bool sync_ended = standing && c->after_ns == INT64_MAX && trajectory_ran_out(&c->trajectory);
@@ -284,9 +290,7 @@ static void watch_progress(struct control *c)
 {
 	if (!control_runs_policy(c))
 		return;
-	bool idle = trajectory_ran_out(&c->trajectory) || (instruction_expired(c) && trajectory_standing(&c->trajectory));
-
-	if (!idle)
+	if (!path_ended(c))
 		c->idle_since_ns = c->now_ns;
 	if (c->hindrance < hindered)
 		c->hindered_since_ns = 0;

@@ -167,6 +167,23 @@ static void fill_io_counters(const struct io *io, struct message_status *m)
 	add_counter(m, "events_dropped", atomic_load_explicit(&io->links->event_queue.dropped, memory_order_relaxed));
 }
 
+/* What the sockets themselves gave up: messages that could be none of ours, and ones a slow reader had no room for. */
+static void fill_socket_counters(const struct io *io, struct message_status *m)
+{
+	const struct endpoint *const bound[] = { io->cameras, io->operators, io->states, io->targets, io->status, io->control };
+	uint64_t malformed = 0, dropped = 0;
+
+	for (uint32_t i = 0; i < sizeof bound / sizeof *bound + io->setup->n_arms; i++) {
+		const uint32_t n = sizeof bound / sizeof *bound;
+		struct endpoint_counters c = endpoint_counters(i < n ? bound[i] : io->arm[i - n].door);
+
+		malformed += c.malformed;
+		dropped += c.dropped_send;
+	}
+	add_counter(m, "malformed", malformed);
+	add_counter(m, "dropped_send", dropped);
+}
+
 static void fill_control_counters(const struct io *io, struct message_status *m)
 {
 	const struct control_report *r = &io->report;
@@ -198,6 +215,7 @@ void io_status_fill(struct io *io)
 	fill_arms(io, m);
 	m->n_counters = 0;
 	fill_io_counters(io, m);
+	fill_socket_counters(io, m);
 	fill_control_counters(io, m);
 	m->head.from = io->from;
 	m->head.seq = io->status_seq;

@@ -117,7 +117,7 @@ class BadPeers(unittest.TestCase):
         self.camera("cameras: topic", topic="camera/overhead2", counter="unknown_topics")
         self.camera("cameras: topic", topic="camera/over", counter="unknown_topics")
         for parts in (5, 100, 5000):
-            p.socket.send_multipart([b"camera/overhead"] * parts)
+            self.is_counted("malformed", lambda n=parts: p.socket.send_multipart([b"camera/overhead"] * n))
 
     def test_frames_of_the_future_and_of_another_clock(self):
         self.camera("camera/overhead: stamp_ns", stamp_ns=peer.now_ns() + 1_000_000_000_000)

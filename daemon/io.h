@@ -2,8 +2,8 @@
  * status and events go out; control and policy are reached through links.h only.
  *
  * One thread, one poll; each kind of traffic has a file of its own (io_camera.c, io_state.c, ...) and this struct in common.
- * Nothing here waits for a peer: sockets are drained newest-wins, a bounded number of messages per wake-up, and targets go
- * first. All functions: thread io, allocates no, blocks no, unless they say otherwise. */
+ * Nothing here waits for a peer: sockets are drained newest-wins, a bounded number of messages per wake-up, targets go
+ * first and frames last. All functions: thread io, allocates no, blocks no, unless they say otherwise. */
 #ifndef DREAMVLA_DAEMON_IO_H
 #define DREAMVLA_DAEMON_IO_H
 
@@ -27,6 +27,7 @@
 
 enum {
 	IO_DRAIN_MAX = 32,            /* messages taken from one socket before the others get their turn */
+	IO_CAMERA_BYTES = 8 << 20,    /* of frames per wake-up: a few milliseconds of copying and hashing */
 	IO_PENDING_MAX = ANSWERS_RECENT, /* requests that wait for the control thread, as many as it remembers */
 	IO_VOID_KINDS = 32,           /* different complaints remembered for the once-a-second log */
 	IO_REPLY_BYTES = 32768,
@@ -105,8 +106,7 @@ struct io {
 	/* sockets */
 	struct endpoint *cameras, *operators, *states, *targets, *status, *control;
 	uint64_t from;                /* our own random number */
-	/* this wake-up */
-	int64_t now_ns;
+	int64_t now_ns;               /* of this wake-up; while messages are received, of the newest one */
 	int64_t clock_offset_ns;      /* 0, or CLOCK_REALTIME - CLOCK_MONOTONIC */
 	bool clock_known;             /* the offset has been read before */
 	int64_t clock_stepped_until_ns;

@@ -186,8 +186,10 @@ static void drain_door(struct io *io, uint32_t arm)
 	struct endpoint_message m;
 	struct errbuf e;
 
-	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->arm[arm].door, &m, &e) > 0; i++)
+	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->arm[arm].door, &m, &e) > 0; i++) {
+		io->now_ns = clock_monotonic_ns();
 		take_reply(io, arm, &m);
+	}
 }
 
 /* Control asks for a new attach by counting its ticket up: after an operator's reset or mode. */

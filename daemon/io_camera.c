@@ -117,12 +117,16 @@ static int take_frame(struct io *io, struct io_camera *c, const struct endpoint_
 
 void io_camera_receive(struct io *io)
 {
+	size_t taken_bytes = 0;
 	struct endpoint_message m;
 	struct errbuf e;
 
-	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->cameras, &m, &e) > 0; i++) {
+	for (int i = 0; i < IO_DRAIN_MAX && taken_bytes < IO_CAMERA_BYTES && endpoint_receive(io->cameras, &m, &e) > 0; i++) {
 		int camera = find_camera(io, &m);
 
+		io->now_ns = clock_monotonic_ns();
+		for (uint32_t k = 0; k < m.n_parts; k++)
+			taken_bytes += m.bytes[k];
 		if (camera < 0)
 			io_void(io, &io->counters.unknown_topics, "cameras", NULL, "topic: is none of policy.cameras");
 		else if (take_frame(io, &io->camera[camera], &m, &e) < 0)

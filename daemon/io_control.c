@@ -408,8 +408,10 @@ void io_control_receive(struct io *io)
 	size_t n;
 
 	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive_request(io->control, &peer, &body, &n, &e) > 0; i++) {
+		io->now_ns = clock_monotonic_ns();
 		io->counters.requests++;
 		if (handle(io, &peer, body, n, &e) < 0)
 			send_error(io, &peer, e.text, NULL);
+		io_target_send(io);
 	}
 }

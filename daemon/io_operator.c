@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/io.h"
+#include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 #include "transport/stamp.h"
 #include "transport/topic.h"
@@ -51,6 +52,7 @@ void io_operator_receive(struct io *io)
 	struct errbuf e;
 
 	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->operators, &m, &e) > 0; i++) {
+		io->now_ns = clock_monotonic_ns();
 		if (!topic_is(m.part[0], m.bytes[0], "instruction"))
 			io_void(io, &io->counters.unknown_topics, "operators", NULL, "topic: is not instruction");
 		else if (take_instruction(io, &m, &e) < 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/io.h"
+#include "daemon/sys/clock.h"
 #include "transport/stamp.h"
 #include "transport/topic.h"
 
@@ -85,6 +86,7 @@ void io_state_receive(struct io *io)
 	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->states, &m, &e) > 0; i++) {
 		int arm = find_arm(io, &m);
 
+		io->now_ns = clock_monotonic_ns();
 		if (arm < 0)
 			io_void(io, &io->counters.unknown_topics, "states", NULL, "topic: is none of robots[].name");
 		else if (take_state(io, (uint32_t)arm, &m, &e) < 0)

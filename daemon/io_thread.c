@@ -212,12 +212,13 @@ static void wake(struct io *io)
 	io_target_send(io);
 	io_state_receive(io);
 	io_target_send(io);
-	io_camera_receive(io);
 	io_operator_receive(io);
-	io_observation_publish(io);
 	io_control_receive(io);
 	write_inputs(io);
 	io_control_answer(io);
+	io_camera_receive(io); /* large, and of all the most patient */
+	io_observation_publish(io);
+	write_inputs(io);
 	if (atomic_load_explicit(&io->wanted_phase, memory_order_relaxed) != IO_DETACHING)
 		io_attach_step(io);
 	io_event_send(io);

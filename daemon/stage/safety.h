@@ -70,20 +70,26 @@ uint32_t safety_posture_check(const struct arm_setup *arm, const double *q_rad);
 
 /* Checks a stream of received joint targets against the arm's own limits. Positions and velocities of neighbours give mean
  * velocity, acceleration and jerk, which a stream within limits never exceeds, and must agree with each other, because the
- * driver plays them out as one curve. After safety_check_init the next target counts as a first one. */
+ * driver plays them out as one curve. Besides, every joint has a follower that keeps the limits: it moves with the stream, and
+ * where the stream exceeds a limit it falls behind, so that many small excesses add up to the change that they are.
+ * After safety_check_init the next target counts as a first one. */
 struct safety_check {
 	const struct arm_setup *arm;  /* constant */
 	bool running;
 	int64_t t_ns;
 	int64_t gap_ns;               /* between the last two */
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], ddq_rad_s2[DOF_MAX]; /* ddq: mean over that gap */
-	double outside_m;             /* how far outside workspace and floor the last one was */
+	struct axis allowed[DOF_MAX]; /* where the limits let the joint be by now: on the stream itself while it keeps them */
+	bool apart[DOF_MAX];          /* it is not */
+	double tcp_lag_m, tcp_lag_rad; /* how far the TCP's speed limit would have kept the arm back; the same as motion of a joint */
+	double outside_m;             /* how far outside workspace and floor it may be: as q_d was at its start, until it came in */
 };
 
 struct safety_finding {
-	uint32_t exceeded;            /* mask of enum limit */
-	uint32_t joint;               /* the worst one's joint, where it is a joint's */
-	double value, limit;          /* of the worst one */
+	uint32_t exceeded;            /* mask of enum limit; LIMIT_JOINT: small excesses of one joint have added up */
+	uint32_t worst;               /* the one of them that value, limit and joint belong to */
+	uint32_t joint;               /* where it is a joint's */
+	double value, limit;
 	double change_rad;            /* how far the target would have to be moved to keep every limit */
 	bool refused;                 /* change_rad > 0.01, not finite, outside workspace or floor, or a bad start */
 };
@@ -97,7 +103,8 @@ void safety_check_init(struct safety_check *c, const struct arm_setup *arm);
 /* Forgets: after attach, recovery, guiding, restart, underrun and every refusal. */
 void safety_check_restart(struct safety_check *c);
 
-/* q_d_rad: what the driver commands now, the start that a first target must be near (0.02 rad, nearly no velocity). A refused
+/* q_d_rad: what the driver commands now, the start that a first target must be near (0.02 rad, nearly no velocity), and inside
+ * joint limits, workspace and floor or at least no further outside than that. A refused
  * target leaves c restarted; an accepted one becomes the neighbour of the next. Times must advance. */
 struct safety_finding safety_check_target(struct safety_check *c, const struct driver_target *t, const double *q_d_rad);
 

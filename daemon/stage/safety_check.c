@@ -13,6 +13,9 @@
 static const double start_rad = 0.02, start_rad_s = 0.02; /* messages.md section 5: near q_d, nearly no velocity */
 static const double change_max_rad = 0.01;               /* messages.md section 5: beyond it, refused */
 static const double tolerance = 0.01;                    /* share of a limit: rounding, text and float conversions */
+static const double rounding_rad = 1e-6;                 /* of positions */
+static const double rounding_m = 1e-4;                   /* of places */
+static const double edge_m = 0.002;                      /* safety.c keeps this far from workspace and floor */
 
 void safety_check_init(struct safety_check *c, const struct arm_setup *arm)
 {
@@ -24,18 +27,28 @@ void safety_check_restart(struct safety_check *c)
 	*c = (struct safety_check){ .arm = c->arm };
 }
 
+static double allowance(double limit)
+{
+	return limit * (1.0 + tolerance) + 1e-9;
+}
+
+static void note(struct safety_finding *f, uint32_t bit, uint32_t joint, double value, double limit, double change_rad)
+{
+	f->exceeded |= bit;
+	if (change_rad < f->change_rad)
+		return;
+	f->change_rad = change_rad;
+	f->worst = bit;
+	f->joint = joint;
+	f->value = value;
+	f->limit = limit;
+}
+
 /* Notes one value against its limit; change: what keeping the limit would do to the target. */
 static void judge(struct safety_finding *f, uint32_t bit, uint32_t joint, double value, double limit, double change_rad)
 {
-	if (value <= limit * (1.0 + tolerance) + 1e-9)
-		return;
-	f->exceeded |= bit;
-	if (change_rad >= f->change_rad) {
-		f->change_rad = change_rad;
-		f->joint = joint;
-		f->value = value;
-		f->limit = limit;
-	}
+	if (!(value <= allowance(limit)))
+		note(f, bit, joint, value, limit, change_rad);
 }
 
 static bool target_finite(const struct driver_target *t, uint32_t dof)
@@ -46,64 +59,178 @@ static bool target_finite(const struct driver_target *t, uint32_t dof)
 	return true;
 }
 
-static double velocity_limit(const struct robot_model *m, uint32_t i, double q_rad, bool forward, double scale)
-{
-	struct axis_limits l = { m->q_min_rad[i], m->q_max_rad[i], -scale * m->dq_max_rad_s[i], scale * m->dq_max_rad_s[i],
-		0.0, 0.0, m->dq_offset_rad_s[i], m->dq_decel_rad_s2[i] };
+/* ---- joints ---------------------------------------------------------------------------------------------------------- */
 
-	return forward ? axis_v_high(&l, q_rad) : -axis_v_low(&l, q_rad);
+/* The joint's limits; a range that includes q_rad, because a joint that is outside may come in. */
+static struct axis_limits joint_limits(const struct safety_check *c, uint32_t i, double q_rad)
+{
+	const struct robot_model *m = &c->arm->model;
+	double scale = c->arm->limit_scale;
+
+	return (struct axis_limits){
+		.q_min = fmin(m->q_min_rad[i], q_rad),
+		.q_max = fmax(m->q_max_rad[i], q_rad),
+		.v_min = -scale * m->dq_max_rad_s[i],
+		.v_max = scale * m->dq_max_rad_s[i],
+		.a_max = scale * m->ddq_max_rad_s2[i],
+		.j_max = scale * m->dddq_max_rad_s3[i],
+		.offset = m->dq_offset_rad_s[i],
+		.decel = m->dq_decel_rad_s2[i],
+	};
+}
+
+/* Position-dependent bounds belong to the model's range, not to one widened to where the arm stands. */
+static double velocity_limit(const struct robot_model *m, uint32_t i, double q_rad, bool forward, const struct axis_limits *l)
+{
+	struct axis_limits own = *l;
+
+	own.q_min = m->q_min_rad[i];
+	own.q_max = m->q_max_rad[i];
+	return forward ? axis_v_high(&own, q_rad) : -axis_v_low(&own, q_rad);
 }
 
 static void judge_joint(const struct safety_check *c, const struct driver_target *t, uint32_t i, double gap_s, struct safety_finding *f)
 {
-	const struct robot_model *m = &c->arm->model;
-	double scale = c->arm->limit_scale, q = t->q_rad[i], v = t->dq_rad_s[i];
-	double v_max = velocity_limit(m, i, q, v >= 0.0, scale);
-	double a_max = scale * m->ddq_max_rad_s2[i], j_max = scale * m->dddq_max_rad_s3[i];
-	double below = fmin(m->q_min_rad[i], c->q_rad[i]), above = fmax(m->q_max_rad[i], c->q_rad[i]);
-	double outside = fmax(below - q, q - above);
+	double q = t->q_rad[i], v = t->dq_rad_s[i];
+	struct axis_limits l = joint_limits(c, i, c->allowed[i].q);
+	double v_max = velocity_limit(&c->arm->model, i, q, v >= 0.0, &l);
+	double outside = fmax(l.q_min - q, q - l.q_max);
 
-	if (!(outside <= 1e-6)) {
-		judge(f, LIMIT_POSITION, i, fabs(q), fabs(q > above ? above : below), outside);
-		f->exceeded |= LIMIT_POSITION;
-	}
+	if (!(outside <= rounding_rad))
+		note(f, LIMIT_POSITION, i, fabs(q), fabs(q > l.q_max ? l.q_max : l.q_min), outside);
 	judge(f, LIMIT_VELOCITY, i, fabs(v), v_max, (fabs(v) - v_max) * gap_s);
 	double step = (q - c->q_rad[i]) / gap_s;
 
-	judge(f, LIMIT_VELOCITY, i, fabs(step), scale * m->dq_max_rad_s[i], (fabs(step) - scale * m->dq_max_rad_s[i]) * gap_s);
+	judge(f, LIMIT_VELOCITY, i, fabs(step), l.v_max, (fabs(step) - l.v_max) * gap_s);
 	double a = (v - c->dq_rad_s[i]) / gap_s;
-	double apart = fabs(step - (v + c->dq_rad_s[i]) / 2.0) * gap_s - j_max * gap_s * gap_s * gap_s / 12.0;
+	double apart = fabs(step - (v + c->dq_rad_s[i]) / 2.0) * gap_s - l.j_max * gap_s * gap_s * gap_s / 12.0;
 	double worst = fabs(a) + 6.0 * fmax(0.0, apart) / (gap_s * gap_s); /* of the cubic through both ends */
 
-	judge(f, LIMIT_ACCELERATION, i, worst, a_max, (worst - a_max) * gap_s * gap_s);
+	judge(f, LIMIT_ACCELERATION, i, worst, l.a_max, (worst - l.a_max) * gap_s * gap_s);
 	double between_s = (gap_s + (c->gap_ns > 0 ? (double)c->gap_ns * 1e-9 : gap_s)) / 2.0;
 	double jerk = fabs(a - c->ddq_rad_s2[i]) / between_s;
 
-	judge(f, LIMIT_JERK, i, jerk, j_max, (jerk - j_max) * gap_s * gap_s * gap_s);
+	judge(f, LIMIT_JERK, i, jerk, l.j_max, (jerk - l.j_max) * gap_s * gap_s * gap_s);
 }
 
-static double judge_place(const struct safety_check *c, const struct driver_target *t, double gap_s, struct safety_finding *f)
+/* ---- what the limits would have allowed ------------------------------------------------------------------------------ */
+
+/* Does the cubic from `from` to `to` keep the limits, and begin with nearly the acceleration that there is? */
+static bool reaches(const struct axis *from, const struct axis *to, const struct axis_limits *l, double gap_s)
+{
+	double step = (to->q - from->q) / gap_s, first = (6.0 * step - 4.0 * from->v - 2.0 * to->v) / gap_s;
+
+	return fabs(step) <= l->v_max && fabs(to->v) <= l->v_max && fabs(first) <= l->a_max && fabs(to->a) <= l->a_max &&
+			fabs(first - from->a) <= l->j_max * gap_s && to->q >= l->q_min && to->q <= l->q_max;
+}
+
+/* Moves the joint's follower to this target, or as far as limits let it. */
+static void allow(struct safety_check *c, const struct driver_target *t, uint32_t i, double gap_s, bool kept)
+{
+	struct axis *at = &c->allowed[i];
+	struct axis_limits l = joint_limits(c, i, at->q);
+	double step = (t->q_rad[i] - at->q) / gap_s;
+	struct axis to = { t->q_rad[i], t->dq_rad_s[i], (2.0 * at->v + 4.0 * t->dq_rad_s[i] - 6.0 * step) / gap_s };
+
+	l.v_max = allowance(l.v_max);
+	l.v_min = -l.v_max;
+	l.a_max = allowance(l.a_max);
+	l.j_max = allowance(l.j_max);
+	c->apart[i] = !(c->apart[i] ? reaches(at, &to, &l, gap_s) : kept);
+	to.q = fmin(fmax(to.q, l.q_min), l.q_max);
+	to.a = fmin(fmax(to.a, -l.a_max), l.a_max);
+	if (c->apart[i])
+		(void)axis_step(at, &l, axis_track(at, &to, &l, gap_s), gap_s);
+	else
+		*at = to;
+}
+
+static void judge_joints(struct safety_check *c, const struct driver_target *t, double gap_s, struct safety_finding *f)
+{
+	for (uint32_t i = 0; i < c->arm->model.dof; i++) {
+		struct safety_finding own = { 0 };
+
+		judge_joint(c, t, i, gap_s, &own);
+		allow(c, t, i, gap_s, own.exceeded == 0);
+		f->exceeded |= own.exceeded;
+		if (own.exceeded)
+			note(f, own.worst, own.joint, own.value, own.limit, own.change_rad);
+		double behind = fabs(t->q_rad[i] - c->allowed[i].q);
+
+		if (!(behind <= change_max_rad))
+			note(f, LIMIT_JOINT, i, behind, change_max_rad, behind);
+	}
+}
+
+/* ---- the arm in space ------------------------------------------------------------------------------------------------ */
+
+static double largest_step_rad(const struct safety_check *c, const struct driver_target *t)
+{
+	double largest = 0.0;
+
+	for (uint32_t i = 0; i < c->arm->model.dof; i++)
+		largest = fmax(largest, fabs(t->q_rad[i] - c->q_rad[i]));
+	return largest;
+}
+
+/* What is too fast leaves the arm behind; what is slower lets it catch up. */
+static void judge_speed(struct safety_check *c, const struct driver_target *t, double gap_s, struct safety_finding *f)
 {
 	const struct arm_setup *arm = c->arm;
-	double point[LINK_POINTS_MAX][3], out = 0.0, under = 0.0;
-	uint32_t n = kinematics_link_points(&arm->model, t->q_rad, point);
 	struct pose ee, before;
 
 	kinematics_forward(&arm->model, &arm->tcp, t->q_rad, &ee);
 	kinematics_forward(&arm->model, &arm->tcp, c->q_rad, &before);
-	for (int k = 0; k < 3; k++)
-		out = fmax(out, fmax(arm->box_min_m[k] - ee.p_m[k], ee.p_m[k] - arm->box_max_m[k]));
-	for (uint32_t i = 0; i < n; i++)
-		under = fmax(under, arm->floor_m - point[i][2]);
-	f->exceeded |= (out > 0.0 ? LIMIT_WORKSPACE : 0u) | (under > 0.0 ? LIMIT_FLOOR : 0u);
-	double speed = vec3_norm((double[3]){ ee.p_m[0] - before.p_m[0], ee.p_m[1] - before.p_m[1], ee.p_m[2] - before.p_m[2] }) / gap_s;
+	double way = vec3_norm((double[3]){ ee.p_m[0] - before.p_m[0], ee.p_m[1] - before.p_m[1], ee.p_m[2] - before.p_m[2] });
 	double limit = arm->limit_scale * arm->model.tcp_v_max_m_s;
 
 	if (arm->tcp_v_max_m_s > 0.0)
 		limit = fmin(limit, arm->tcp_v_max_m_s);
-	judge(f, LIMIT_TCP_SPEED, 0, speed, limit, 0.0);
+	double more = way - allowance(limit) * gap_s, lag_m = fmax(0.0, c->tcp_lag_m + more);
+
+	if (more > 0.0)
+		c->tcp_lag_rad += largest_step_rad(c, t) * more / way;
+	else if (c->tcp_lag_m > 0.0)
+		c->tcp_lag_rad *= lag_m / c->tcp_lag_m;
+	c->tcp_lag_m = lag_m;
+	judge(f, LIMIT_TCP_SPEED, 0, way / gap_s, limit, c->tcp_lag_rad);
+}
+
+/* How far outside workspace and floor; negative inside. */
+static double outside_m(const struct arm_setup *arm, const double *q_rad, uint32_t *mask)
+{
+	double point[LINK_POINTS_MAX][3], out = -INFINITY, under = -INFINITY;
+	uint32_t n = kinematics_link_points(&arm->model, q_rad, point);
+	struct pose ee;
+
+	kinematics_forward(&arm->model, &arm->tcp, q_rad, &ee);
+	for (int k = 0; k < 3; k++)
+		out = fmax(out, fmax(arm->box_min_m[k] - ee.p_m[k], ee.p_m[k] - arm->box_max_m[k]));
+	for (uint32_t i = 0; i < n; i++)
+		under = fmax(under, arm->floor_m - point[i][2]);
+	*mask = (out > 0.0 ? LIMIT_WORKSPACE : 0u) | (under > 0.0 ? LIMIT_FLOOR : 0u);
 	return fmax(out, under);
 }
+
+/* Workspace and floor hold from where the stream is inside for good; before, no place further out than its start. */
+static bool judge_place(struct safety_check *c, const struct driver_target *t, struct safety_finding *f)
+{
+	uint32_t mask;
+	double outside = outside_m(c->arm, t->q_rad, &mask);
+	bool inside = outside <= c->outside_m + rounding_m;
+
+	if (!inside) {
+		f->exceeded |= mask;
+		f->worst = mask & LIMIT_WORKSPACE ? LIMIT_WORKSPACE : LIMIT_FLOOR;
+		f->value = outside;
+		f->limit = c->outside_m;
+	}
+	if (outside <= -edge_m)
+		c->outside_m = 0.0;
+	return inside;
+}
+
+/* ---- targets --------------------------------------------------------------------------------------------------------- */
 
 static void neighbour_take(struct safety_check *c, const struct driver_target *t, double gap_s)
 {
@@ -117,47 +244,60 @@ static void neighbour_take(struct safety_check *c, const struct driver_target *t
 	c->running = true;
 }
 
+static void judge_start(const struct safety_check *c, const struct driver_target *t, const double *q_d_rad, struct safety_finding *f)
+{
+	for (uint32_t i = 0; i < c->arm->model.dof; i++) {
+		double away = fabs(t->q_rad[i] - q_d_rad[i]), v = fabs(t->dq_rad_s[i]), q = t->q_rad[i];
+		struct axis_limits l = joint_limits(c, i, q_d_rad[i]);
+
+		if (!(away <= start_rad))
+			note(f, LIMIT_START, i, away, start_rad, away);
+		else if (!(v <= start_rad_s))
+			note(f, LIMIT_START, i, v, start_rad_s, away);
+		else if (!(q >= l.q_min - rounding_rad && q <= l.q_max + rounding_rad))
+			note(f, LIMIT_POSITION, i, fabs(q), fabs(q > l.q_max ? l.q_max : l.q_min), away);
+	}
+}
+
 static struct safety_finding check_first(struct safety_check *c, const struct driver_target *t, const double *q_d_rad)
 {
 	struct safety_finding f = { 0 };
-	uint32_t ignored = safety_posture_check(c->arm, q_d_rad);
+	uint32_t ignored;
 
-	for (uint32_t i = 0; i < c->arm->model.dof; i++) {
-		double away = fabs(t->q_rad[i] - q_d_rad[i]);
-
-		if (away <= start_rad && fabs(t->dq_rad_s[i]) <= start_rad_s)
-			continue;
-		f.exceeded |= LIMIT_START;
-		f.joint = i;
-		f.change_rad = away;
-		f.value = away > start_rad ? away : fabs(t->dq_rad_s[i]);
-		f.limit = away > start_rad ? start_rad : start_rad_s;
-	}
-	memcpy(c->q_rad, q_d_rad, c->arm->model.dof * sizeof *q_d_rad);
+	safety_check_restart(c);
+	judge_start(c, t, q_d_rad, &f);
+	c->outside_m = fmax(0.0, outside_m(c->arm, q_d_rad, &ignored));
+	(void)judge_place(c, t, &f);
 	f.refused = f.exceeded != 0;
-	c->outside_m = ignored & (LIMIT_WORKSPACE | LIMIT_FLOOR) ? INFINITY : 0.0;
+	for (uint32_t i = 0; i < c->arm->model.dof; i++)
+		c->allowed[i] = (struct axis){ .q = t->q_rad[i], .v = t->dq_rad_s[i] };
+	return f;
+}
+
+static struct safety_finding check_next(struct safety_check *c, const struct driver_target *t, double gap_s)
+{
+	struct safety_finding f = { 0 };
+
+	judge_joints(c, t, gap_s, &f);
+	judge_speed(c, t, gap_s, &f);
+	bool inside = judge_place(c, t, &f);
+
+	f.refused = !(f.change_rad <= change_max_rad) || !inside;
 	return f;
 }
 
 struct safety_finding safety_check_target(struct safety_check *c, const struct driver_target *t, const double *q_d_rad)
 {
-	const double inwards_m = 1e-4; /* an arm that stands outside may come in, not go further out */
-	struct safety_finding f = { 0 };
+	struct safety_finding f;
 	double gap_s = (double)(t->t_ns - c->t_ns) * 1e-9;
-	double outside = 0.0;
 
 	if (!target_finite(t, c->arm->model.dof) || (c->running && !(gap_s > 0.0))) {
-		f = (struct safety_finding){ .exceeded = LIMIT_NOT_FINITE, .refused = true };
+		f = (struct safety_finding){ .exceeded = LIMIT_NOT_FINITE, .worst = LIMIT_NOT_FINITE, .refused = true };
 	} else if (!c->running || t->t_ns - c->t_ns > SAFETY_GAP_NS) {
-		safety_check_restart(c);
 		f = check_first(c, t, q_d_rad);
 		gap_s = 0.0;
 	} else {
-		for (uint32_t i = 0; i < c->arm->model.dof; i++)
-			judge_joint(c, t, i, gap_s, &f);
-		outside = judge_place(c, t, gap_s, &f);
-		f.refused = !(f.change_rad <= change_max_rad) || outside > c->outside_m + inwards_m;
-		c->outside_m = outside;
+		f = check_next(c, t, gap_s);
 	}
 	if (f.refused)
 		safety_check_restart(c);

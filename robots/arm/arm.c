@@ -95,6 +95,7 @@ static bool check_limits(struct arm *a, const struct arm_target *t)
 		return true;
 	refuse(a, t, first ? REFUSAL_START : REFUSAL_LIMIT);
 	a->refusal.limits = f.exceeded;
+	a->refusal.worst = f.worst;
 	a->refusal.joint = f.joint;
 	a->refusal.value = f.value;
 	a->refusal.limit = f.limit;

@@ -23,7 +23,7 @@ enum refusal { REFUSAL_NONE, REFUSAL_STOPPED, REFUSAL_BRAKING, REFUSAL_POSE, REF
 struct arm_refusal {
 	enum refusal why;
 	uint64_t seq;
-	uint32_t limits;           /* REFUSAL_LIMIT: mask of enum limit */
+	uint32_t limits, worst;    /* REFUSAL_LIMIT: mask of enum limit, and the one that the numbers belong to */
 	uint32_t joint;
 	double value, limit;
 };

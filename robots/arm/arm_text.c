@@ -12,8 +12,11 @@ static const struct {
 	{ LIMIT_POSITION, "joint position", "rad" }, { LIMIT_VELOCITY, "joint velocity", "rad/s" },
 	{ LIMIT_ACCELERATION, "joint acceleration", "rad/s^2" }, { LIMIT_JERK, "joint jerk", "rad/s^3" },
 	{ LIMIT_TCP_SPEED, "TCP speed", "m/s" }, { LIMIT_WORKSPACE, "workspace", "m" }, { LIMIT_FLOOR, "floor", "m" },
+	{ LIMIT_JOINT, "more and more ahead of what limits allow", "rad" },
 	{ LIMIT_NOT_FINITE, "not a number, or time that does not advance", "" },
 };
+
+enum { NOT_OF_A_JOINT = LIMIT_TCP_SPEED | LIMIT_WORKSPACE | LIMIT_FLOOR };
 
 static void limit_text(const struct arm_refusal *r, char *out, size_t capacity)
 {
@@ -24,9 +27,12 @@ static void limit_text(const struct arm_refusal *r, char *out, size_t capacity)
 		if (!(r->limits & LIMITS[i].bit) || n >= capacity)
 			continue;
 		n += (size_t)snprintf(out + n, capacity - n, " %s,", LIMITS[i].name);
-		unit = LIMITS[i].unit;
+		if (LIMITS[i].bit == r->worst)
+			unit = LIMITS[i].unit;
 	}
-	if (n < capacity && r->value > 0)
+	if (n < capacity && r->worst & NOT_OF_A_JOINT)
+		snprintf(out + n, capacity - n, " %.4g %s, limit %.4g", r->value, unit, r->limit);
+	else if (n < capacity && r->value > 0)
 		snprintf(out + n, capacity - n, " worst at joint %u: %.4g %s, limit %.4g", r->joint + 1, r->value, unit, r->limit);
 	else if (n < capacity && n > 0)
 		out[n - 1] = '\0'; /* the comma */

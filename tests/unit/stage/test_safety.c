@@ -1,5 +1,5 @@
-/* test_safety.c - targets follow feasible setpoints closely, start where the arm is, stop for nonsense; the arm's check accepts
- * what safety_step makes and names what it would not. Adversaries: test_safety_property.c. */
+/* test_safety.c - targets follow feasible setpoints closely, start where the arm is, stop for nonsense. Adversaries:
+ * test_safety_property.c; the arm's check: test_safety_check.c. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -178,135 +178,6 @@ static void grippers_are_clamped_and_nan_is_ignored(void **state)
 	assert_false(t.has_gripper);
 }
 
-/* ---- the arm's side ----------------------------------------------------------------------------------------------- */
-
-static void the_check_accepts_what_safety_makes(void **state)
-{
-	struct arm_setup arm = make_arm();
-	struct driver_target t;
-	struct safety_check c;
-	struct safety s;
-
-	(void)state;
-	seeded(&s, &arm);
-	safety_check_init(&c, &arm);
-	for (int64_t k = 0; k < 20000; k++) {
-		struct setpoint p = swing(&arm, (double)k * PERIOD_NS * 1e-9);
-		struct safety_stamp stamp = at(k);
-
-		if (k % 1000 > 500) /* at times far away, at times off */
-			p.q_rad[k % 7] += 1.0;
-		p.active = k % 1700 < 1500;
-		safety_step(&s, &p, &stamp, &t);
-		if (k % 97 == 5)
-			continue; /* a lost one leaves a gap of two periods */
-		struct safety_finding f = safety_check_target(&c, &t, arm.home_rad);
-
-		assert_int_equal(f.exceeded, 0);
-		assert_false(f.refused);
-	}
-}
-
-static void a_start_far_away_is_refused(void **state)
-{
-	struct arm_setup arm = make_arm();
-	struct driver_target t = { .valid = true, .t_ns = PERIOD_NS };
-	struct safety_check c;
-
-	(void)state;
-	memcpy(t.q_rad, arm.home_rad, sizeof t.q_rad);
-	safety_check_init(&c, &arm);
-	t.q_rad[2] += 0.021;
-	struct safety_finding f = safety_check_target(&c, &t, arm.home_rad);
-
-	assert_true(f.refused && f.exceeded == LIMIT_START && f.joint == 2 && f.value > 0.02 && f.limit == 0.02);
-	t.q_rad[2] -= 0.010;
-	assert_false(safety_check_target(&c, &t, arm.home_rad).refused);
-	safety_check_restart(&c);
-	t.dq_rad_s[4] = 0.1;
-	assert_true(safety_check_target(&c, &t, arm.home_rad).refused);
-}
-
-static struct safety_finding after_start(struct driver_target *t, void (*spoil)(struct driver_target *))
-{
-	static struct arm_setup arm;
-	struct safety_check c;
-
-	arm = make_arm();
-	*t = (struct driver_target){ .valid = true, .t_ns = PERIOD_NS };
-	memcpy(t->q_rad, arm.home_rad, sizeof t->q_rad);
-	safety_check_init(&c, &arm);
-	assert_false(safety_check_target(&c, t, arm.home_rad).refused);
-	t->t_ns += PERIOD_NS;
-	spoil(t);
-	return safety_check_target(&c, t, arm.home_rad);
-}
-
-static void jump(struct driver_target *t)
-{
-	t->q_rad[1] += 0.05;
-}
-
-static void small_step(struct driver_target *t)
-{
-	t->q_rad[1] += 0.0005; /* 20 rad/s^2 and more, but little to change: counted, not refused */
-}
-
-static void not_finite(struct driver_target *t)
-{
-	t->q_rad[6] = NAN;
-}
-
-static void back_in_time(struct driver_target *t)
-{
-	t->t_ns = 0;
-}
-
-static void false_velocity(struct driver_target *t)
-{
-	t->dq_rad_s[0] = 8.0;
-}
-
-static void bad_targets_are_named(void **state)
-{
-	struct driver_target t;
-	struct safety_finding f = after_start(&t, jump);
-
-	(void)state;
-	assert_true(f.refused && (f.exceeded & LIMIT_VELOCITY) && f.joint == 1 && f.change_rad > 0.01);
-	f = after_start(&t, small_step);
-	assert_true(!f.refused && (f.exceeded & (LIMIT_ACCELERATION | LIMIT_JERK)));
-	f = after_start(&t, not_finite);
-	assert_true(f.refused && f.exceeded == LIMIT_NOT_FINITE);
-	f = after_start(&t, back_in_time);
-	assert_true(f.refused);
-	f = after_start(&t, false_velocity);
-	assert_true(f.refused && (f.exceeded & LIMIT_VELOCITY));
-}
-
-static void leaving_the_workspace_is_refused(void **state)
-{
-	struct arm_setup arm = make_arm();
-	struct safety_check c;
-	struct safety_finding f = { 0 };
-	double q[DOF_MAX];
-
-	(void)state;
-	arm.box_min_m[2] = 0.45;
-	memcpy(q, arm.home_rad, sizeof q);
-	safety_check_init(&c, &arm);
-	for (int k = 0; k < 2000 && !f.refused; k++) { /* slowly down, within every joint limit */
-		struct driver_target t = { .valid = true, .t_ns = (k + 1) * (int64_t)PERIOD_NS };
-		double v = 0.2 * fmin(k * 0.005, 1.0);
-
-		q[1] += v * 0.005;
-		memcpy(t.q_rad, q, sizeof t.q_rad);
-		t.dq_rad_s[1] = v;
-		f = safety_check_target(&c, &t, arm.home_rad);
-	}
-	assert_true(f.refused && (f.exceeded & LIMIT_WORKSPACE));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,10 +186,6 @@ int main(void)
 		cmocka_unit_test(nonsense_brakes),
 		cmocka_unit_test(an_arm_outside_may_only_come_in),
 		cmocka_unit_test(grippers_are_clamped_and_nan_is_ignored),
-		cmocka_unit_test(the_check_accepts_what_safety_makes),
-		cmocka_unit_test(a_start_far_away_is_refused),
-		cmocka_unit_test(bad_targets_are_named),
-		cmocka_unit_test(leaving_the_workspace_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ Q := $(if $(V),,@)
 PACKAGES_BUILD := build-essential pkg-config libzmq3-dev libmsgpack-dev libyaml-dev libturbojpeg0-dev \
 	libjansson-dev libpcre2-dev libutf8proc-dev libdnnl-dev libsystemd-dev
 PACKAGES_TEST := libcmocka-dev python3 python3-zmq python3-msgpack python3-numpy rt-tests
-PACKAGES_LINT := cppcheck clang-format universal-ctags
+PACKAGES_LINT := cppcheck universal-ctags
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_TEST) $(PACKAGES_LINT)
 
 comma := ,
@@ -96,10 +96,18 @@ UNIT := $(patsubst %.c,$B/%,$(wildcard tests/unit/*/test_*.c))
 all: $(addprefix $B/,$(PROGRAMS))
 	@echo "built in $B ($(if $(filter 1,$(CUDA)),with,without) CUDA)"
 
+# $(call keep,TEXT,FILE): FILE holds TEXT; written only when that changes, so that what depends on it is not made anew for nothing.
+keep = printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $(2) || printf '%s\n' '$(subst ','\'',$(1))' > $(2)
+
+# An archive is made anew also when one of its sources is gone.
 define area_rule
-$B/lib$(1).a: $(patsubst %.c,$B/%.o,$(SOURCES_$(1)))
+$B/lib$(1).a: $(patsubst %.c,$B/%.o,$(SOURCES_$(1))) $B/lib$(1).list
 	@rm -f $$@
-	$(Q)ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$(filter %.o,$$^)
+
+$B/lib$(1).list: FORCE
+	@mkdir -p $$(@D)
+	@$$(call keep,$$(SOURCES_$(1)),$$@)
 endef
 $(foreach a,$(AREAS),$(eval $(call area_rule,$(a))))
 
@@ -117,18 +125,23 @@ $B/tests/unit/$(1)/test_%: $B/tests/unit/$(1)/test_%.o $(call archives,$(1))
 endef
 $(foreach a,$(AREAS),$(eval $(call unit_rule,$(a))))
 
+# The fuzz target on files, without libFuzzer; tests/fuzz/run.sh fuzzes.
+$B/tests/fuzz/replay: $B/tests/fuzz/replay.o $B/tests/fuzz/fuzz_messages.o $(call archives,transport)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,transport) -o $@
+
 $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	@echo "CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 # Rebuilds everything when the flags change, not when the clock does.
+FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS)
 $B/flags: FORCE
 	@mkdir -p $B
-	@printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS))' | cmp -s - $@ \
-		|| printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS))' > $@
+	@$(call keep,$(FLAGS),$@)
 
-unit: $(UNIT)
+unit: $(UNIT) $B/tests/fuzz/replay
 
 # Counts the heap's use by thread and caller; loaded into the programs by tests and benchmarks only.
 preload: $B/tests/preload/count_malloc.so
@@ -155,8 +168,9 @@ check-full: check check-extra
 # What check-full adds; .ci/run asks for it after check has run.
 check-extra: check-sanitizers lint
 
+# A build of its own, also when B was given.
 check-sanitizers:
-	@$(MAKE) --no-print-directory check SAN=address,undefined
+	@$(MAKE) --no-print-directory check SAN=address,undefined B=$(if $(filter file,$(origin B)),build/address-undefined,$B-address-undefined)
 
 lint: deps
 	@$(MAKE) --no-print-directory all
@@ -170,7 +184,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/dreamvla/config $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(addprefix $B/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(filter-out config/demo.yaml,$(wildcard config/*.yaml)) $(DESTDIR)$(PREFIX)/share/dreamvla/config
-	for unit in $(wildcard systemd/*.service); do \
+	set -e; for unit in $(wildcard systemd/*.service); do \
 		sed 's|@PREFIX@|$(PREFIX)|g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit); done
 	install -D -m 644 systemd/dreamvla.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/dreamvla.conf
 

@@ -42,7 +42,7 @@ list_tests() {
 		[ -e tests/golden/golden.py ] && printf '%s\t%s\n' "golden/$precision" \
 			"'$PYTHON' tests/golden/golden.py --infer '$B/dreamvla-infer' --precision $precision"
 	done
-	for script in tests/integration/test_* tests/system/test_*; do
+	for script in tests/fuzz/test_* tests/integration/test_* tests/system/test_*; do
 		name=$(echo "${script%.*}" | cut -d/ -f2-)
 		case $script in
 		*.py) printf '%s\t%s\n' "$name" "'$PYTHON' '$script'" ;;

@@ -1,6 +1,6 @@
 /* fuzz_messages.c - every decoder of the transport against arbitrary bytes. The first byte chooses the decoder. What a decoder
  * accepts must be encodable, and the encoding must decode to the same encoding: a value that is taken but cannot be told on is
- * a bug. Built by run.sh, with libFuzzer or with replay.c. */
+ * a bug. Built by run.sh with libFuzzer, and with replay.c as one of the tests. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

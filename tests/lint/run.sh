@@ -113,7 +113,7 @@ check_cppcheck() {
 	product | grep '\.c$' | cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--cppcheck-build-dir="$B/cppcheck" --suppressions-list="$here/cppcheck.supp" \
 		--template='{file}:{line}: {severity}: {message} [{id}]' \
-		-I. -D_GNU_SOURCE -D'DREAMVLA_PREFIX=""' --suppress='*:/usr/*' --file-list=-
+		-I. -D_GNU_SOURCE --suppress='*:/usr/*' --file-list=-
 }
 
 # With it NaN passes the limits (gcc drops the comparisons that would catch it).

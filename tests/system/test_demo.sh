@@ -74,6 +74,6 @@ refused taken "sockets.targets.*$(cat "$folder/port")"
 kill $owner
 
 for file in $(grep -lsF "$folder" /proc/[0-9]*/cmdline); do
-	tr '\0' ' ' <"$file" 2>/dev/null | grep -E '^[^ ]*dreamvla' && problem "the program above is left over"
+	cat "$file" 2>/dev/null | tr '\0' ' ' | grep -E '^[^ ]*dreamvla' && problem "the program above is left over"
 done
 exit $((problems > 0))

@@ -63,6 +63,14 @@ void control_init(struct control *c, const struct control_setup *setup, struct l
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------- */
 
+static void learn_latency(struct control *c)
+{
+	int64_t latency_ns = c->chunk->handed_over_ns - c->chunk->t_obs_ns;
+
+	c->usual_ns = c->latencies.n > 0 ? latency_usual_ns(&c->latencies) : latency_ns;
+	latency_push(&c->latencies, latency_ns);
+}
+
 static void take_inputs(struct control *c)
 {
 	struct links *l = c->links;
@@ -76,6 +84,7 @@ static void take_inputs(struct control *c)
 	if (latest_refresh(&l->chunk_box)) {
 		c->chunk = &l->chunk[l->chunk_box.reading];
 		c->chunk_new = true;
+		learn_latency(c);
 	}
 	if (c->inputs.instruction_id != c->instruction_id) {
 		c->instruction_id = c->inputs.instruction_id;
@@ -89,7 +98,7 @@ static void take_inputs(struct control *c)
 static void drop_chunk(struct control *c, enum reason why)
 {
 	c->report.chunks_dropped++;
-	control_event(c, EVENT_CHUNK_DROPPED, why, 0, (double)c->chunk->id, 0.0);
+	control_event(c, EVENT_CHUNK_DROPPED, why, 0, (double)c->chunk->id, (double)(c->now_ns - c->chunk->t_obs_ns) * 1e-6);
 }
 
 static bool all_seeded(const struct control *c)
@@ -122,6 +131,7 @@ static enum reason why_not(const struct control *c)
 		[CHUNK_OTHER_EPOCH] = REASON_CHUNK_OTHER_EPOCH,
 		[CHUNK_OTHER_INSTRUCTION] = REASON_CHUNK_OTHER_INSTRUCTION,
 		[CHUNK_TOO_EARLY] = REASON_CHUNK_TOO_EARLY,
+		[CHUNK_OLD] = REASON_CHUNK_OLD,
 		[CHUNK_NOT_FINITE] = REASON_CHUNK_NOT_FINITE,
 		[CHUNK_WRONG_SHAPE] = REASON_CHUNK_WRONG_SHAPE,
 	};
@@ -286,6 +296,12 @@ static void move_periods(struct control *c, int64_t periods)
 
 /* ---- what AUTO may not do for long -------------------------------------------------------------------------------- */
 
+/* Sync has nothing to run while it infers: that may take as long as it usually does, and one answer more may be lost. */
+static int64_t starve_limit_ns(const struct control *c)
+{
+	return c->setup.starve_ns + (c->setup.method == EXECUTE_SYNC ? 2 * latency_usual_ns(&c->latencies) : 0);
+}
+
 static void watch_progress(struct control *c)
 {
 	if (!control_runs_policy(c))
@@ -296,10 +312,10 @@ static void watch_progress(struct control *c)
 		c->hindered_since_ns = 0;
 	else if (c->hindered_since_ns == 0)
 		c->hindered_since_ns = c->now_ns;
-	int64_t idle_ns = c->now_ns - c->idle_since_ns;
+	int64_t idle_ns = c->now_ns - c->idle_since_ns, limit_ns = starve_limit_ns(c);
 
-	if (c->setup.method != EXECUTE_SYNC && idle_ns > c->setup.starve_ns)
-		control_hold(c, REASON_CHUNK_STARVED, 0, (double)idle_ns * 1e-6, (double)c->setup.starve_ns * 1e-6);
+	if (idle_ns > limit_ns)
+		control_hold(c, REASON_CHUNK_STARVED, 0, (double)idle_ns * 1e-6, (double)limit_ns * 1e-6);
 	if (c->hindered_since_ns == 0 || c->now_ns - c->hindered_since_ns < hindered_ns)
 		return;
 	for (uint32_t i = 0; i < c->setup.n_arms && control_runs_policy(c); i++) {

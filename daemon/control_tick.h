@@ -37,6 +37,8 @@ struct control {
 	struct policy_status policy;
 	const struct action_chunk *chunk; /* newest one, in its mailbox slot; NULL: none yet */
 	bool chunk_new;          /* not judged yet */
+	struct latencies latencies; /* of every chunk, the newest included */
+	int64_t usual_ns;        /* latency, from the chunks before the newest one */
 	/* mode */
 	enum mode mode;
 	enum reason reason;

@@ -8,7 +8,7 @@
 
 static const double same_m = 0.005, same_rad = 0.02; /* messages.md section 5: kinematics must agree within these */
 static const double ms_per_ns = 1e-6;
-/* A first chunk is of the present situation if its observation is not older than this plus two inferences. */
+/* Between two chunks that nobody waits for (READY, HOLD) the policy rests; an observation gets at least so old by that. */
 static const int64_t chunk_recent_ns = 2000000000;
 
 bool control_arm_usable(const struct arm_state *s)
@@ -24,17 +24,27 @@ bool control_standing(const struct control *c)
 	return true;
 }
 
+/* How old an observation may be when its chunk begins to move the arms. A slow policy (10 s on a processor) is honest, one that
+ * hung is not, and both look the same in the one chunk: so its own latency says nothing, but what was usual before it does. Twice
+ * that, because a chunk of READY and HOLD may be as old again as the next one takes. Who becomes slow for good is believed after
+ * a few dropped chunks. The first chunk ever has nothing before it and counts as usual. */
+static int64_t oldest_age_ns(const struct control *c)
+{
+	int64_t rest_ns = c->setup.starve_ns > chunk_recent_ns ? c->setup.starve_ns : chunk_recent_ns;
+
+	return rest_ns + 2 * c->usual_ns;
+}
+
 struct chunk_rules control_chunk_rules(const struct control *c)
 {
-	return (struct chunk_rules){ c->epoch, c->inputs.instruction_id, c->setup.action_dim, c->after_ns };
+	return (struct chunk_rules){ c->epoch, c->inputs.instruction_id, c->setup.action_dim, c->after_ns, c->now_ns - oldest_age_ns(c) };
 }
 
 bool control_chunk_usable(const struct control *c)
 {
 	struct chunk_rules rules = control_chunk_rules(c);
 
-	return c->chunk && chunk_judge(c->chunk, &rules) == CHUNK_GOOD &&
-			c->now_ns - c->chunk->t_obs_ns <= chunk_recent_ns + 2 * c->chunk->inference_ns;
+	return c->chunk && chunk_judge(c->chunk, &rules) == CHUNK_GOOD;
 }
 
 static bool state_finite(const struct arm_state *s, uint32_t dof)

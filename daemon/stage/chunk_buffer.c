@@ -77,9 +77,33 @@ enum chunk_verdict chunk_judge(const struct action_chunk *c, const struct chunk_
 		return CHUNK_OTHER_INSTRUCTION;
 	if (c->t_obs_ns < r->after_ns)
 		return CHUNK_TOO_EARLY;
+	if (c->t_obs_ns < r->oldest_ns)
+		return CHUNK_OLD;
 	if (c->n_steps == 0 || c->n_steps > CHUNK_STEPS_MAX || c->action_dim != r->action_dim || c->action_dim > ACTION_DIM_MAX)
 		return CHUNK_WRONG_SHAPE;
 	return chunk_finite(c) ? CHUNK_GOOD : CHUNK_NOT_FINITE;
+}
+
+void latency_push(struct latencies *l, int64_t latency_ns)
+{
+	l->ns[l->next] = latency_ns;
+	l->next = (l->next + 1) % LATENCIES;
+	l->n += l->n < LATENCIES;
+}
+
+int64_t latency_usual_ns(const struct latencies *l)
+{
+	uint32_t rank = l->n > 0 ? (l->n - 1) * 9 / 10 : 0;
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		uint32_t below = 0;
+
+		for (uint32_t k = 0; k < l->n; k++)
+			below += l->ns[k] < l->ns[i] || (l->ns[k] == l->ns[i] && k < i);
+		if (below == rank)
+			return l->ns[i];
+	}
+	return 0;
 }
 
 static bool gripper_continuous(const struct gripper_setup *s, double value, double gripper_max_m, double *out_m)

@@ -28,15 +28,31 @@ void past_push(struct past *p, const struct past_entry *e);
 /* Sent motion at t_ns, interpolated; the oldest or newest entry outside the record; false when it is empty. */
 bool past_at(const struct past *p, int64_t t_ns, struct past_entry *out);
 
-enum chunk_verdict { CHUNK_GOOD, CHUNK_OTHER_EPOCH, CHUNK_OTHER_INSTRUCTION, CHUNK_TOO_EARLY, CHUNK_NOT_FINITE, CHUNK_WRONG_SHAPE };
+enum chunk_verdict { CHUNK_GOOD, CHUNK_OTHER_EPOCH, CHUNK_OTHER_INSTRUCTION, CHUNK_TOO_EARLY, CHUNK_OLD, CHUNK_NOT_FINITE,
+	CHUNK_WRONG_SHAPE };
 
 struct chunk_rules {
 	uint32_t epoch, instruction_id, action_dim;
-	int64_t after_ns; /* observations before this are of a situation that is no more */
+	int64_t after_ns;  /* observations before this are of a situation that is no more */
+	int64_t oldest_ns; /* and those before this too long ago */
 };
 
 /* May this chunk be executed at all? */
 enum chunk_verdict chunk_judge(const struct action_chunk *c, const struct chunk_rules *r);
+
+enum { LATENCIES = 16 };
+
+/* From observation to hand-over, of the newest chunks. Zeroed: none yet. */
+struct latencies {
+	uint32_t n, next;
+	int64_t ns[LATENCIES];
+};
+
+void latency_push(struct latencies *l, int64_t latency_ns);
+
+/* How long it usually takes: the 90th percentile. Of two or more the longest never counts, so that one inference that hung says
+ * nothing about the usual. 0 when there are none. */
+int64_t latency_usual_ns(const struct latencies *l);
 
 /* Binary grippers: threshold with hysteresis and dwell; continuous ones: a straight line. Zeroed: nothing decided yet. */
 struct gripper {

@@ -25,6 +25,7 @@ static struct action_chunk good_chunk(void)
 static void only_chunks_of_now_may_run(void **state)
 {
 	const struct chunk_rules rules = { .epoch = 3, .instruction_id = 2, .action_dim = 7, .after_ns = 100 };
+	struct chunk_rules later = rules;
 	struct action_chunk c = good_chunk();
 
 	(void)state;
@@ -38,6 +39,8 @@ static void only_chunks_of_now_may_run(void **state)
 	c.t_obs_ns = 99;
 	assert_int_equal(chunk_judge(&c, &rules), CHUNK_TOO_EARLY);
 	c = good_chunk();
+	later.oldest_ns = 101;
+	assert_int_equal(chunk_judge(&c, &later), CHUNK_OLD);
 	c.n_steps = 0;
 	assert_int_equal(chunk_judge(&c, &rules), CHUNK_WRONG_SHAPE);
 	c.n_steps = CHUNK_STEPS_MAX + 1;
@@ -52,6 +55,26 @@ static void only_chunks_of_now_may_run(void **state)
 		c.action[7][6] = bad[i];
 		assert_int_equal(chunk_judge(&c, &rules), CHUNK_NOT_FINITE);
 	}
+}
+
+static void the_usual_latency_forgets_what_hung(void **state)
+{
+	struct latencies l = { 0 };
+
+	(void)state;
+	assert_int_equal(latency_usual_ns(&l), 0);
+	latency_push(&l, 10);
+	assert_int_equal(latency_usual_ns(&l), 10);
+	latency_push(&l, 5000); /* one that hung, */
+	assert_int_equal(latency_usual_ns(&l), 10);
+	for (int64_t i = 0; i < LATENCIES; i++)
+		latency_push(&l, 20 - i);
+	assert_int_equal(latency_usual_ns(&l), 18);
+	latency_push(&l, 5000);
+	assert_int_equal(latency_usual_ns(&l), 18);
+	for (int i = 0; i < 3; i++) /* and what has become slow for good */
+		latency_push(&l, 5000);
+	assert_int_equal(latency_usual_ns(&l), 5000);
 }
 
 static void no_instruction_runs_nothing(void **state)
@@ -290,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_chunks_of_now_may_run),
+		cmocka_unit_test(the_usual_latency_forgets_what_hung),
 		cmocka_unit_test(no_instruction_runs_nothing),
 		cmocka_unit_test(sent_motion_is_remembered),
 		cmocka_unit_test(binary_grippers_decide_once),

@@ -278,6 +278,10 @@ int setup_proprio(struct proprio_setup *s, const struct control_setup *control, 
 	}
 	if (s->total > STATE_DIM_MAX)
 		return fail(e, -EINVAL, "%s: policy.proprio: %u values: want at most %d", c->path, s->total, STATE_DIM_MAX);
+	if (!info->needs_state && s->n_items > 0)
+		return fail(e, -EINVAL, "%s: policy.proprio: %u values, but policy.heads (%s) has no proprio projector that takes them: "
+				"want the folder with proprio_projector--*_checkpoint.pt, or policy.proprio: []", c->path, s->total,
+				c->policy_heads[0] ? c->policy_heads : "empty: policy.model");
 	if (info->needs_state && s->total != info->state_dim)
 		return fail(e, -EINVAL, "%s: policy.proprio: %u values of all arms: want %u, what the checkpoint's proprio "
 				"projector takes", c->path, s->total, info->state_dim);

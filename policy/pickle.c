@@ -186,6 +186,14 @@ static int check_format(const struct mapping *file, struct errbuf *e)
 	return 0;
 }
 
+/* A file that its folder lists and that is not there, as a dangling link, is broken: -ENOENT would call the head absent. */
+static int open_found(struct mapping *file, const char *path, struct errbuf *e)
+{
+	int rc = mapping_open(file, path, e);
+
+	return rc == -ENOENT ? fail(e, -EINVAL, "%s: leads to no file; fetch it again or remove it", path) : rc;
+}
+
 int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e)
 {
 	char path[PATH_BYTES];
@@ -198,7 +206,7 @@ int head_file_open(struct head_file **out, const char *directory, const char *ki
 	f = calloc(1, sizeof *f);
 	if (!f)
 		return fail(e, -ENOMEM, "%s: out of memory", path);
-	if ((rc = mapping_open(&f->file, path, e)) == 0 && (rc = check_format(&f->file, e)) == 0 &&
+	if ((rc = open_found(&f->file, path, e)) == 0 && (rc = check_format(&f->file, e)) == 0 &&
 			(rc = zip_read(&z, &f->file, e)) == 0)
 		rc = read_tensors(f, &z, e);
 	zip_free(&z);
@@ -235,16 +243,6 @@ int head_file_find(const struct head_file *f, const char *name, uint32_t rank, c
 		return rc;
 	}
 	return fail(e, -ENOENT, "%s: tensor %s is missing", f->file.path, name);
-}
-
-uint32_t head_file_count(const struct head_file *f)
-{
-	return f->n_tensors;
-}
-
-const struct tensor *head_file_tensor(const struct head_file *f, uint32_t i)
-{
-	return i < f->n_tensors ? &f->tensors[i] : NULL;
 }
 
 const char *head_file_path(const struct head_file *f)

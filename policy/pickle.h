@@ -17,7 +17,7 @@ struct head_file;
 /* Finds and maps <directory>/<kind>--*_checkpoint.pt, kind as in "proprio_projector". 0; -ENOENT: there is none (for
  * an optional head that is no failure); -ENOTDIR: no such directory; -EEXIST: several, all named in the text;
  * -ENOTSUP: the legacy format, deflated members, an opcode or global that is not that of a tensor dictionary;
- * -EINVAL: truncated or contradictory. Thread: any. Allocates: yes. Blocks: on disk. */
+ * -EINVAL: truncated, contradictory or a link to nothing. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e);
 
 /* Unmaps; accepts NULL. Thread: any, when nobody uses a tensor any more. */
@@ -27,10 +27,6 @@ void head_file_close(struct head_file *f);
  * Thread: any. Allocates: no. Blocks: no. */
 MUST_CHECK int head_file_find(const struct head_file *f, const char *name, uint32_t rank, const uint64_t *shape,
 		struct tensor *out, struct errbuf *e);
-
-/* Number of tensors, and the i-th of them in the file's order. Thread: any. Allocates: no. Blocks: no. */
-uint32_t head_file_count(const struct head_file *f);
-const struct tensor *head_file_tensor(const struct head_file *f, uint32_t i);
 
 /* Path of the file, for messages; lives as long as the file. Thread: any. */
 const char *head_file_path(const struct head_file *f);

@@ -175,6 +175,84 @@ static void policy_options_come_from_the_keys(void **state)
 	assert_int_equal(p.options.threads, 8);
 }
 
+/* Every key of policy.* that is an option of the policy, none of them at its default. */
+static void no_policy_key_is_lost_on_the_way(void **state)
+{
+	struct policy_setup p;
+
+	(void)state;
+	strcpy(config.policy_heads, "/heads");
+	config.policy_steps = 4;
+	config.policy_algorithm = 2;
+	config.policy_top_k = 50;
+	config.policy_vocabulary = 1;
+	config.policy_precision = 1;
+	config.policy_threads = 5;
+	config.policy_action_chunk = 13;
+	strcpy(config.policy_unnorm_key, "one_of_many");
+	strcpy(config.policy_system, "Be quick.");
+	strcpy(config.policy_question, "How to {}?");
+	config.policy_lowercase = false;
+	config.camera_max_width = 801;
+	config.camera_max_height = 603;
+	setup_policy(&p, &config, 3);
+	assert_string_equal(p.options.heads, "/heads");
+	assert_int_equal(p.options.steps, 4);
+	assert_int_equal(p.options.algorithm, POLICY_ENTROPY);
+	assert_int_equal(p.options.top_k, 50);
+	assert_true(p.options.action_vocabulary_only);
+	assert_int_equal(p.options.precision, POLICY_BF16);
+	assert_int_equal(p.options.threads, 5);
+	assert_int_equal(p.options.action_chunk, 13);
+	assert_string_equal(p.options.unnorm_key, "one_of_many");
+	assert_string_equal(p.options.system_line, "Be quick.");
+	assert_string_equal(p.options.question, "How to {}?");
+	assert_false(p.options.lowercase_instruction);
+	assert_int_equal(p.options.max_picture_width, 801);
+	assert_int_equal(p.options.max_picture_height, 603);
+	config.policy_algorithm = 1;
+	setup_policy(&p, &config, 3);
+	assert_int_equal(p.options.algorithm, POLICY_TOPK_MARGIN);
+}
+
+static void defaults_are_the_recipe_of_training(void **state)
+{
+	struct policy_setup p;
+
+	(void)state;
+	setup_policy(&p, &config, 3);
+	assert_int_equal(p.options.steps, 1);
+	assert_int_equal(p.options.algorithm, POLICY_MASKGIT_PLUS);
+	assert_int_equal(p.options.top_k, 0);
+	assert_false(p.options.action_vocabulary_only);
+	assert_int_equal(p.options.precision, POLICY_FP32);
+	assert_true(p.options.lowercase_instruction);
+}
+
+/* In prompt order: the wrist, which is the second section, comes first. */
+static void picture_steps_belong_to_their_camera(void **state)
+{
+	struct policy_setup p;
+
+	(void)state;
+	config.camera[0].resize_height = config.camera[0].resize_width = 0;
+	config.camera[1].rotate_180 = true;
+	config.camera[1].jpeg_round_trip = true;
+	config.camera[1].resize_height = 168;
+	config.camera[1].resize_width = 336;
+	config.camera[1].center_crop = 0.75;
+	setup_policy(&p, &config, 3);
+	assert_true(p.options.picture[0].rotate_180);
+	assert_true(p.options.picture[0].jpeg_round_trip);
+	assert_int_equal(p.options.picture[0].resize_height, 168);
+	assert_int_equal(p.options.picture[0].resize_width, 336);
+	assert_true(p.options.picture[0].center_crop == 0.75);
+	assert_false(p.options.picture[1].rotate_180);
+	assert_false(p.options.picture[1].jpeg_round_trip);
+	assert_int_equal(p.options.picture[1].resize_height, 0);
+	assert_true(p.options.picture[1].center_crop == 0.0);
+}
+
 static void statistics_have_to_fit_the_arms(void **state)
 {
 	struct policy_info info = { .action_dim = 14, .action_chunk = 7, .unnorm_key = "two_arms" };
@@ -216,6 +294,24 @@ static void state_vector_has_to_fit_the_projector(void **state)
 	assert_non_null(strstr(error.text, "robots[0].proprio_dims: 4: want 8"));
 }
 
+/* A wrong or half-copied folder of heads must not silently take the arm's state away from the policy. */
+static void a_state_needs_a_projector(void **state)
+{
+	struct policy_info info = { .needs_state = false, .state_dim = 8 };
+	struct proprio_setup p;
+
+	(void)state;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), 0);
+	config.policy_proprio.n = 1;
+	strcpy(config.policy_proprio.name[0], "q");
+	strcpy(config.policy_heads, "/some/heads");
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "policy.proprio: 7 values"));
+	assert_non_null(strstr(error.text, "policy.heads (/some/heads)"));
+	assert_non_null(strstr(error.text, "policy.proprio: []"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,8 +327,12 @@ int main(void)
 		cmocka_unit_test_setup(two_arms_share_no_action_and_no_name, make),
 		cmocka_unit_test_setup(action_scale_has_one_number_per_action, make),
 		cmocka_unit_test_setup(policy_options_come_from_the_keys, make),
+		cmocka_unit_test_setup(no_policy_key_is_lost_on_the_way, make),
+		cmocka_unit_test_setup(defaults_are_the_recipe_of_training, make),
+		cmocka_unit_test_setup(picture_steps_belong_to_their_camera, make),
 		cmocka_unit_test_setup(statistics_have_to_fit_the_arms, make),
 		cmocka_unit_test_setup(state_vector_has_to_fit_the_projector, make),
+		cmocka_unit_test_setup(a_state_needs_a_projector, make),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,10 +145,13 @@ static int find_specials(struct prompt *p, const struct manifest_decoder *d, str
 		{ "<|image_pad|>", d->image_token, &p->image_pad },
 		{ "<|vision_end|>", d->vision_end_token, &p->vision_end },
 	};
+	int32_t mask = tokenizer_token_id(p->tokenizer, "<|mask|>");
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < sizeof wanted / sizeof wanted[0]; i++)
 		rc = find_special(p->tokenizer, wanted[i].text, wanted[i].configured, wanted[i].out, e);
+	if (rc == 0 && mask >= 0 && mask != d->mask_token) /* not in a prompt, but what discrete diffusion starts from */
+		rc = fail(e, -EINVAL, "tokenizer: <|mask|> is %d, but config.json says mask_token_id %d", mask, d->mask_token);
 	return rc;
 }
 

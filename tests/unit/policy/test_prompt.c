@@ -229,6 +229,20 @@ static void bad_templates_are_refused(void **state)
 	assert_non_null(strstr(e.text, "<|image_pad|> is 500, but config.json says 499"));
 }
 
+/* Discrete diffusion would start from the wrong embedding. */
+static void the_mask_token_is_the_tokenizers(void **state)
+{
+	struct manifest other = manifest;
+	struct prompt_options options = { tokenizer, &other, NULL, NULL, false };
+	struct prompt *p = NULL;
+	struct errbuf e;
+
+	(void)state;
+	other.decoder.mask_token = 510;
+	assert_int_equal(prompt_create(&p, &options, &e), -EINVAL);
+	assert_names(&e, "<|mask|> is 511|config.json|mask_token_id 510");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +252,7 @@ int main(void)
 		cmocka_unit_test(bad_instructions_leave_the_present_one),
 		cmocka_unit_test(longest_instruction_fits_what_was_promised),
 		cmocka_unit_test(bad_templates_are_refused),
+		cmocka_unit_test(the_mask_token_is_the_tokenizers),
 	};
 
 	return cmocka_run_group_tests(tests, open_checkpoint, close_checkpoint);

@@ -69,17 +69,18 @@ static int take_mask(const struct place *at, const json_t *part, struct statisti
 	return 0;
 }
 
-/* Quantiles where there are any, else the bounds; both ends must be of the same kind. */
+/* Quantiles where there is one of them, else the bounds; half a pair is never made up from the other kind. */
 static int take_range(const struct place *at, const json_t *part, struct statistics_range *r, struct errbuf *e)
 {
-	bool quantiles = json_object_get(part, "q01") != NULL;
+	bool quantiles = json_object_get(part, "q01") || json_object_get(part, "q99");
 	const char *low = quantiles ? "q01" : "min", *high = quantiles ? "q99" : "max";
-	size_t dim = json_array_size(json_object_get(part, low));
+	const json_t *first = json_object_get(part, low);
+	size_t dim = json_array_size(first);
 	int rc;
 
 	if (dim < 1 || dim > STATISTICS_DIM_MAX)
-		return fail(e, -EINVAL, "%s: %s.%s.%s has %zu numbers, want 1..%d", at->path, at->key, at->part, low,
-				dim, STATISTICS_DIM_MAX);
+		return fail(e, -EINVAL, "%s: %s.%s.%s is %s of %zu numbers, want 1..%d", at->path, at->key, at->part, low,
+				json_kind(first), dim, STATISTICS_DIM_MAX);
 	r->dim = (uint32_t)dim;
 	if ((rc = take_array(at, part, low, r->dim, r->low, e)) < 0 ||
 			(rc = take_array(at, part, high, r->dim, r->high, e)) < 0)

@@ -170,6 +170,7 @@ static void spoilt_statistics_are_refused(void **state)
 		{ "{\"a\": {\"proprio\": {}}}", "action|absent" },
 		{ "{\"a\": {\"action\": {}}}", "a.action.min|0 numbers|1..64" },
 		{ "{\"a\": {\"action\": {\"q01\": [0], \"min\": [0], \"max\": [1]}}}", "a.action.q99|absent" },
+		{ "{\"a\": {\"action\": {\"q99\": [1], \"min\": [0], \"max\": [1]}}}", "a.action.q01|absent" },
 		{ "{\"a\": {\"action\": {\"min\": [0, 0], \"max\": [1]}}}", "a.action.max|2 numbers" },
 		{ "{\"a\": {\"action\": {\"min\": [0, \"x\"], \"max\": [1, 1]}}}", "a.action.min[1]|a string" },
 		{ "{\"a\": {\"action\": {\"min\": [0], \"max\": [1e10]}}}", "a.action.max[0]|1e+10" },

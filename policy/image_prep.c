@@ -353,13 +353,15 @@ static void cut_patches(const struct image_prep *p, struct policy_picture in, fl
 
 static int run_steps(struct image_prep *p, struct camera *c, struct image_stages *s, struct errbuf *e)
 {
+	struct policy_picture camera = c->steps.rotate_180 ? rotate_180(s->decoded, p->rotated) : s->decoded;
 	int rc;
 
-	s->rotated = c->steps.rotate_180 ? rotate_180(s->decoded, p->rotated) : s->decoded;
-	s->round_trip = s->rotated;
-	if (c->steps.jpeg_round_trip && (rc = jpeg_round_trip(p, &s->round_trip, e)) < 0)
+	s->rotated = camera;
+	if (c->steps.jpeg_round_trip && (rc = jpeg_round_trip(p, &camera, e)) < 0)
 		return rc;
-	s->resized = c->steps.resize_height ? resize(p, c, s->round_trip) : s->round_trip;
+	s->round_trip = c->steps.jpeg_round_trip ? camera : s->decoded;
+	s->rotated = c->steps.rotate_180 ? s->rotated : s->round_trip;
+	s->resized = c->steps.resize_height ? resize(p, c, camera) : camera;
 	s->cropped = c->steps.center_crop > 0.0 ? crop(p, c, s->resized) : s->resized;
 	s->smart = s->cropped;
 	return smart_resize(p, c, &s->smart, e);

@@ -17,9 +17,10 @@ struct image_prep_options {
 	uint32_t max_width, max_height;             /* largest camera picture, pixels */
 };
 
-/* What each step made of the last picture, for traces; a step that is off repeats the one before. Valid until the next picture. */
+/* What each step made of the last picture, for traces; a step that is off repeats the one before it in this list. (The steps run
+ * rotated first, then round_trip.) Valid until the next picture. */
 struct image_stages {
-	struct policy_picture decoded, rotated, round_trip, resized, cropped, smart;
+	struct policy_picture decoded, round_trip, rotated, resized, cropped, smart;
 	uint32_t grid_rows, grid_columns;           /* patches */
 };
 

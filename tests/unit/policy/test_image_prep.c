@@ -271,6 +271,28 @@ static void steps_that_are_off_repeat_the_one_before(void **state)
 	image_prep_destroy(p);
 }
 
+/* Rotated before the round trip, but named after it: decoded, round_trip, rotated. */
+static void one_of_rotation_and_round_trip(void **state)
+{
+	static float patches[16 * 24];
+	const struct policy_picture_steps steps[] = { { .rotate_180 = true }, { .jpeg_round_trip = true } };
+	const struct policy_picture picture = { 8, 8, in };
+	struct image_prep *p = make(steps, 2, 8, 8);
+	struct image_stages s;
+
+	(void)state;
+	pattern(in, 8, 8);
+	assert_int_equal(image_prep_run(p, 0, &picture, patches, &s, &e), 0);
+	assert_ptr_equal(s.round_trip.rgb, in);
+	expect(s.rotated.rgb, in + 63 * 3, 3, 0);
+	assert_ptr_equal(s.resized.rgb, s.rotated.rgb);
+	assert_int_equal(image_prep_run(p, 1, &picture, patches, &s, &e), 0);
+	assert_ptr_not_equal(s.round_trip.rgb, in);
+	assert_ptr_equal(s.rotated.rgb, s.round_trip.rgb);
+	assert_ptr_equal(s.resized.rgb, s.round_trip.rgb);
+	image_prep_destroy(p);
+}
+
 static void steps_follow_each_other(void **state)
 {
 	static float patches[64 * 24];
@@ -378,6 +400,7 @@ int main(void)
 		cmocka_unit_test(smart_size_refuses_what_has_none),
 		cmocka_unit_test(patches_are_cut_in_merged_order),
 		cmocka_unit_test(steps_that_are_off_repeat_the_one_before),
+		cmocka_unit_test(one_of_rotation_and_round_trip),
 		cmocka_unit_test(steps_follow_each_other),
 		cmocka_unit_test(every_size_up_to_the_largest_fits),
 		cmocka_unit_test(wrong_pictures_are_named),

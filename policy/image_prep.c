@@ -95,6 +95,10 @@ static int check_steps(const struct policy_picture_steps *s, uint32_t i, struct 
 				s->resize_height, s->resize_width, JPEG_SIDE_MAX);
 	if (!(s->center_crop >= 0.0 && s->center_crop <= 1.0))
 		return fail(e, -EINVAL, "picture %u: centre crop to the area %g: want above 0 to 1, or 0 for no crop", i, s->center_crop);
+	if (s->min_pixels > MANIFEST_MIN_PIXELS_MAX || s->max_pixels > MANIFEST_MAX_PIXELS_MAX)
+		return fail(e, -EINVAL, "picture %u: min_pixels %llu, max_pixels %llu: want at most %d and %d", i,
+				(unsigned long long)s->min_pixels, (unsigned long long)s->max_pixels, MANIFEST_MIN_PIXELS_MAX,
+				MANIFEST_MAX_PIXELS_MAX);
 	if (s->min_pixels > s->max_pixels)
 		return fail(e, -EINVAL, "picture %u: min_pixels %llu is more than max_pixels %llu", i,
 				(unsigned long long)s->min_pixels, (unsigned long long)s->max_pixels);

@@ -223,12 +223,11 @@ static int take_colour(const json_t *object, const char *path, const char *key, 
 
 static int read_picture(const json_t *object, const char *path, struct manifest_picture *p, struct errbuf *e)
 {
-	const int64_t pixels_max = 1 << 28; /* far above any camera; products with 12 bytes fit 32 bits */
 	int64_t low = 0, high = 0;
 	int rc = take_sizes(object, path, picture_sizes, sizeof picture_sizes / sizeof picture_sizes[0], p, e);
 
-	if (rc < 0 || (rc = json_take_integer(object, path, "min_pixels", 1, pixels_max, &low, e)) < 0 ||
-			(rc = json_take_integer(object, path, "max_pixels", 1, pixels_max, &high, e)) < 0 ||
+	if (rc < 0 || (rc = json_take_integer(object, path, "min_pixels", 1, MANIFEST_MIN_PIXELS_MAX, &low, e)) < 0 ||
+			(rc = json_take_integer(object, path, "max_pixels", 1, MANIFEST_MAX_PIXELS_MAX, &high, e)) < 0 ||
 			(rc = take_colour(object, path, "image_mean", -10, 10, p->mean, e)) < 0 ||
 			(rc = take_colour(object, path, "image_std", 1e-6, 10, p->std, e)) < 0)
 		return rc;

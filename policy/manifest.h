@@ -25,6 +25,10 @@ struct manifest_vision {
 	uint32_t output;           /* vision_config.hidden_size: what the merger gives and the projector takes */
 };
 
+/* Room for the pictures follows from these: a file from elsewhere must not ask for all memory. Checkpoints of the family say at
+ * most 12845056, and 50176 at least. */
+enum { MANIFEST_MIN_PIXELS_MAX = 1 << 20, MANIFEST_MAX_PIXELS_MAX = 1 << 24 };
+
 /* From 8-bit picture to patches (preprocessor_config.json). */
 struct manifest_picture {
 	uint64_t min_pixels, max_pixels;

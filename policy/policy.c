@@ -110,8 +110,10 @@ static int check_sizes(struct policy *p, struct errbuf *e)
 	if (length > m->vocabulary || m->action_bins < 2 || m->action_bins > length)
 		return fail(e, -EINVAL, "policy: %u tokens and %u action bins, but the embedding table has %u rows", length,
 				m->action_bins, m->vocabulary);
-	if (!p->state_file)
-		return 0;
+	int rc = vision_encoder_check_patch(p->weights, &p->manifest.vision, e);
+
+	if (rc < 0 || !p->state_file)
+		return rc;
 	if (!p->statistics.proprio.dim)
 		return fail(e, -EINVAL, "%s: there is a proprio projector, but the statistics '%s' have no proprio",
 				head_file_path(p->state_file), p->statistics.key);

@@ -73,16 +73,27 @@ static int find_linear(const struct weights *w, const char *name, uint32_t rows,
 	return rc < 0 ? rc : network_vector(w, rows, bias, e, "%s.bias", name);
 }
 
+static int find_patch_embed(const struct weights *w, const struct manifest_vision *m, struct tensor *out, struct errbuf *e)
+{
+	return weights_find(w, "visual.patch_embed.proj.weight", 5,
+			(uint64_t[]){ m->width, m->channels, m->temporal, m->patch, m->patch }, out, e);
+}
+
+int vision_encoder_check_patch(const struct weights *w, const struct manifest_vision *m, struct errbuf *e)
+{
+	struct tensor t;
+
+	return find_patch_embed(w, m, &t, e);
+}
+
 /* The 3-D convolution whose stride is its kernel is a matrix product over flattened patches. */
 static int find_embed(struct vision_encoder *v, const struct weights *w, struct errbuf *e)
 {
-	const struct manifest_vision *m = &v->m;
 	struct tensor t;
-	int rc = weights_find(w, "visual.patch_embed.proj.weight", 5,
-			(uint64_t[]){ m->width, m->channels, m->temporal, m->patch, m->patch }, &t, e);
+	int rc = find_patch_embed(w, &v->m, &t, e);
 
 	if (rc == 0)
-		v->embed = (struct compute_matrix){ t.data, t.type, m->width, v->patch_values };
+		v->embed = (struct compute_matrix){ t.data, t.type, v->m.width, v->patch_values };
 	return rc;
 }
 

@@ -13,6 +13,10 @@ struct vision_grid {
 	uint32_t rows, columns; /* patches; multiples of the merge size */
 };
 
+/* Has the checkpoint an embedding for patches of this size? Asked before anything is made as large as patches say.
+ * -ENOENT, -EINVAL with the tensor's name. Thread: start-up. Allocates: no. */
+MUST_CHECK int vision_encoder_check_patch(const struct weights *w, const struct manifest_vision *m, struct errbuf *e);
+
 /* Finds every weight. patches_max: of all pictures of one observation together. The network must outlive the encoder.
  * -ENOENT, -EINVAL with the tensor's name; -ENOMEM. Thread: start-up. Allocates: yes. */
 MUST_CHECK int vision_encoder_create(struct vision_encoder **out, const struct network *network, const struct weights *w,

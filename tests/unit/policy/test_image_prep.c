@@ -374,7 +374,9 @@ static void wrong_pictures_are_named(void **state)
 static void wrong_steps_are_named(void **state)
 {
 	static const struct policy_picture_steps wrong[] = { { .resize_height = 8 }, { .resize_height = 100000, .resize_width = 8 },
-		{ .center_crop = -0.1 }, { .center_crop = 1.1 }, { .center_crop = NAN }, { .min_pixels = 5000 } };
+		{ .center_crop = -0.1 }, { .center_crop = 1.1 }, { .center_crop = NAN }, { .min_pixels = 5000 },
+		{ .min_pixels = MANIFEST_MIN_PIXELS_MAX + 1, .max_pixels = MANIFEST_MAX_PIXELS_MAX },
+		{ .max_pixels = MANIFEST_MAX_PIXELS_MAX + 1 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -70,7 +70,8 @@ static int find_weights(struct decoder *d, const struct weights *w, struct errbu
 
 	for (uint32_t i = 0; i < d->m.layers && rc == 0; i++)
 		rc = find_layer(&d->layer[i], w, &d->m, i, e);
-	if (rc < 0 || (rc = network_matrix(w, d->m.vocabulary, h, &d->embed, e, "model.embed_tokens.weight")) < 0
+	if (rc < 0 || (rc = network_check_last(w, "model.layers", d->m.layers, "input_layernorm.weight", "num_hidden_layers", e)) < 0
+			|| (rc = network_matrix(w, d->m.vocabulary, h, &d->embed, e, "model.embed_tokens.weight")) < 0
 			|| (rc = network_vector(w, h, &d->norm, e, "model.norm.weight")) < 0
 			|| (rc = network_matrix(w, d->m.vocabulary, h, &d->lm_head, e, "lm_head.weight")) < 0)
 		return rc;

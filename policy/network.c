@@ -1,24 +1,32 @@
 /* network.c - see network.h. */
 #include "policy/network.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { NAME_BYTES = 128 };
 
+static int find_named(const struct weights *w, uint32_t rank, const uint64_t *shape, struct tensor *out, struct errbuf *e,
+		const char *format, va_list arguments)
+{
+	char name[NAME_BYTES];
+
+	vsnprintf(name, sizeof name, format, arguments);
+	return weights_find(w, name, rank, shape, out, e);
+}
+
 int network_matrix(const struct weights *w, uint32_t rows, uint32_t columns, struct compute_matrix *out, struct errbuf *e,
 		const char *format, ...)
 {
-	char name[NAME_BYTES];
 	struct tensor t;
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(name, sizeof name, format, arguments);
-	va_end(arguments);
-	int rc = weights_find(w, name, 2, (uint64_t[]){ rows, columns }, &t, e);
+	int rc = find_named(w, 2, (uint64_t[]){ rows, columns }, &t, e, format, arguments);
 
+	va_end(arguments);
 	if (rc == 0)
 		*out = (struct compute_matrix){ t.data, t.type, rows, columns };
 	return rc;
@@ -26,18 +34,25 @@ int network_matrix(const struct weights *w, uint32_t rows, uint32_t columns, str
 
 int network_vector(const struct weights *w, uint32_t columns, struct compute_matrix *out, struct errbuf *e, const char *format, ...)
 {
-	char name[NAME_BYTES];
 	struct tensor t;
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(name, sizeof name, format, arguments);
-	va_end(arguments);
-	int rc = weights_find(w, name, 1, (uint64_t[]){ columns }, &t, e);
+	int rc = find_named(w, 1, (uint64_t[]){ columns }, &t, e, format, arguments);
 
+	va_end(arguments);
 	if (rc == 0)
 		*out = (struct compute_matrix){ t.data, t.type, 1, columns };
 	return rc;
+}
+
+int network_check_last(const struct weights *w, const char *list, uint32_t count, const char *tensor, const char *key,
+		struct errbuf *e)
+{
+	char name[NAME_BYTES];
+
+	snprintf(name, sizeof name, "%s.%u.%s", list, count, tensor);
+	return weights_has(w, name) ? fail(e, -EINVAL, "config.json: %s is %u, but the checkpoint has %s too", key, count, name) : 0;
 }
 
 static int find_layer(const struct head_file *f, const char *weight_name, const char *bias_name, uint32_t rows, uint32_t columns,

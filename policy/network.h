@@ -19,6 +19,11 @@ MUST_CHECK PRINTF_LIKE(6, 7) int network_matrix(const struct weights *w, uint32_
 MUST_CHECK PRINTF_LIKE(5, 6) int network_vector(const struct weights *w, uint32_t columns, struct compute_matrix *out,
 		struct errbuf *e, const char *format, ...);
 
+/* -EINVAL: the checkpoint has a tensor <list>.<count>.<tensor>, so more layers than config.json says under this key.
+ * Thread: start-up. Allocates: no. */
+MUST_CHECK int network_check_last(const struct weights *w, const char *list, uint32_t count, const char *tensor, const char *key,
+		struct errbuf *e);
+
 /* A two-layer projector of a head file: fc1 [hidden][inputs], fc2 [hidden][hidden], both with bias. */
 struct network_projector {
 	struct compute_matrix fc1, fc1_bias, fc2, fc2_bias;

@@ -104,7 +104,8 @@ static int find_weights(struct vision_encoder *v, const struct weights *w, struc
 
 	for (uint32_t i = 0; i < v->m.blocks && rc == 0; i++)
 		rc = find_block(&v->block[i], w, &v->m, i, e);
-	if (rc < 0 || (rc = network_vector(w, c, &v->ln_q, e, "visual.merger.ln_q.weight")) < 0
+	if (rc < 0 || (rc = network_check_last(w, "visual.blocks", v->m.blocks, "norm1.weight", "vision_config.depth", e)) < 0
+			|| (rc = network_vector(w, c, &v->ln_q, e, "visual.merger.ln_q.weight")) < 0
 			|| (rc = network_vector(w, c, &v->ln_q_bias, e, "visual.merger.ln_q.bias")) < 0
 			|| (rc = find_linear(w, "visual.merger.mlp.0", wide, wide, &v->merger0, &v->merger0_bias, e)) < 0
 			|| (rc = find_linear(w, "visual.merger.mlp.2", h, wide, &v->merger2, &v->merger2_bias, e)) < 0

@@ -18,6 +18,9 @@ static int discrete_create(struct head **out, const struct head_options *options
 {
 	if (options->steps != 1)
 		return fail(e, -EINVAL, "decoder discrete: %u steps; it takes exactly 1 (discrete_diffusion takes more)", options->steps);
+	if (options->top_k || options->algorithm != POLICY_MASKGIT_PLUS)
+		return fail(e, -EINVAL, "decoder discrete: top_k %u, algorithm number %d; it takes the best token and neither "
+				"(discrete_diffusion takes them)", options->top_k, (int)options->algorithm);
 	struct head *h = calloc(1, sizeof *h);
 
 	if (!h)

@@ -386,6 +386,12 @@ static void wrong_options_are_refused(void **state)
 	o.steps = 0;
 	refuse_options(o, -EINVAL, "steps");
 	o = usual_options("discrete");
+	o.top_k = 5;
+	refuse_options(o, -EINVAL, "decoder discrete: top_k 5");
+	o.top_k = 0;
+	o.algorithm = POLICY_ENTROPY;
+	refuse_options(o, -EINVAL, "algorithm");
+	o = usual_options("discrete");
 	o.action_chunk = 0;
 	refuse_options(o, -EINVAL, "chunk");
 	o.action_chunk = 2000; /* times seven dimensions */

@@ -217,6 +217,7 @@ struct compute_view decoder_run(struct decoder *d, bool trace)
 		feed_forward(d, &d->layer[i], x);
 		if (trace)
 			network_trace(n, x, "decoder.layer.%u", i);
+		network_report_progress(n);
 	}
 	n->ops->rms_norm(n->compute, x, d->norm, d->m.rms_norm_eps, normed);
 	if (trace)

@@ -78,6 +78,14 @@ int network_projector_find(const struct head_file *f, uint32_t inputs, uint32_t 
 	return rc < 0 ? rc : find_layer(f, "fc2.weight", "fc2.bias", hidden, hidden, &out->fc2, &out->fc2_bias, e);
 }
 
+void network_report_progress(const struct network *n)
+{
+	struct network_progress *p = n->progress;
+
+	if (p && p->done < p->total)
+		p->report(p->context, "warming up", (double)++p->done / p->total);
+}
+
 void network_trace(const struct network *n, struct compute_view x, const char *format, ...)
 {
 	char name[NAME_BYTES];

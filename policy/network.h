@@ -6,10 +6,18 @@
 #include "policy/pickle.h"
 #include "policy/weights.h"
 
+/* The first inference reads every weight from disk, which can take minutes. */
+struct network_progress {
+	void (*report)(void *context, const char *what, double share);
+	void *context;
+	uint32_t done, total;               /* blocks and layers; later forwards of the same inference do not count */
+};
+
 struct network {
 	const struct compute_backend *ops;
 	struct compute *compute;
 	const struct policy_tracer *tracer; /* of the inference that runs; NULL: none */
+	struct network_progress *progress;  /* of the first inference; NULL: none, or over */
 };
 
 /* The matrix [rows][columns], or vector [columns], of the checkpoint under the name made from format.
@@ -31,6 +39,9 @@ struct network_projector {
 
 MUST_CHECK int network_projector_find(const struct head_file *f, uint32_t inputs, uint32_t hidden, struct network_projector *out,
 		struct errbuf *e);
+
+/* One block or layer is done. Thread: policy. Allocates: no. */
+void network_report_progress(const struct network *n);
 
 /* Hand one intermediate to the tracer; nothing without one. The second form takes what lies on the host already, [rows][columns],
  * or [columns] when rows is 0.

@@ -28,6 +28,7 @@ struct policy {
 	struct network_projector state_projector;
 	struct image_prep *image_prep;
 	struct network network;
+	struct network_progress progress;   /* of the first inference */
 	struct vision_encoder *vision;
 	struct decoder *decoder;
 	const struct policy_head *head_kind;
@@ -94,6 +95,7 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 	report(o, "weights", 0.3);
 	if ((rc = weights_open(&p->weights, o->model, e)) < 0)
 		return rc;
+	report(o, "heads", 0.5);
 	rc = head_file_open(&p->state_file, heads, "proprio_projector", e);
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -226,6 +228,14 @@ static int allocate(struct policy *p, struct errbuf *e)
 	return decoder_prepare(p->decoder, e);
 }
 
+/* From here on a caller can follow the first inference. */
+static void watch_first_inference(struct policy *p)
+{
+	p->progress = (struct network_progress){ .report = p->options.progress, .context = p->options.progress_context,
+		.total = p->manifest.vision.blocks + p->manifest.decoder.layers };
+	p->network.progress = p->options.progress ? &p->progress : NULL;
+}
+
 static void fill_info(struct policy *p)
 {
 	const struct statistics_range *proprio = &p->statistics.proprio;
@@ -254,6 +264,7 @@ static int build(struct policy *p, const struct policy_options *o, struct errbuf
 	if ((rc = allocate(p, e)) < 0)
 		return rc;
 	fill_info(p);
+	watch_first_inference(p);
 	report(o, "ready", 1.0);
 	return 0;
 }
@@ -491,5 +502,7 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 	int rc = infer(p, observation, result, e);
 
 	p->network.tracer = NULL;
+	if (rc == 0)
+		p->network.progress = NULL;
 	return rc;
 }

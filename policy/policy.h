@@ -45,7 +45,8 @@ struct policy_options {
 	uint32_t n_pictures;                  /* cameras in the prompt */
 	uint32_t max_picture_width, max_picture_height; /* largest camera picture to expect; 0: 1280 x 960 */
 	uint32_t threads;                     /* of matrix products; 0: as the library chooses */
-	void (*progress)(void *context, const char *what, double share); /* during create; may be NULL */
+	/* During create, and layer by layer during the first inference that succeeds, by the thread of that call; may be NULL. */
+	void (*progress)(void *context, const char *what, double share);
 	void *progress_context;
 };
 

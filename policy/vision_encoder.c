@@ -283,6 +283,7 @@ struct compute_view vision_encoder_run(struct vision_encoder *v, const float *pa
 		attend(v, &v->block[i], x, segment);
 		feed_forward(v, &v->block[i], x);
 		network_trace(v->network, x, "vision.block.%u", i);
+		network_report_progress(v->network);
 	}
 	return merge_and_project(v, x);
 }

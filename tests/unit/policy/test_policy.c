@@ -232,6 +232,46 @@ static void the_same_twice(void **state)
 	policy_destroy(p);
 }
 
+/* What create and the first inference told of their progress. */
+struct told {
+	uint32_t n, n_warming;
+	double share, share_warming;
+};
+
+static void listen_to(void *context, const char *what, double share)
+{
+	struct told *t = context;
+	bool warming = !strcmp(what, "warming up");
+	double *before = warming ? &t->share_warming : &t->share;
+
+	assert_true(share >= *before && share <= 1.0);
+	*before = share;
+	t->n++;
+	t->n_warming += warming;
+}
+
+static void the_first_inference_tells_its_progress(void **state)
+{
+	struct told told = { 0 };
+	struct policy_options options = usual_options("discrete_diffusion");
+
+	(void)state;
+	options.steps = 2; /* the second forward finds everything warm */
+	options.progress = listen_to;
+	options.progress_context = &told;
+	struct policy *p = make(&options);
+
+	assert_true(told.n >= 4 && told.n_warming == 0 && told.share == 1.0);
+	assert_int_equal(policy_infer(p, &(struct policy_observation){ 0 }, &result, NULL, &e), -EINVAL);
+	assert_int_equal(told.n_warming, 0);
+	assert_int_equal(policy_infer(p, &scene.observation, &result, NULL, &e), 0);
+	assert_int_equal(told.n_warming, 2 + 3); /* blocks and layers */
+	assert_true(told.share_warming == 1.0);
+	assert_int_equal(policy_infer(p, &scene.observation, &result, NULL, &e), 0);
+	assert_int_equal(told.n_warming, 2 + 3);
+	policy_destroy(p);
+}
+
 static void info_describes_the_checkpoint(void **state)
 {
 	struct policy_options options = usual_options("discrete");
@@ -455,6 +495,7 @@ int main(void)
 		cmocka_unit_test(discrete_gives_the_golden_actions),
 		cmocka_unit_test(discrete_diffusion_gives_the_golden_actions),
 		cmocka_unit_test(the_same_twice),
+		cmocka_unit_test(the_first_inference_tells_its_progress),
 		cmocka_unit_test(info_describes_the_checkpoint),
 		cmocka_unit_test(a_token_that_is_no_action_means_lost),
 		cmocka_unit_test(the_action_vocabulary_is_never_lost),

@@ -52,7 +52,7 @@ struct arguments {
 	struct policy_picture_steps steps;
 	const char *image[POLICY_PICTURES_MAX];
 	uint32_t n_images;
-	const char *instruction, *dump;
+	const char *instruction, *noise, *dump;
 	double state[STATE_MAX];
 	uint32_t n_state;
 	int32_t committed[COMMITTED_MAX];
@@ -64,7 +64,7 @@ enum option_id {
 	OPTION_MODEL = 256, OPTION_HEADS, OPTION_DECODER, OPTION_STEPS, OPTION_ALGORITHM, OPTION_TOP_K, OPTION_COMMITTED,
 	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_IMAGE, OPTION_RESIZE, OPTION_CENTER_CROP,
 	OPTION_ROTATE_180, OPTION_JPEG_ROUND_TRIP, OPTION_MIN_PIXELS, OPTION_MAX_PIXELS, OPTION_STATE, OPTION_INSTRUCTION,
-	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE, OPTION_HELP,
+	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE, OPTION_HELP,
 };
 
 static const struct option options[] = {
@@ -90,6 +90,7 @@ static const struct option options[] = {
 	{ "backend", required_argument, NULL, OPTION_BACKEND },
 	{ "precision", required_argument, NULL, OPTION_PRECISION },
 	{ "threads", required_argument, NULL, OPTION_THREADS },
+	{ "noise", required_argument, NULL, OPTION_NOISE },
 	{ "dump", required_argument, NULL, OPTION_DUMP },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "tokenize", no_argument, NULL, OPTION_TOKENIZE },
@@ -258,6 +259,7 @@ static bool set_option(int id, const char *value, struct arguments *a)
 	case OPTION_BACKEND: p->backend = value; return true;
 	case OPTION_PRECISION: return set_precision(value, p);
 	case OPTION_THREADS: return parse_count(value, &p->threads);
+	case OPTION_NOISE: a->noise = value; return true;
 	case OPTION_DUMP: a->dump = value; return true;
 	case OPTION_JSON: return a->json = true;
 	case OPTION_TOKENIZE: return a->tokenize = true;
@@ -277,6 +279,8 @@ static int check_arguments(const struct arguments *a)
 		return wrong_usage("--model DIR is missing", "");
 	if (a->tokenize)
 		return 0;
+	if (a->noise)
+		return wrong_usage("--noise: no decoder of this build starts from noise, ", a->noise);
 	if (!a->policy.action_chunk)
 		return wrong_usage("--action-chunk T is missing", "");
 	if (!a->n_images)
@@ -291,17 +295,19 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 
 	*a = (struct arguments){ .policy = { .decoder = "discrete", .backend = "cpu", .steps = 1 },
 		.steps = { .resize_height = 224, .resize_width = 224, .center_crop = 0.9 } };
-	while ((id = getopt_long(argc, argv, "", options, &index)) != -1) {
+	while ((id = getopt_long(argc, argv, "-", options, &index)) != -1) { /* "-": bare pictures in their place, as number 1 */
 		if (id == OPTION_HELP)
 			return -1;
 		if (id == '?')
 			return EXIT_USAGE; /* getopt_long has said what is wrong */
-		if (!set_option(id, optarg, a)) {
+		if ((id == 1 || id == OPTION_IMAGE) && a->n_images == POLICY_PICTURES_MAX)
+			return wrong_usage("too many pictures: ", optarg);
+		if (!set_option(id == 1 ? OPTION_IMAGE : id, optarg, a)) {
 			fprintf(stderr, "dreamvla-infer: --%s does not take '%s'\n", options[index].name, optarg);
 			return EXIT_USAGE;
 		}
 	}
-	for (; optind < argc; optind++)
+	for (; optind < argc; optind++) /* behind "--" */
 		if (!add_image(argv[optind], a))
 			return wrong_usage("too many pictures: ", argv[optind]);
 	return check_arguments(a);
@@ -415,6 +421,9 @@ static int load_pictures(struct arguments *a, struct loaded *l, struct errbuf *e
 
 static int check_state(const struct arguments *a, const struct policy_info *info, struct errbuf *e)
 {
+	if (!info->needs_state && a->n_state)
+		return fail(e, -EINVAL, "--state is given, but %s has no proprio projector that takes it: leave --state out, or give --heads "
+				"the folder with proprio_projector--*_checkpoint.pt", a->policy.heads ? a->policy.heads : a->policy.model);
 	if (info->needs_state && !a->n_state)
 		return fail(e, -EINVAL, "the checkpoint has a proprio projector: give --state with %u values", info->state_dim);
 	if (a->n_state && a->n_state != info->state_dim)
@@ -523,6 +532,15 @@ static int run_tokenizer(const struct arguments *a, struct errbuf *e)
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Exit 0 promises that all output has arrived. */
+static int close_output(int exit_code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return exit_code;
+	fputs("dreamvla-infer: standard output could not be written\n", stderr);
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct arguments arguments;
@@ -531,9 +549,9 @@ int main(int argc, char **argv)
 
 	if (rc < 0) {
 		fputs(usage, stdout);
-		return EXIT_SUCCESS;
+		return close_output(EXIT_SUCCESS);
 	}
 	if (rc > 0)
 		return rc;
-	return arguments.tokenize ? run_tokenizer(&arguments, &e) : run_inference(&arguments, &e);
+	return close_output(arguments.tokenize ? run_tokenizer(&arguments, &e) : run_inference(&arguments, &e));
 }

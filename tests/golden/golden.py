@@ -152,15 +152,17 @@ def dump_picture(options, golden, picture, more):
 
 
 def check_pictures(options, golden):
-    """The picture steps, on every picture, against TensorFlow and Pillow."""
+    """The picture steps against the answers of TensorFlow and Pillow that there are."""
     if not (golden / "images.safetensors").exists():
         raise Skipped(f"there is no {golden / 'images.safetensors'}")
     answers = read_safetensors(golden / "images.safetensors")
-    short, count = [], 0
+    whole = ["--resize", "none", "--center-crop", "none"]
+    short, used = [], set()
 
     def hold(dump, stage, key, levels, share):
-        nonlocal count
-        count += 1
+        if key not in answers:
+            return
+        used.add(key)
         found = dump[f"image.0.{stage}"]
         if found.shape != answers[key].shape:
             short.append((f"{key}: shape {found.shape}, want {answers[key].shape}", np.inf, 0))
@@ -173,23 +175,65 @@ def check_pictures(options, golden):
 
     for picture in sorted((golden / "pictures").iterdir()):
         name = picture.name
+        smart = [key for key in answers if key.startswith(f"{name}.smart.")]
+        if not any(key.startswith(f"{name}.") for key in answers):
+            continue
         dump = dump_picture(options, golden, picture, ["--resize", "224x224", "--center-crop", "0.9"])
         hold(dump, "resized", f"{name}.lanczos3.224x224", 1, 1e-3)
         hold(dump, "cropped", f"{name}.lanczos3.224x224.crop0.9", 1, 2e-3)     # cropped from a picture that may be one level off
-        turned = dump_picture(options, golden, picture, ["--resize", "none", "--center-crop", "none", "--rotate-180", "--max-pixels", "100352"])
-        if f"{name}.decoded" in answers:
-            hold(turned, "decoded", f"{name}.decoded", 0, 0)
+        turned = dump_picture(options, golden, picture, whole + ["--rotate-180", "--max-pixels", "100352"])
+        hold(turned, "decoded", f"{name}.decoded", 0, 0)
+        if not np.array_equal(turned["image.0.rotated"], turned["image.0.decoded"][::-1, ::-1]):
+            short.append((f"{name}: rotated by 180 degrees", 1, 0))
+        if not np.array_equal(turned["image.0.round_trip"], turned["image.0.decoded"]):
+            short.append((f"{name}: a round trip that is off repeats the decoded picture", 1, 0))
+        dump = dump_picture(options, golden, picture, whole + ["--jpeg-round-trip", "--max-pixels", "100352"])
+        hold(dump, "round_trip", f"{name}.jpeg95", 0, 0)
+        for key in smart:
+            low, high = key.split(".")[-2:]
+            hold(dump_picture(options, golden, picture, whole + ["--min-pixels", low, "--max-pixels", high]), "smart", key, 0, 0)
+    short += [(f"{key}: nothing was held against it", 1, 0) for key in answers if key not in used]
+    return short, len(used)
+
+
+def check_arguments(options, golden):
+    """What the command line means, and what it refuses."""
+    checkpoint = golden / "checkpoints" / "two_cameras"
+    first, second = golden / "pictures" / "scene_a.ppm", golden / "pictures" / "scene_b.ppm"
+    usual = ["--model", checkpoint, "--decoder", "discrete", "--action-chunk", 1, "--instruction", "x"]
+    heads, state = ["--heads", checkpoint / "heads" / "discrete"], ["--state=" + ",".join(["0"] * 8)]
+    short, count = [], 0
+
+    def run(arguments, output=subprocess.PIPE):
+        command = shlex.split(options.infer) + [str(a) for a in arguments]
+        return subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=600)
+
+    def refused(title, code, words, arguments, output=subprocess.PIPE):
+        nonlocal count
+        count += 1
+        result = run(arguments, output)
+        if result.returncode != code or any(word not in result.stderr for word in words):
+            short.append((f"{title}: exit {result.returncode}: {result.stderr.strip()[-200:]}", result.returncode, code))
+
+    with tempfile.TemporaryDirectory() as name:
+        for pictures in (["--image", first, second], ["--image", first, "--image", second], [first, "--image", second], ["--", first, second]):
             count += 1
-            if not np.array_equal(turned["image.0.rotated"], answers[f"{name}.decoded"][::-1, ::-1]):
-                short.append((f"{name}: rotated by 180 degrees", 1, 0))
-        if f"{name}.jpeg95" in answers:
-            dump = dump_picture(options, golden, picture, ["--resize", "none", "--center-crop", "none", "--jpeg-round-trip", "--max-pixels", "100352"])
-            hold(dump, "round_trip", f"{name}.jpeg95", 0, 0)
-        for key in answers:
-            if key.startswith(f"{name}.smart."):
-                low, high = key.split(".")[-2:]
-                dump = dump_picture(options, golden, picture, ["--resize", "none", "--center-crop", "none", "--min-pixels", low, "--max-pixels", high])
-                hold(dump, "smart", key, 0, 0)
+            dump = Path(name) / "d.safetensors"
+            result = run(usual + heads + state + ["--dump", dump] + pictures)
+            order = [] if result.returncode else [read_safetensors(dump)[f"image.{i}.decoded"].tobytes() for i in range(2)]
+            if order != [p.read_bytes()[-len(order[0]):] if order else b"" for p in (first, second)]:
+                short.append((f"order of {shlex.join(str(p) for p in pictures)}: {result.stderr.strip()[-200:]}", 1, 0))
+    one = ["--image", first]
+    refused("a state that nothing takes", 1, ["--state", "no proprio projector", "--heads"], usual + state + one)
+    refused("a state that is missing", 1, ["--state", "8 values"], usual + heads + one)
+    refused("noise", 2, ["--noise"], usual + heads + state + one + ["--noise", "noise.safetensors"])
+    refused("top-k of discrete", 1, ["discrete", "top_k 5"], usual + heads + state + one + ["--top-k", 5])
+    refused("too many pictures", 2, ["too many pictures"], usual + heads + state + ["--image"] + [first] * 9)
+    with open("/dev/full", "w") as full:
+        refused("a full disk", 1, ["standard output"], usual + heads + state + one, full)
+        refused("a full disk, JSON", 1, ["standard output"], usual + heads + state + one + ["--json"], full)
+        refused("a full disk, help", 1, ["standard output"], ["--help"], full)
+    refused("a full disk, dump", 1, ["/dev/full"], usual + heads + state + one + ["--dump", "/dev/full"])
     return short, count
 
 
@@ -228,6 +272,8 @@ def main():
     for file in sorted((options.golden / "cases").glob("*.json")):
         work.append((file.stem, lambda f=file: check_case(options, options.golden, dict(json.loads(f.read_text()), title=f.stem),
                                                          read_safetensors(f.with_suffix(".safetensors")))))
+    if (options.golden / "pictures" / "scene_b.ppm").exists():
+        work.append(("arguments", lambda: check_arguments(options, options.golden)))
     work.append(("pictures", lambda: check_pictures(options, options.golden)))
     for file in sorted((options.golden / "tokenizer").glob("*.json")):
         if file.stem != "qwen2":

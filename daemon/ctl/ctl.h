@@ -29,7 +29,8 @@ struct ctl {
 	struct ctl_door daemon;
 	uint32_t n_arms;
 	struct ctl_door arm[CONFIG_ROBOTS_MAX];
-	bool json, watch, yes;
+	bool json, watch, yes, waits; /* waits: --wait was given */
+	int64_t wait_ns;              /* how long `mode` asks again */
 	const char *key, *server_key; /* files of CURVE keys; NULL: none */
 	bool lost;                    /* the configuration could not be read, so the addresses are guesses */
 };
@@ -43,7 +44,8 @@ struct ctl_answer {
 struct ctl_command {
 	const char *name, *arguments, *help;
 	int n_min, n_max; /* of arguments */
-	bool takes_watch, takes_yes;
+	const char *too_many; /* said when there are more, or NULL */
+	bool takes_watch, takes_yes, takes_wait;
 	int (*run)(const struct ctl *ctl, int n, char **argument); /* returns an exit code */
 };
 
@@ -58,9 +60,14 @@ const struct ctl_command *ctl_command_at(uint32_t i);
 MUST_CHECK int ctl_ask(const struct ctl *ctl, const struct ctl_door *door, struct map_builder *request, int timeout_ms,
 		struct ctl_answer *a, struct errbuf *e);
 
-/* Asks dreamvlad and reports failures and refusals (as text or JSON): CTL_OK with the reply in *a, or CTL_FAILED.
- * In JSON mode the reply goes out as it came, whatever it is. */
+/* Asks dreamvlad and reports as ctl_report does: CTL_OK with the reply in *a, or CTL_FAILED. */
 int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, struct ctl_answer *a);
+
+/* Reports a reply: CTL_OK, or CTL_FAILED with the refusal in words. In JSON mode it goes out as it came, whatever it is. */
+int ctl_report(const struct ctl *ctl, const struct ctl_answer *a);
+
+/* The same, and for people who got what they asked for `done` and the mode that the daemon is in. */
+int ctl_tell_done(const struct ctl *ctl, const struct ctl_answer *a, const char *done);
 
 /* A failure of our own, in words on standard error, or as {"ok": false, "error": ...}. Returns CTL_FAILED. */
 PRINTF_LIKE(2, 3) int ctl_fail(const struct ctl *ctl, const char *format, ...);
@@ -76,7 +83,8 @@ MUST_CHECK int ctl_json_from_map(json_t **out, const uint8_t *bytes, size_t n, s
  * output is gone. */
 int ctl_json_print(const struct ctl *ctl, json_t *object);
 
-/* ctl_status.c, ctl_stop.c */
+/* ctl_mode.c, ctl_status.c, ctl_stop.c */
+int ctl_run_mode(const struct ctl *ctl, int n, char **argument);
 int ctl_run_status(const struct ctl *ctl, int n, char **argument);
 int ctl_run_stop(const struct ctl *ctl, int n, char **argument);
 

@@ -48,12 +48,8 @@ static int print_reply(const struct ctl *ctl, const struct ctl_answer *a)
 	return ctl_json_print(ctl, object);
 }
 
-int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, struct ctl_answer *a)
+int ctl_report(const struct ctl *ctl, const struct ctl_answer *a)
 {
-	struct errbuf e = { "" };
-
-	if (ctl_ask(ctl, &ctl->daemon, request, CTL_TIMEOUT_MS, a, &e) < 0)
-		return ctl_fail(ctl, "%s", e.text);
 	if (ctl->json) {
 		int code = print_reply(ctl, a);
 
@@ -65,6 +61,15 @@ int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, struct ct
 	if (a->reply.hint[0])
 		fprintf(stderr, "hint: %s\n", a->reply.hint);
 	return CTL_FAILED;
+}
+
+int ctl_ask_daemon(const struct ctl *ctl, struct map_builder *request, struct ctl_answer *a)
+{
+	struct errbuf e = { "" };
+
+	if (ctl_ask(ctl, &ctl->daemon, request, CTL_TIMEOUT_MS, a, &e) < 0)
+		return ctl_fail(ctl, "%s", e.text);
+	return ctl_report(ctl, a);
 }
 
 int ctl_fail(const struct ctl *ctl, const char *format, ...)

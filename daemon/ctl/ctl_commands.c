@@ -10,35 +10,28 @@
 
 enum { INSTRUCTION_BYTES_MAX = 1024 }; /* messages.md section 5 */
 
-/* Sends it; on success says so, with the mode that the daemon is in. */
-static int tell(const struct ctl *ctl, struct map_builder *request, const char *done)
+int ctl_tell_done(const struct ctl *ctl, const struct ctl_answer *a, const char *done)
 {
-	struct ctl_answer a;
 	char mode[32];
-	int code = ctl_ask_daemon(ctl, request, &a);
+	int code = ctl_report(ctl, a);
 
 	if (code != CTL_OK || ctl->json)
 		return code;
-	if (reply_text(a.bytes, a.n, "mode", mode, sizeof mode))
+	if (reply_text(a->bytes, a->n, "mode", mode, sizeof mode))
 		printf("%s; mode %s\n", done, ctl_clean(mode));
 	else
 		printf("%s\n", done);
 	return CTL_OK;
 }
 
-static int run_mode(const struct ctl *ctl, int n, char **argument)
+static int tell(const struct ctl *ctl, struct map_builder *request, const char *done)
 {
-	struct map_builder request;
-	uint8_t bytes[REQUEST_BYTES_MAX];
+	struct ctl_answer a;
+	struct errbuf e = { "" };
 
-	(void)n;
-	if (strcmp(argument[0], "auto") != 0 && strcmp(argument[0], "hold") != 0 && strcmp(argument[0], "shadow") != 0) {
-		ctl_fail(ctl, "mode: found %s, allowed auto, hold, shadow", argument[0]);
-		return CTL_USAGE;
-	}
-	request_begin(&request, bytes, sizeof bytes, "mode");
-	map_add_text(&request, "mode", argument[0]);
-	return tell(ctl, &request, "ok");
+	if (ctl_ask(ctl, &ctl->daemon, request, CTL_TIMEOUT_MS, &a, &e) < 0)
+		return ctl_fail(ctl, "%s", e.text);
+	return ctl_tell_done(ctl, &a, done);
 }
 
 static int run_instruction(const struct ctl *ctl, int n, char **argument)
@@ -48,10 +41,14 @@ static int run_instruction(const struct ctl *ctl, int n, char **argument)
 	size_t length = strlen(argument[0]);
 
 	(void)n;
-	if (length == 0 || length > INSTRUCTION_BYTES_MAX)
-		return ctl_fail(ctl, "instruction: found %zu bytes, allowed 1 to %d", length, INSTRUCTION_BYTES_MAX);
-	if (wire_utf8_prefix(argument[0], length) != length)
-		return ctl_fail(ctl, "instruction: is not UTF-8 text");
+	if (length == 0 || length > INSTRUCTION_BYTES_MAX) {
+		ctl_fail(ctl, "instruction: found %zu bytes, allowed 1 to %d", length, INSTRUCTION_BYTES_MAX);
+		return CTL_USAGE;
+	}
+	if (wire_utf8_prefix(argument[0], length) != length) {
+		ctl_fail(ctl, "instruction: is not UTF-8 text");
+		return CTL_USAGE;
+	}
 	request_begin(&request, bytes, sizeof bytes, "instruction");
 	map_add_text(&request, "text", argument[0]);
 	return tell(ctl, &request, "instruction set");
@@ -76,7 +73,7 @@ static int run_speed(const struct ctl *ctl, int n, char **argument)
 	double scale = strtod(argument[0], &end);
 
 	(void)n;
-	if (end == argument[0] || *end != 0 || !isfinite(scale)) {
+	if (end == argument[0] || *end != 0 || !(scale >= 0.05 && scale <= 1.0)) {
 		ctl_fail(ctl, "speed: found %s, allowed a number, 0.05..1", argument[0]);
 		return CTL_USAGE;
 	}
@@ -184,10 +181,10 @@ static int run_config(const struct ctl *ctl, int n, char **argument)
 static const struct ctl_command commands[] = {
 	{ .name = "status", .arguments = "[--watch]", .help = "what the runtime does, and why (--watch: again and again)",
 		.takes_watch = true, .run = ctl_run_status },
-	{ .name = "mode", .arguments = "auto|hold|shadow", .n_min = 1, .n_max = 1, .run = run_mode,
+	{ .name = "mode", .arguments = "auto|hold|shadow [--wait S]", .n_min = 1, .n_max = 1, .takes_wait = true, .run = ctl_run_mode,
 		.help = "auto: the policy drives; hold: stop and hold; shadow: compute without moving" },
 	{ .name = "instruction", .arguments = "TEXT", .help = "what the robot shall do (one argument: put it in quotes)", .n_min = 1,
-		.n_max = 1, .run = run_instruction },
+		.n_max = 1, .too_many = "one argument: put the instruction in quotes", .run = run_instruction },
 	{ .name = "stop", .arguments = "", .help = "controlled stop, at dreamvlad's and at every arm's own door at once",
 		.run = ctl_run_stop },
 	{ .name = "reset", .arguments = "", .help = "from FAULT to HOLD when the cause is gone; clears the arms' latched stops",

@@ -1,5 +1,6 @@
 /* ctl_status.c - status as a table for people, once or again and again. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,10 +12,39 @@
 
 static const char clear_screen[] = "\033[H\033[J"; /* ECMA-48: cursor home, erase below */
 
+/* What is known about an arm is as old as its newest state. */
+static bool is_fresh(const struct message_status *s, const struct status_arm *arm)
+{
+	char topic[sizeof s->source[0].topic];
+
+	snprintf(topic, sizeof topic, "state/%s", arm->name);
+	for (uint32_t i = 0; i < s->n_sources; i++)
+		if (strcmp(s->source[i].topic, topic) == 0)
+			return arm->present && s->source[i].state == SOURCE_FRESH;
+	return arm->present;
+}
+
+/* How to get on, where it is not the plain `mode auto`. */
+static void print_way_back(struct message_status *s)
+{
+	bool fault = strcmp(s->mode, mode_name(MODE_FAULT)) == 0, latched = false;
+
+	for (uint32_t i = 0; i < s->n_arms; i++) {
+		if (!s->arm[i].stopped || !is_fresh(s, &s->arm[i]))
+			continue;
+		printf("stopped      the stop of arm %s is latched: it takes no target until `dreamvlactl reset`\n",
+				ctl_clean(s->arm[i].name));
+		latched = true;
+	}
+	if (fault || latched)
+		printf("way back     %s`dreamvlactl reset`, then `dreamvlactl mode auto`\n", fault ? "see to the faults, " : "");
+}
+
 static void print_head(struct message_status *s)
 {
 	printf("mode         %-10s %s\n", ctl_clean(s->mode), ctl_clean(s->reason));
-	printf("driver       %-10s speed %.2f\n", ctl_clean(s->driver), s->speed);
+	print_way_back(s);
+	printf("who drives   %-10s speed %.2f\n", ctl_clean(s->driver), s->speed);
 	printf("instruction  %s\n", s->instruction[0] ? ctl_clean(s->instruction) : "(none)");
 	printf("faults       ");
 	for (uint32_t i = 0; i < s->n_faults; i++)
@@ -24,38 +54,63 @@ static void print_head(struct message_status *s)
 
 static void print_sources(struct message_status *s)
 {
-	printf("\n%-24s %-8s %9s %9s\n", "source", "state", "age ms", "rate Hz");
-	for (uint32_t i = 0; i < s->n_sources; i++)
-		printf("%-24s %-8s %9.1f %9.1f\n", ctl_clean(s->source[i].topic), source_state_name(s->source[i].state),
-				s->source[i].age_ms, s->source[i].rate_hz);
+	char age[32];
+
+	printf("\n%-24s %-8s %12s %9s\n", "source", "state", "age", "rate Hz");
+	for (uint32_t i = 0; i < s->n_sources; i++) {
+		const struct status_source *source = &s->source[i];
+
+		if (source->state == SOURCE_ABSENT)
+			strcpy(age, "-");
+		else if (fabs(source->age_ms) < 1000.0)
+			snprintf(age, sizeof age, "%.1f ms", source->age_ms);
+		else
+			snprintf(age, sizeof age, "%.1f s", source->age_ms / 1e3);
+		printf("%-24s %-8s %12s %9.1f\n", ctl_clean(s->source[i].topic), source_state_name(source->state), age,
+				source->rate_hz);
+	}
 }
 
 static void print_arms(struct message_status *s)
 {
-	printf("\n%-12s %-13s %-9s %-8s %-28s %s\n", "arm", "mode", "attached", "stopped", "control", "refused");
+	char mode[48];
+
+	printf("\n%-12s %-20s %-9s %-8s %-28s %s\n", "arm", "mode", "attached", "stopped", "control", "refused");
 	for (uint32_t i = 0; i < s->n_arms; i++) {
 		struct status_arm *a = &s->arm[i];
+		bool fresh = is_fresh(s, a);
 
-		printf("%-12s %-13s %-9s %-8s %-28s %s\n", ctl_clean(a->name), a->present ? arm_mode_name(a->mode) : "absent",
-				a->attached ? "yes" : "no", a->stopped ? "yes" : "no", ctl_clean(a->control),
+		snprintf(mode, sizeof mode, "%s%s%s", fresh ? "" : "lost (was ", arm_mode_name(a->mode), fresh ? "" : ")");
+		printf("%-12s %-20s %-9s %-8s %-28s %s\n", ctl_clean(a->name), a->present ? mode : "absent",
+				!fresh ? "?" : a->attached ? "yes" : "no", !fresh ? "?" : a->stopped ? "yes" : "no", ctl_clean(a->control),
 				a->refused[0] ? ctl_clean(a->refused) : "-");
 	}
 }
 
+/* A stage that never ran has no times. */
 static void print_stages(struct message_status *s)
 {
-	printf("\n%-18s %9s %9s %9s %9s\n", "stage", "n", "p50 ms", "p99 ms", "max ms");
-	for (uint32_t i = 0; i < s->n_stages; i++)
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->n_stages; i++) {
+		if (s->stage[i].n == 0)
+			continue;
+		if (!any)
+			printf("\n%-18s %9s %9s %9s %9s\n", "stage", "n", "p50 ms", "p99 ms", "max ms");
+		any = true;
 		printf("%-18s %9" PRIu64 " %9.2f %9.2f %9.2f\n", ctl_clean(s->stage[i].name), s->stage[i].n,
 				s->stage[i].p50_us / 1e3, s->stage[i].p99_us / 1e3, s->stage[i].max_us / 1e3);
+	}
+	if (!any)
+		printf("\nstages       nothing computed yet\n");
 }
 
 static void print_control(struct message_status *s)
 {
 	printf("\ncontrol      %.1f Hz, late p50 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us, overruns %" PRIu64 "\n", s->rate_hz,
 			s->late_p50_us, s->late_p99_us, s->late_p999_us, s->late_max_us, s->overruns);
-	printf("margins      position %.2f, velocity %.2f, acceleration %.2f, jerk %.2f\n", s->margin_position, s->margin_velocity,
-			s->margin_acceleration, s->margin_jerk);
+	printf("margins      position %.2f, velocity %.2f, acceleration %.2f, jerk %.2f (share of each limit that is left)\n",
+			s->margin_position, s->margin_velocity, s->margin_acceleration, s->margin_jerk);
 	printf("counters    ");
 	for (uint32_t i = 0; i < s->n_counters; i++)
 		if (s->counter[i].value > 0)

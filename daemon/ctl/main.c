@@ -2,13 +2,18 @@
  * Exit codes: 0 done, 1 refused or failed, 2 used wrongly. `stop` ends with 0 only when every door has taken it. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "daemon/ctl/ctl.h"
+#include "daemon/sys/clock.h"
 
+#define WAIT_DEFAULT_NS (2 * NS_PER_S)
 #define DEFAULT_CONFIG "/etc/dreamvla/dreamvla.yaml"
+
+enum { WAIT_MAX_S = 60 };
 
 struct options {
 	const char *config, *address;
@@ -31,6 +36,8 @@ static void print_help(void)
 	       "                           and where there is none, the default addresses\n"
 	       "  --address ADDRESS        dreamvlad's control socket alone; `stop` then knocks at no arm\n"
 	       "  --json                   print the whole answer as JSON\n"
+	       "  --wait S                 of mode: how many seconds to ask again while the first chunk is being computed, an arm\n"
+	       "                           comes to a stop or attaches (default 2; 0: ask once)\n"
 	       "  --key FILE               our own CURVE secret key, for sockets that ask for one\n"
 	       "  --server-key FILE        the CURVE public key of the other side\n"
 	       "\n"
@@ -61,7 +68,7 @@ static void set_daemon(struct ctl *ctl, const char *address)
 {
 	strcpy(ctl->daemon.name, "dreamvlad");
 	strcpy(ctl->daemon.program, "dreamvlad");
-	strcpy(ctl->daemon.remedy, "systemctl status dreamvlad");
+	strcpy(ctl->daemon.remedy, "systemctl status dreamvlad, or by hand: build/release/dreamvlad --config FILE");
 	set_address(&ctl->daemon, address);
 }
 
@@ -70,8 +77,7 @@ static void add_arm(struct ctl *ctl, const struct config_robot *robot)
 	struct ctl_door *door = &ctl->arm[ctl->n_arms++];
 
 	snprintf(door->name, sizeof door->name, "%.*s", CONFIG_NAME_BYTES - 1, robot->name);
-	snprintf(door->remedy, sizeof door->remedy, "systemctl status dreamvla-arm@%.*s", CONFIG_NAME_BYTES - 1,
-			robot->name);
+	snprintf(door->remedy, sizeof door->remedy, "systemctl status dreamvla-arm@%.*s", CONFIG_NAME_BYTES - 1, robot->name);
 	strcpy(door->program, "dreamvla-arm");
 	set_address(door, robot->control);
 }
@@ -129,6 +135,19 @@ static int find_doors(struct options *o, bool stopping)
 /* ---- options ------------------------------------------------------------------------------------------------------ */
 
 /* -1: go on; else an exit code. */
+static int take_wait(struct ctl *ctl, const char *text)
+{
+	char *end;
+	double wait_s = strtod(text, &end);
+
+	if (end == text || *end != 0 || !(wait_s >= 0.0 && wait_s <= WAIT_MAX_S))
+		return usage("--wait: allowed a number of seconds, 0..60; found ", text);
+	ctl->waits = true;
+	ctl->wait_ns = (int64_t)(wait_s * (double)NS_PER_S);
+	return -1;
+}
+
+/* -1: go on; else an exit code. */
 static int take_option(struct options *o, int option)
 {
 	switch (option) {
@@ -147,6 +166,8 @@ static int take_option(struct options *o, int option)
 	case 'y':
 		o->ctl.yes = true;
 		return -1;
+	case 't':
+		return take_wait(&o->ctl, optarg);
 	case 'k':
 		o->ctl.key = optarg;
 		return -1;
@@ -166,7 +187,7 @@ static int take_options(struct options *o, int argc, char **argv)
 	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' }, { "address", required_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' }, { "watch", no_argument, NULL, 'w' },
-		{ "yes", no_argument, NULL, 'y' }, { "key", required_argument, NULL, 'k' },
+		{ "yes", no_argument, NULL, 'y' }, { "wait", required_argument, NULL, 't' }, { "key", required_argument, NULL, 'k' },
 		{ "server-key", required_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' }, { 0 }
 	};
 	int option, code = -1;
@@ -182,22 +203,32 @@ static int take_options(struct options *o, int argc, char **argv)
 	return -1;
 }
 
+/* The option that this command does not take, and whose it is; NULL: none. */
+static const char *misplaced(const struct ctl *ctl, const struct ctl_command *command)
+{
+	if (ctl->watch && !command->takes_watch)
+		return "--watch belongs to status, want: dreamvlactl ";
+	if (ctl->yes && !command->takes_yes)
+		return "--yes belongs to home, want: dreamvlactl ";
+	return ctl->waits && !command->takes_wait ? "--wait belongs to mode, want: dreamvlactl " : NULL;
+}
+
 static int check_call(const struct ctl *ctl, const struct ctl_command *command, int n)
 {
+	const char *wrong = misplaced(ctl, command);
 	char want[128];
 
 	snprintf(want, sizeof want, "%s %s", command->name, command->arguments);
+	if (n > command->n_max && command->too_many)
+		return usage("takes ", command->too_many);
 	if (n < command->n_min || n > command->n_max)
 		return usage("want: dreamvlactl ", want);
-	if ((ctl->watch && !command->takes_watch) || (ctl->yes && !command->takes_yes))
-		return usage(ctl->watch ? "--watch belongs to status, want: dreamvlactl " : "--yes belongs to home, want: dreamvlactl ",
-				want);
-	return -1;
+	return wrong ? usage(wrong, want) : -1;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct options o = { .ctl = { .wait_ns = WAIT_DEFAULT_NS } };
 	const struct ctl_command *command;
 	int code = take_options(&o, argc, argv);
 

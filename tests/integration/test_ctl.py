@@ -112,8 +112,8 @@ class WithDoor(unittest.TestCase):
 class Requests(WithDoor):
     def test_mode(self):
         self.assertIn("mode HOLD", self.asks(["mode", "hold"], {"cmd": "mode", "mode": "hold"}).stdout)
-        self.asks(["mode", "auto"], {"cmd": "mode", "mode": "auto"})
-        self.asks(["mode", "shadow"], {"cmd": "mode", "mode": "shadow"})
+        self.asks(["mode", "auto", "--wait", "0"], {"cmd": "mode", "mode": "auto"})
+        self.asks(["mode", "shadow", "--wait", "0"], {"cmd": "mode", "mode": "shadow"})
 
     def test_instruction(self):
         text = "pick up the café \u2603"
@@ -165,7 +165,100 @@ class Requests(WithDoor):
         self.assertEqual(done.stdout, 'control.rate_hz: 200\nrobots[0].name: "arm"\n')
 
 
+NO_CHUNK = "policy: no chunk for the present instruction yet; it is computed as soon as all else is there"
+
+
+class Patience(WithDoor):
+    """`mode auto` right after `instruction`: the first chunk is being computed, and nobody should have to ask twice."""
+
+    def daemon(self, errors, reasons=("started",)):
+        """Refuses a mode with these errors, one after the other, then grants it; `reasons` are what its statuses say."""
+        refusals, said = iter(errors), iter(reasons)
+        last = reasons[-1]
+
+        def answer(request):
+            if request["cmd"] == "status":
+                return dict(STATUS, mode="READY", reason=next(said, last))
+            error = next(refusals, None)
+            return {"ok": False, "error": error} if error else {"ok": True, "mode": "AUTO"}
+
+        return self.door(answer)
+
+    def modes(self, door):
+        return sum(r["cmd"] == "mode" for r in door.requests)
+
+    def test_first_chunk(self):
+        for mode in ("auto", "shadow"):
+            door = self.daemon([NO_CHUNK, NO_CHUNK + "\narm left: still coming to a stop", "arm left: not attached"])
+            done = ctl("--address", door.address, "mode", mode)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.stdout, "ok; mode AUTO\n")
+            self.assertEqual(self.modes(door), 4)
+
+    def test_what_does_not_pass(self):
+        for error in ("there is no instruction", NO_CHUNK + "\ncamera wrist: nothing received yet", "in FAULT", "x " + NO_CHUNK):
+            door = self.daemon([error] * 100)
+            done = ctl("--address", door.address, "mode", "auto")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(error, done.stderr)
+            self.assertEqual(self.modes(door), 1, error)
+
+    def test_ends(self):
+        door = self.daemon([NO_CHUNK] * 1000)
+        start = time.monotonic()
+        done = ctl("--address", door.address, "--json", "mode", "auto", "--wait", "0.5")
+        self.assertGreater(time.monotonic() - start, 0.3)
+        self.assertEqual((done.returncode, json.loads(done.stdout)), (1, {"ok": False, "error": NO_CHUNK}))
+        self.assertGreater(self.modes(door), 1)
+
+    def test_once(self):
+        door = self.daemon([NO_CHUNK] * 3)
+        self.assertEqual(ctl("--address", door.address, "mode", "auto", "--wait", "0").returncode, 1)
+        self.assertEqual(door.requests, [{"cmd": "mode", "mode": "auto"}])
+
+    def test_stop_meanwhile(self):
+        """Whoever stops the arm while this waits must not see it start afterwards."""
+        door = self.daemon([NO_CHUNK] * 2, ("started", "started", "an operator's stop"))
+        self.assertEqual(ctl("--address", door.address, "mode", "auto").returncode, 1)
+        self.assertEqual(self.modes(door), 2)
+
+
 class Status(WithDoor):
+    def table(self, **changed):
+        return self.asks(["status"], {"cmd": "status"}, dict(STATUS, **changed)).stdout
+
+    def arm(self, source="fresh", age_ms=5.0, **changed):
+        return {"sources": {"state/arm": {"age_ms": age_ms, "rate_hz": 0.0, "state": source}},
+                "arms": {"arm": dict(STATUS["arms"]["arm"], **changed)}}
+
+    def test_fresh_arm(self):
+        self.assertRegex(self.table(**self.arm(mode="moving")), r"(?m)^arm +moving +yes +no +tcp")
+
+    def test_lost_arm(self):
+        """What was true of an arm that is silent is not shown as if it still were."""
+        shown = self.table(**self.arm("stale", 10990.0, mode="moving", stopped=True))
+        self.assertRegex(shown, r"(?m)^arm +lost \(was moving\) +\? +\? +tcp")
+        self.assertRegex(shown, r"(?m)^state/arm +stale +11\.0 s")
+        self.assertNotIn("latched", shown)
+        self.assertRegex(self.table(**self.arm("absent", 0.0, present=False, attached=False)), r"(?m)^arm +absent +\? +\? +tcp")
+
+    def test_way_back(self):
+        self.assertNotIn("way back", self.table())
+        self.assertRegex(self.table(mode="FAULT"), r"(?m)^way back .*`dreamvlactl reset`, then `dreamvlactl mode auto`")
+        shown = self.table(**self.arm(stopped=True))
+        self.assertRegex(shown, r"(?m)^stopped +the stop of arm arm is latched")
+        self.assertRegex(shown, r"(?m)^way back +`dreamvlactl reset`, then")
+
+    def test_no_chunk_yet(self):
+        shown = self.table(stages={"vision": {"n": 0, "p50_us": 0.0, "p99_us": 0.0, "max_us": 0.0}})
+        self.assertNotIn("vision", shown)
+        self.assertIn("nothing computed yet", shown)
+
+    def test_labels(self):
+        shown = self.table()
+        self.assertRegex(shown, r"(?m)^who drives +none")
+        self.assertRegex(shown, r"margins .*left")
+
     def test_table(self):
         done = self.asks(["status"], {"cmd": "status"}, STATUS)
         for part in ("HOLD", "operator's stop", "pick up the red block", "camera stale", "camera/wrist", "12.5", "stale",
@@ -238,6 +331,7 @@ class NoAnswer(WithDoor):
         self.assertEqual(done.returncode, 1)
         self.assertIn("no answer from tcp://127.0.0.1:%d" % port, done.stderr)
         self.assertIn("systemctl status dreamvlad", done.stderr)
+        self.assertIn("build/release/dreamvlad --config FILE", done.stderr)
 
     def test_mute(self):
         done = ctl("--json", "--address", self.door(lambda _: None).address, "reset")
@@ -375,21 +469,25 @@ class Usage(unittest.TestCase):
     def test_wrong_use(self):
         for wrong in ([], ["jump"], ["mode"], ["mode", "fast"], ["mode", "auto", "now"], ["instruction"],
                       ["instruction", "pick", "it"], ["speed"], ["speed", "fast"], ["speed", "nan"], ["speed", "inf"],
-                      ["speed", "1x"], ["stop", "now"], ["status", "--yes"], ["stop", "--watch"], ["--nonsense", "stop"],
+                      ["speed", "1x"], ["stop", "now"], ["status", "--yes"], ["stop", "--watch"], ["speed", "0.01"],
+                      ["stop", "--wait", "1"], ["mode", "auto", "--wait", "-1"], ["mode", "auto", "--wait", "x"], ["--nonsense", "stop"],
                       ["--config"], ["--config", "a", "--address", "b", "status"], ["--key", "a", "status"]):
             done = ctl(*wrong)
             self.assertEqual(done.returncode, 2, wrong)
             self.assertNotEqual(done.stderr, "", wrong)
             self.assertEqual(done.stdout, "", wrong)
 
+    def test_quotes(self):
+        self.assertIn("one argument: put the instruction in quotes", ctl("instruction", "pick", "it").stderr)
+
     def test_bad_instruction(self):
         address = "tcp://127.0.0.1:1"  # nothing may be sent
         for text in ("", "x" * 1025):
             done = ctl("--address", address, "instruction", text)
-            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.returncode, 2)
             self.assertIn("allowed 1 to 1024", done.stderr)
         done = subprocess.run([CTL, "--address", address, "instruction", b"a\xffb"], capture_output=True, timeout=TIME_LIMIT_S)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 2)
         self.assertIn(b"not UTF-8", done.stderr)
 
     def test_missing_configuration(self):

@@ -41,11 +41,10 @@ static void lost(struct control *c, uint32_t i, const struct arm_state *s)
 
 static bool may_seed(const struct control *c, uint32_t i, const struct arm_state *s)
 {
-	double fastest = 0.0;
-
 	for (uint32_t j = 0; j < c->setup.arm[i].model.dof; j++)
-		fastest = fmax(fastest, fabs(s->dq_rad_s[j]));
-	return c->now_ns - s->stamp_ns <= c->setup.state_max_age_ns && fastest < still_rad_s &&
+		if (!(fabs(s->dq_rad_s[j]) < still_rad_s)) /* written so that NaN moves */
+			return false;
+	return c->now_ns - s->stamp_ns <= c->setup.state_max_age_ns &&
 			(c->arm[i].unseeded_ns == 0 || s->stamp_ns - c->arm[i].unseeded_ns >= settle_ns);
 }
 

@@ -208,7 +208,8 @@ static double hindrance_of(struct control *c, const struct setpoint *want, const
 	for (uint32_t j = 0; j < c->setup.arm[i].model.dof; j++) {
 		double apart = fabs(want->q_rad[j] - s->joint[j].q);
 
-		lag = apart <= lag ? lag : apart;
+		if (!(apart <= lag) && !isnan(lag)) /* the first NaN stays */
+			lag = apart;
 	}
 	c->lag_rad[i] = lag;
 	return fmax(share_between(lag, lag_slow_rad, lag_stop_rad), share_between(c->trajectory.arm[i].error.m, miss_slow_m, miss_stop_m));

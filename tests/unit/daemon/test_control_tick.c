@@ -249,6 +249,44 @@ static void a_nan_state_is_a_fault(void **state)
 	free(b);
 }
 
+/* Whichever joint it is, and whatever its neighbours say. */
+static void a_nan_in_one_joint_hinders(void **state)
+{
+	struct bench *b = bench_new();
+	struct spline *path = &b->control.trajectory.arm[0].spline;
+
+	(void)state;
+	b->setup.action_space = ACTION_JOINT_DELTA;
+	b->setup.arm[0].action_count = b->setup.action_dim = 8;
+	b->setup.action_scale[6] = 0.01;
+	bench_start(b);
+	run_ms(b, 500);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+	run_ms(b, 200);
+	assert_true(b->control.hindrance == 0.0);
+	b->policy_runs = false;
+	for (uint32_t k = 0; k < path->n; k++)
+		path->x[k][2] = NAN;
+	run_ms(b, 5);
+	assert_true(b->control.hindrance == 1.0);
+	run_ms(b, 5);
+	expect_mode(b, MODE_FAULT, REASON_TARGET_NOT_FINITE);
+	free(b);
+}
+
+static void a_nan_velocity_seeds_nothing(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	b->dq[0][2] = NAN;
+	bench_start(b);
+	run_ms(b, 200);
+	assert_false(b->control.safety[0].seeded);
+	assert_int_equal(b->real_targets, 0);
+	free(b);
+}
+
 static void a_tracking_error_is_a_fault(void **state)
 {
 	struct bench *b = bench_moving();
@@ -280,6 +318,8 @@ int main(void)
 		cmocka_unit_test(the_most_severe_reason_wins),
 		cmocka_unit_test(a_chunk_with_nan_is_a_fault),
 		cmocka_unit_test(a_nan_state_is_a_fault),
+		cmocka_unit_test(a_nan_in_one_joint_hinders),
+		cmocka_unit_test(a_nan_velocity_seeds_nothing),
 		cmocka_unit_test(a_tracking_error_is_a_fault),
 	};
 

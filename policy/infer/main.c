@@ -231,6 +231,21 @@ static bool set_vocabulary(const char *text, struct policy_options *p)
 	return ok;
 }
 
+/* What the option takes: for people who gave something else. */
+static const char *allowed(int id)
+{
+	switch (id) {
+	case OPTION_ALGORITHM: return "maskgit_plus, topk_margin or entropy";
+	case OPTION_COMMITTED: return "token ids, separated by commas";
+	case OPTION_VOCABULARY: return "full or actions";
+	case OPTION_RESIZE: return "HEIGHTxWIDTH, as 224x224, or none";
+	case OPTION_CENTER_CROP: return "a share of the area above 0 and up to 1, as 0.9, or none";
+	case OPTION_STATE: return "numbers, separated by commas, at most 64";
+	case OPTION_PRECISION: return "fp32 or bf16";
+	default: return "a whole number, 1 or more";
+	}
+}
+
 /* One option; false: its value is wrong. */
 static bool set_option(int id, const char *value, struct arguments *a)
 {
@@ -303,7 +318,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		if ((id == 1 || id == OPTION_IMAGE) && a->n_images == POLICY_PICTURES_MAX)
 			return wrong_usage("too many pictures: ", optarg);
 		if (!set_option(id == 1 ? OPTION_IMAGE : id, optarg, a)) {
-			fprintf(stderr, "dreamvla-infer: --%s does not take '%s'\n", options[index].name, optarg);
+			fprintf(stderr, "dreamvla-infer: --%s: found '%s', allowed %s\n", options[index].name, optarg, allowed(id));
 			return EXIT_USAGE;
 		}
 	}
@@ -408,6 +423,11 @@ static int load_pictures(struct arguments *a, struct loaded *l, struct errbuf *e
 	for (uint32_t i = 0; i < a->n_images; i++) {
 		int rc = picture_file_read(a->image[i], &l->picture[i], &l->rgb[i], e);
 
+		if (rc == -ENOENT && a->bare_images) { /* the rest of an instruction without quotes counts as pictures */
+			struct errbuf why = *e;
+
+			return fail(e, rc, "%.900s; it is taken for a picture: is the text of --instruction in quotes?", why.text);
+		}
 		if (rc < 0)
 			return rc;
 		p->picture[i] = a->steps;
@@ -422,8 +442,8 @@ static int load_pictures(struct arguments *a, struct loaded *l, struct errbuf *e
 static int check_state(const struct arguments *a, const struct policy_info *info, struct errbuf *e)
 {
 	if (!info->needs_state && a->n_state)
-		return fail(e, -EINVAL, "--state is given, but %s has no proprio projector that takes it: leave --state out, or give --heads "
-				"the folder with proprio_projector--*_checkpoint.pt", a->policy.heads ? a->policy.heads : a->policy.model);
+		return fail(e, -EINVAL, "--state is given, but %s has no proprio projector that takes it: leave --state out, or give "
+				"--heads the folder with proprio_projector--*_checkpoint.pt", a->policy.heads ? a->policy.heads : a->policy.model);
 	if (info->needs_state && !a->n_state)
 		return fail(e, -EINVAL, "the checkpoint has a proprio projector: give --state with %u values", info->state_dim);
 	if (a->n_state && a->n_state != info->state_dim)

@@ -299,7 +299,8 @@ static void read_last_bytes(const struct head_file *f, size_t n_file)
 		const char *name;
 		uint32_t rank;
 		uint64_t shape[2];
-	} golden[] = { { "fc1.weight", 2, { 64, 8 } }, { "fc1.bias", 1, { 64 } }, { "fc2.weight", 2, { 64, 64 } }, { "fc2.bias", 1, { 64 } } };
+	} golden[] = { { "fc1.weight", 2, { 64, 8 } }, { "fc1.bias", 1, { 64 } }, { "fc2.weight", 2, { 64, 64 } },
+		{ "fc2.bias", 1, { 64 } } };
 
 	for (size_t i = 0; i < sizeof golden / sizeof golden[0]; i++) {
 		uint64_t n_bytes = 0;

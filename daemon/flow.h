@@ -199,7 +199,6 @@ struct policy_status {
 	bool state_out_of_range;   /* of the newest observation: outside the statistics' range with its margin */
 	uint32_t state_dim_out;    /* the first dimension that is */
 	bool lost;                 /* newest inference ended in a token that is no action */
-	int64_t last_chunk_ns;
 };
 
 /* ---- io -> control: the newest picture of the world, and operators' commands ---------------------------------- */

@@ -190,7 +190,6 @@ static void hand_over(struct policy_runner *r, const struct observation *o, int6
 	latest_publish(&l->chunk_box);
 	show_chunk(r, chunk); /* still ours to read: its reader writes nothing */
 	r->status.chunks++;
-	r->status.last_chunk_ns = handed_over_ns;
 	pacing_end(&r->pacing, o, r->hint.epoch, handed_over_ns);
 	measure(r, o, decode_ns, handed_over_ns);
 }

@@ -15,6 +15,7 @@ static const uint32_t refusals_most = 3;
 /* An arm that let go brakes first: so long nothing is seeded, and never while it still moves. */
 static const int64_t settle_ns = 50000000;
 static const double still_rad_s = 0.05;
+static const double at_home_rad = 0.001;
 
 static void let_go(struct control *c, uint32_t i)
 {
@@ -106,4 +107,28 @@ void control_follow_arms(struct control *c, int64_t gap_ns)
 	}
 	if (all)
 		c->report.wants_attach = c->report.clear_stop = false;
+}
+
+static double rad_from_home(const struct control *c, uint32_t i)
+{
+	double most = 0.0;
+
+	for (uint32_t j = 0; j < c->setup.arm[i].model.dof; j++)
+		most = fmax(most, fabs(c->safety[i].joint[j].q - c->setup.arm[i].home_rad[j]));
+	return most;
+}
+
+/* The line may end elsewhere than the arm: a stop, an edge, or an arm that was taken away came between. */
+void control_follow_home(struct control *c)
+{
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		bool seeded = c->safety[i].seeded, moves = c->arbiter.line[i].active || (seeded && !safety_standing(&c->safety[i]));
+
+		if (!c->arm[i].homing || moves)
+			continue;
+		double left = rad_from_home(c, i);
+
+		c->arm[i].homing = false;
+		control_event(c, EVENT_HOME, seeded && left < at_home_rad ? REASON_HOME_REACHED : REASON_HOME_INTERRUPTED, i, left, at_home_rad);
+	}
 }

@@ -8,4 +8,7 @@
  * that this shows. gap_ns: time since the tick before. Thread: control. Allocates: no. Blocks: no. */
 void control_follow_arms(struct control *c, int64_t gap_ns);
 
+/* Tells how home motions ended, once the arm stands. Thread: control. Allocates: no. Blocks: no. */
+void control_follow_home(struct control *c);
+
 #endif

@@ -106,7 +106,7 @@ void control_follow_reasons(struct control *c)
 	fault_events(c, faults);
 	if (motion_stops(c))
 		arbiter_stop(&c->arbiter);
-	if (c->mode == MODE_BOOT && c->has_inputs)
+	if (c->mode == MODE_BOOT && c->has_inputs && c->policy.health != POLICY_LOADING)
 		mode_set(c, mode_step(c->mode, ON_STARTED, 0, 0).next, REASON_NONE, 0, 0.0, 0.0);
 	m = mode_step(c->mode, ON_FAULT_REASON, 0, 0);
 	if (faults && m.granted && (c->mode != MODE_FAULT || worst < c->reason))
@@ -182,7 +182,14 @@ static uint64_t arm_not_free(const struct control *c, uint32_t i)
 {
 	if (!c->safety[i].seeded)
 		return refuse(c->inputs.arm[i].present ? REASON_ARM_DETACHED : REASON_STATE_ABSENT);
-	return safety_standing(&c->safety[i]) ? 0 : refuse(REASON_STILL_MOVING);
+	return safety_standing(&c->safety[i]) && !c->arbiter.line[i].active ? 0 : refuse(REASON_STILL_MOVING);
+}
+
+static void home(struct control *c, uint32_t i)
+{
+	arbiter_home(&c->arbiter, i, &c->safety[i]);
+	c->arm[i].homing = true;
+	control_event(c, EVENT_HOME, REASON_HOME_STARTED, i, 0.0, 0.0);
 }
 
 static uint64_t move(struct control *c, const struct command *cmd)
@@ -200,7 +207,7 @@ static uint64_t move(struct control *c, const struct command *cmd)
 		if (cmd->arm != ALL_ARMS && cmd->arm != i)
 			continue;
 		if (cmd->kind == COMMAND_HOME)
-			arbiter_home(&c->arbiter, i, &c->safety[i]);
+			home(c, i);
 		else if (!arbiter_jog(&c->arbiter, i, &c->safety[i], &cmd->delta))
 			missing |= refuse(REASON_BAD_VALUE);
 	}

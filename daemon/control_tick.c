@@ -447,6 +447,7 @@ void control_tick(struct control *c, int64_t now_ns)
 	control_obey(c);
 	adopt_chunk(c);
 	move_periods(c, periods > 0 ? periods : 1);
+	control_follow_home(c);
 	watch_progress(c);
 	hand_over_targets(c);
 	report(c, periods > 0 ? periods : 1);

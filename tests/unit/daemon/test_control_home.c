@@ -139,12 +139,69 @@ static void what_ends_a_motion_refuses_the_next(void **state)
 	free(b);
 }
 
+/* ---- what is told about them -------------------------------------------------------------------------------------- */
+
+static void home_tells_its_start_and_end(void **state)
+{
+	struct bench *b = bench_homing();
+	const uint32_t *told = b->events[EVENT_HOME];
+
+	(void)state;
+	assert_int_equal(told[REASON_HOME_STARTED], 2);
+	assert_int_equal(told[REASON_HOME_REACHED], 0);
+	run_ms(b, 5000);
+	assert_int_equal(told[REASON_HOME_REACHED], 2);
+	assert_true(ask(b, (struct command){ .kind = COMMAND_HOME, .arm = 1 }).ok); /* it is there already */
+	run_ms(b, 1000);
+	assert_int_equal(told[REASON_HOME_STARTED], 3);
+	assert_int_equal(told[REASON_HOME_REACHED], 3);
+	assert_int_equal(told[REASON_HOME_INTERRUPTED], 0);
+	free(b);
+}
+
+static void home_tells_that_it_was_interrupted(void **state)
+{
+	struct bench *b = bench_homing();
+	const uint32_t *told = b->events[EVENT_HOME];
+
+	(void)state;
+	b->inputs.arm[1].attached = false; /* taken over by another */
+	run_ms(b, 50);
+	assert_int_equal(told[REASON_HOME_INTERRUPTED], 1);
+	ask_kind(b, COMMAND_STOP);
+	assert_int_equal(told[REASON_HOME_INTERRUPTED], 1); /* the other one still brakes */
+	run_ms(b, 1000);
+	assert_int_equal(told[REASON_HOME_INTERRUPTED], 2);
+	assert_int_equal(told[REASON_HOME_REACHED], 0);
+	free(b);
+}
+
+static void one_home_at_a_time(void **state)
+{
+	struct command jog = { .kind = COMMAND_JOG, .arm = 0, .delta = { .v_m_s = { 0.0, 0.0, 0.01 } } };
+	struct bench *b = bench_two_arms();
+
+	(void)state;
+	bench_start(b);
+	run_ms(b, 500);
+	ask_kind(b, COMMAND_MODE_HOLD);
+	assert_true(ask(b, jog).ok); /* hardly under way yet, */
+	assert_int_equal(ask_kind(b, COMMAND_HOME).missing, REASON_BIT(REASON_STILL_MOVING));
+	assert_int_equal(b->events[EVENT_HOME][REASON_HOME_STARTED], 0);
+	run_ms(b, 1000);
+	assert_true(ask_kind(b, COMMAND_HOME).ok);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_fault_ends_home),
 		cmocka_unit_test(a_fault_ends_a_jog),
 		cmocka_unit_test(what_ends_a_motion_refuses_the_next),
+		cmocka_unit_test(home_tells_its_start_and_end),
+		cmocka_unit_test(home_tells_that_it_was_interrupted),
+		cmocka_unit_test(one_home_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,8 @@
 #include "policy/safetensors_write.h"
 #include "policy/tokenizer.h"
 
+#define ASK_QUOTES " (is the text of --instruction in quotes?)"
+
 enum { EXIT_USAGE = 2, STATE_MAX = 64, COMMITTED_MAX = POLICY_VALUES_MAX };
 
 static const char usage[] =
@@ -58,6 +60,7 @@ struct arguments {
 	int32_t committed[COMMITTED_MAX];
 	uint32_t n_committed;
 	bool json, tokenize;
+	bool loose_words; /* behind the instruction: they count as pictures, but may be the rest of it, without quotes */
 };
 
 enum option_id {
@@ -306,7 +309,7 @@ static int check_arguments(const struct arguments *a)
 /* 0, or what to exit with; -1: help was asked for. */
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
-	int id, index = 0;
+	int id, before = 0, index = 0;
 
 	*a = (struct arguments){ .policy = { .decoder = "discrete", .backend = "cpu", .steps = 1 },
 		.steps = { .resize_height = 224, .resize_width = 224, .center_crop = 0.9 } };
@@ -315,12 +318,14 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 			return -1;
 		if (id == '?')
 			return EXIT_USAGE; /* getopt_long has said what is wrong */
+		a->loose_words |= id == 1 && before == OPTION_INSTRUCTION;
 		if ((id == 1 || id == OPTION_IMAGE) && a->n_images == POLICY_PICTURES_MAX)
-			return wrong_usage("too many pictures: ", optarg);
+			return wrong_usage(a->loose_words ? "too many pictures" ASK_QUOTES ": " : "too many pictures: ", optarg);
 		if (!set_option(id == 1 ? OPTION_IMAGE : id, optarg, a)) {
 			fprintf(stderr, "dreamvla-infer: --%s: found '%s', allowed %s\n", options[index].name, optarg, allowed(id));
 			return EXIT_USAGE;
 		}
+		before = id == 1 ? before : id;
 	}
 	for (; optind < argc; optind++) /* behind "--" */
 		if (!add_image(argv[optind], a))
@@ -423,11 +428,6 @@ static int load_pictures(struct arguments *a, struct loaded *l, struct errbuf *e
 	for (uint32_t i = 0; i < a->n_images; i++) {
 		int rc = picture_file_read(a->image[i], &l->picture[i], &l->rgb[i], e);
 
-		if (rc == -ENOENT && a->bare_images) { /* the rest of an instruction without quotes counts as pictures */
-			struct errbuf why = *e;
-
-			return fail(e, rc, "%.900s; it is taken for a picture: is the text of --instruction in quotes?", why.text);
-		}
 		if (rc < 0)
 			return rc;
 		p->picture[i] = a->steps;
@@ -489,6 +489,7 @@ static int run_inference(struct arguments *a, struct errbuf *e)
 	struct policy *p = NULL;
 	int exit_code = EXIT_FAILURE;
 	int rc = load_pictures(a, &loaded, e);
+	const char *ask = rc == -ENOENT && a->loose_words ? ASK_QUOTES : "";
 
 	check_heads(a);
 	if (rc == 0)
@@ -497,7 +498,7 @@ static int run_inference(struct arguments *a, struct errbuf *e)
 			&& (rc = infer_and_dump(p, a, &loaded, &result, e)) == 0)
 		exit_code = show(a, policy_info(p), &result);
 	if (rc < 0)
-		fprintf(stderr, "dreamvla-infer: %s\n", e->text);
+		fprintf(stderr, "dreamvla-infer: %s%s\n", e->text, ask);
 	policy_destroy(p);
 	for (uint32_t i = 0; i < a->n_images; i++)
 		free(loaded.rgb[i]);

@@ -63,6 +63,7 @@ static int open_doors(struct io *io, void *zmq, struct errbuf *e)
 			.type = ZMQ_DEALER,
 			.address = io->config->robot[i].control,
 			.max_message_bytes = SMALL_MESSAGE_BYTES,
+			.curve_secret = io->config->sockets_curve_secret,
 		};
 		int rc = endpoint_open(&io->arm[i].door, zmq, &o, e);
 
@@ -114,7 +115,7 @@ int io_create(struct io **out, const struct config *c, const struct control_setu
 	io->setup = setup;
 	io->links = links;
 	io->stats = stats;
-	io->inputs_changed = true; /* control leaves BOOT with the first inputs, be they empty */
+	io->inputs_changed = true; /* control leaves BOOT with the first inputs, be they empty, and a warm policy */
 	io->frame_bytes_max = (uint64_t)c->sockets_max_frame_kb * 1024;
 	if ((rc = draw_number(&io->from, e)) < 0 || (rc = jpeg_codec_create(&io->jpeg, e)) < 0)
 		goto err;

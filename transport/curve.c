@@ -83,9 +83,30 @@ int curve_check_list(const char *path, struct errbuf *e)
 	return any ? 0 : fail(e, -EINVAL, "%s: no CURVE key, want 40 characters of Z85 text a line", path);
 }
 
-static bool is_allowed(const char *list_path, const uint8_t *key, size_t n)
+int curve_make_domain(char domain[CURVE_DOMAIN_BYTES], const char *secret, const char *list_path, struct errbuf *e)
 {
-	FILE *list = n == KEY_BYTES ? fopen(list_path, "re") : NULL;
+	char own[CURVE_KEY_TEXT_BYTES];
+
+	if (zmq_curve_public(own, secret) < 0)
+		return fail(e, -EINVAL, "no CURVE secret key: %s", zmq_strerror(errno));
+	if (snprintf(domain, CURVE_DOMAIN_BYTES, "%s%s", own, list_path) >= CURVE_DOMAIN_BYTES)
+		return fail(e, -EINVAL, "%s: %zu bytes are too many for the path of a list of CURVE clients, allowed %d", list_path,
+				strlen(list_path), CURVE_DOMAIN_BYTES - CURVE_KEY_TEXT_BYTES);
+	return 0;
+}
+
+/* By a domain of curve_make_domain. */
+static bool is_allowed(const char *domain, const uint8_t *key, size_t n)
+{
+	char own[CURVE_KEY_TEXT_BYTES] = "";
+	uint8_t own_key[KEY_BYTES];
+
+	if (n != KEY_BYTES || strlen(domain) < sizeof own - 1)
+		return false;
+	memcpy(own, domain, sizeof own - 1);
+	if (zmq_z85_decode(own_key, own) && memcmp(own_key, key, KEY_BYTES) == 0)
+		return true;
+	FILE *list = fopen(domain + sizeof own - 1, "re");
 	bool allowed = list && list_has(list, key);
 
 	if (list)

@@ -9,7 +9,7 @@
 
 #include "daemon/sys/error.h"
 
-enum { CURVE_KEY_TEXT_BYTES = 41 };
+enum { CURVE_KEY_TEXT_BYTES = 41, CURVE_DOMAIN_BYTES = 256 };
 
 /* The first key in the file. `secret`: a file that others may read is refused.
  * -ENOENT, -EACCES, -EINVAL. Thread: any. Allocates: yes, nothing stays. Blocks: on disk. */
@@ -18,7 +18,11 @@ MUST_CHECK int curve_read_key(const char *path, bool secret, char key[CURVE_KEY_
 /* Checks that the list can be read and holds at least one key. */
 MUST_CHECK int curve_check_list(const char *path, struct errbuf *e);
 
-/* Answers every authentication of this context from the list whose path is the socket's ZMQ_ZAP_DOMAIN, read anew each time.
+/* Who may connect, as a ZMQ_ZAP_DOMAIN: the keys of the list, and our own: programs that share a secret are one party.
+ * -EINVAL: no secret key, or the list's path is too long. Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int curve_make_domain(char domain[CURVE_DOMAIN_BYTES], const char *secret, const char *list_path, struct errbuf *e);
+
+/* Answers every authentication of this context as the socket's domain says; the list is read anew each time.
  * A thread of its own, which ends with the context; starting it twice in one context is fine.
  * Thread: any. Allocates: yes. Blocks: no. */
 MUST_CHECK int curve_start_responder(void *zmq_context, struct errbuf *e);

@@ -120,11 +120,13 @@ static int subscribe(struct endpoint *p, const struct endpoint_options *o, struc
 
 static int set_curve_server(struct endpoint *p, void *zmq_context, const struct endpoint_options *o, struct errbuf *e)
 {
-	char secret[CURVE_KEY_TEXT_BYTES];
+	char secret[CURVE_KEY_TEXT_BYTES], domain[CURVE_DOMAIN_BYTES];
 	int rc = curve_read_key(o->curve_secret, true, secret, e);
 
 	if (rc == 0)
 		rc = curve_check_list(o->curve_clients, e);
+	if (rc == 0)
+		rc = curve_make_domain(domain, secret, o->curve_clients, e);
 	if (rc == 0)
 		rc = curve_start_responder(zmq_context, e);
 	if (rc == 0)
@@ -132,7 +134,7 @@ static int set_curve_server(struct endpoint *p, void *zmq_context, const struct 
 	if (rc == 0)
 		rc = set(p, ZMQ_CURVE_SECRETKEY, secret, CURVE_KEY_TEXT_BYTES, e);
 	if (rc == 0)
-		rc = set(p, ZMQ_ZAP_DOMAIN, o->curve_clients, strlen(o->curve_clients), e);
+		rc = set(p, ZMQ_ZAP_DOMAIN, domain, strlen(domain), e);
 	return rc;
 }
 
@@ -141,10 +143,12 @@ static int set_curve_client(struct endpoint *p, const struct endpoint_options *o
 	char secret[CURVE_KEY_TEXT_BYTES], open_key[CURVE_KEY_TEXT_BYTES], server[CURVE_KEY_TEXT_BYTES];
 	int rc = curve_read_key(o->curve_secret, true, secret, e);
 
-	if (rc == 0)
-		rc = curve_read_key(o->curve_server, false, server, e);
 	if (rc == 0 && zmq_curve_public(open_key, secret) < 0)
 		rc = fail(e, -EINVAL, "%s: no CURVE secret key: %s", o->curve_secret, zmq_strerror(errno));
+	if (rc == 0 && is_given(o->curve_server))
+		rc = curve_read_key(o->curve_server, false, server, e);
+	else if (rc == 0)
+		memcpy(server, open_key, sizeof server);
 	if (rc == 0)
 		rc = set(p, ZMQ_CURVE_SERVERKEY, server, CURVE_KEY_TEXT_BYTES, e);
 	if (rc == 0)
@@ -202,7 +206,7 @@ static int set_up(struct endpoint *p, void *zmq_context, const struct endpoint_o
 		rc = subscribe(p, o, e);
 	if (rc == 0 && o->bind && is_given(o->curve_secret))
 		rc = set_curve_server(p, zmq_context, o, e);
-	if (rc == 0 && !o->bind && is_given(o->curve_server))
+	if (rc == 0 && !o->bind && is_given(o->curve_secret))
 		rc = set_curve_client(p, o, e);
 	return rc == 0 ? bind_or_connect(p, o, e) : rc;
 }

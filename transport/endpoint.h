@@ -10,7 +10,8 @@
 #include "daemon/sys/error.h"
 
 /* Binding to other than loopback, ipc:// and inproc:// needs curve_secret and curve_clients, or insecure. A key file holds
- * Z85 text; a secret one must not be readable by others. The list of clients is read anew at every handshake.
+ * Z85 text; a secret one must not be readable by others. The list of clients is read anew at every handshake. Programs with the
+ * same secret (those of one configuration) are one party: they may connect to each other without a list.
  * A DEALER sends only while it is connected (-EAGAIN else), so that no request waits for an arm that comes back later. */
 
 /* What kind of socket, and what keeps it safe. */
@@ -23,7 +24,7 @@ struct endpoint_options {
 	bool insecure;                /* may bind beyond loopback without CURVE */
 	const char *curve_secret;     /* file; NULL or "": no CURVE */
 	const char *curve_clients;    /* file with allowed public keys (server side) */
-	const char *curve_server;     /* client side: file with the server's public key */
+	const char *curve_server;     /* client side: file with the server's public key; NULL or "": it has our own secret */
 	const char *subscribe[8];     /* SUB: prefixes, NULL-ended; none: everything */
 };
 

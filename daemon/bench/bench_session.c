@@ -90,7 +90,7 @@ static int start_programs(struct session *s, const struct session_options *o, st
 static int listen_to_status(struct session *s, struct errbuf *e)
 {
 	struct endpoint_options o = { .type = ZMQ_SUB, .address = s->config.sockets_status, .high_water = 1000,
-		.max_message_bytes = MESSAGE_BYTES_MAX, .subscribe = { "status" } };
+		.max_message_bytes = MESSAGE_BYTES_MAX, .curve_secret = s->config.sockets_curve_secret, .subscribe = { "status" } };
 
 	return endpoint_open(&s->status_socket, s->zmq, &o, e);
 }
@@ -198,7 +198,8 @@ int session_wait_ready(struct session *s, int64_t wait_ms, struct errbuf *e)
 static int ask(struct session *s, const char *address, const struct map_builder *b, const uint8_t *request, uint8_t *answer,
 		size_t capacity, size_t *n, struct errbuf *e)
 {
-	struct endpoint_options o = { .address = address, .max_message_bytes = REPLY_BYTES };
+	struct endpoint_options o = { .address = address, .max_message_bytes = REPLY_BYTES,
+		.curve_secret = s->config.sockets_curve_secret };
 	struct map_builder finished = *b;
 	struct reply r;
 	size_t n_request;

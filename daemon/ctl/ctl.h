@@ -31,7 +31,8 @@ struct ctl {
 	struct ctl_door arm[CONFIG_ROBOTS_MAX];
 	bool json, watch, yes, waits; /* waits: --wait was given */
 	int64_t wait_ns;              /* how long `mode` asks again */
-	const char *key, *server_key; /* files of CURVE keys; NULL: none */
+	const char *key, *server_key; /* files of CURVE keys; NULL: none; a key alone is the server's own */
+	char config_key[CONFIG_TEXT_BYTES];
 	bool lost;                    /* the configuration could not be read, so the addresses are guesses */
 };
 

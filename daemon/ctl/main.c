@@ -38,7 +38,7 @@ static void print_help(void)
 	       "  --json                   print the whole answer as JSON\n"
 	       "  --wait S                 of mode: how many seconds to ask again while the first chunk is being computed, an arm\n"
 	       "                           comes to a stop or attaches (default 2; 0: ask once)\n"
-	       "  --key FILE               our own CURVE secret key, for sockets that ask for one\n"
+	       "  --key FILE               our own CURVE secret key, for sockets that ask for one; default: the configuration's\n"
 	       "  --server-key FILE        the CURVE public key of the other side\n"
 	       "\n"
 	       "Exit code: 0 done, 1 refused or failed, 2 used wrongly. stop: 0 only when every door has taken it.\n");
@@ -105,6 +105,10 @@ static int take_config(struct ctl *ctl, const char *path)
 		return rc;
 	}
 	set_daemon(ctl, c.sockets_control);
+	if (!ctl->key && c.sockets_curve_secret[0]) {
+		memcpy(ctl->config_key, c.sockets_curve_secret, sizeof ctl->config_key);
+		ctl->key = ctl->config_key;
+	}
 	for (uint32_t i = 0; i < c.n_robots; i++)
 		add_arm(ctl, &c.robot[i]);
 	return 0;

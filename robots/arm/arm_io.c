@@ -200,10 +200,12 @@ static int open_sockets(struct arm_io *io, void *zmq_context, struct errbuf *e)
 {
 	const struct config *c = io->config;
 	int rc = endpoint_open(&io->targets, zmq_context, &(struct endpoint_options){ .type = ZMQ_SUB, .address = c->sockets_targets,
-			.high_water = HIGH_WATER, .max_message_bytes = MESSAGE_BYTES_MAX, .subscribe = { io->target_topic } }, e);
+			.high_water = HIGH_WATER, .max_message_bytes = MESSAGE_BYTES_MAX, .curve_secret = c->sockets_curve_secret,
+			.subscribe = { io->target_topic } }, e);
 
 	if (rc == 0)
-		rc = endpoint_open(&io->states, zmq_context, &(struct endpoint_options){ .type = ZMQ_PUB, .address = c->sockets_states }, e);
+		rc = endpoint_open(&io->states, zmq_context, &(struct endpoint_options){ .type = ZMQ_PUB, .address = c->sockets_states,
+				.curve_secret = c->sockets_curve_secret }, e);
 	if (rc == 0)
 		rc = endpoint_open(&io->control, zmq_context, &(struct endpoint_options){ .type = ZMQ_ROUTER, .bind = true,
 				.address = io->robot->control, .high_water = HIGH_WATER, .max_message_bytes = REQUEST_BYTES_MAX,

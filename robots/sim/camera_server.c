@@ -137,7 +137,7 @@ static int set_up(struct camera_server *s, const struct camera_server_options *o
 	if (!s->jpeg || !s->rgb)
 		return fail(e, -ENOMEM, "sim: no memory for pictures of %ux%u", o->width, o->height);
 	return endpoint_open(&s->socket, o->zmq_context, &(struct endpoint_options){ .type = ZMQ_PUB,
-			.address = o->config->sockets_cameras, .insecure = o->config->sockets_insecure }, e);
+			.address = o->config->sockets_cameras, .curve_secret = o->config->sockets_curve_secret }, e);
 }
 
 int camera_server_create(struct camera_server **out, const struct camera_server_options *o, struct errbuf *e)

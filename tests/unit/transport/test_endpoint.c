@@ -1,83 +1,9 @@
-/* test_endpoint.c - sockets over ipc, inproc and loopback: bounds, ports in use, REQ and DEALER at a ROUTER, CURVE. */
+/* test_endpoint.c - sockets over ipc, inproc and loopback: bounds, ports in use, REQ and DEALER at a ROUTER. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "transport/client.h"
-#include "transport/endpoint.h"
 
-#include <cmocka.h> /* last: it defines fail() */
-
-enum { PATIENCE_MS = 5000, GRACE_MS = 200 };
-
-static void *context;
-static struct errbuf error;
-static char folder[] = "/tmp/dreamvla-endpoint-XXXXXX";
-
-static struct endpoint *open_or_fail(const struct endpoint_options *o)
-{
-	struct endpoint *p = NULL;
-
-	if (endpoint_open(&p, context, o, &error) < 0)
-		fail_msg("%s", error.text);
-	return p;
-}
-
-static bool is_readable(struct endpoint *p, long timeout_ms)
-{
-	zmq_pollitem_t item = { .socket = endpoint_socket(p), .events = ZMQ_POLLIN };
-
-	return zmq_poll(&item, 1, timeout_ms) > 0;
-}
-
-/* Waits for a message: 1, or 0 when none came. */
-static int receive(struct endpoint *p, struct endpoint_message *m, long timeout_ms)
-{
-	if (!is_readable(p, timeout_ms))
-		return 0;
-	int rc = endpoint_receive(p, m, &error);
-
-	assert_true(rc >= 0);
-	return rc;
-}
-
-static struct endpoint_message text_message(const char *first, const char *second)
-{
-	return (struct endpoint_message){ .n_parts = 2, .part = { (const uint8_t *)first, (const uint8_t *)second },
-		.bytes = { strlen(first), strlen(second) } };
-}
-
-/* A new subscription takes a moment to arrive, so the publisher repeats itself until something comes through. */
-static int publish_until_received(struct endpoint *from, struct endpoint *to, const struct endpoint_message *m,
-		struct endpoint_message *got)
-{
-	for (int i = 0; i < PATIENCE_MS / 10; i++) {
-		assert_int_equal(endpoint_send(from, m), 0);
-		if (receive(to, got, 10) == 1)
-			return 1;
-	}
-	return 0;
-}
-
-static void path_in_folder(char *out, size_t capacity, const char *prefix, const char *name)
-{
-	snprintf(out, capacity, "%s%s/%s", prefix, folder, name);
-}
-
-static void write_file(const char *path, const char *text, mode_t mode)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	assert_int_equal(chmod(path, mode), 0);
-}
+#include "tests/unit/transport/sockets.h" /* last: cmocka.h in it defines fail() */
 
 /* ---- publish and subscribe ------------------------------------------------------------------------------------------------ */
 
@@ -451,124 +377,6 @@ static void a_question_gets_its_answer(void **state)
 	zmq_close(socket);
 }
 
-/* ---- CURVE ----------------------------------------------------------------------------------------------------------------- */
-
-struct keys {
-	char server_secret[128], server_open[128], client_secret[128], stranger_secret[128], list[128];
-};
-
-/* A server, a client on the list, and a stranger. */
-static void make_keys(struct keys *k)
-{
-	char open_key[41], secret[41], list[128];
-
-	path_in_folder(k->server_secret, sizeof k->server_secret, "", "server.secret");
-	path_in_folder(k->server_open, sizeof k->server_open, "", "server.public");
-	path_in_folder(k->client_secret, sizeof k->client_secret, "", "client.secret");
-	path_in_folder(k->stranger_secret, sizeof k->stranger_secret, "", "stranger.secret");
-	path_in_folder(k->list, sizeof k->list, "", "clients");
-	assert_int_equal(zmq_curve_keypair(open_key, secret), 0);
-	write_file(k->server_secret, secret, 0600);
-	write_file(k->server_open, open_key, 0644);
-	assert_int_equal(zmq_curve_keypair(open_key, secret), 0);
-	write_file(k->client_secret, secret, 0600);
-	snprintf(list, sizeof list, "# the left camera\n\n%s\n", open_key);
-	write_file(k->list, list, 0644);
-	assert_int_equal(zmq_curve_keypair(open_key, secret), 0);
-	write_file(k->stranger_secret, secret, 0600);
-}
-
-static struct endpoint *open_publisher(const struct keys *k, const char *secret, const char *address)
-{
-	return open_or_fail(&(struct endpoint_options){ .type = ZMQ_PUB, .address = address, .curve_secret = secret,
-			.curve_server = secret ? k->server_open : NULL });
-}
-
-static void only_listed_clients_get_through(void **state)
-{
-	struct keys k;
-
-	(void)state;
-	make_keys(&k);
-	struct endpoint *sub = open_or_fail(&(struct endpoint_options){ .type = ZMQ_SUB, .bind = true, .address = "tcp://0.0.0.0:0",
-			.curve_secret = k.server_secret, .curve_clients = k.list });
-	char address[64];
-
-	snprintf(address, sizeof address, "tcp://127.0.0.1%s", strrchr(endpoint_address(sub), ':'));
-	struct endpoint *stranger = open_publisher(&k, k.stranger_secret, address), *plain = open_publisher(&k, NULL, address);
-	struct endpoint *client = open_publisher(&k, k.client_secret, address);
-	struct endpoint_message got, m = text_message("camera/top", "from the list"), bad = text_message("camera/top", "stranger");
-
-	assert_int_equal(publish_until_received(client, sub, &m, &got), 1);
-	for (int i = 0; i < 20; i++) {
-		assert_int_equal(endpoint_send(stranger, &bad), 0);
-		assert_int_equal(endpoint_send(plain, &bad), 0);
-		while (receive(sub, &got, 10))
-			assert_int_equal(got.bytes[1], strlen("from the list"));
-	}
-	endpoint_close(stranger);
-	endpoint_close(plain);
-	endpoint_close(client);
-	endpoint_close(sub);
-}
-
-static int try_curve(const char *secret, const char *clients)
-{
-	struct endpoint *p = NULL;
-	int rc = endpoint_open(&p, context, &(struct endpoint_options){ .type = ZMQ_SUB, .bind = true, .address = "tcp://127.0.0.1:0",
-			.curve_secret = secret, .curve_clients = clients }, &error);
-
-	if (rc == 0)
-		endpoint_close(p);
-	return rc;
-}
-
-static void bad_key_files_are_named(void **state)
-{
-	struct keys k;
-	char missing[128];
-
-	(void)state;
-	make_keys(&k);
-	path_in_folder(missing, sizeof missing, "", "missing");
-	assert_int_equal(try_curve(k.server_secret, k.list), 0);
-	assert_int_equal(try_curve(k.server_secret, ""), -EINVAL);
-	assert_int_equal(try_curve(missing, k.list), -ENOENT);
-	assert_non_null(strstr(error.text, missing));
-	assert_int_equal(try_curve(k.server_secret, missing), -ENOENT);
-	write_file(k.list, "# nobody\n", 0644);
-	assert_int_equal(try_curve(k.server_secret, k.list), -EINVAL);
-	make_keys(&k);
-	write_file(k.server_secret, "too short\n", 0600);
-	assert_int_equal(try_curve(k.server_secret, k.list), -EINVAL);
-	make_keys(&k);
-	assert_int_equal(chmod(k.server_secret, 0604), 0);
-	assert_int_equal(try_curve(k.server_secret, k.list), -EACCES);
-	assert_non_null(strstr(error.text, "chmod 600"));
-}
-
-static int open_context(void **state)
-{
-	(void)state;
-	context = zmq_ctx_new();
-	return context && mkdtemp(folder) ? 0 : -1;
-}
-
-static int close_context(void **state)
-{
-	static const char *const names[] = { "server.secret", "server.public", "client.secret", "stranger.secret", "clients", "cameras",
-		"taken" };
-	char path[128];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		path_in_folder(path, sizeof path, "", names[i]);
-		unlink(path);
-	}
-	rmdir(folder);
-	return zmq_ctx_term(context); /* hangs when a socket, the responder's too, was left open */
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,8 +398,6 @@ int main(void)
 		cmocka_unit_test(a_dealer_keeps_nothing_for_later),
 		cmocka_unit_test(nobody_answers_in_time),
 		cmocka_unit_test(a_question_gets_its_answer),
-		cmocka_unit_test(only_listed_clients_get_through),
-		cmocka_unit_test(bad_key_files_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, open_context, close_context);

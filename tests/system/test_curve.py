@@ -1,0 +1,77 @@
+"""test_curve.py - with CURVE keys in the configuration, the programs that read it still find each other, over TCP; others do not."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import zmq
+
+import peers
+
+
+def free_address():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return "tcp://127.0.0.1:%d" % s.getsockname()[1]
+
+
+class Curve(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.control = free_address()
+        self.config = self.write_config()
+        self.log = open(self.folder / "log", "w+", encoding="utf-8")
+        self.addCleanup(self.log.close)
+
+    def write_config(self):
+        """The demo's, with other addresses and with keys; the only one on the list is somebody else."""
+        for name, key in (("secret", zmq.curve_keypair()[1]), ("clients", zmq.curve_keypair()[0])):
+            (self.folder / name).write_bytes(key + b"\n")
+            os.chmod(self.folder / name, 0o600)
+        text = (peers.ROOT / "config/demo.yaml").read_text()
+        text = text.replace("../tests/", f"{peers.ROOT}/tests/").replace("tcp://127.0.0.1:7421", free_address())
+        text += f"sockets:\n  control: {self.control}\n  curve_secret: {self.folder}/secret\n  curve_clients: {self.folder}/clients\n"
+        text += "".join(f"  {name}: {free_address()}\n" for name in ("cameras", "operators", "states", "targets", "status"))
+        path = self.folder / "config.yaml"
+        path.write_text(text)
+        return path
+
+    def start(self, program, *arguments):
+        process = subprocess.Popen([peers.BUILD / program, "--config", self.config, *arguments], stdout=self.log, stderr=self.log)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+    def said(self):
+        return (self.folder / "log").read_text(errors="replace")
+
+    def ctl(self, *arguments):
+        return subprocess.run([peers.BUILD / "dreamvlactl", *arguments, "--json", "status"], capture_output=True, text=True,
+                              timeout=peers.PATIENCE_S, check=False)
+
+    def together(self):
+        """dreamvlad has heard the arm and both cameras, and the arm obeys it."""
+        done = self.ctl("--config", self.config)
+        status = json.loads(done.stdout) if done.returncode == 0 else {}
+        status = status.get("dreamvlad", status)
+        sources = [s["state"] for s in status.get("sources", {}).values()]
+        return len(sources) == 3 and "absent" not in sources and status["arms"]["arm"]["attached"]
+
+    def test_programs_of_one_configuration_find_each_other(self):
+        world = f"ipc://{self.folder}/world"
+        self.start("dreamvla-sim", "--world", world)
+        self.start("dreamvla-arm", "--arm", "arm", "--driver", "sim", "--world", world)
+        self.start("dreamvlad")
+        try:
+            peers.until("the three programs to be together", self.together)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\n{self.said()}") from None
+        self.assertNotEqual(self.ctl("--address", self.control).returncode, 0, "somebody without a key was answered")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -25,6 +25,6 @@ const struct compute_backend *compute_backend_find(const char *name, struct errb
 			return backends[i];
 		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", backends[i]->name);
 	}
-	(void)fail(e, 0, "backend '%s': there is none of that name in this build; there are: %s", name, list);
+	(void)fail(e, 0, "backend '%s': not part of this version; there are: %s", name, list);
 	return NULL;
 }

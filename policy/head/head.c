@@ -25,6 +25,6 @@ const struct policy_head *head_find(const char *name, struct errbuf *e)
 			return heads[i];
 		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", heads[i]->name);
 	}
-	(void)fail(e, 0, "decoder '%s': there is none of that name in this build; there are: %s", name, list);
+	(void)fail(e, 0, "decoder '%s': not part of this version; there are: %s", name, list);
 	return NULL;
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const int64_t FADE_NS = INT64_C(500000000);
-/* Share of the model's limits that braking uses: the rest covers the acceleration it starts with. */
-static const double BRAKE_SHARE = 0.8;
+/* Share of the model's limits that braking uses: the same as in safety.c, so that the arm stops where that found it could. */
+static const double BRAKE_SHARE = 0.99;
 
 static double seconds(int64_t ns)
 {
@@ -48,19 +48,59 @@ static void hermite(const struct motion *a, const struct playout_sample *b, uint
 
 		out->q_rad[j] = (2 * u3 - 3 * u2 + 1) * q0 + (u3 - 2 * u2 + u) * v0 + (3 * u2 - 2 * u3) * q1 + (u3 - u2) * v1;
 		out->dq_rad_s[j] = ((6 * u2 - 6 * u) * (q0 - q1) + (3 * u2 - 4 * u + 1) * v0 + (3 * u2 - 2 * u) * v1) / h;
+		out->ddq_rad_s2[j] = ((12 * u - 6) * (q0 - q1) + (6 * u - 4) * v0 + (6 * u - 2) * v1) / (h * h);
 	}
 	out->t_ns = t_ns;
 }
 
-static void coast(const struct motion *a, uint32_t dof, int64_t t_ns, struct motion *out)
+static struct axis axis_of(const struct motion *m, uint32_t j)
+{
+	return (struct axis){ m->q_rad[j], m->dq_rad_s[j], m->ddq_rad_s2[j] };
+}
+
+static void axis_put(const struct axis *s, uint32_t j, struct motion *m)
+{
+	m->q_rad[j] = s->q;
+	m->dq_rad_s[j] = s->v;
+	m->ddq_rad_s2[j] = s->a;
+}
+
+/* Only what axis_brake looks at. More acceleration than the share, which a stream may have had, is kept while it lasts. */
+static struct axis_limits brake_limits(const struct robot_model *m, uint32_t j, const struct axis *s)
+{
+	return (struct axis_limits){ .a_max = fmax(BRAKE_SHARE * m->ddq_max_rad_s2[j], fabs(s->a)),
+		.j_max = BRAKE_SHARE * m->dddq_max_rad_s3[j] };
+}
+
+static void coast(const struct robot_model *m, const struct motion *a, int64_t t_ns, struct motion *out)
 {
 	double dt = seconds(t_ns - a->t_ns);
 
-	for (uint32_t j = 0; j < dof; j++) {
-		out->q_rad[j] = a->q_rad[j] + a->dq_rad_s[j] * dt;
-		out->dq_rad_s[j] = a->dq_rad_s[j];
+	for (uint32_t j = 0; j < m->dof; j++) {
+		struct axis s = axis_of(a, j);
+		double jerk = BRAKE_SHARE * m->dddq_max_rad_s3[j], ramp_s = fmin(fabs(s.a) / jerk, dt);
+
+		s = axis_move(&s, -copysign(jerk, s.a), ramp_s);
+		if (ramp_s < dt)
+			s.a = 0; /* rounding */
+		s = axis_move(&s, 0, dt - ramp_s);
+		axis_put(&s, j, out);
 	}
 	out->t_ns = t_ns;
+}
+
+/* Does braking from here end inside the range of every joint that moves outwards? */
+static bool stops_inside(const struct robot_model *m, const struct motion *at)
+{
+	for (uint32_t j = 0; j < m->dof; j++) {
+		struct axis s = axis_of(at, j);
+		struct axis_limits l = brake_limits(m, j, &s);
+		double end = axis_brake(&s, &l, INFINITY).q;
+
+		if (s.v > 0 ? !(end <= m->q_max_rad[j]) : s.v < 0 && !(end >= m->q_min_rad[j]))
+			return false;
+	}
+	return true;
 }
 
 /* Would the cubic to b keep the model's velocity and acceleration limits? Its largest acceleration lies at one of its ends.
@@ -101,7 +141,7 @@ enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
 	if (p->n == PLAYOUT_SAMPLES)
 		return PLAYOUT_FULL;
 	if (coasting) /* go on from where that has led */
-		coast(&p->from, p->model->dof, p->now.t_ns, &last);
+		coast(p->model, &p->from, p->now.t_ns, &last);
 	if (!within_limits(p->model, &last, s))
 		return coasting ? PLAYOUT_LATE : PLAYOUT_BEYOND;
 	if (coasting)
@@ -120,15 +160,23 @@ static void add_offset(struct playout *p)
 		return;
 	double left = 1 - u * u * u * (10 + u * (-15 + 6 * u)), rate = -30 * u * u * (1 - u) * (1 - u) / t;
 	double drift = t * (u - u * u * u * (6 + u * (-8 + 3 * u))), drift_rate = 1 - u * u * (18 + u * (-32 + 15 * u));
+	double bend = -60 * u * (1 - u) * (1 - 2 * u) / (t * t), drift_bend = -12 * u * (1 - u) * (3 - 5 * u) / t;
+
 	for (uint32_t j = 0; j < p->model->dof; j++) {
 		p->now.q_rad[j] += left * p->offset_rad[j] + drift * p->offset_rad_s[j];
 		p->now.dq_rad_s[j] += rate * p->offset_rad[j] + drift_rate * p->offset_rad_s[j];
+		p->now.ddq_rad_s2[j] += bend * p->offset_rad[j] + drift_bend * p->offset_rad_s[j];
 	}
 }
 
 static void pass_sample(struct playout *p)
 {
-	p->from = motion_of(&p->sample[p->head]);
+	const struct playout_sample *s = &p->sample[p->head];
+	struct motion end;
+
+	hermite(&p->from, s, p->model->dof, s->t_ns, &end);
+	p->from = motion_of(s);
+	memcpy(p->from.ddq_rad_s2, end.ddq_rad_s2, sizeof end.ddq_rad_s2);
 	p->head = (p->head + 1) % PLAYOUT_SAMPLES;
 	p->n--;
 }
@@ -137,6 +185,7 @@ enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reac
 		void *context)
 {
 	enum playout_verdict verdict = PLAYOUT_RUNS;
+	struct motion on = { 0 };
 
 	while (p->n && p->sample[p->head].t_ns <= now_ns) {
 		reached(context, &p->sample[p->head]);
@@ -144,52 +193,37 @@ enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reac
 	}
 	if (p->n) {
 		hermite(&p->from, &p->sample[p->head], p->model->dof, now_ns, &p->now);
-	} else if (now_ns - p->from.t_ns <= PLAYOUT_COAST_NS) {
-		coast(&p->from, p->model->dof, now_ns, &p->now);
-		verdict = now_ns > p->from.t_ns ? PLAYOUT_COASTS : PLAYOUT_RUNS;
 	} else {
-		return PLAYOUT_EMPTY;
+		coast(p->model, &p->from, now_ns, &on);
+		verdict = now_ns > p->from.t_ns ? PLAYOUT_COASTS : PLAYOUT_RUNS;
+		if (now_ns - p->from.t_ns > PLAYOUT_COAST_NS || (verdict == PLAYOUT_COASTS && !stops_inside(p->model, &on)))
+			return PLAYOUT_EMPTY;
+		p->now = on;
 	}
 	add_offset(p);
 	return verdict;
 }
 
-/* Longest time that keeps q + dq T / 2, where braking ends, inside the joints' range. */
-static double room_s(const struct robot_model *m, uint32_t j, double q, double dq)
-{
-	double room = dq > 0 ? m->q_max_rad[j] - q : q - m->q_min_rad[j];
-
-	return 2 * fmax(room, 0) / fabs(dq);
-}
-
 void brake_begin(struct brake *b, const struct robot_model *m, const struct motion *from)
 {
-	double wanted = 0, allowed = INFINITY;
-
-	b->dof = m->dof;
-	b->from = *from;
+	*b = (struct brake){ .dof = m->dof, .t_ns = from->t_ns };
 	for (uint32_t j = 0; j < m->dof; j++) {
-		double v = fabs(from->dq_rad_s[j]);
-
-		if (!(v > 0))
-			continue;
-		/* The profile's largest acceleration is 1.5 v / T, its largest jerk 6 v / T^2. */
-		wanted = fmax(wanted, 1.5 * v / (BRAKE_SHARE * m->ddq_max_rad_s2[j]));
-		wanted = fmax(wanted, sqrt(6 * v / (BRAKE_SHARE * m->dddq_max_rad_s3[j])));
-		allowed = fmin(allowed, room_s(m, j, from->q_rad[j], from->dq_rad_s[j]));
+		b->from[j] = axis_of(from, j);
+		b->limits[j] = brake_limits(m, j, &b->from[j]);
+		b->duration_s = fmax(b->duration_s, axis_brake_time_s(&b->from[j], &b->limits[j]));
 	}
-	b->duration_s = fmin(wanted, allowed);
 }
 
 bool brake_step(const struct brake *b, int64_t now_ns, struct motion *out)
 {
-	double t = b->duration_s, u = t > 0 ? fmin(seconds(now_ns - b->from.t_ns) / t, 1) : 1;
-	double speed = u < 1 ? 1 - u * u * (3 - 2 * u) : 0, way = t * (u - u * u * u + u * u * u * u / 2);
+	double t = seconds(now_ns - b->t_ns);
+	bool moves = t < b->duration_s;
 
 	for (uint32_t j = 0; j < b->dof; j++) {
-		out->q_rad[j] = b->from.q_rad[j] + b->from.dq_rad_s[j] * way;
-		out->dq_rad_s[j] = b->from.dq_rad_s[j] * speed;
+		struct axis at = axis_brake(&b->from[j], &b->limits[j], moves ? t : INFINITY);
+
+		axis_put(&at, j, out);
 	}
 	out->t_ns = now_ns;
-	return u < 1;
+	return moves;
 }

@@ -1,8 +1,8 @@
 /* playout.h - from scheduled targets (t, q, dq) to commands at the driver's own rate, and coming to rest when they end.
  *
  * Between two samples the motion is the cubic Hermite polynomial through both positions and velocities: continuous in
- * position and velocity, and exact for motion of piecewise constant jerk. Beyond the last sample it coasts with its velocity
- * for PLAYOUT_COAST_NS. Every piece starts from what was commanded last, so that a late sample bends the motion and never
+ * position and velocity, and exact for motion of piecewise constant jerk. Beyond the last sample it coasts for PLAYOUT_COAST_NS:
+ * what acceleration there is ends as fast as the jerk limit lets it, then the velocity stays. Every piece starts from what was commanded last, so that a late sample bends the motion and never
  * makes it jump. Pure: no clock, no heap; knows nothing of who sent the samples. Thread: its owner. Blocks: no. */
 #ifndef DREAMVLA_ROBOTS_ARM_PLAYOUT_H
 #define DREAMVLA_ROBOTS_ARM_PLAYOUT_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/flow.h"
+#include "daemon/stage/axis.h"
 
 enum { PLAYOUT_SAMPLES = 128 }; /* 500 ms ahead at 200 Hz is 100 */
 
@@ -28,7 +29,7 @@ struct playout_sample {
 /* A motion at one moment. */
 struct motion {
 	int64_t t_ns;
-	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX];
+	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], ddq_rad_s2[DOF_MAX];
 };
 
 struct playout {
@@ -59,21 +60,24 @@ enum playout_add playout_add(struct playout *p, const struct playout_sample *s);
 const struct playout_sample *playout_newest(const struct playout *p);
 
 /* Motion at now_ns (never going back) into p->now. `reached` is called for each sample whose time has come, in order.
- * EMPTY: coasted long enough; p->now stays where it was and the caller brakes from there. */
+ * EMPTY: coasted long enough, or up to where braking would just end inside the joints' range; p->now stays where it was and the
+ * caller brakes from there. */
 enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reached)(void *context, const struct playout_sample *s),
 		void *context);
 
-/* Straight deceleration along the present direction: dq(t) = dq0 (1 - 3 u^2 + 2 u^3), u = t / T, with T so long that
- * acceleration and jerk stay below 80 % of the model's, but short enough to stay inside the joints' range. */
+/* Every joint comes to rest as fast as 99 % of its own acceleration and jerk limits allow, beginning with the velocity and
+ * acceleration that it has; never faster, whatever lies ahead. */
 struct brake {
 	uint32_t dof;
-	struct motion from;
-	double duration_s;
+	int64_t t_ns;
+	struct axis from[DOF_MAX];
+	struct axis_limits limits[DOF_MAX];
+	double duration_s;         /* of the slowest joint */
 };
 
 void brake_begin(struct brake *b, const struct robot_model *m, const struct motion *from);
 
-/* Motion at now_ns; false once it stands (velocity exactly 0). */
+/* Motion at now_ns; false once all of it stands (velocity and acceleration exactly 0). */
 bool brake_step(const struct brake *b, int64_t now_ns, struct motion *out);
 
 #endif

@@ -23,7 +23,32 @@ struct bench {
 	struct robot_command command;
 	int64_t now_ns;
 	uint64_t seq;
+	struct robot_command last;  /* one period earlier */
+	double a_rad_s2[DOF_MAX];   /* mean over the last period */
+	double jerk_peak;           /* share of the limit, while braking and coasting */
+	double jump_peak_rad;       /* beyond what the velocity explains */
 };
+
+/* What is commanded must be one motion: position follows from velocity at all times, and a brake that starts from a smooth
+ * stream keeps the jerk limit from its first period on. */
+static void watch_motion(struct bench *b)
+{
+	const struct robot_model *m = &b->setup.model;
+	bool brakes = b->arm.phase != ARM_PLAYS || !playout_newest(&b->arm.playout);
+
+	for (uint32_t j = 0; j < m->dof && b->last.hold && b->command.hold; j++) {
+		double v = b->command.dq_rad_s[j], v0 = b->last.dq_rad_s[j], a = (v - v0) / 1e-3;
+		double step = b->command.q_rad[j] - b->last.q_rad[j] - (v + v0) / 2 * 1e-3;
+
+		b->jump_peak_rad = fmax(b->jump_peak_rad, fabs(step));
+		if (brakes)
+			b->jerk_peak = fmax(b->jerk_peak, fabs(a - b->a_rad_s2[j]) / 1e-3 / m->dddq_max_rad_s3[j]);
+		b->a_rad_s2[j] = a;
+	}
+	if (!b->command.hold)
+		memset(b->a_rad_s2, 0, sizeof b->a_rad_s2);
+	b->last = b->command;
+}
 
 static void tick(struct bench *b)
 {
@@ -34,6 +59,7 @@ static void tick(struct bench *b)
 		memcpy(b->robot.dq_rad_s, b->command.dq_rad_s, sizeof b->robot.dq_rad_s);
 	}
 	arm_tick(&b->arm, &b->robot, b->now_ns, &b->command);
+	watch_motion(b);
 }
 
 static void ticks(struct bench *b, int n)
@@ -272,6 +298,47 @@ static void test_jump_is_refused_with_a_brake(void **state)
 	refused(&b, target_at(&b, 10, 0.3, 0), REFUSAL_START); /* counts as a first one again */
 }
 
+/* A smooth start with up to 9 rad/s^2 of joint 1: it speeds up hard at 80 to 240 ms. */
+static void speed_up(struct bench *b, int ms)
+{
+	for (int k = 0; k < ms; k++) {
+		double t = (k / 5) * 5e-3, w = 10;
+
+		if (k % 5 == 0) {
+			struct arm_target x = target_at(b, 10, 0, 0);
+
+			x.target.q_rad[0] += 9 * (t / w - sin(w * t) / (w * w));
+			x.target.dq_rad_s[0] = 9 * (1 - cos(w * t)) / w;
+			send(b, x);
+		}
+		tick(b);
+	}
+}
+
+static void test_brakes_from_speeding_up_are_smooth(void **state)
+{
+	enum { STOP, DETACH, UNDERRUN, REFUSED, WAYS };
+
+	(void)state;
+	for (int way = 0; way < WAYS; way++)
+		for (int ms = 60; ms < 260; ms += 3) {
+			struct bench b;
+
+			make_attached(&b);
+			speed_up(&b, ms);
+			assert_int_equal(report(&b).counters.limits_exceeded, 0);
+			b.jerk_peak = 0;
+			if (way == STOP || way == DETACH)
+				(void)ask(&b, way == STOP ? ARM_ASK_STOP : ARM_ASK_DETACH, ME, false, false);
+			else if (way == REFUSED)
+				refused(&b, target_at(&b, 17, 2, 0), REFUSAL_LIMIT);
+			ticks(&b, 25);
+			comes_to_rest(&b);
+			assert_true(b.jerk_peak <= 1 && b.jerk_peak > 0.1);
+			assert_true(b.jump_peak_rad < 1e-6);
+		}
+}
+
 static void test_gap_is_refused_with_a_brake(void **state)
 {
 	struct bench b;
@@ -420,14 +487,14 @@ static double strange(uint32_t *r)
 }
 
 /* Whatever is sent and asked, what is commanded stays finite, within the model's limits and without a jump. */
-static void test_nothing_sent_breaks_a_limit(void **state)
+static void annoy(struct bench *start)
 {
-	struct bench b;
+	struct bench b = *start;
 	uint32_t r = 1;
 	int t = 0;
 
-	(void)state;
-	make_attached(&b);
+	arm_init(&b.arm, &b.setup, robot_driver_find("sim"));
+	tick(&b);
 	for (int i = 0; i < 20000; i++) {
 		struct arm_target x = target_at(&b, (int)(random_u32(&r) % 40) - 5, strange(&r) * 0.1, strange(&r));
 
@@ -447,12 +514,37 @@ static void test_nothing_sent_breaks_a_limit(void **state)
 			t = 0;
 		}
 		tick(&b);
-		for (uint32_t j = 0; j < b.setup.model.dof; j++)
-			assert_true(isfinite(b.command.q_rad[j]) && isfinite(b.command.dq_rad_s[j]));
+		for (uint32_t j = 0; j < b.setup.model.dof && b.command.hold; j++) {
+			assert_true(isfinite(b.command.dq_rad_s[j]));
+			assert_true(b.command.q_rad[j] <= fmax(b.setup.model.q_max_rad[j], start->robot.q_rad[j]) + 1e-6);
+			assert_true(b.command.q_rad[j] >= fmin(b.setup.model.q_min_rad[j], start->robot.q_rad[j]) - 1e-6);
+		}
 	}
 	assert_true(report(&b).counters.velocity_peak <= 1.001);
 	assert_true(report(&b).counters.acceleration_peak <= 1.1);
 	assert_true(report(&b).counters.accepted > 100);
+	assert_true(b.jump_peak_rad <= 1e-5);
+}
+
+static void test_nothing_sent_breaks_a_limit(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	make_bench(&b, robot_driver_find("sim"));
+	annoy(&b);
+}
+
+/* Parked beyond a joint's range, above the workspace. */
+static void test_nothing_sent_breaks_a_limit_from_outside(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	make_bench(&b, robot_driver_find("sim"));
+	b.setup.box_max_m[2] = 0.5;
+	b.setup.model.q_min_rad[3] = b.setup.model.home_rad[3] + 0.01;
+	annoy(&b);
 }
 
 int main(void)
@@ -471,7 +563,9 @@ int main(void)
 		cmocka_unit_test(test_who_may_attach),
 		cmocka_unit_test(test_lost_and_restarted_arm),
 		cmocka_unit_test(test_enable_disable_recover),
+		cmocka_unit_test(test_brakes_from_speeding_up_are_smooth),
 		cmocka_unit_test(test_nothing_sent_breaks_a_limit),
+		cmocka_unit_test(test_nothing_sent_breaks_a_limit_from_outside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

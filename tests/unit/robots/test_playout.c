@@ -147,7 +147,32 @@ static void test_coasts_10_ms_then_ends(void **state)
 	struct motion last = p.now;
 	assert_int_equal(playout_step(&p, 311 * MS, note, &acks), PLAYOUT_EMPTY);
 	assert_memory_equal(&p.now, &last, sizeof last);
-	assert_true(fabs(last.q_rad[0] - next.q_rad[0] - 0.010 * next.dq_rad_s[0]) < 1e-6);
+	/* What acceleration there was has ended after at most 2 ms, having changed the velocity by at most a^2 / 2J. */
+	assert_true(fabs(last.q_rad[0] - next.q_rad[0] - 0.010 * next.dq_rad_s[0]) < 1e-4);
+	assert_true(fabs(last.dq_rad_s[0] - next.dq_rad_s[0]) < 0.015 && fabs(last.ddq_rad_s2[0]) < 1e-5);
+}
+
+static void test_does_not_coast_out_of_range(void **state)
+{
+	struct playout_sample s = sample_at(5 * MS, 1), near;
+	struct playout p = begin(5 * MS);
+	struct acks acks = { 0 };
+	int coasted = 0;
+
+	(void)state;
+	near = s;
+	near.t_ns = 10 * MS;
+	near.seq = 2;
+	near.q_rad[5] = model()->q_max_rad[5] - 0.055; /* braking from 1.4 rad/s takes 0.05 rad */
+	near.dq_rad_s[5] = 1.4;
+	p.from = (struct motion){ .t_ns = 0 };
+	memcpy(p.from.q_rad, near.q_rad, sizeof near.q_rad);
+	memcpy(p.from.dq_rad_s, near.dq_rad_s, sizeof near.dq_rad_s);
+	p.from.q_rad[5] -= 0.014;
+	p.sample[p.head] = near;
+	for (int64_t t = MS; playout_step(&p, t, note, &acks) != PLAYOUT_EMPTY; t += MS)
+		coasted += t > near.t_ns;
+	assert_true(coasted > 0 && coasted < 8);
 }
 
 static void test_offset_of_the_first_target_is_faded(void **state)
@@ -203,44 +228,66 @@ static void test_beyond_limits(void **state)
 	assert_memory_equal(&p, &before, sizeof p);
 }
 
-static void test_brake_is_straight_and_within_limits(void **state)
+/* Position, velocity, acceleration and jerk of a braking motion, by differences at 1 kHz from the very first period on. */
+static void check_brake(const struct motion *from)
 {
-	struct motion from = { .t_ns = 100 * MS }, before, now;
+	struct motion before = *from, now;
 	struct brake b;
-	int64_t t = 100 * MS;
+	int64_t t = from->t_ns;
+	bool moves = true;
+
+	brake_begin(&b, model(), from);
+	while (moves) {
+		moves = brake_step(&b, t += MS, &now);
+		check_smooth(&before, &now, 1);
+		for (uint32_t j = 0; j < model()->dof; j++) {
+			assert_true(fabs(now.ddq_rad_s2[j] - before.ddq_rad_s2[j]) <= model()->dddq_max_rad_s3[j] * 1e-3 + 1e-9);
+			assert_true(fabs(now.ddq_rad_s2[j]) <= model()->ddq_max_rad_s2[j] + 1e-9);
+		}
+		before = now;
+		assert_true(t - from->t_ns < 1000 * MS);
+	}
+	for (uint32_t j = 0; j < model()->dof; j++)
+		assert_true(now.dq_rad_s[j] == 0 && now.ddq_rad_s2[j] == 0);
+}
+
+static void test_brake_is_within_limits(void **state)
+{
+	struct motion from = { .t_ns = 100 * MS };
 
 	(void)state;
 	memcpy(from.q_rad, model()->home_rad, sizeof from.q_rad);
-	for (uint32_t j = 0; j < model()->dof; j++)
-		from.dq_rad_s[j] = (j % 2 ? -1 : 0.5) * model()->dq_max_rad_s[j];
-	brake_begin(&b, model(), &from);
-	before = from;
-	while (t += MS, brake_step(&b, t, &now)) {
-		check_smooth(&before, &now, 0.81);
-		for (uint32_t j = 1; j < model()->dof; j++) /* along the same direction */
-			assert_true(fabs(now.dq_rad_s[j] * from.dq_rad_s[0] - from.dq_rad_s[j] * now.dq_rad_s[0]) < 1e-9);
-		before = now;
-		assert_true(t < 1000 * MS);
+	for (int k = 0; k < 5; k++) {
+		for (uint32_t j = 0; j < model()->dof; j++) {
+			from.dq_rad_s[j] = (j % 2 ? -0.9 : 0.5) * model()->dq_max_rad_s[j];
+			from.ddq_rad_s2[j] = 0.5 * (k - 2) * model()->ddq_max_rad_s2[j]; /* speeding up, slowing down */
+		}
+		check_brake(&from);
 	}
-	for (uint32_t j = 0; j < model()->dof; j++)
-		assert_true(now.dq_rad_s[j] == 0);
 }
 
-static void test_brake_stays_in_range(void **state)
+static void test_a_joint_at_its_limit_does_not_stop_the_others(void **state)
+{
+	struct motion from = { .t_ns = 0 };
+	struct brake b;
+
+	(void)state;
+	memcpy(from.q_rad, model()->home_rad, sizeof from.q_rad);
+	from.q_rad[3] = model()->q_max_rad[3] + 0.01;
+	from.dq_rad_s[3] = 1e-12;
+	from.dq_rad_s[0] = 1.0;
+	check_brake(&from);
+	brake_begin(&b, model(), &from);
+	assert_true(b.duration_s > 1.0 / model()->ddq_max_rad_s2[0]);
+}
+
+static void test_brake_of_a_standing_arm(void **state)
 {
 	struct motion from = { .t_ns = 0 }, now;
 	struct brake b;
 
 	(void)state;
 	memcpy(from.q_rad, model()->home_rad, sizeof from.q_rad);
-	from.q_rad[5] = model()->q_max_rad[5] - 0.02;
-	from.dq_rad_s[5] = 1.0;
-	brake_begin(&b, model(), &from);
-	for (int64_t t = 0; t < 1000 * MS; t += MS) {
-		(void)brake_step(&b, t, &now);
-		assert_true(now.q_rad[5] <= model()->q_max_rad[5] + 1e-9);
-	}
-	memset(from.dq_rad_s, 0, sizeof from.dq_rad_s); /* standing already */
 	brake_begin(&b, model(), &from);
 	assert_false(brake_step(&b, 0, &now));
 	assert_memory_equal(now.q_rad, from.q_rad, sizeof now.q_rad);
@@ -252,11 +299,13 @@ int main(void)
 		cmocka_unit_test(test_follows_the_samples),
 		cmocka_unit_test(test_late_and_missing_samples_bend_but_never_jump),
 		cmocka_unit_test(test_coasts_10_ms_then_ends),
+		cmocka_unit_test(test_does_not_coast_out_of_range),
 		cmocka_unit_test(test_offset_of_the_first_target_is_faded),
 		cmocka_unit_test(test_ring_is_bounded),
 		cmocka_unit_test(test_beyond_limits),
-		cmocka_unit_test(test_brake_is_straight_and_within_limits),
-		cmocka_unit_test(test_brake_stays_in_range),
+		cmocka_unit_test(test_brake_is_within_limits),
+		cmocka_unit_test(test_a_joint_at_its_limit_does_not_stop_the_others),
+		cmocka_unit_test(test_brake_of_a_standing_arm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static int choose(struct arm_process *p, const struct arm_process_options *o, st
 	for (uint32_t i = 0; !p->driver && robot_driver_at(i) && n < sizeof names; i++)
 		n += (size_t)snprintf(names + n, sizeof names - n, " %s", robot_driver_at(i)->name);
 	if (!p->driver)
-		return fail(e, -EINVAL, "--driver %s: want one of%s", o->driver, names);
+		return fail(e, -EINVAL, "--driver %s: not part of this version; want one of%s", o->driver, names);
 	return arm_setup_make(&p->setup, &o->config, p->robot, e);
 }
 

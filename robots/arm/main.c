@@ -29,6 +29,8 @@ static const struct option OPTIONS[] = {
 	{ 0 },
 };
 
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
 struct arguments {
 	struct arm_process_options process;
 	const char *config;
@@ -55,13 +57,13 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = take_option(a, option, e);
 	if (rc == 0 && optind < argc)
 		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-arm --help lists them", argv[optind]);
+	if (rc == 0 && !a->help && (!a->config || !a->process.driver))
+		rc = fail(e, -EINVAL, "--%s is missing; dreamvla-arm --help lists the options", a->config ? "driver" : "config");
 	return rc;
 }
 
 static int run(struct arguments *a, struct errbuf *e)
 {
-	if (!a->config || !a->process.driver)
-		return fail(e, -EINVAL, "--%s is missing; dreamvla-arm --help lists the options", a->config ? "driver" : "config");
 	config_defaults(&a->process.config);
 	int rc = config_read(&a->process.config, a->config, e);
 	if (rc == 0)
@@ -84,9 +86,10 @@ int main(int argc, char **argv)
 		fputs(USAGE, stdout);
 		return 0;
 	}
+	int failed = rc < 0 ? EXIT_USAGE : EXIT_FAILED;
 	if (rc == 0)
 		rc = run(&a, &e);
 	if (rc < 0)
 		fprintf(stderr, "dreamvla-arm: %s\n", e.text);
-	return rc < 0 ? 1 : 0;
+	return rc < 0 ? failed : 0;
 }

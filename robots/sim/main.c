@@ -16,7 +16,7 @@ static const char USAGE[] =
 	"dreamvla-sim - a simulated table-top: a Franka, four blocks, an overhead and a wrist camera\n"
 	"\n"
 	"  dreamvla-sim [--config FILE] [options]                  run in real time\n"
-	"  dreamvla-sim --picture FILE [--camera NAME] [options]   write what a camera sees (.jpg or PPM) and end\n"
+	"  dreamvla-sim --picture FILE [--camera NAME] [options]   write what a camera sees (.jpg, .jpeg or .ppm) and end\n"
 	"\n"
 	"  --config FILE     which cameras are published and where (cameras.<name>, sockets.cameras); control.realtime\n"
 	"  --seed N          where the blocks lie (default 1)\n"
@@ -27,6 +27,8 @@ static const char USAGE[] =
 	"  --no-cameras      publish none\n"
 	"  --camera NAME     overhead (default) or wrist, for --picture\n"
 	"  --help\n";
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct arguments {
 	struct sim_options sim;
@@ -116,6 +118,8 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = take_option(a, option, e);
 	if (rc == 0 && optind < argc)
 		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-sim --help lists them", argv[optind]);
+	if (rc == 0 && !a->help && !a->picture && !a->config && a->sim.cameras)
+		rc = fail(e, -EINVAL, "which cameras? give --config FILE, or --no-cameras");
 	return rc;
 }
 
@@ -124,8 +128,6 @@ static int run(struct arguments *a, struct errbuf *e)
 	if (a->picture)
 		return picture_write(&(struct picture_options){ a->picture, a->camera, a->sim.width, a->sim.height, a->sim.seed }, e);
 	config_defaults(&a->sim.config);
-	if (!a->config && a->sim.cameras)
-		return fail(e, -EINVAL, "which cameras? give --config FILE, or --no-cameras");
 	int rc = a->config ? config_read(&a->sim.config, a->config, e) : 0;
 	if (rc == 0)
 		rc = log_set_level(a->sim.config.log_level, e);
@@ -148,9 +150,10 @@ int main(int argc, char **argv)
 		fputs(USAGE, stdout);
 		return 0;
 	}
+	int failed = rc < 0 ? EXIT_USAGE : EXIT_FAILED;
 	if (rc == 0)
 		rc = run(&a, &e);
 	if (rc < 0)
 		fprintf(stderr, "dreamvla-sim: %s\n", e.text);
-	return rc < 0 ? 1 : 0;
+	return rc < 0 ? failed : 0;
 }

@@ -57,15 +57,17 @@ int picture_write(const struct picture_options *o, struct errbuf *e)
 {
 	struct renderer *r = NULL;
 	struct world w;
-	int rc = renderer_create(&r, o->width, o->height, e);
+	bool jpeg = ends_with(o->path, ".jpg") || ends_with(o->path, ".jpeg");
 
+	if (!jpeg && !ends_with(o->path, ".ppm"))
+		return fail(e, -EINVAL, "%s: want a name that ends with .jpg, .jpeg or .ppm", o->path);
+	int rc = renderer_create(&r, o->width, o->height, e);
 	if (rc < 0)
 		return rc;
 	uint8_t *rgb = malloc((size_t)3 * o->width * o->height);
 	if (rgb) {
 		world_init(&w, &(struct world_options){ .seed = o->seed, .model = robot_model_find("panda") });
 		renderer_draw(r, &w, o->camera, rgb);
-		bool jpeg = ends_with(o->path, ".jpg") || ends_with(o->path, ".jpeg");
 		rc = jpeg ? write_jpeg(o, rgb, e) : write_ppm(o, rgb, e);
 	} else {
 		rc = fail(e, -ENOMEM, "%s: out of memory", o->path);

@@ -397,17 +397,18 @@ class Start(unittest.TestCase):
     def test_bad_arguments(self):
         bench = Bench()
         self.addCleanup(bench.close)
-        for arguments, says in [
-            ([], "--config"),
-            (["--config", bench.config], "--driver"),
-            (["--config", bench.config, "--driver", "r2d2"], "want one of sim"),
-            (["--config", bench.config, "--driver", "sim", "--arm", "left"], "left"),
-            (["--config", "/nowhere.yaml", "--driver", "sim"], "/nowhere.yaml"),
-            (["--config", bench.config, "--driver", "sim", "--world", "nonsense"], "nonsense"),
-            (["stray"], "stray"),
+        for arguments, says, code in [
+            ([], "--config", 2),
+            (["--config", bench.config], "--driver", 2),
+            (["--nonsense"], "--help", 2),
+            (["stray"], "stray", 2),
+            (["--config", bench.config, "--driver", "franka"], "not part of this version; want one of sim", 1),
+            (["--config", bench.config, "--driver", "sim", "--arm", "left"], "left", 1),
+            (["--config", "/nowhere.yaml", "--driver", "sim"], "/nowhere.yaml", 1),
+            (["--config", bench.config, "--driver", "sim", "--world", "nonsense"], "nonsense", 1),
         ]:
             done = self.run_arm(*arguments)
-            self.assertEqual(done.returncode, 1, arguments)
+            self.assertEqual(done.returncode, code, arguments)
             self.assertIn(says, done.stderr)
         self.assertIn("--driver", self.run_arm("--help").stdout)
 

@@ -60,21 +60,22 @@ class Picture(unittest.TestCase):
             self.assertEqual(f.read(2), b"\xff\xd8")
 
     def test_bad_arguments(self):
-        for arguments, says in [
-            (["--picture", "/nowhere/p.ppm"], "/nowhere/p.ppm"),
-            (["--picture", "p.ppm", "--size", "8x8"], "16..2048"),
-            (["--picture", "p.ppm", "--size", "8by8"], "WIDTHxHEIGHT"),
-            (["--picture", "p.ppm", "--camera", "left"], "overhead or wrist"),
-            (["--seed", "-1"], "--seed"),
-            (["--rate-hz", "nan"], "--rate-hz"),
-            (["--duration", "soon"], "--duration"),
-            (["--nonsense"], "--help"),
-            (["stray"], "stray"),
-            ([], "--config"),
-            (["--config", "/nowhere.yaml"], "/nowhere.yaml"),
+        for arguments, says, code in [
+            (["--picture", "/nowhere/p.ppm"], "/nowhere/p.ppm", 1),
+            (["--picture", "/nowhere/p.png"], ".jpg, .jpeg or .ppm", 1),
+            (["--picture", "p.ppm", "--size", "8x8"], "16..2048", 1),
+            (["--picture", "p.ppm", "--size", "8by8"], "WIDTHxHEIGHT", 2),
+            (["--picture", "p.ppm", "--camera", "left"], "overhead or wrist", 2),
+            (["--seed", "-1"], "--seed", 2),
+            (["--rate-hz", "nan"], "--rate-hz", 2),
+            (["--duration", "soon"], "--duration", 2),
+            (["--nonsense"], "--help", 2),
+            (["stray"], "stray", 2),
+            ([], "--config", 2),
+            (["--config", "/nowhere.yaml"], "/nowhere.yaml", 1),
         ]:
             done = self.run_sim(*arguments)
-            self.assertEqual(done.returncode, 1, arguments)
+            self.assertEqual(done.returncode, code, arguments)
             self.assertIn(says, done.stderr)
 
     def test_help(self):

@@ -267,14 +267,19 @@ static inline void run_ms(struct bench *b, int64_t ms)
 	}
 }
 
-static inline struct control_answer ask(struct bench *b, struct command cmd)
+static inline void tell(struct bench *b, struct command cmd)
 {
 	int slot = queue_claim(&b->links.command_queue);
 
 	assert_true(slot >= 0);
-	cmd.ticket = ++b->ticket;
 	b->links.command[slot] = cmd;
 	queue_publish(&b->links.command_queue);
+}
+
+static inline struct control_answer ask(struct bench *b, struct command cmd)
+{
+	cmd.ticket = ++b->ticket;
+	tell(b, cmd);
 	run_ms(b, 5);
 	assert_int_equal(b->report.answer.ticket, b->ticket);
 	return b->report.recent[b->ticket % ANSWERS_RECENT];

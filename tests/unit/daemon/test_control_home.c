@@ -185,8 +185,10 @@ static void one_home_at_a_time(void **state)
 	bench_start(b);
 	run_ms(b, 500);
 	ask_kind(b, COMMAND_MODE_HOLD);
-	assert_true(ask(b, jog).ok); /* hardly under way yet, */
+	jog.ticket = 100;
+	tell(b, jog); /* both in one tick: the first one has not moved anything yet */
 	assert_int_equal(ask_kind(b, COMMAND_HOME).missing, REASON_BIT(REASON_STILL_MOVING));
+	assert_true(b->report.recent[100 % ANSWERS_RECENT].ok);
 	assert_int_equal(b->events[EVENT_HOME][REASON_HOME_STARTED], 0);
 	run_ms(b, 1000);
 	assert_true(ask_kind(b, COMMAND_HOME).ok);

@@ -206,6 +206,7 @@ static int with_runtime(struct runtime *r, const struct arguments *a)
 
 /* ---- arguments ---- */
 
+/* False, and said: they are wrong. */
 static bool read_arguments(struct arguments *a, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -227,7 +228,13 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
 		a->help |= found == 'h';
 		a->version |= found == 'v';
 	}
-	return optind == argc && (a->config || a->help || a->version || a->print_config);
+	if (optind < argc)
+		fprintf(stderr, "dreamvlad: %s: not an option\n", argv[optind]);
+	else if (!a->config && !a->help && !a->version && !a->print_config)
+		fprintf(stderr, "dreamvlad: --config FILE is missing\n");
+	else
+		return true;
+	return false;
 }
 
 /* Monotonic time and real-time scheduling are what everything here is built on. */

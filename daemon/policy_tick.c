@@ -318,8 +318,11 @@ static int load(struct policy_runner *r, uint32_t processors, struct errbuf *e)
 	r->policy_setup.options.progress = announce;
 	r->policy_setup.options.progress_context = r;
 	announce(r, "loading the checkpoint", 0.0);
-	if ((rc = policy_create(&r->policy, &r->policy_setup.options, e)) < 0)
-		return rc;
+	if ((rc = policy_create(&r->policy, &r->policy_setup.options, e)) < 0) {
+		struct errbuf why = *e;
+
+		return fail(e, rc, "%.700s (policy.model is %s)", why.text, r->config->policy_model);
+	}
 	r->info = policy_info(r->policy);
 	if ((rc = setup_check_policy(r->setup, r->config, r->info, e)) < 0)
 		return rc;

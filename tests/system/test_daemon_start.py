@@ -36,9 +36,11 @@ class Start(unittest.TestCase):
         self.assertIn("dreamvlad", self.run_program("--version").stdout)
 
     def test_wrong_arguments(self):
-        for arguments in ((), ("--confg", "x"), ("--config",), ("--config", "x", "more")):
+        for arguments, wrong in (((), "--config FILE is missing"), (("--confg", "x"), "--confg"),
+                                 (("--config",), "requires an argument"), (("--config", "x", "more"), "more: not")):
             done = self.run_program(*arguments)
             self.assertEqual(done.returncode, 2)
+            self.assertIn(wrong, done.stderr)
             self.assertIn("usage: dreamvlad", done.stderr)
 
     def test_missing_configuration(self):
@@ -61,7 +63,7 @@ class Start(unittest.TestCase):
         self.assertEqual([], [name for name in os.listdir(self.folder) if name not in ("config.yaml", "log")])  # no socket
 
     def test_missing_checkpoint(self):
-        self.assert_ends(self.start("--check", model=f"{self.folder}/nowhere"), 1, f"{self.folder}/nowhere")
+        self.assert_ends(self.start("--check", model=f"{self.folder}/nowhere"), 1, f"{self.folder}/nowhere", "policy.model")
 
     def test_truncated_checkpoint(self):
         model = pathlib.Path(self.folder) / "model"

@@ -18,6 +18,7 @@ static const int64_t hindered_ns = 1000000000;
 /* More periods than this were no short delay; the arms have braked by themselves long before. */
 static const int64_t periods_most = 64;
 static const int64_t overflow_ns = 100000000;
+static const int64_t limit_quiet_ns = 1000000000;
 
 const char *control_setup_problem(const struct control_setup *s)
 {
@@ -215,6 +216,16 @@ static double hindrance_of(struct control *c, const struct setpoint *want, const
 	return fmax(share_between(lag, lag_slow_rad, lag_stop_rad), share_between(c->trajectory.arm[i].error.m, miss_slow_m, miss_stop_m));
 }
 
+/* An arm along an edge touches it again and again: that is one edge in the record, until it has kept off for a while. */
+static void tell_limit(struct control *c, uint32_t i, uint32_t mask)
+{
+	if (!(mask & (LIMIT_WORKSPACE | LIMIT_FLOOR | LIMIT_TCP_SPEED)))
+		return;
+	if (c->arm[i].limited_ns == 0 || c->now_ns - c->arm[i].limited_ns > limit_quiet_ns)
+		control_event(c, EVENT_LIMIT, REASON_LIMITED, i, 0.0, 0.0);
+	c->arm[i].limited_ns = c->now_ns;
+}
+
 static void limit_arm(struct control *c, uint32_t i, const struct setpoint *want, int64_t due_ns)
 {
 	const struct setpoint still = { 0 };
@@ -231,6 +242,7 @@ static void limit_arm(struct control *c, uint32_t i, const struct setpoint *want
 	c->report.clamps += mask != 0;
 	c->report.limit_stops += (mask & (LIMIT_WORKSPACE | LIMIT_FLOOR)) && !(c->clamped[i] & (LIMIT_WORKSPACE | LIMIT_FLOOR));
 	c->clamped[i] = mask;
+	tell_limit(c, i, mask);
 }
 
 static void remember(struct control *c, int64_t due_ns)

@@ -25,6 +25,7 @@ struct control_arm {
 	uint64_t refused_seq;    /* newest refusal known */
 	uint32_t refusals;       /* in a row, less than refusal_forget_ns apart */
 	int64_t refused_ns;
+	int64_t limited_ns;      /* newest target held back by workspace, floor or TCP speed; 0: none yet */
 	bool homing;             /* an operator's home motion whose end has not been told yet */
 };
 

@@ -176,6 +176,29 @@ static void home_tells_that_it_was_interrupted(void **state)
 	free(b);
 }
 
+/* The line goes on behind the edge, the arm does not. */
+static void home_beyond_the_workspace_ends_at_its_edge(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	b->setup.arm[0].home_rad[0] = 1.2;
+	b->setup.arm[0].box_max_m[1] = 0.3;
+	bench_start(b);
+	run_ms(b, 500);
+	ask_kind(b, COMMAND_MODE_HOLD);
+	for (uint32_t times = 1; times <= 2; times++) {
+		assert_true(ask_kind(b, COMMAND_HOME).ok);
+		run_ms(b, 12000);
+		assert_true(b->report.standing);
+		assert_true(tcp_y(b) > 0.2 && tcp_y(b) <= 0.3);
+		assert_int_equal(b->events[EVENT_HOME][REASON_HOME_INTERRUPTED], times);
+		assert_int_equal(b->events[EVENT_LIMIT][REASON_LIMITED], times); /* once for each time, however often it touches */
+		assert_true(b->report.clamps > 10);
+	}
+	free(b);
+}
+
 static void one_home_at_a_time(void **state)
 {
 	struct command jog = { .kind = COMMAND_JOG, .arm = 0, .delta = { .v_m_s = { 0.0, 0.0, 0.01 } } };
@@ -203,6 +226,7 @@ int main(void)
 		cmocka_unit_test(what_ends_a_motion_refuses_the_next),
 		cmocka_unit_test(home_tells_its_start_and_end),
 		cmocka_unit_test(home_tells_that_it_was_interrupted),
+		cmocka_unit_test(home_beyond_the_workspace_ends_at_its_edge),
 		cmocka_unit_test(one_home_at_a_time),
 	};
 

@@ -119,6 +119,12 @@ static void sentences_name_what_they_are_about(void **state)
 	(void)state;
 	reason_sentence(&s, REASON_CAMERA_STALE, 1, 250.0, 200.0, text, sizeof text);
 	assert_string_equal(text, "camera wrist: newest frame is 250 ms old (limit 200 ms)");
+	reason_sentence(&s, REASON_CAMERA_STALE, 1, 10990.4, 200.0, text, sizeof text);
+	assert_string_equal(text, "camera wrist: newest frame is 11.0 s old (limit 200 ms)");
+	reason_sentence(&s, REASON_TARGET_REFUSED, 0, 123456.0, 0.0, text, sizeof text);
+	assert_string_equal(text, "arm left: refused target 123456");
+	reason_sentence(&s, REASON_TRACKING_ERROR, 0, 0.31234, 0.3, text, sizeof text);
+	assert_string_equal(text, "arm left: commanded and measured joints differ by 0.3123 rad (limit 0.3 rad)");
 	reason_sentence(&s, REASON_ARM_DETACHED, 1, 0.0, 0.0, text, sizeof text);
 	assert_string_equal(text, "arm right: not attached");
 	reason_sentence(&s, REASON_ARM_DETACHED, 7, 0.0, 0.0, text, sizeof text);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sys/loopback.h"
+
 static bool parse_port(const char *text, uint16_t *port)
 {
 	size_t n = strlen(text);
@@ -19,11 +21,6 @@ static bool parse_port(const char *text, uint16_t *port)
 	value = strtol(text, NULL, 10);
 	*port = (uint16_t)value;
 	return value <= UINT16_MAX;
-}
-
-static bool is_loopback(const char *host)
-{
-	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || strncmp(host, "127.", 4) == 0;
 }
 
 static bool is_wildcard(const char *host)
@@ -40,7 +37,7 @@ static bool parse_tcp(struct address *a, const char *rest)
 		return false;
 	memcpy(a->host, rest, n);
 	a->tcp = true;
-	a->loopback = is_loopback(a->host);
+	a->loopback = host_is_loopback(a->host);
 	a->wildcard = is_wildcard(a->host);
 	return parse_port(colon + 1, &a->port);
 }

@@ -5,7 +5,6 @@
  * strangers from trying. */
 #include "transport/endpoint.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/sys/loopback.h"
 #include "transport/curve.h"
 
 enum {
@@ -38,11 +38,10 @@ struct endpoint {
 
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
 
-/* Whether only this host can reach the address: ipc, inproc, and tcp on 127.0.0.0/8, ::1 or localhost. */
+/* Whether only this host can reach the address: ipc, inproc, and tcp on loopback. */
 static bool is_local(const char *address)
 {
 	char host[ADDRESS_BYTES];
-	struct in_addr v4;
 
 	if (strncmp(address, "tcp://", 6) != 0)
 		return strncmp(address, "ipc://", 6) == 0 || strncmp(address, "inproc://", 9) == 0;
@@ -51,9 +50,7 @@ static bool is_local(const char *address)
 	if (!port)
 		return false;
 	snprintf(host, sizeof host, "%.*s", (int)(port - address - 6), address + 6);
-	if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
-		return true;
-	return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+	return host_is_loopback(host);
 }
 
 static bool is_given(const char *text)

@@ -303,6 +303,9 @@ static void test_address_parse(void **state)
 	assert_int_equal(address_parse(&a, "tcp://0.0.0.0:7411", &e), 0);
 	assert_int_equal(address_parse(&b, "tcp://127.0.0.1:7411", &e), 0);
 	assert_true(b.loopback && !b.wildcard);
+	assert_int_equal(address_parse(&b, "tcp://127.example.org:7411", &e), 0);
+	assert_false(b.loopback);
+	assert_int_equal(address_parse(&b, "tcp://127.0.0.1:7411", &e), 0);
 	assert_true(address_collides(&a, &b));
 	assert_int_equal(address_parse(&a, "tcp://127.0.0.2:7411", &e), 0);
 	assert_false(address_collides(&a, &b));

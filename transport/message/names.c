@@ -45,16 +45,6 @@ const char *arm_mode_name(enum arm_mode m)
 	return lookup(arm_mode_names, ARM_MODE_COUNT, (uint32_t)m);
 }
 
-const char *target_source_name(enum target_source s)
-{
-	return lookup(target_source_names, TARGET_SOURCE_COUNT, (uint32_t)s);
-}
-
-const char *picture_encoding_name(enum picture_encoding e)
-{
-	return lookup(picture_encoding_names, ENCODING_COUNT, (uint32_t)e);
-}
-
 const char *source_state_name(enum source_state s)
 {
 	return lookup(source_state_names, SOURCE_STATE_COUNT, (uint32_t)s);

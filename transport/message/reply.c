@@ -184,13 +184,6 @@ bool reply_text(const uint8_t *bytes, size_t n, const char *key, char *out, size
 	return true;
 }
 
-bool reply_number(const uint8_t *bytes, size_t n, const char *key, double *out)
-{
-	struct wire_value v;
-
-	return find(bytes, n, key, &v) && wire_as_real(&v, out);
-}
-
 bool reply_u64(const uint8_t *bytes, size_t n, const char *key, uint64_t *out)
 {
 	struct wire_value v;

@@ -92,7 +92,6 @@ MUST_CHECK int reply_decode(struct reply *p, const uint8_t *bytes, size_t n, str
 
 /* One key of a reply that reply_decode has accepted; false when it is absent or of another type. */
 bool reply_text(const uint8_t *bytes, size_t n, const char *key, char *out, size_t capacity);
-bool reply_number(const uint8_t *bytes, size_t n, const char *key, double *out);
 bool reply_u64(const uint8_t *bytes, size_t n, const char *key, uint64_t *out);
 bool reply_i64(const uint8_t *bytes, size_t n, const char *key, int64_t *out);
 bool reply_bool(const uint8_t *bytes, size_t n, const char *key, bool *out);

@@ -223,8 +223,6 @@ static void names_are_those_of_the_contract(void **state)
 	(void)state;
 	assert_string_equal(mode_name(MODE_FAULT), "FAULT");
 	assert_string_equal(arm_mode_name(ARM_USER_STOPPED), "user_stopped");
-	assert_string_equal(target_source_name(TARGET_HOLD), "hold");
-	assert_string_equal(picture_encoding_name(ENCODING_JPEG), "jpeg");
 	assert_string_equal(source_state_name(SOURCE_FROZEN), "frozen");
 	assert_null(mode_name(MODE_COUNT));
 	assert_null(source_state_name((enum source_state)17));

@@ -40,12 +40,23 @@ struct sim_driver {
 	_Atomic bool stop;
 };
 
+static int decode_state(const struct sim_driver *d, const struct endpoint_message *m, struct world_wire_state *s, struct errbuf *e)
+{
+	if (m->n_parts != 1)
+		return fail(e, -EBADMSG, "world socket: a message in %u parts, want 1", m->n_parts);
+	int rc = world_wire_get_state(s, m->part[0], m->bytes[0], e);
+	if (rc == 0 && s->dof != d->dof)
+		rc = fail(e, -EINVAL, "the sim world is a Franka with %u joints, robots[].model has %u: use panda, fr3 or fr3_5.9",
+				s->dof, d->dof);
+	return rc;
+}
+
 static void take_state(struct sim_driver *d, const struct endpoint_message *m)
 {
 	struct world_wire_state s;
-	struct errbuf e = { "a message in several parts" };
+	struct errbuf e;
 
-	if (m->n_parts != 1 || world_wire_get_state(&s, m->part[0], m->bytes[0], &e) < 0 || s.dof != d->dof) {
+	if (decode_state(d, m, &s, &e) < 0) {
 		if (!d->strange)
 			log_line(LOG_LEVEL_ERROR, "arm: sim: %s", e.text);
 		d->strange = true;

@@ -48,11 +48,18 @@ static void begin_brake(struct arm *a)
 	a->phase = ARM_BRAKES;
 }
 
-static void let_go(struct arm *a)
+static void release(struct arm *a, enum arm_loss_why why)
+{
+	if (a->accepted_from)
+		a->loss = (struct arm_loss){ a->loss.count + 1, a->accepted_from, why, a->measured.mode };
+	a->accepted_from = 0;
+}
+
+static void let_go(struct arm *a, enum arm_loss_why why)
 {
 	safety_check_restart(&a->check);
 	a->phase = ARM_OUT;
-	a->accepted_from = 0;
+	release(a, why);
 }
 
 /* ---- targets ----------------------------------------------------------------------------------------------------- */
@@ -177,6 +184,7 @@ static enum arm_reply attach(struct arm *a, const struct arm_request *r, int64_t
 	a->stopped = false;
 	if (a->accepted_from != r->from) {
 		begin_brake(a); /* a take-over stops the arm first */
+		release(a, LOSS_TAKEN_OVER);
 		a->accepted_from = r->from;
 		a->last_seq = 0;
 	}
@@ -189,7 +197,7 @@ static enum arm_reply detach(struct arm *a, const struct arm_request *r)
 	if (!a->accepted_from || a->accepted_from != r->from)
 		return ARM_REPLY_NOT_ATTACHED;
 	begin_brake(a);
-	a->accepted_from = 0;
+	release(a, LOSS_DETACHED);
 	return ARM_REPLY_OK;
 }
 
@@ -200,7 +208,7 @@ static enum arm_reply disable(struct arm *a, const struct arm_request *r)
 	if (!a->driver->has_brakes && !r->confirm)
 		return ARM_REPLY_CONFIRM;
 	a->enabled = false;
-	let_go(a);
+	let_go(a, LOSS_DISABLED);
 	return ARM_REPLY_OK;
 }
 
@@ -212,7 +220,7 @@ static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t n
 	case ARM_ASK_DETACH:
 		return detach(a, r);
 	case ARM_ASK_SHUTDOWN:
-		a->accepted_from = 0;
+		release(a, LOSS_SHUTDOWN);
 		/* fall through */
 	case ARM_ASK_STOP:
 		a->stopped = true;
@@ -257,13 +265,20 @@ static void measure(struct arm *a, const struct robot_state *measured)
 	a->has_ee = true;
 }
 
+static enum arm_loss_why why_lost(const struct arm *a)
+{
+	if (a->measured.mode == ARM_DISCONNECTED)
+		return LOSS_DISCONNECTED;
+	return a->measured.mode == ARM_READY ? LOSS_RESTARTED : LOSS_MODE;
+}
+
 /* Whether the arm is ours to command; losing or regaining it starts anew from where it is. */
 static void follow_arm(struct arm *a, int64_t now_ns)
 {
 	bool ours = a->enabled && a->measured.mode == ARM_READY;
 
 	if (a->phase != ARM_OUT && (!ours || a->measured.generation != a->generation))
-		let_go(a);
+		let_go(a, why_lost(a));
 	if (a->phase != ARM_OUT)
 		return;
 	memset(&a->commanded, 0, sizeof a->commanded);
@@ -333,7 +348,7 @@ void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns,
 	measure(a, measured);
 	follow_arm(a, now_ns);
 	if (a->accepted_from && now_ns - a->valid_ns > ARM_SILENCE_NS)
-		a->accepted_from = 0;
+		release(a, LOSS_SILENCE);
 	*out = (struct robot_command){ .hold = a->phase != ARM_OUT };
 	if (!out->hold)
 		return;
@@ -352,7 +367,7 @@ void arm_get_report(const struct arm *a, struct arm_report *out)
 		.connected = a->measured.mode != ARM_DISCONNECTED, .ee = a->ee,
 		.has_gripper = a->measured.has_gripper && a->measured.mode != ARM_DISCONNECTED, .gripper_m = a->measured.gripper_m,
 		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .stopped = a->stopped,
-		.refusal = a->refusal, .counters = a->counters };
+		.refusal = a->refusal, .loss = a->loss, .counters = a->counters };
 	memcpy(out->q_rad, a->measured.q_rad, sizeof out->q_rad);
 	memcpy(out->dq_rad_s, a->measured.dq_rad_s, sizeof out->dq_rad_s);
 	memcpy(out->q_d_rad, a->commanded.q_rad, sizeof out->q_d_rad);

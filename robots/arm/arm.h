@@ -56,6 +56,18 @@ struct arm_answer {
 	uint64_t accepted_from;
 };
 
+/* Why accepted_from became 0 or another one's. */
+enum arm_loss_why { LOSS_NONE, LOSS_DETACHED, LOSS_TAKEN_OVER, LOSS_SILENCE, LOSS_DISABLED, LOSS_DISCONNECTED, LOSS_RESTARTED,
+	LOSS_MODE, LOSS_SHUTDOWN, LOSS_COUNT };
+
+/* The newest loss, as numbers; arm_text.h makes words of them. */
+struct arm_loss {
+	uint64_t count;
+	uint64_t from;             /* who was let go of */
+	enum arm_loss_why why;
+	enum arm_mode mode;        /* of the arm then */
+};
+
 struct arm_counters {
 	uint64_t accepted, refused, foreign, late, old; /* targets; late: arrived after valid_for, out of order, or due too far ahead */
 	uint64_t underruns, limits_exceeded, reconnects;
@@ -77,6 +89,7 @@ struct arm_report {
 	int64_t ack_t_ns;
 	bool stopped;
 	struct arm_refusal refusal;
+	struct arm_loss loss;
 	struct arm_counters counters;
 };
 
@@ -103,6 +116,7 @@ struct arm {
 	uint64_t ack_seq;
 	int64_t ack_t_ns;
 	struct arm_refusal refusal;
+	struct arm_loss loss;
 	struct arm_counters counters;
 };
 

@@ -12,7 +12,6 @@
 #include "transport/topic.h"
 
 static const int64_t PUBLISH_NS = 5 * NS_PER_MS; /* 200 Hz; the contract asks for 100 or more */
-static const int64_t VOID_LOG_NS = NS_PER_S;
 enum { HIGH_WATER = 16, RECEIVE_MAX = 64 };
 
 /* ---- targets ----------------------------------------------------------------------------------------------------- */
@@ -20,10 +19,19 @@ enum { HIGH_WATER = 16, RECEIVE_MAX = 64 };
 static void note_void(struct arm_io *io, const char *why)
 {
 	io->voided++;
-	if (io->void_logged_ns && io->now_ns - io->void_logged_ns < VOID_LOG_NS)
+	arm_void_note(&io->void_log, io->now_ns, io->target_topic, why);
+}
+
+/* Targets of others are for the control thread to count; two publishers of one topic are for a person to hear of. */
+static void note_foreign(struct arm_io *io, uint64_t from)
+{
+	char text[160];
+
+	if (!io->report.accepted_from || from == io->report.accepted_from)
 		return;
-	io->void_logged_ns = io->now_ns;
-	log_line(LOG_LEVEL_WARNING, "arm: %s: void target: %s (%llu so far)", io->target_topic, why, (unsigned long long)io->voided);
+	snprintf(text, sizeof text, "from: a second publisher, %016llx, sends targets; this arm obeys %016llx", (unsigned long long)from,
+			(unsigned long long)io->report.accepted_from);
+	arm_void_note(&io->void_log, io->now_ns, io->target_topic, text);
 }
 
 static void note_interval(struct arm_io *io, uint64_t from, int64_t arrival_ns)
@@ -69,6 +77,7 @@ static void take_target(struct arm_io *io, const struct endpoint_message *m)
 		return;
 	}
 	io->received++;
+	note_foreign(io, target.from);
 	note_interval(io, target.from, arrival_ns);
 	int at = queue_claim(&io->links->target_queue);
 	if (at < 0) {
@@ -123,12 +132,17 @@ void arm_io_state_message(struct arm_io *io, struct message_state *m)
 static void refresh_report(struct arm_io *io)
 {
 	struct arm_links *k = io->links;
-	uint64_t refused = io->report.counters.refused;
+	uint64_t refused = io->report.counters.refused, losses = io->report.loss.count;
 	char text[MESSAGE_TEXT_BYTES];
 
 	if (!latest_refresh(&k->report_box))
 		return;
 	io->report = k->report[k->report_box.reading];
+	io->report_ns = io->now_ns;
+	if (io->report.loss.count != losses) {
+		arm_loss_text(&io->report.loss, text, sizeof text);
+		log_line(LOG_LEVEL_INFO, "arm: let go of %016llx: %s", (unsigned long long)io->report.loss.from, text);
+	}
 	if (refused || !io->report.counters.refused)
 		return;
 	arm_refusal_text(&io->report.refusal, text, sizeof text);
@@ -158,7 +172,13 @@ void arm_io_publish(struct arm_io *io)
 static void refresh_clock(struct arm_io *io)
 {
 	io->now_ns = clock_monotonic_ns();
-	io->offset_ns = io->config->clock ? clock_realtime_ns() - io->now_ns : 0;
+	int64_t offset_ns;
+
+	/* One that was interrupted says nothing; the first has to do. */
+	if (!io->config->clock || (!clock_realtime_offset_ns(&offset_ns) && io->offset_known))
+		return;
+	io->offset_ns = offset_ns;
+	io->offset_known = true;
 }
 
 static void publish_when_due(struct arm_io *io)
@@ -227,7 +247,7 @@ int arm_io_init(struct arm_io *io, const struct arm_io_options *o, struct errbuf
 	snprintf(io->target_topic, sizeof io->target_topic, "target/%s", io->setup->name);
 	snprintf(io->state_topic, sizeof io->state_topic, "state/%s", io->setup->name);
 	refresh_clock(io);
-	io->publish_ns = io->now_ns;
+	io->publish_ns = io->report_ns = io->now_ns;
 	return open_sockets(io, o->zmq_context, e);
 }
 

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "daemon/sys/error.h"
 #include "robots/arm/arm_links.h"
+#include "robots/arm/arm_void.h"
 #include "transport/endpoint.h"
 #include "transport/message/message.h"
 #include "transport/message/request.h"
@@ -33,8 +34,11 @@ struct arm_io {
 	uint32_t ticket;
 	struct arm_pending pending[ARM_PENDING_MAX];
 	int64_t offset_ns;         /* clock of the messages - CLOCK_MONOTONIC */
-	int64_t now_ns, publish_ns, void_logged_ns;
+	bool offset_known;
+	int64_t now_ns, publish_ns;
+	struct arm_void_log void_log;
 	struct arm_report report;  /* newest */
+	int64_t report_ns;         /* when it came */
 	uint64_t received, voided, requests_void;
 	uint64_t interval_from;    /* whose targets' intervals are measured */
 	int64_t interval_ns;       /* arrival of the last of them */

@@ -3,9 +3,11 @@
 #include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
 
+/* A stop is looked for before the queue and obeyed after it: no request that came before it can undo it. */
 static void take_requests(struct arm_loop *l, int64_t now_ns)
 {
 	struct arm_links *k = l->links;
+	bool stop = atomic_exchange_explicit(&k->stop_asked, false, memory_order_acq_rel);
 
 	for (int at; (at = queue_front(&k->request_queue)) >= 0; queue_release(&k->request_queue)) {
 		struct arm_answer answer = arm_take_request(&l->arm, &k->request[at], now_ns);
@@ -17,6 +19,8 @@ static void take_requests(struct arm_loop *l, int64_t now_ns)
 		queue_publish(&k->answer_queue);
 		eventfd_signal(k->answer_fd);
 	}
+	if (stop)
+		(void)arm_take_request(&l->arm, &(struct arm_request){ .ask = ARM_ASK_STOP }, now_ns);
 }
 
 static void take_targets(struct arm_loop *l, int64_t now_ns)

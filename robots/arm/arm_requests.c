@@ -171,10 +171,23 @@ static int handle_plain(struct arm_io *io, const struct row *row, const struct r
 	return rc == 0 ? hand_over(io, from, &r, e) : rc;
 }
 
+/* Needs no room in a queue, so that no other peer's requests can crowd it out; answered at once. */
+static int handle_stop(struct arm_io *io, const struct row *row, const struct request *q, const struct endpoint_peer *from,
+		struct errbuf *e)
+{
+	(void)row;
+	(void)q;
+	atomic_store_explicit(&io->links->stop_asked, true, memory_order_release);
+	if (io->now_ns - io->report_ns > PATIENCE_NS)
+		return fail(e, -ETIMEDOUT, "the control thread does not answer: see the log of dreamvla-arm, use the emergency stop");
+	send_answer(io, from, &(struct arm_answer){ 0, ARM_REPLY_OK, io->report.mode, io->report.accepted_from });
+	return 0;
+}
+
 static int handle_ping(struct arm_io *io, const struct row *row, const struct request *q, const struct endpoint_peer *from,
 		struct errbuf *e)
 {
-	int64_t received_ns = clock_realtime_ns(), t_ns = 0;
+	int64_t received_ns = clock_monotonic_ns(), t_ns = 0;
 	struct map_builder b;
 	int rc = request_i64(q, "t_ns", &t_ns, e);
 
@@ -183,8 +196,8 @@ static int handle_ping(struct arm_io *io, const struct row *row, const struct re
 		return rc;
 	reply_ok(&b, io->reply, sizeof io->reply);
 	map_add_i64(&b, "t_ns", t_ns);
-	map_add_i64(&b, "recv_ns", received_ns);
-	map_add_i64(&b, "send_ns", clock_realtime_ns());
+	map_add_i64(&b, "recv_ns", received_ns + io->offset_ns);
+	map_add_i64(&b, "send_ns", clock_monotonic_ns() + io->offset_ns);
 	send_map(io, from, &b);
 	return 0;
 }
@@ -251,7 +264,7 @@ static int handle_status(struct arm_io *io, const struct row *row, const struct 
 static const struct row ROWS[] = {
 	{ "status", { NULL }, handle_status, 0 },
 	{ "ping", { "t_ns" }, handle_ping, 0 },
-	{ "stop", { NULL }, handle_plain, ARM_ASK_STOP },
+	{ "stop", { NULL }, handle_stop, 0 },
 	{ "attach", { "from", "model", "dof", "tcp", "takeover", "clear_stop" }, handle_attach, ARM_ASK_ATTACH },
 	{ "detach", { "from" }, handle_detach, ARM_ASK_DETACH },
 	{ "enable", { "confirm" }, handle_plain, ARM_ASK_ENABLE },

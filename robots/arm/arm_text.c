@@ -60,6 +60,23 @@ void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity)
 		snprintf(out, capacity, "%s", TEXT[r->why]);
 }
 
+void arm_loss_text(const struct arm_loss *l, char *out, size_t capacity)
+{
+	static const char *const TEXT[LOSS_COUNT] = {
+		[LOSS_NONE] = "",
+		[LOSS_DETACHED] = "it detached",
+		[LOSS_TAKEN_OVER] = "another one took over",
+		[LOSS_SILENCE] = "500 ms without valid targets",
+		[LOSS_DISABLED] = "the arm was disabled",
+		[LOSS_DISCONNECTED] = "the driver lost the arm",
+		[LOSS_RESTARTED] = "the arm, or what it runs on, restarted",
+		[LOSS_MODE] = "the arm takes no targets any more, it is",
+		[LOSS_SHUTDOWN] = "dreamvla-arm is ending",
+	};
+
+	snprintf(out, capacity, "%s%s%s", TEXT[l->why], l->why == LOSS_MODE ? " " : "", l->why == LOSS_MODE ? arm_mode_name(l->mode) : "");
+}
+
 void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)
 {
 	static const struct {

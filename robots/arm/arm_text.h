@@ -1,4 +1,4 @@
-/* arm_text.h - the arm's numbers as words for people: why a target was refused, why a request was. */
+/* arm_text.h - the arm's numbers as words for people: why a target was refused, why a request was, why it let go. */
 #ifndef DREAMVLA_ROBOTS_ARM_ARM_TEXT_H
 #define DREAMVLA_ROBOTS_ARM_ARM_TEXT_H
 
@@ -8,6 +8,9 @@
 
 /* "" before the first refusal. out has `capacity` bytes. Thread: any but control. Allocates: no. */
 void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity);
+
+/* "" before the first loss. As arm_refusal_text. */
+void arm_loss_text(const struct arm_loss *l, char *out, size_t capacity);
 
 /* Error and hint of an answer that is not OK; the hint may be "". */
 struct arm_reply_text {

@@ -26,9 +26,10 @@ policy:
 cameras:
   overhead: {{}}
   wrist: {{}}
+{more}
 robots:
   - name: arm
-    model: panda
+    model: {model}
     control: {control}
     tcp: {tcp}
     workspace_min: [0.1, -0.6, 0.0]
@@ -63,7 +64,7 @@ def wait_for(what, seconds, condition):
 class Bench:
     """A folder with a configuration, the programs started in it, and dreamvlad's side of the sockets."""
 
-    def __init__(self):
+    def __init__(self, model="panda", more=""):
         self.folder = tempfile.TemporaryDirectory()
         self.processes = []
         self.context = zmq.Context()
@@ -71,7 +72,7 @@ class Bench:
         self.address = dict(zip(names, free_addresses(len(names))))
         self.config = os.path.join(self.folder.name, "bench.yaml")
         with open(self.config, "w") as f:
-            f.write(CONFIG.format(tcp=TCP, folder=self.folder.name, **self.address))
+            f.write(CONFIG.format(tcp=TCP, folder=self.folder.name, model=model, more=more, **self.address))
 
     def close(self):
         for p in self.processes:
@@ -96,6 +97,10 @@ class Bench:
     def end(self, p, signal_number=signal.SIGTERM):
         p.send_signal(signal_number)
         return p.wait(timeout=20)
+
+    def log_of(self, p):
+        """What an ended program wrote."""
+        return p.stderr.read().decode()
 
     def bind(self, kind, name):
         s = self.context.socket(kind)

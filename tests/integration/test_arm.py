@@ -164,6 +164,7 @@ class Arm(unittest.TestCase):
         r = self.driver.ask("ping", t_ns=-5)
         self.assertEqual(r["t_ns"], -5)
         self.assertLessEqual(r["recv_ns"], r["send_ns"])
+        self.assertLess(abs(now_ns() - r["send_ns"]), 10 ** 10)  # the configured clock: monotonic
 
     # -- attach
 
@@ -187,6 +188,8 @@ class Arm(unittest.TestCase):
         self.driver.hold(0.7)
         self.assertEqual(self.driver.look()["accepted_from"], ME)
         self.driver.wait("500 ms without targets let go", lambda s: s["accepted_from"] == 0)
+        self.bench.end(self.arm)
+        self.assertIn("let go of %016x: 500 ms without valid targets" % ME, self.bench.log_of(self.arm))
 
     @steady
     def test_takeover(self):
@@ -264,6 +267,11 @@ class Arm(unittest.TestCase):
         self.assertGreater(r["targets_foreign"], before)
         self.assertEqual((r["targets_accepted"], r["targets_refused"]), (0, 0))
         self.assertAlmostEqual(r["q"][0], HOME[0], places=6)
+        self.driver.hold(0.1, HOME, v=2)
+        self.bench.end(self.arm)
+        log = self.bench.log_of(self.arm)
+        self.assertIn("target/arm: from: a second publisher, %016x" % OTHER, log)
+        self.assertIn("target/arm: v:", log)  # another kind is said within the same second
 
     def test_whole_topic(self):
         self.assertOk(self.driver.attach())
@@ -309,6 +317,36 @@ class Arm(unittest.TestCase):
         r = self.driver.ask("status")
         self.assertGreater(r["targets_accepted"], 10)
         self.assertEqual((r["stopped"], r["limits_exceeded"]), (False, 0))
+
+    def test_stop_is_never_crowded_out(self):
+        self.assertOk(self.driver.attach())
+        flood = self.bench.connect(zmq.DEALER, "control")
+        body = msgpack.packb({"cmd": "detach", "from": OTHER})
+        refused = answered = 0
+
+        def push():
+            nonlocal refused, answered
+            try:
+                for _ in range(200):
+                    flood.send_multipart([b"", body], zmq.DONTWAIT)
+            except zmq.Again:
+                pass
+            while flood.poll(0):
+                answered += 1
+                refused += "too many" in msgpack.unpackb(flood.recv_multipart()[1])["error"]
+
+        s = self.bench.connect(zmq.REQ, "control")
+        s.rcvtimeo = 5000
+        stops = 0
+        while stops < 200 or (refused == 0 and answered < 10 ** 5):
+            push()
+            s.send(msgpack.packb({"cmd": "stop"}))
+            self.assertOk(msgpack.unpackb(s.recv()))
+            stops += 1
+        self.assertGreater(refused, 0)  # the flood was one
+        self.driver.wait("stopped", lambda s: s["stopped"])
+        s.close()
+        flood.close()
 
     def test_enable_disable_recover(self):
         self.assertRefused(self.driver.ask("recover"), "nothing to recover")
@@ -420,6 +458,27 @@ class Start(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("in use", done.stderr)
         owner.close()
+
+    def test_realtime_clock(self):
+        bench = Bench(more="clock: realtime")
+        self.addCleanup(bench.close)
+        driver = Driver(bench)
+        arm = bench.start_arm()
+        s = driver.wait("a state", lambda s: True)
+        self.assertLess(abs(time.time_ns() - s["stamp_ns"]), 10 ** 10)
+        self.assertLess(abs(time.time_ns() - driver.ask("ping", t_ns=0)["recv_ns"]), 10 ** 10)
+        self.assertEqual(bench.end(arm), 0)
+
+    def test_sim_is_a_franka(self):
+        bench = Bench(model="piper")
+        self.addCleanup(bench.close)
+        driver = Driver(bench)
+        bench.start_sim("--no-cameras")
+        arm = bench.start_arm()
+        driver.wait("a state", lambda s: s["mode"] == "disconnected")
+        time.sleep(1)
+        self.assertEqual(bench.end(arm), 0)
+        self.assertIn("the sim world is a Franka with 7 joints, robots[].model has 6", bench.log_of(arm))
 
     def test_no_world_at_all(self):
         bench = Bench()

@@ -351,6 +351,17 @@ static void test_gap_is_refused_with_a_brake(void **state)
 	comes_to_rest(&b);
 }
 
+/* Said in words, and counted once. */
+static void lost(const struct bench *b, uint64_t count, uint64_t from, enum arm_loss_why why, const char *says)
+{
+	struct arm_loss l = report(b).loss;
+	char text[128];
+
+	assert_true(l.count == count && l.from == from && l.why == why);
+	arm_loss_text(&l, text, sizeof text);
+	assert_non_null(strstr(text, says));
+}
+
 static void test_targets_end(void **state)
 {
 	struct bench b;
@@ -363,8 +374,10 @@ static void test_targets_end(void **state)
 	assert_int_equal(report(&b).counters.underruns, 1);
 	comes_to_rest(&b);
 	assert_true(report(&b).accepted_from == ME); /* 500 ms are not over */
+	assert_true(report(&b).loss.count == 0);
 	ticks(&b, 490);
 	assert_true(report(&b).accepted_from == 0);
+	lost(&b, 1, ME, LOSS_SILENCE, "500 ms");
 	drive(&b, &t, 10);
 	assert_int_equal(report(&b).counters.foreign, 2);
 }
@@ -408,12 +421,14 @@ static void test_who_may_attach(void **state)
 	assert_int_equal(b.arm.phase, ARM_PLAYS);
 	assert_int_equal(ask(&b, ARM_ASK_ATTACH, 5, true, false).reply, ARM_REPLY_OK);
 	assert_true(report(&b).accepted_from == 5);
+	lost(&b, 1, ME, LOSS_TAKEN_OVER, "took over");
 	assert_int_equal(b.arm.phase, ARM_BRAKES); /* stops the arm first */
 	send(&b, target_at(&b, 10, 0.05, 0));
 	assert_int_equal(report(&b).counters.foreign, 1);
 	comes_to_rest(&b);
 	assert_int_equal(ask(&b, ARM_ASK_DETACH, 5, false, false).reply, ARM_REPLY_OK);
 	assert_true(report(&b).accepted_from == 0);
+	lost(&b, 2, 5, LOSS_DETACHED, "detached");
 }
 
 static void test_lost_and_restarted_arm(void **state)
@@ -430,6 +445,7 @@ static void test_lost_and_restarted_arm(void **state)
 	assert_int_equal(report(&b).mode, ARM_DISCONNECTED);
 	assert_false(report(&b).connected);
 	assert_true(report(&b).accepted_from == 0);
+	lost(&b, 1, ME, LOSS_DISCONNECTED, "lost the arm");
 	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_NOT_READY);
 	b.robot.mode = ARM_READY;
 	b.robot.generation = 2;
@@ -443,6 +459,11 @@ static void test_lost_and_restarted_arm(void **state)
 	b.robot.generation = 3;
 	tick(&b);
 	assert_true(report(&b).accepted_from == 0);
+	lost(&b, 2, ME, LOSS_RESTARTED, "restarted");
+	(void)ask(&b, ARM_ASK_ATTACH, ME, false, false);
+	b.robot.mode = ARM_REFLEX;
+	tick(&b);
+	lost(&b, 3, ME, LOSS_MODE, "it is reflex");
 }
 
 static void test_enable_disable_recover(void **state)
@@ -464,6 +485,7 @@ static void test_enable_disable_recover(void **state)
 	tick(&b);
 	assert_int_equal(report(&b).mode, ARM_IDLE);
 	assert_true(!b.command.hold && report(&b).accepted_from == 0);
+	lost(&b, 1, ME, LOSS_DISABLED, "disabled");
 	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, true).reply, ARM_REPLY_NOT_READY);
 	assert_int_equal(ask(&b, ARM_ASK_ENABLE, 0, false, false).reply, ARM_REPLY_OK);
 	tick(&b);

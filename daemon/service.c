@@ -58,8 +58,8 @@ void service_loading(struct service_load *l, const char *what, double share, int
 bool service_waiting(struct service_load *l, int64_t now_ns)
 {
 	if (l->begin_ns == 0)
-		l->begin_ns = now_ns;
-	if (now_ns - l->begin_ns > WAITING_MAX_NS || (l->last_ns != 0 && now_ns - l->last_ns < WAITING_PERIOD_NS))
+		l->begin_ns = l->last_ns = now_ns; /* who loads has just spoken */
+	if (now_ns - l->begin_ns > WAITING_MAX_NS || now_ns - l->last_ns < WAITING_PERIOD_NS)
 		return false;
 	l->last_ns = now_ns;
 	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%d000000", EXTEND_S);

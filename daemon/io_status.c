@@ -17,10 +17,11 @@ static void fill_mode(struct io *io, struct message_status *m)
 {
 	static const char *const driver[] = { "none", "policy", "teleop", "home" };
 	const struct control_report *r = &io->report;
+	bool loading = r->mode == MODE_BOOT && io->policy.health == POLICY_LOADING;
 
 	_Static_assert(sizeof driver / sizeof *driver == TARGET_SOURCE_COUNT, "a name for every source");
 	snprintf(m->mode, sizeof m->mode, "%s", mode_name(r->mode));
-	reason_sentence(io->setup, r->reason, r->reason_arm, r->reason_value, r->reason_limit, m->reason, sizeof m->reason);
+	reason_sentence(io->setup, loading ? REASON_POLICY_LOADING : r->reason, r->reason_arm, r->reason_value, r->reason_limit, m->reason, sizeof m->reason);
 	snprintf(m->driver, sizeof m->driver, "%s", driver[r->driver]);
 	snprintf(m->instruction, sizeof m->instruction, "%s", io->instruction);
 	m->speed = r->speed;

@@ -20,6 +20,7 @@
 #define DREAMVLAD_VERSION "0.1"
 #define STANDING_PATIENCE_NS (2 * NS_PER_S)
 #define DETACH_PATIENCE_NS NS_PER_S
+#define POLICY_PATIENCE_NS NS_PER_S
 #define MAIN_PERIOD_NS (50 * NS_PER_MS)
 
 enum exit_code { EXIT_STOPPED = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CUT_SHORT = 3 };
@@ -66,6 +67,7 @@ static bool interrupted(void)
 
 /* ---- start list, walked backwards to stop ---- */
 
+/* Requests are answered and arms held before the policy is loaded, which may take minutes. */
 static const struct part {
 	const char *name;
 	bool in_check; /* also part of --check */
@@ -73,33 +75,42 @@ static const struct part {
 	void (*stop)(struct runtime *r);
 } parts[] = {
 	{ "sockets", false, runtime_start_sockets, runtime_stop_sockets },
-	{ "policy", true, runtime_start_policy, runtime_stop_policy },
 	{ "io", false, runtime_start_io, runtime_stop_io },
 	{ "control", false, runtime_start_control, runtime_stop_control },
+	{ "policy", true, runtime_start_policy, runtime_stop_policy },
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };
 
-/* Returns how many entries of the list were passed; < PARTS: that one failed, and also needs to be stopped. */
-static size_t start_parts(struct runtime *r, bool check, struct errbuf *e)
+/* 0, or the error of the part that failed, which the log has named; -EINTR: a signal came while the policy was loading. */
+static int start_parts(struct runtime *r, bool check)
 {
-	for (size_t i = 0; i < PARTS; i++) {
-		int rc = parts[i].in_check || !check ? parts[i].start(r, e) : 0;
+	struct errbuf e;
 
-		if (rc == -EINTR) { /* still loading, which cannot be cut short; nothing moves yet, so the end may be abrupt */
+	for (size_t i = 0; i < PARTS; i++) {
+		int rc = parts[i].in_check || !check ? parts[i].start(r, &e) : 0;
+
+		if (rc == -EINTR)
 			log_line(LOG_LEVEL_INFO, "start: ended by a signal");
-			log_stop();
-			_exit(EXIT_STOPPED);
-		}
+		else if (rc < 0)
+			log_line(LOG_LEVEL_ERROR, "%s: %s: %s", check ? "check" : "start", parts[i].name, e.text);
 		if (rc < 0)
-			return i;
+			return rc;
 	}
-	return PARTS;
+	return 0;
 }
 
-static void stop_parts(struct runtime *r, size_t n)
+/* Every part copes with not having been started. If the policy is still at work (it cannot be cut short) the process ends here:
+ * nothing that it uses may be freed. */
+static void stop_parts(struct runtime *r, enum exit_code code)
 {
-	while (n-- > 0)
+	if (!runtime_end_policy(r, POLICY_PATIENCE_NS)) {
+		log_line(LOG_LEVEL_WARNING, "stop: the policy is still at work after %d s; leaving without it",
+				(int)(POLICY_PATIENCE_NS / NS_PER_S));
+		log_stop();
+		_exit((int)code);
+	}
+	for (size_t n = PARTS; n-- > 0;)
 		parts[n].stop(r);
 }
 
@@ -150,40 +161,35 @@ static bool stop_arms(struct runtime *r, struct watchdog *w)
 
 static int serve(struct runtime *r)
 {
-	struct errbuf e;
-	size_t started = start_parts(r, false, &e);
+	int rc = start_parts(r, false);
 	struct watchdog watchdog;
-	bool controlled;
+	enum exit_code code;
 
-	if (started < PARTS) {
-		log_line(LOG_LEVEL_ERROR, "start: %s: %s", parts[started].name, e.text);
-		stop_parts(r, started + 1);
-		return EXIT_START;
-	}
 	watchdog_init(&watchdog);
-	service_ready("running");
-	log_line(LOG_LEVEL_INFO, "ready: control requests at %s", r->config.sockets_control);
-	run(r, &watchdog);
+	if (rc == 0) {
+		service_ready("running");
+		log_line(LOG_LEVEL_INFO, "ready: control requests at %s", r->config.sockets_control);
+		run(r, &watchdog);
+		log_line(LOG_LEVEL_INFO, "stop: asked for by a signal");
+	}
 	service_stopping("controlled stop");
-	log_line(LOG_LEVEL_INFO, "stop: asked for by a signal");
-	controlled = stop_arms(r, &watchdog);
-	stop_parts(r, PARTS);
-	log_line(LOG_LEVEL_INFO, controlled ? "stopped" : "stopped, but not in a controlled way");
-	return controlled ? EXIT_STOPPED : EXIT_CUT_SHORT;
+	code = !r->control || stop_arms(r, &watchdog) ? EXIT_STOPPED : EXIT_CUT_SHORT;
+	log_line(LOG_LEVEL_INFO, code == EXIT_STOPPED ? "stopped" : "stopped, but not in a controlled way");
+	if (rc < 0 && rc != -EINTR)
+		code = EXIT_START;
+	stop_parts(r, code);
+	return (int)code;
 }
 
 static int check(struct runtime *r)
 {
-	struct errbuf e;
-	size_t started = start_parts(r, true, &e);
+	int rc = start_parts(r, true);
+	enum exit_code code = rc == 0 || rc == -EINTR ? EXIT_STOPPED : EXIT_START;
 
-	stop_parts(r, started < PARTS ? started + 1 : PARTS);
-	if (started < PARTS) {
-		log_line(LOG_LEVEL_ERROR, "check: %s: %s", parts[started].name, e.text);
-		return EXIT_START;
-	}
-	log_line(LOG_LEVEL_INFO, "check: %s: configuration and checkpoint fit together", r->config.path);
-	return EXIT_STOPPED;
+	stop_parts(r, code);
+	if (rc == 0)
+		log_line(LOG_LEVEL_INFO, "check: %s: configuration and checkpoint fit together", r->config.path);
+	return (int)code;
 }
 
 static int with_runtime(struct runtime *r, const struct arguments *a)

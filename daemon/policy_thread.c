@@ -46,15 +46,22 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static bool wait_loaded(struct policy_thread *t)
+static struct timespec from_now(int64_t wait_ns)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += WAIT_MS * NS_PER_MS;
-	until.tv_sec += until.tv_nsec / NS_PER_S;
-	until.tv_nsec %= NS_PER_S;
-	return sem_timedwait(&t->loaded, &until) == 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	wait_ns += until.tv_nsec;
+	until.tv_sec += wait_ns / NS_PER_S;
+	until.tv_nsec = wait_ns % NS_PER_S;
+	return until;
+}
+
+static bool wait_loaded(struct policy_thread *t)
+{
+	struct timespec until = from_now(WAIT_MS * NS_PER_MS);
+
+	return sem_clockwait(&t->loaded, CLOCK_MONOTONIC, &until) == 0;
 }
 
 int policy_thread_start(struct policy_thread **out, const struct config *c, const struct control_setup *setup,
@@ -73,35 +80,37 @@ int policy_thread_start(struct policy_thread **out, const struct config *c, cons
 	t->stats = stats;
 	t->processors = rt_cpu_count() > 1 ? (uint32_t)rt_cpu_count() - 1u : 1u;
 	sem_init(&t->loaded, 0, 0);
+	*out = t;
 	o.argument = t;
 	if ((rc = rt_thread_start(&t->thread, &o, &realtime, e)) < 0)
-		goto err;
+		return rc;
 	t->thread_runs = true;
 	while (!wait_loaded(t)) {
 		service_waiting(&t->waiting, clock_monotonic_ns());
 		if (interrupted())
 			return fail(e, -EINTR, "policy: interrupted while loading");
 	}
-	if ((rc = t->rc) < 0) {
+	if (t->rc < 0)
 		*e = t->error;
-		goto err;
-	}
-	*out = t;
-	return 0;
-err:
-	policy_thread_stop(t);
-	return rc;
+	return t->rc;
 }
 
-void policy_thread_stop(struct policy_thread *t)
+bool policy_thread_end(struct policy_thread *t, int64_t patience_ns)
+{
+	struct timespec until = from_now(patience_ns);
+
+	if (!t || !t->thread_runs)
+		return true;
+	atomic_store_explicit(&t->quit, true, memory_order_release);
+	eventfd_signal(t->links->observation_eventfd);
+	t->thread_runs = pthread_clockjoin_np(t->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
+	return !t->thread_runs;
+}
+
+void policy_thread_destroy(struct policy_thread *t)
 {
 	if (!t)
 		return;
-	atomic_store_explicit(&t->quit, true, memory_order_release);
-	if (t->thread_runs) {
-		eventfd_signal(t->links->observation_eventfd);
-		pthread_join(t->thread, NULL);
-	}
 	sem_destroy(&t->loaded);
 	free(t);
 }

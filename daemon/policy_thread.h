@@ -4,6 +4,7 @@
 #define DREAMVLA_DAEMON_POLICY_THREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config/config.h"
 #include "daemon/flow.h"
@@ -16,12 +17,16 @@ struct policy_thread;
 /* Starts the thread, which keeps off processor `cpu` together with every worker it starts, loads the checkpoint, checks it
  * against the set-up and warms up with one inference of blank pictures. Returns when that is done or has failed; the error is
  * the policy's own (file, tensor, key). Loading is announced to the service manager. -EINTR: `interrupted` (asked again and
- * again meanwhile) returned true; the thread then goes on loading and only the end of the process ends it.
+ * again meanwhile) returned true. *out is the thread, whatever is returned; NULL when there was no memory for it.
  * Thread: main. Allocates: yes. Blocks: for loading. */
 MUST_CHECK int policy_thread_start(struct policy_thread **out, const struct config *c, const struct control_setup *setup,
 		struct links *links, struct stats *stats, int cpu, bool (*interrupted)(void), struct errbuf *e);
 
-/* Ends the thread after the inference that is running, and frees everything. Accepts NULL. Thread: main. Blocks: for that. */
-void policy_thread_stop(struct policy_thread *t);
+/* Asks the thread to end after what it is at, loading or an inference, neither of which can be cut short. False: it has not
+ * within patience_ns; then only the end of the process ends it. Accepts NULL. Thread: main. Blocks: patience_ns at most. */
+MUST_CHECK bool policy_thread_end(struct policy_thread *t, int64_t patience_ns);
+
+/* Frees a thread that has ended. Accepts NULL. Thread: main. */
+void policy_thread_destroy(struct policy_thread *t);
 
 #endif

@@ -175,9 +175,14 @@ int runtime_start_policy(struct runtime *r, struct errbuf *e)
 			r->interrupted, e);
 }
 
+bool runtime_end_policy(struct runtime *r, int64_t patience_ns)
+{
+	return policy_thread_end(r->policy, patience_ns);
+}
+
 void runtime_stop_policy(struct runtime *r)
 {
-	policy_thread_stop(r->policy);
+	policy_thread_destroy(r->policy);
 	r->policy = NULL;
 }
 

@@ -34,7 +34,8 @@ void runtime_finish(struct runtime *r); /* everything that was started has been 
 /* The parts of dreamvlad, each started and stopped by main's list. Thread: main. */
 MUST_CHECK int runtime_start_sockets(struct runtime *r, struct errbuf *e);
 void runtime_stop_sockets(struct runtime *r);
-MUST_CHECK int runtime_start_policy(struct runtime *r, struct errbuf *e);
+MUST_CHECK int runtime_start_policy(struct runtime *r, struct errbuf *e); /* -EINTR: r->interrupted() while it loaded */
+MUST_CHECK bool runtime_end_policy(struct runtime *r, int64_t patience_ns); /* before stop; false: it goes on, nothing may be freed */
 void runtime_stop_policy(struct runtime *r);
 MUST_CHECK int runtime_start_io(struct runtime *r, struct errbuf *e);
 void runtime_stop_io(struct runtime *r);

@@ -325,7 +325,7 @@ class Bench:
     def ready(self):
         if self.process.poll() is not None:
             raise AssertionError("dreamvlad ended with %d:\n%s" % (self.process.returncode, self.log()))
-        return self.ask("ping", patience_s=0.5, t_ns=1) is not None
+        return "ready: control requests" in self.log() and self.ask("ping", patience_s=0.5, t_ns=1) is not None
 
     def ask(self, command, patience_s=5.0, **keys):
         """The reply, or None when there was none in time."""

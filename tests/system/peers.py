@@ -316,7 +316,8 @@ def into_auto(request):
 
 @contextlib.contextmanager
 def hanging(test, daemon, thread):
-    """Holds one thread of dreamvlad by ptrace(2), as if it hung, and lets it go on. Skips where ptrace is not permitted."""
+    """Holds one thread of dreamvlad by ptrace(2), as if it hung, and lets it go on. Skips where ptrace is not permitted.
+    Yields what tells whether the thread has ended with its process: until that was asked, the process remains a zombie."""
     libc = ctypes.CDLL(None, use_errno=True)
     seize, interrupt, detach, all_kinds = 0x4206, 0x4207, 17, 0x40000000
     tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
@@ -330,7 +331,7 @@ def hanging(test, daemon, thread):
     call(interrupt)
     os.waitpid(tid, all_kinds)
     try:
-        yield
+        yield lambda: os.waitpid(tid, all_kinds | os.WNOHANG)[0] == tid
     finally:
         call(detach)
 

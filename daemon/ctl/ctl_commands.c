@@ -181,7 +181,7 @@ static int run_config(const struct ctl *ctl, int n, char **argument)
 static const struct ctl_command commands[] = {
 	{ .name = "status", .arguments = "[--watch]", .help = "what the runtime does, and why (--watch: again and again)",
 		.takes_watch = true, .run = ctl_run_status },
-	{ .name = "mode", .arguments = "auto|hold|shadow [--wait S]", .n_min = 1, .n_max = 1, .takes_wait = true, .run = ctl_run_mode,
+	{ .name = "mode", .arguments = "auto|hold|shadow", .n_min = 1, .n_max = 1, .takes_wait = true, .run = ctl_run_mode,
 		.help = "auto: the policy drives; hold: stop and hold; shadow: compute without moving" },
 	{ .name = "instruction", .arguments = "TEXT", .help = "what the robot shall do (one argument: put it in quotes)", .n_min = 1,
 		.n_max = 1, .too_many = "one argument: put the instruction in quotes", .run = run_instruction },

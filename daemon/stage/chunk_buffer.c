@@ -99,7 +99,7 @@ int64_t latency_usual_ns(const struct latencies *l)
 		uint32_t below = 0;
 
 		for (uint32_t k = 0; k < l->n; k++)
-			below += l->ns[k] < l->ns[i] || (l->ns[k] == l->ns[i] && k < i);
+			below += l->ns[k] < l->ns[i] || (k < i && l->ns[k] == l->ns[i]);
 		if (below == rank)
 			return l->ns[i];
 	}

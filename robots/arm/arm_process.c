@@ -168,6 +168,7 @@ static void stop_arm(struct arm_process *p)
 	struct arm_links *k = &p->links;
 	int at = queue_claim(&k->request_queue);
 
+	atomic_store_explicit(&k->stop_asked, true, memory_order_release); /* even if others have filled the queue */
 	if (at >= 0) {
 		k->request[at] = (struct arm_request){ .ask = ARM_ASK_SHUTDOWN };
 		queue_publish(&k->request_queue);

@@ -425,8 +425,8 @@ static void report(struct control *c, int64_t periods)
 		report_arm(c, i, r);
 	for (uint32_t i = 0; i < REASON_COUNT; i++) {
 		r->about_subject[i] = (uint8_t)c->standing.subject[i];
-		r->about_value[i] = (float)c->standing.value[i];
-		r->about_limit[i] = (float)c->standing.limit[i];
+		r->about_value[i] = c->standing.value[i];
+		r->about_limit[i] = c->standing.limit[i];
 	}
 	c->links->report[c->links->report_box.writing] = *r;
 	latest_publish(&c->links->report_box);

@@ -318,7 +318,7 @@ struct control_report {
 	uint32_t attach_ticket;    /* counts up with every such wish */
 	/* By reason: which arm or camera, and the numbers of its sentence; for every bit of `faults` and of the newest `missing`. */
 	uint8_t about_subject[64];
-	float about_value[64], about_limit[64];
+	double about_value[64], about_limit[64];
 	struct control_answer answer;
 	struct control_answer recent[ANSWERS_RECENT]; /* the newest answers, slot ticket % ANSWERS_RECENT: several commands in one tick */
 };

@@ -83,7 +83,6 @@ static void ask_ping(struct io *io, struct io_arm *a)
 static void take_attach_reply(struct io *io, uint32_t arm, const struct reply *r)
 {
 	struct io_arm *a = &io->arm[arm];
-	struct message_event event = { .kind = "attach" };
 	char text[MESSAGE_TEXT_BYTES];
 
 	a->clear_stop = false; /* whatever the answer: a stop that comes after it is not the one that was to be cleared */
@@ -97,10 +96,6 @@ static void take_attach_reply(struct io *io, uint32_t arm, const struct reply *r
 	a->ever_attached = true;
 	set_refused(io, arm, "");
 	log_line(LOG_LEVEL_INFO, "arm %s: attached at %s", io->setup->arm[arm].name, io->config->robot[arm].control);
-	snprintf(event.arm, sizeof event.arm, "%s", io->setup->arm[arm].name);
-	snprintf(event.source, sizeof event.source, "io");
-	snprintf(event.reason, sizeof event.reason, "attached");
-	io_event_publish(io, &event);
 }
 
 /* Offset as in NTP: the mean of both ways; what the round trip leaves uncertain counts in favour of the clock. */

@@ -15,6 +15,7 @@ static const char *const kind_name[] = {
 	[EVENT_REFUSED] = "refused",
 	[EVENT_CHUNK_DROPPED] = NULL,
 	[EVENT_INSTRUCTION] = NULL,
+	[EVENT_HOME] = "home",
 	[EVENT_LIMIT] = NULL,
 };
 
@@ -76,7 +77,7 @@ static void send_event(struct io *io, const struct control_event *event)
 	snprintf(m.mode, sizeof m.mode, "%s", mode_name(event->mode));
 	snprintf(m.previous, sizeof m.previous, "%s", mode_name(event->previous));
 	snprintf(m.source, sizeof m.source, "control");
-	if (event->arm < io->setup->n_arms)
+	if (reason_is_about_arm(event->reason) && event->arm < io->setup->n_arms)
 		snprintf(m.arm, sizeof m.arm, "%s", io->setup->arm[event->arm].name);
 	io_event_publish(io, &m);
 }

@@ -7,9 +7,19 @@
 
 #include "daemon/stage/reason.h"
 
+static bool is_about_camera(uint32_t reason)
+{
+	return reason == REASON_CAMERA_ABSENT || reason == REASON_CAMERA_STALE || reason == REASON_CAMERA_FROZEN;
+}
+
+bool reason_is_about_arm(uint32_t reason)
+{
+	return strstr(reason_text(reason), "%n") && !is_about_camera(reason);
+}
+
 static const char *subject_name(const struct control_setup *setup, uint32_t reason, uint32_t subject)
 {
-	if (reason == REASON_CAMERA_ABSENT || reason == REASON_CAMERA_STALE || reason == REASON_CAMERA_FROZEN)
+	if (is_about_camera(reason))
 		return subject < setup->n_cameras ? setup->camera_name[subject] : "?";
 	return subject < setup->n_arms ? setup->arm[subject].name : "?";
 }

@@ -2,6 +2,7 @@
 #ifndef DREAMVLA_DAEMON_REASON_TEXT_H
 #define DREAMVLA_DAEMON_REASON_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,5 +12,8 @@
  * Cut at the end if too long. Thread: any but control. Allocates: no. Blocks: no. */
 void reason_sentence(const struct control_setup *setup, uint32_t reason, uint32_t subject, double value, double limit,
 		char *out, size_t capacity);
+
+/* Does the sentence name an arm? Thread: any. Allocates: no. Blocks: no. */
+bool reason_is_about_arm(uint32_t reason);
 
 #endif

@@ -208,6 +208,10 @@ class Status(unittest.TestCase):
             numbers = [m["seq"] for m in heard["status"]]
             self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
             self.assertIn("instruction", {e["kind"] for e in heard["event"]})
+            peers.until("the attach", lambda: [e for e in listen()["event"] if e["kind"] == "attach"])
+            attached = [e for e in heard["event"] if e["kind"] == "attach"]
+            self.assertEqual([e.get("arm") for e in attached], ["arm"])
+            self.assertEqual({e.get("arm", "") for e in heard["event"] if e["kind"] == "mode"}, {""})
             context.destroy(linger=0)
 
 

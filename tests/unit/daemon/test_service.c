@@ -127,6 +127,10 @@ static void sentences_name_what_they_are_about(void **state)
 	assert_string_equal(text, "arm left: commanded and measured joints differ by 0.3123 rad (limit 0.3 rad)");
 	reason_sentence(&s, REASON_ARM_DETACHED, 1, 0.0, 0.0, text, sizeof text);
 	assert_string_equal(text, "arm right: not attached");
+	reason_sentence(&s, REASON_TARGET_REFUSED, 0, 123456789.0, 0.0, text, sizeof text);
+	assert_string_equal(text, "arm left: refused target 123456789");
+	reason_sentence(&s, REASON_CAMERA_STALE, 1, 250.04, 200.0, text, sizeof text);
+	assert_non_null(strstr(text, "250 ms"));
 	reason_sentence(&s, REASON_ARM_DETACHED, 7, 0.0, 0.0, text, sizeof text);
 	assert_string_equal(text, "arm ?: not attached");
 }
@@ -145,9 +149,18 @@ static void long_sentences_are_cut(void **state)
 		}
 }
 
+static void only_sentences_that_name_an_arm_are_about_one(void **state)
+{
+	(void)state;
+	assert_true(reason_is_about_arm(REASON_ARM_DETACHED));
+	assert_false(reason_is_about_arm(REASON_CAMERA_STALE));
+	assert_false(reason_is_about_arm(REASON_OPERATOR_STOP));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_sentences_that_name_an_arm_are_about_one),
 		cmocka_unit_test(nobody_watches_without_systemd),
 		cmocka_unit_test(pings_at_half_the_period_while_ticks_advance),
 		cmocka_unit_test(something_new_is_told_at_once),

@@ -184,6 +184,9 @@ void io_status_send(struct io *io);
  * the decoder's: "key: found, want". */
 void io_void(struct io *io, uint64_t *counter, const char *kind, const char *name, const char *text);
 
+/* Is this message to be used? Counts duplicates, and tells once a second of a second publisher of the same topic. */
+bool io_sequence_take(struct io *io, struct sequence *s, const char *kind, const char *name, uint64_t from, uint64_t seq);
+
 /* A publisher's rate over the last second or so, renewed at most once a second. */
 void io_source_rate(struct io *io, struct io_source *s);
 

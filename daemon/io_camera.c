@@ -82,19 +82,10 @@ static void keep_frame(struct io *io, struct io_camera *c, const struct message_
 	io->inputs_changed = io->frames_changed = true;
 }
 
-static void count_refused(struct io *io, enum sequence_verdict v)
-{
-	if (v == SEQUENCE_OLD)
-		io->counters.duplicates++;
-	else
-		io->counters.foreign++;
-}
-
 /* Checks everything before the sequence, so that a void message cannot take a topic over. */
 static int take_frame(struct io *io, struct io_camera *c, const struct endpoint_message *m, struct errbuf *e)
 {
 	struct message_camera f;
-	enum sequence_verdict v;
 	int rc;
 
 	if (m->n_parts != 3)
@@ -105,11 +96,8 @@ static int take_frame(struct io *io, struct io_camera *c, const struct endpoint_
 		return rc;
 	if ((rc = date_frame(io, c, &f, e)) < 0)
 		return rc;
-	v = sequence_check(&c->source.sequence, f.head.from, f.head.seq, io->now_ns);
-	if (v != SEQUENCE_NEW && v != SEQUENCE_RESTART) {
-		count_refused(io, v);
+	if (!io_sequence_take(io, &c->source.sequence, "camera", c->config->name, f.head.from, f.head.seq))
 		return 0;
-	}
 	io->counters.frames++;
 	keep_frame(io, c, &f, m->part[2], m->bytes[2]);
 	return 0;

@@ -28,7 +28,6 @@ void io_instruction_set(struct io *io, const char *text)
 static int take_instruction(struct io *io, const struct endpoint_message *m, struct errbuf *e)
 {
 	struct message_instruction i;
-	enum sequence_verdict v;
 	int64_t stamp_ns;
 	int rc;
 
@@ -38,10 +37,7 @@ static int take_instruction(struct io *io, const struct endpoint_message *m, str
 		return rc;
 	if ((rc = stamp_to_monotonic(i.head.stamp_ns, io->now_ns, io->clock_offset_ns, &stamp_ns, e)) < 0)
 		return rc;
-	v = sequence_check(&io->instruction_sequence, i.head.from, i.head.seq, io->now_ns);
-	io->counters.duplicates += v == SEQUENCE_OLD;
-	io->counters.foreign += v == SEQUENCE_FOREIGN;
-	if (v == SEQUENCE_NEW || v == SEQUENCE_RESTART)
+	if (io_sequence_take(io, &io->instruction_sequence, "instruction", NULL, i.head.from, i.head.seq))
 		io_instruction_set(io, i.text);
 	return 0;
 }

@@ -59,7 +59,6 @@ static void keep_state(struct io *io, uint32_t arm, const struct message_state *
 static int take_state(struct io *io, uint32_t arm, const struct endpoint_message *m, struct errbuf *e)
 {
 	struct message_state s;
-	enum sequence_verdict v;
 	int rc;
 
 	if (m->n_parts != 2)
@@ -68,10 +67,7 @@ static int take_state(struct io *io, uint32_t arm, const struct endpoint_message
 		return rc;
 	if ((rc = check_state(io, arm, &s, e)) < 0)
 		return rc;
-	v = sequence_check(&io->arm[arm].source.sequence, s.head.from, s.head.seq, io->now_ns);
-	io->counters.duplicates += v == SEQUENCE_OLD;
-	io->counters.foreign += v == SEQUENCE_FOREIGN;
-	if (v == SEQUENCE_NEW || v == SEQUENCE_RESTART) {
+	if (io_sequence_take(io, &io->arm[arm].source.sequence, "state", io->setup->arm[arm].name, s.head.from, s.head.seq)) {
 		io->counters.states++;
 		keep_state(io, arm, &s);
 	}

@@ -53,6 +53,20 @@ void io_void(struct io *io, uint64_t *counter, const char *kind, const char *nam
 	k->since = 0;
 }
 
+bool io_sequence_take(struct io *io, struct sequence *s, const char *kind, const char *name, uint64_t from, uint64_t seq)
+{
+	uint64_t owner = s->from;
+	enum sequence_verdict v = sequence_check(s, from, seq, io->now_ns);
+	struct errbuf e;
+
+	io->counters.duplicates += v == SEQUENCE_OLD;
+	if (v == SEQUENCE_FOREIGN) {
+		fail(&e, 0, "from: found %" PRIu64 ", want %" PRIu64 ", which publishes this topic; is a second one running?", from, owner);
+		io_void(io, &io->counters.foreign, kind, name, e.text);
+	}
+	return v == SEQUENCE_NEW || v == SEQUENCE_RESTART;
+}
+
 void io_source_rate(struct io *io, struct io_source *s)
 {
 	int64_t passed_ns = io->now_ns - s->counted_ns;

@@ -183,6 +183,26 @@ class Refusals(unittest.TestCase):
                 return request(cmd="status")["counters"]["foreign"] > 3
 
             peers.until("the second publisher to be counted", foreign)
+            peers.until("its topic in the log", lambda: "camera/wrist: from: found" in daemon.text())
+            context.destroy(linger=0)
+
+    def test_second_arm_of_the_same_name_is_not_believed(self):
+        with peers.bench() as (daemon, arm, _, request):
+            peers.into_auto(request)
+            context = zmq.Context()
+            second = peers.Publisher(context, f"ipc://{daemon.folder}/states")
+            position, quaternion = peers.forward(peers.HOME)
+            state = {"q": peers.HOME, "dq": [0.0] * 7, "q_d": peers.HOME, "ee_pos": position, "ee_quat": quaternion, "gripper_m": 0.04,
+                     "mode": "reflex", "errors": ["made up"], "accepted_from": 1, "stopped": True, "ack_seq": 0, "ack_t_ns": 0}
+
+            def foreign():
+                second.send("state/arm", state)
+                return request(cmd="status")["counters"]["foreign"] > 50
+
+            peers.until("the second arm to be counted", foreign)
+            peers.until("its topic in the log", lambda: "state/arm: from: found" in daemon.text())
+            self.assertNotIn("reflex", daemon.text())  # a single one that was used would have been a fault
+            self.assertFalse(request(cmd="status")["arms"]["arm"]["stopped"])
             context.destroy(linger=0)
 
 

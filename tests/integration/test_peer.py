@@ -137,7 +137,7 @@ class Story(unittest.TestCase):
         self.assertEqual(self.wait_until(auto, "AUTO")["mode"], "AUTO")
         targets = self.new_targets(400, lambda t: t["source"] == "policy")
         self.assertGreater(max(velocity(t) for t in targets), 0.001)
-        self.assertGreater(len({t["chunk"] for t in targets}), 0)
+        self.new_targets(1, lambda t: t["chunk"] > targets[0]["chunk"])  # inference goes on: later chunks follow the first
         for t in targets:
             self.assertGreater(t["chunk"], 0)
             self.assertGreater(t["frame_stamp_ns"], 0)

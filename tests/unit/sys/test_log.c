@@ -141,10 +141,22 @@ static void blocked_standard_error_drops_and_counts(void **state)
 	free(text);
 }
 
+static void a_peers_text_stays_on_one_line(void **state)
+{
+	char *text;
+
+	(void)state;
+	log_line(LOG_LEVEL_INFO, "instruction: %s", "a\nb\x1b[2Jc\xc2\x9b" "d\xc3\xa9");
+	text = all_text();
+	assert_non_null(strstr(text, "instruction: a?b?[2Jc??d\xc3\xa9\n"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(levels_filter, redirect, restore),
+		cmocka_unit_test_setup_teardown(a_peers_text_stays_on_one_line, redirect, restore),
 		cmocka_unit_test(unknown_level_lists_the_known),
 		cmocka_unit_test_setup_teardown(every_line_of_every_thread_arrives_once, redirect, restore),
 		cmocka_unit_test_setup_teardown(blocked_standard_error_drops_and_counts, redirect, restore),

@@ -18,7 +18,6 @@
 #include "daemon/stage/observation.h"
 #include "daemon/stats.h"
 #include "daemon/sys/error.h"
-#include "daemon/sys/jpeg.h"
 #include "daemon/sys/rt.h"
 #include "transport/endpoint.h"
 #include "transport/message/message.h"
@@ -113,7 +112,6 @@ struct io {
 	/* what came in */
 	struct io_camera camera[CAMERAS_MAX];
 	struct io_arm arm[ARMS_MAX];
-	struct jpeg_codec *jpeg;
 	uint64_t frame_bytes_max;
 	struct inputs inputs;
 	bool inputs_changed, frames_changed;

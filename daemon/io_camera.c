@@ -6,6 +6,7 @@
 
 #include "daemon/io.h"
 #include "daemon/sys/clock.h"
+#include "daemon/sys/jpeg.h"
 #include "transport/stamp.h"
 #include "transport/topic.h"
 
@@ -41,7 +42,7 @@ static int check_bytes(struct io *io, const struct message_camera *f, const uint
 		return n == want ? 0 : fail(e, -EBADMSG, "bytes: found %zu, want %zu (3 x %u x %u)", n, want,
 				f->width, f->height);
 	}
-	if (jpeg_read_size(io->jpeg, bytes, n, &width, &height, &why) < 0)
+	if (jpeg_read_size(bytes, n, &width, &height, &why) < 0)
 		return fail(e, -EBADMSG, "bytes: %.200s", why.text);
 	if (width != f->width || height != f->height)
 		return fail(e, -EBADMSG, "width: found a JPEG of %u x %u pixels, want %u x %u as the message says", width,

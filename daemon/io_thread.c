@@ -117,7 +117,7 @@ int io_create(struct io **out, const struct config *c, const struct control_setu
 	io->stats = stats;
 	io->inputs_changed = true; /* control leaves BOOT with the first inputs, be they empty, and a warm policy */
 	io->frame_bytes_max = (uint64_t)c->sockets_max_frame_kb * 1024;
-	if ((rc = draw_number(&io->from, e)) < 0 || (rc = jpeg_codec_create(&io->jpeg, e)) < 0)
+	if ((rc = draw_number(&io->from, e)) < 0)
 		goto err;
 	if ((rc = make_frame_buffers(io, e)) < 0)
 		goto err;
@@ -145,7 +145,6 @@ void io_destroy(struct io *io)
 	for (uint32_t i = 0; i < CAMERAS_MAX; i++)
 		if (io->camera[i].frame[0].bytes)
 			munmap(io->camera[i].frame[0].bytes, FRAME_HISTORY * io->frame_bytes_max);
-	jpeg_codec_destroy(io->jpeg);
 	free(io);
 }
 

@@ -79,7 +79,7 @@ static int decode_jpeg(const struct file_bytes *b, struct policy_picture *out, u
 
 	if (rc < 0)
 		return rc;
-	if ((rc = jpeg_read_size(codec, b->at, b->n, &width, &height, e)) == 0) {
+	if ((rc = jpeg_read_size(b->at, b->n, &width, &height, e)) == 0) {
 		size_t n = (size_t)width * height * CHANNELS;
 
 		*rgb = malloc(n);

@@ -2,6 +2,7 @@
 #include "daemon/sys/jpeg.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <turbojpeg.h>
 
@@ -50,26 +51,63 @@ static int refuse(struct jpeg_codec *c, struct errbuf *e, const char *what)
 	return rc;
 }
 
-int jpeg_read_size(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32_t *width, uint32_t *height, struct errbuf *e)
+/* ITU T.81 B.1.1.3: a frame header is one of SOF0..SOF15; DHT, JPG and DAC lie among them. */
+static bool is_frame_header(uint8_t marker)
 {
-	int w = 0, h = 0, subsampling, colours;
+	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+}
+
+/* Where the frame header's segment begins (at its length), or 0: there is none before the picture's data. */
+static size_t find_frame_header(const uint8_t *bytes, size_t n)
+{
+	size_t at = 2;
+
+	while (at + 4 <= n && bytes[at] == 0xff) {
+		uint8_t marker = bytes[at + 1];
+
+		if (marker == 0xff) { /* fill byte */
+			at++;
+			continue;
+		}
+		if (is_frame_header(marker))
+			return at + 2;
+		if (marker == 0x00 || marker == 0xda || marker == 0xd9 || marker == 0xd8)
+			return 0;
+		if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd7)) { /* TEM and RSTm stand alone */
+			at += 2;
+			continue;
+		}
+		at += 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
+	}
+	return 0;
+}
+
+int jpeg_read_size(const uint8_t *bytes, size_t n, uint32_t *width, uint32_t *height, struct errbuf *e)
+{
+	enum { FRAME_HEADER_BYTES = 8 }; /* length, precision, height, width, components */
+	size_t at = n >= 4 && bytes[0] == 0xff && bytes[1] == 0xd8 ? find_frame_header(bytes, n) : 0;
+	uint32_t w, h;
 
 	if (n < 4)
 		return fail(e, -EBADMSG, "jpeg: no JPEG: %zu bytes are too short", n);
-	if (tjDecompressHeader3(c->reader, bytes, n, &w, &h, &subsampling, &colours) != 0)
-		return refuse(c, e, "no JPEG");
+	if (at == 0 || at + FRAME_HEADER_BYTES > n)
+		return fail(e, -EBADMSG, "jpeg: no JPEG: no frame header in %zu bytes", n);
+	h = (uint32_t)bytes[at + 3] << 8 | bytes[at + 4];
+	w = (uint32_t)bytes[at + 5] << 8 | bytes[at + 6];
 	if (w < 1 || h < 1 || w > JPEG_SIDE_MAX || h > JPEG_SIDE_MAX)
-		return fail(e, -EBADMSG, "jpeg: %d x %d pixels, want 1 to %d on each side", w, h, JPEG_SIDE_MAX);
-	*width = (uint32_t)w;
-	*height = (uint32_t)h;
+		return fail(e, -EBADMSG, "jpeg: %u x %u pixels, want 1 to %d on each side", w, h, JPEG_SIDE_MAX);
+	*width = w;
+	*height = h;
 	return 0;
 }
 
 int jpeg_decode_rgb(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32_t width, uint32_t height,
 		uint8_t *rgb, size_t capacity, struct errbuf *e)
 {
+	/* A progressive picture may have thousands of scans, each of which costs a pass over all of it: more than 500 are refused. */
+	const int flags = TJFLAG_FASTDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;
 	uint32_t found_width, found_height;
-	int rc = jpeg_read_size(c, bytes, n, &found_width, &found_height, e);
+	int rc = jpeg_read_size(bytes, n, &found_width, &found_height, e);
 
 	if (rc < 0)
 		return rc;
@@ -78,7 +116,7 @@ int jpeg_decode_rgb(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32
 	if ((size_t)width * height * 3 > capacity)
 		return fail(e, -EBADMSG, "jpeg: %u x %u pixels, there is room for %zu bytes", width, height, capacity);
 	/* Truncated data is only a warning to libjpeg, which then invents grey; a robot must not act on that. */
-	if (tjDecompress2(c->reader, bytes, n, rgb, (int)width, 0, (int)height, TJPF_RGB, TJFLAG_FASTDCT | TJFLAG_STOPONWARNING) != 0)
+	if (tjDecompress2(c->reader, bytes, n, rgb, (int)width, 0, (int)height, TJPF_RGB, flags) != 0)
 		return refuse(c, e, "damaged or truncated picture");
 	return 0;
 }

@@ -17,9 +17,9 @@ struct jpeg_codec;
 MUST_CHECK int jpeg_codec_create(struct jpeg_codec **out, struct errbuf *e);
 void jpeg_codec_destroy(struct jpeg_codec *c); /* accepts NULL */
 
-/* Reads only the header: width and height in pixels. -EBADMSG: no JPEG, or a side is 0 or above JPEG_SIDE_MAX.
+/* Reads only the markers up to the frame header, without libjpeg-turbo: width and height in pixels. -EBADMSG: no JPEG, or a side is 0 or above JPEG_SIDE_MAX.
  * Allocates: no. Blocks: no. */
-MUST_CHECK int jpeg_read_size(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32_t *width, uint32_t *height, struct errbuf *e);
+MUST_CHECK int jpeg_read_size(const uint8_t *bytes, size_t n, uint32_t *width, uint32_t *height, struct errbuf *e);
 
 /* Decodes to rgb [height][width][3] with the fast DCT and fancy upsampling, as the training pipeline did
  * (TJFLAG_FASTDCT). The header's size must be width x height; capacity in bytes. A damaged or truncated file is -EBADMSG.

@@ -50,7 +50,7 @@ static void a_picture_survives(void **state)
 	uint64_t difference = 0;
 
 	(void)state;
-	assert_int_equal(jpeg_read_size(codec, file, length, &width, &height, &e), 0);
+	assert_int_equal(jpeg_read_size(file, length, &width, &height, &e), 0);
 	assert_int_equal(width, WIDTH);
 	assert_int_equal(height, HEIGHT);
 	assert_int_equal(jpeg_decode_rgb(codec, file, length, WIDTH, HEIGHT, decoded, sizeof decoded, &e), 0);
@@ -101,9 +101,9 @@ static void foreign_data_is_an_error(void **state)
 	uint32_t width, height;
 
 	(void)state;
-	assert_int_equal(jpeg_read_size(codec, text, sizeof text, &width, &height, &e), -EBADMSG);
-	assert_int_equal(jpeg_read_size(codec, start_only, sizeof start_only, &width, &height, &e), -EBADMSG);
-	assert_int_equal(jpeg_read_size(codec, text, 0, &width, &height, &e), -EBADMSG);
+	assert_int_equal(jpeg_read_size(text, sizeof text, &width, &height, &e), -EBADMSG);
+	assert_int_equal(jpeg_read_size(start_only, sizeof start_only, &width, &height, &e), -EBADMSG);
+	assert_int_equal(jpeg_read_size(text, 0, &width, &height, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "too short"));
 }
 
@@ -131,15 +131,15 @@ static void a_huge_picture_is_refused_by_its_header(void **state)
 	assert_non_null(copy);
 	memcpy(copy, file, length);
 	set_size(copy, length, 65000, 65000);
-	assert_int_equal(jpeg_read_size(codec, copy, length, &width, &height, &e), -EBADMSG);
+	assert_int_equal(jpeg_read_size(copy, length, &width, &height, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "65000"));
 	assert_int_equal(jpeg_decode_rgb(codec, copy, length, WIDTH, HEIGHT, decoded, sizeof decoded, &e), -EBADMSG);
 	set_size(copy, length, JPEG_SIDE_MAX, JPEG_SIDE_MAX);
-	assert_int_equal(jpeg_read_size(codec, copy, length, &width, &height, &e), 0);
+	assert_int_equal(jpeg_read_size(copy, length, &width, &height, &e), 0);
 	set_size(copy, length, JPEG_SIDE_MAX + 1, 1);
-	assert_int_equal(jpeg_read_size(codec, copy, length, &width, &height, &e), -EBADMSG);
+	assert_int_equal(jpeg_read_size(copy, length, &width, &height, &e), -EBADMSG);
 	set_size(copy, length, 0, HEIGHT);
-	assert_int_equal(jpeg_read_size(codec, copy, length, &width, &height, &e), -EBADMSG);
+	assert_int_equal(jpeg_read_size(copy, length, &width, &height, &e), -EBADMSG);
 	free(copy);
 }
 
@@ -163,6 +163,53 @@ static void encoding_checks_its_arguments(void **state)
 	assert_int_equal(jpeg_encode_rgb(codec, picture, WIDTH, HEIGHT, 95, file, capacity - 1, &n, &e), -EINVAL);
 }
 
+static size_t put(uint8_t *out, size_t at, const uint8_t *bytes, size_t n)
+{
+	memcpy(out + at, bytes, n);
+	return at + n;
+}
+
+/* One scan of coefficient k of the only block, which is zero: a single code '0', padded with ones. */
+static size_t put_scan(uint8_t *out, size_t at, int k, int high, int low)
+{
+	const uint8_t scan[] = { 0xff, 0xda, 0, 8, 1, 1, 0, (uint8_t)k, (uint8_t)k, (uint8_t)(high << 4 | low), 0x7f };
+
+	return put(out, at, scan, sizeof scan);
+}
+
+/* A valid progressive picture of 8 x 8 pixels: every coefficient first with its highest bit, then bit by bit. */
+static size_t make_progressive(uint8_t *out, int coefficients)
+{
+	static const uint8_t soi[] = { 0xff, 0xd8 }, eoi[] = { 0xff, 0xd9 }, dqt[] = { 0xff, 0xdb, 0, 67, 0 };
+	static const uint8_t sof2[] = { 0xff, 0xc2, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0 };
+	static const uint8_t dht[] = { 0xff, 0xc4, 0, 38, 0x00, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+	size_t at = put(out, 0, soi, sizeof soi);
+
+	at = put(out, at, dqt, sizeof dqt);
+	memset(out + at, 1, 64);
+	at = put(out, at + 64, sof2, sizeof sof2);
+	at = put(out, at, dht, sizeof dht);
+	for (int k = 0; k < coefficients; k++) {
+		at = put_scan(out, at, k, 0, 10);
+		for (int low = 9; low >= 0; low--)
+			at = put_scan(out, at, k, low + 1, low);
+	}
+	return put(out, at, eoi, sizeof eoi);
+}
+
+static void a_picture_of_very_many_scans_is_refused(void **state)
+{
+	static uint8_t bytes[16384];
+	size_t n = make_progressive(bytes, 20); /* 220 scans */
+
+	(void)state;
+	assert_int_equal(jpeg_decode_rgb(codec, bytes, n, 8, 8, decoded, sizeof decoded, &e), 0);
+	n = make_progressive(bytes, 64); /* 704 scans */
+	assert_int_equal(jpeg_decode_rgb(codec, bytes, n, 8, 8, decoded, sizeof decoded, &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "scans"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +219,7 @@ int main(void)
 		cmocka_unit_test(foreign_data_is_an_error),
 		cmocka_unit_test(a_huge_picture_is_refused_by_its_header),
 		cmocka_unit_test(another_size_or_too_little_room_is_refused),
+		cmocka_unit_test(a_picture_of_very_many_scans_is_refused),
 		cmocka_unit_test(encoding_checks_its_arguments),
 	};
 

@@ -136,7 +136,7 @@ $B/%.o: %.c $B/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 # Rebuilds everything when the flags change, not when the clock does.
-FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS)
+FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
 $B/flags: FORCE
 	@mkdir -p $B
 	@$(call keep,$(FLAGS),$@)

@@ -15,7 +15,7 @@ static const char *const kind_name[] = {
 	[EVENT_REFUSED] = "refused",
 	[EVENT_CHUNK_DROPPED] = NULL,
 	[EVENT_INSTRUCTION] = NULL,
-	[EVENT_HOME] = "home",
+	[EVENT_HOME] = "mode", /* the contract has no kind of its own: the mode stays HOLD, the reason tells */
 	[EVENT_LIMIT] = NULL,
 };
 

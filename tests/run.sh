@@ -51,6 +51,26 @@ list_tests() {
 	done
 }
 
+# Processor time that the host of this virtual machine has given to others, in ticks of 10 ms (proc(5): steal).
+stolen() {
+	awk '/^cpu /{ print $9 + 0; exit }' /proc/stat
+}
+
+# judge NAME COMMAND: a test of real processes in real time that fails while the host takes more than 1 % of the processors has
+# not shown whose fault it was: it gets one more try, and says so. Tests that need no clock never do.
+judge() {
+	before=$(stolen)
+	started=$(date +%s%N)
+	run_test "$1" "$2"
+	case $verdict/$1 in FAIL/integration/* | FAIL/system/*) ;; *) return ;; esac
+	taken=$(($(stolen) - before))
+	ticks=$(($(tenths_since "$started") * 10 * $(nproc)))
+	[ $((taken * 100)) -gt "$ticks" ] || return
+	mv "$log" "$log.first"
+	run_test "$1" "$2"
+	note="${note:+$note; }second try: the host took $((taken * 100 / (ticks + 1))) % of the processors during the first, see $log.first"
+}
+
 tenths_since() {
 	echo $((($(date +%s%N) - $1) / 100000000))
 }
@@ -77,7 +97,7 @@ while IFS=$tab read -r name command; do
 	[ -n "$name" ] || continue
 	k=$((k + 1))
 	began=$(date +%s%N)
-	run_test "$name" "$command"
+	judge "$name" "$command"
 	tenths=$(tenths_since "$began")
 	printf '(%d/%d) %-4s %-40s %3d.%d s%s\n' $k "$total" $verdict "$name" $((tenths / 10)) $((tenths % 10)) \
 		"${note:+  $note}"

@@ -345,7 +345,8 @@ static void watch_progress(struct control *c)
 
 static void label_target(struct control *c, struct driver_target *t, bool first)
 {
-	t->first_of_chunk = first && t->source == TARGET_POLICY;
+	/* Whatever its source: the first target of a chunk whose path slows down at an edge is a hold. */
+	t->first_of_chunk = first && t->valid && t->chunk != 0 && t->chunk == c->trajectory.chunk;
 	t->chunk_received_ns = c->chunk_received_ns;
 	t->chunk_handed_over_ns = c->chunk_handed_over_ns;
 	if (t->first_of_chunk)

@@ -159,6 +159,7 @@ static void print_beside(const char *what, const struct beside *b)
 			s->policy == SCHED_FIFO ? "SCHED_FIFO" : "NOT real-time,", s->priority, s->cpu, b->run.rate_wanted_hz,
 			b->run.rate_hz, b->run.overruns);
 	printf("  %-34s %.1f %%, %" PRIu64 " chunks\n", "share of time in AUTO", 100 * b->run.auto_share, b->run.chunks);
+	printf("  %-34s %.2f s\n", "processor time stolen by the host", b->run.stolen_s);
 	spread_print(stdout, "cyclictest (the floor)", &b->floor);
 	spread_print(stdout, "control loop, since its start", &b->control);
 	printf("  %-34s p50 %9.2f   p99 %9.2f   p99.9 %9.2f   max %9.2f\n", "ratio", b->control.p50 / b->floor.p50,

@@ -307,7 +307,12 @@ static int warm_up(struct policy_runner *r, struct errbuf *e)
 	announce(r, "warming up", 0.0);
 	if ((rc = policy_set_instruction(r->policy, "stand still", e)) < 0)
 		return rc;
-	return policy_infer(r->policy, &input, &r->result, NULL, e);
+	if ((rc = policy_infer(r->policy, &input, &r->result, NULL, e)) < 0)
+		return rc;
+	if ((r->result.lost && r->result.lost_token < 0) || !result_finite(r))
+		return fail(e, -EINVAL, "policy.model %s: the network's answer is not a number: weights are damaged or of another model",
+				r->config->policy_model);
+	return 0;
 }
 
 static int load(struct policy_runner *r, uint32_t processors, struct errbuf *e)

@@ -1,4 +1,5 @@
 """test_daemon_start.py - dreamvlad starts, or says what is wrong and what to do about it: arguments, ports, rights, checkpoints."""
+import json
 import os
 import pathlib
 import shutil
@@ -72,6 +73,18 @@ class Start(unittest.TestCase):
         weights.chmod(0o644)
         os.truncate(weights, weights.stat().st_size // 2)
         self.assert_ends(self.start(model=model), 1, str(weights))
+
+    def test_weights_that_are_no_numbers(self):
+        model = pathlib.Path(self.folder) / "model"
+        shutil.copytree(peers.CHECKPOINT, model)
+        weights = model / "model.safetensors"
+        weights.chmod(0o644)
+        data = bytearray(weights.read_bytes())
+        start = 8 + int.from_bytes(data[:8], "little")
+        begin, end = (start + at for at in json.loads(data[8:start])["model.norm.weight"]["data_offsets"])
+        data[begin:end] = b"\xff" * (end - begin)
+        weights.write_bytes(data)
+        self.assert_ends(self.start("--check", model=model), 1, "policy.model", str(model), "not a number")
 
     def test_actions_that_the_checkpoint_does_not_have(self):
         # 7 joints and a gripper are 8 actions, the statistics have 7

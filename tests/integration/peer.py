@@ -121,6 +121,7 @@ def jpeg(image, quality=90):
 # Franka's documentation, "Denavit-Hartenberg parameters" (Craig): a, d, alpha of each joint, then the flange.
 DH = [(0, 0.333, 0), (0, 0, -math.pi / 2), (0, 0.316, math.pi / 2), (0.0825, 0, math.pi / 2), (-0.0825, 0.384, -math.pi / 2),
       (0, 0, math.pi / 2), (0.088, 0, math.pi / 2), (0, 0.107, 0)]
+COAST_NS = 10_000_000   # how long an arm may go on beyond its last target
 HOME = [0, -math.pi / 4, 0, -3 * math.pi / 4, 0, math.pi / 2, math.pi / 4]
 
 
@@ -266,6 +267,8 @@ class Arm(Repeating):
             if target["from"] == self.attached and not self.stopped:
                 self.q, self.dq = target["q"], target["dq"]
                 self.ack_seq, self.ack_t_ns = target["seq"], target["t_ns"]
+        if now_ns() > self.ack_t_ns + COAST_NS:     # as every arm must: without targets it comes to a stand
+            self.dq = [0.0] * 7
 
     def publish(self):
         position, orientation = forward(self.q)

@@ -21,6 +21,7 @@ BUILD = pathlib.Path(os.environ.get("B", ROOT / "build/release"))
 CHECKPOINT = ROOT / "tests/golden/checkpoints/two_cameras"
 SLOW = 4 if os.environ.get("SAN") else 1  # sanitizers
 PATIENCE_S = 30 * SLOW
+COAST_NS = 10_000_000   # how long an arm may go on beyond its last target
 HOME = [0.0, -math.pi / 4, 0.0, -3 * math.pi / 4, 0.0, math.pi / 2, math.pi / 4]
 
 CLOCK = time.CLOCK_MONOTONIC  # of all stamps; another one needs `clock` in the configuration
@@ -147,6 +148,8 @@ class Arm(threading.Thread):
             target = self.waiting.pop(0)
             self.q, self.dq = target["q"], target["dq"]
             self.acknowledged = (target["seq"], target["t_ns"])
+        if now_ns() > self.acknowledged[1] + COAST_NS:  # as every arm must: without targets it comes to a stand
+            self.dq = [0.0] * 7
 
     def publish(self):
         position, quaternion = forward(self.q)

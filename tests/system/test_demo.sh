@@ -40,10 +40,8 @@ refused() {
 	grep -q -- "$2" "$out" || problem "$1: want a line that matches '$2'"
 }
 
-# A machine that has other work to do may spoil a run; two in a row are our fault.
 config good
 demo good 6
-[ $code -eq 0 ] || [ -n "$SAN" ] || demo good 6
 if [ -n "$SAN" ]; then # too slow for the criteria, but whole: no finding, a table, and everybody ended well
 	grep -q '^run of' "$out" || problem "good: no table"
 	grep -qE 'Sanitizer|runtime error|asked to end' "$out" && problem "good: see above"

@@ -44,11 +44,12 @@ class Attach(unittest.TestCase):
             peers.until("the reset", lambda: request(cmd="reset")["ok"])
             peers.until("the attach", lambda: arm.accepted_from)
             arm.special, arm.accepted_from = {"stopped": True}, 0
+            arm_seen = lambda: request(cmd="status")["arms"]["arm"]
+            peers.until("the second stop in status", lambda: arm_seen()["stopped"] and not arm_seen()["attached"])
             seen = len(self.attaches(arm))
             request(cmd="mode", mode="auto")  # attaches too, but clears nothing
             peers.until("an attempt", lambda: len(self.attaches(arm)) > seen)
             self.assertNotIn(True, [r["clear_stop"] for r in self.attaches(arm)[seen:]])
-
 
     def test_late_answers_of_another_kind_attach_to_nobody(self):
         with peers.bench(with_arm=False, with_cameras=False, extra="clock: realtime") as (daemon, arm, _, request):

@@ -122,8 +122,8 @@ void decoder_lay_out(struct decoder *d)
 	d->k = n->ops->take(n->compute, s, g);
 	d->v = n->ops->take(n->compute, s, g);
 	d->gate = n->ops->take(n->compute, s, d->m.mlp);
-	d->angles = n->ops->take(n->compute, s, d->m.head_size);
-	d->logits = n->ops->take(n->compute, d->options.tail_max, d->options.n_tokens);
+	d->angles = n->ops->take_float(n->compute, s, d->m.head_size);
+	d->logits = n->ops->take_float(n->compute, d->options.tail_max, d->options.n_tokens);
 }
 
 int decoder_prepare(struct decoder *d, struct errbuf *e)
@@ -232,7 +232,7 @@ struct compute_view decoder_logits(struct decoder *d, struct compute_view hidden
 	struct compute_view logits = compute_rows(d->logits, 0, hidden.rows);
 	int64_t start_ns = clock_monotonic_ns();
 
-	n->ops->linear(n->compute, hidden, d->lm_head, (struct compute_matrix){ 0 }, COMPUTE_STORE, logits);
+	n->ops->linear(n->compute, hidden, d->lm_head, (struct compute_matrix){ 0 }, COMPUTE_STORE_FLOAT, logits);
 	d->elapsed_ns += clock_monotonic_ns() - start_ns;
 	return logits;
 }

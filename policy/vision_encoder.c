@@ -163,7 +163,7 @@ void vision_encoder_lay_out(struct vision_encoder *v)
 	v->normed = n->ops->take(n->compute, p, c);
 	v->qkv = n->ops->take(n->compute, p, 3 * c);
 	v->mlp = n->ops->take(n->compute, p, v->m.mlp);
-	v->angles = n->ops->take(n->compute, p, v->m.head_size);
+	v->angles = n->ops->take_float(n->compute, p, v->m.head_size);
 	v->merged0 = n->ops->take(n->compute, p / area, c * area);
 	v->merged = n->ops->take(n->compute, p / area, v->hidden);
 	v->linear = n->ops->take(n->compute, p / area, v->hidden);

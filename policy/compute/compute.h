@@ -41,6 +41,9 @@ enum compute_epilogue {
 	COMPUTE_SILU,       /* out = y * sigmoid(y) */
 	COMPUTE_ADD,        /* out = out + y: the residual stream */
 	COMPUTE_MULTIPLY,   /* out = out * y: the gated MLP */
+	COMPUTE_RELU,       /* out = max(y, 0) */
+	COMPUTE_RELU_ADD,   /* out = out + max(y, 0): a block of the action heads' MLP-ResNet */
+	COMPUTE_STORE_FLOAT, /* out = y, not rounded; out comes from take_float: the logits */
 };
 
 /* Where a rotary embedding rounds: in the middle (the decoder: cosine, sine, products, sum) or at the end only (vision). */
@@ -81,6 +84,8 @@ struct compute_backend {
 
 	/* Size first, then place with the same calls (daemon/sys/arena.h): take ..., reserve, take ..., freeze. */
 	struct compute_view (*take)(struct compute *c, uint32_t rows, uint32_t columns);
+	/* The same with float values whatever the precision: rotary tables and logits. */
+	struct compute_view (*take_float)(struct compute *c, uint32_t rows, uint32_t columns);
 	int (*reserve)(struct compute *c, struct errbuf *e);
 	void (*freeze)(struct compute *c);
 	uint64_t (*memory_bytes)(const struct compute *c);
@@ -105,8 +110,8 @@ struct compute_backend {
 	/* x / sqrt(mean(x^2) + eps), rounded, times w, rounded. */
 	void (*rms_norm)(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out);
 
-	/* host cosines and sines [rows][half] of the angles -> table [rows][2 * half], cosines first; float whatever the precision
-	 * (take it with the columns this needs), rounded for COMPUTE_ROTATE_ROUNDED. */
+	/* host cosines and sines [rows][half] of the angles -> table [rows][2 * half] from take_float, cosines first; rounded for
+	 * COMPUTE_ROTATE_ROUNDED. */
 	void (*upload_angles)(struct compute *c, const float *cosine, const float *sine, enum compute_rotation rotation,
 			struct compute_view table);
 
@@ -118,10 +123,12 @@ struct compute_backend {
 	/* softmax(q k^T / sqrt(head_size)) v per segment and head, float softmax; head h uses key/value head h * kv_heads / heads. */
 	void (*attention)(struct compute *c, const struct compute_attention *a);
 
-	/* Column of each row's largest value, the first one of equals; -1 where the row holds a NaN. token [x.rows] on the host, valid at return. */
+	/* Column of each row's largest value, the first one of equals; -1 where the row holds a NaN. x from take_float; token [x.rows] on
+	 * the host, valid at return. */
 	void (*argmax)(struct compute *c, struct compute_view x, int32_t *token);
 
-	/* Softmax over each row; top_k > 0: over its top_k largest logits only. choice [x.rows] on the host, valid at return. */
+	/* Softmax over each row, in float; top_k > 0: over its top_k largest logits only. x from take_float; choice [x.rows] on the host,
+	 * valid at return. */
 	void (*choose)(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
 
 	/* Waits for everything; 0, or the first failure since the last call. */

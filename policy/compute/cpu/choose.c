@@ -58,7 +58,7 @@ static float kth_largest(const float *x, uint32_t n, uint32_t k, float *heap)
 	return heap[0];
 }
 
-static struct compute_choice choose_row(const struct compute *c, const float *x, uint32_t n, float threshold)
+static struct compute_choice choose_row(const float *x, uint32_t n, float threshold)
 {
 	int32_t best = best_column(x, n);
 	float second = -INFINITY;
@@ -73,12 +73,11 @@ static struct compute_choice choose_row(const struct compute *c, const float *x,
 		second = i != (uint32_t)best && x[i] > second ? x[i] : second;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		float p = x[i] < threshold ? 0.0f : cpu_round(c, (float)((double)expf(x[i] - x[best]) / sum));
+		float p = x[i] < threshold ? 0.0f : (float)((double)expf(x[i] - x[best]) / sum);
 
 		entropy += (double)(p * logf(p + 1e-10f));
 	}
-	return (struct compute_choice){ best, cpu_round(c, (float)(1.0 / sum)),
-		cpu_round(c, (float)(exp((double)second - (double)x[best]) / sum)), cpu_round(c, (float)entropy) };
+	return (struct compute_choice){ best, (float)(1.0 / sum), (float)(exp((double)second - (double)x[best]) / sum), (float)entropy };
 }
 
 void cpu_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice)
@@ -87,6 +86,6 @@ void cpu_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct
 	for (uint32_t r = 0; r < x.rows; r++) {
 		const float *row = cpu_row(x, r);
 
-		choice[r] = choose_row(c, row, x.columns, kth_largest(row, x.columns, top_k, c->row));
+		choice[r] = choose_row(row, x.columns, kth_largest(row, x.columns, top_k, c->row));
 	}
 }

@@ -123,6 +123,7 @@ const struct compute_backend compute_backend_cpu = {
 	.create = cpu_create,
 	.destroy = cpu_destroy,
 	.take = cpu_take,
+	.take_float = cpu_take,
 	.reserve = cpu_reserve,
 	.freeze = cpu_freeze,
 	.memory_bytes = cpu_memory_bytes,

@@ -80,6 +80,9 @@ static void finish_row(bool round, enum compute_epilogue epilogue, const float *
 	} else if (epilogue == COMPUTE_SILU) {
 		for (uint32_t i = 0; i < n; i++)
 			y[i] = y[i] * (1.0f / (1.0f + cpu_exp(-y[i])));
+	} else if (epilogue == COMPUTE_RELU || epilogue == COMPUTE_RELU_ADD) {
+		for (uint32_t i = 0; i < n; i++)
+			y[i] = y[i] < 0.0f ? 0.0f : y[i]; /* NaN stays NaN */
 	} else if (epilogue == COMPUTE_QUICK_GELU && round) {
 		for (uint32_t i = 0; i < n; i++)
 			y[i] *= round_bf16(1.0f / (1.0f + cpu_exp(-round_bf16(1.702f * y[i]))));
@@ -92,7 +95,7 @@ static void finish_row(bool round, enum compute_epilogue epilogue, const float *
 /* One finished row y [n] -> out [n]. */
 static void store_row(bool round, enum compute_epilogue epilogue, const float *restrict y, uint32_t n, float *restrict out)
 {
-	if (epilogue == COMPUTE_ADD)
+	if (epilogue == COMPUTE_ADD || epilogue == COMPUTE_RELU_ADD)
 		for (uint32_t i = 0; i < n; i++)
 			out[i] += y[i];
 	else if (epilogue == COMPUTE_MULTIPLY)
@@ -117,6 +120,7 @@ void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix 
 		enum compute_epilogue epilogue, struct compute_view out)
 {
 	uint32_t step = tile_rows(w.columns);
+	bool round = c->round && epilogue != COMPUTE_STORE_FLOAT;
 
 	assert(x.columns == w.columns && out.rows == x.rows && out.columns == w.rows && "linear: shapes do not fit");
 	assert(x.rows <= c->options.max_rows && x.columns <= c->options.max_inner && "linear: larger than announced");
@@ -129,8 +133,8 @@ void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix 
 		for (uint32_t r = 0; r < x.rows; r++) {
 			float *y = c->product + (size_t)r * n;
 
-			finish_row(c->round, epilogue, bias, n, y);
-			store_row(c->round, epilogue, y, n, cpu_row(out, r) + first);
+			finish_row(round, epilogue, bias, n, y);
+			store_row(round, epilogue, y, n, cpu_row(out, r) + first);
 		}
 	}
 }

@@ -44,13 +44,14 @@ CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
-AREAS := daemon transport policy robots setup config stage model sys
+AREAS := daemon transport infer policy robots setup config stage model sys
 SOURCES_sys := $(wildcard daemon/sys/*.c)
 SOURCES_stage := $(wildcard daemon/stage/*.c)
 SOURCES_model := $(wildcard robots/model/*.c)
 SOURCES_setup := $(wildcard robots/setup/*.c)
 SOURCES_config := $(wildcard config/*.c)
 SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c policy/compute/cpu/*.c)
+SOURCES_infer := $(filter-out %/main.c,$(wildcard policy/infer/*.c))
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
 SOURCES_robots := $(filter-out %/main.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c))
 SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/ctl/*.c daemon/bench/*.c))
@@ -72,7 +73,7 @@ USES_robots := robots transport setup config stage model sys
 USES_daemon := daemon transport policy setup config stage model sys
 USES_ctl := daemon transport setup config stage model sys policy
 USES_bench := daemon transport policy robots setup config stage model sys
-USES_infer := policy sys
+USES_infer := infer policy sys
 
 archives = $(foreach a,$(USES_$(1)),$B/lib$(a).a)
 libraries = $(sort $(foreach a,$(USES_$(1)),$(LIBS_$(a)))) -lm -ldl

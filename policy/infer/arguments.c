@@ -1,0 +1,311 @@
+/* arguments.c - see arguments.h. One row of the table, one line of the usage and one case per option. */
+#include "policy/infer/arguments.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+	"usage: dreamvla-infer --model DIR --action-chunk T --image FILE... --instruction TEXT [options]\n"
+	"       dreamvla-infer --model DIR --tokenize < strings.json\n"
+	"\n"
+	"One observation to one action chunk, printed as a table.\n"
+	"\n"
+	"  --model DIR              checkpoint directory\n"
+	"  --heads DIR              directory of the head files (default: the checkpoint)\n"
+	"  --decoder NAME           discrete (default) or discrete_diffusion\n"
+	"  --steps K                steps of discrete_diffusion (default 1)\n"
+	"  --algorithm NAME         maskgit_plus (default), topk_margin or entropy\n"
+	"  --top-k K                only the K best logits enter the softmax (default: all)\n"
+	"  --committed ID,ID,...    token ids known already at the first action positions\n"
+	"  --vocabulary full|actions  where the best token is looked for (default full)\n"
+	"  --action-chunk T         steps of a chunk\n"
+	"  --unnorm-key KEY         entry of the statistics (default: the only one)\n"
+	"  --image FILE...          JPEG or binary PPM, in camera order\n"
+	"  --resize HxW|none        Lanczos-3 (default 224x224)\n"
+	"  --center-crop AREA|none  share of the area kept (default 0.9)\n"
+	"  --rotate-180             for cameras mounted upside down\n"
+	"  --jpeg-round-trip        encode and decode, as the training pictures were\n"
+	"  --min-pixels N, --max-pixels N  of the processor's smart resize (default: the checkpoint's)\n"
+	"  --state V,V,...          proprioceptive state, robot's units; needed with a proprio projector\n"
+	"  --instruction TEXT       what to do, as trained: in lower case\n"
+	"  --backend NAME           cpu (default)\n"
+	"  --precision fp32|bf16    default fp32\n"
+	"  --threads N              of matrix products (default: as the library chooses)\n"
+	"  --dump FILE.safetensors  writes every stage\n"
+	"  --json                   prints JSON instead of a table\n"
+	"  --tokenize               JSON array of strings on standard input to JSON array of id arrays\n";
+
+enum option_id {
+	OPTION_MODEL = 256, OPTION_HEADS, OPTION_DECODER, OPTION_STEPS, OPTION_ALGORITHM, OPTION_TOP_K, OPTION_COMMITTED,
+	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_IMAGE, OPTION_RESIZE, OPTION_CENTER_CROP,
+	OPTION_ROTATE_180, OPTION_JPEG_ROUND_TRIP, OPTION_MIN_PIXELS, OPTION_MAX_PIXELS, OPTION_STATE, OPTION_INSTRUCTION,
+	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE, OPTION_HELP,
+};
+
+static const struct option options[] = {
+	{ "model", required_argument, NULL, OPTION_MODEL },
+	{ "heads", required_argument, NULL, OPTION_HEADS },
+	{ "decoder", required_argument, NULL, OPTION_DECODER },
+	{ "steps", required_argument, NULL, OPTION_STEPS },
+	{ "algorithm", required_argument, NULL, OPTION_ALGORITHM },
+	{ "top-k", required_argument, NULL, OPTION_TOP_K },
+	{ "committed", required_argument, NULL, OPTION_COMMITTED },
+	{ "vocabulary", required_argument, NULL, OPTION_VOCABULARY },
+	{ "action-chunk", required_argument, NULL, OPTION_ACTION_CHUNK },
+	{ "unnorm-key", required_argument, NULL, OPTION_UNNORM_KEY },
+	{ "image", required_argument, NULL, OPTION_IMAGE },
+	{ "resize", required_argument, NULL, OPTION_RESIZE },
+	{ "center-crop", required_argument, NULL, OPTION_CENTER_CROP },
+	{ "rotate-180", no_argument, NULL, OPTION_ROTATE_180 },
+	{ "jpeg-round-trip", no_argument, NULL, OPTION_JPEG_ROUND_TRIP },
+	{ "min-pixels", required_argument, NULL, OPTION_MIN_PIXELS },
+	{ "max-pixels", required_argument, NULL, OPTION_MAX_PIXELS },
+	{ "state", required_argument, NULL, OPTION_STATE },
+	{ "instruction", required_argument, NULL, OPTION_INSTRUCTION },
+	{ "backend", required_argument, NULL, OPTION_BACKEND },
+	{ "precision", required_argument, NULL, OPTION_PRECISION },
+	{ "threads", required_argument, NULL, OPTION_THREADS },
+	{ "noise", required_argument, NULL, OPTION_NOISE },
+	{ "dump", required_argument, NULL, OPTION_DUMP },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "tokenize", no_argument, NULL, OPTION_TOKENIZE },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* A whole number from 1 to UINT32_MAX. */
+static bool parse_count(const char *text, uint32_t *out)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long value = strtoull(text, &end, 10);
+
+	if (errno || end == text || *end || text[0] == '-' || value < 1 || value > UINT32_MAX)
+		return false;
+	*out = (uint32_t)value;
+	return true;
+}
+
+static bool parse_pixels(const char *text, uint64_t *out)
+{
+	uint32_t value;
+	bool ok = parse_count(text, &value);
+
+	*out = ok ? value : 0;
+	return ok;
+}
+
+static bool parse_resize(const char *text, struct policy_picture_steps *s)
+{
+	char height[16];
+	const char *x = strchr(text, 'x');
+
+	s->resize_height = s->resize_width = 0;
+	if (!strcmp(text, "none"))
+		return true;
+	if (!x || (size_t)(x - text) >= sizeof height)
+		return false;
+	memcpy(height, text, (size_t)(x - text));
+	height[x - text] = '\0';
+	return parse_count(height, &s->resize_height) && parse_count(x + 1, &s->resize_width);
+}
+
+static bool parse_crop(const char *text, struct policy_picture_steps *s)
+{
+	char *end;
+
+	s->center_crop = 0.0;
+	if (!strcmp(text, "none"))
+		return true;
+	s->center_crop = strtod(text, &end);
+	return end != text && !*end && s->center_crop > 0.0 && s->center_crop <= 1.0;
+}
+
+static bool parse_state(const char *text, struct arguments *a)
+{
+	char *end;
+
+	for (a->n_state = 0; a->n_state < STATE_MAX; text = end + 1) {
+		a->state[a->n_state++] = strtod(text, &end);
+		if (end == text || (*end && *end != ','))
+			return false;
+		if (!*end)
+			return true;
+	}
+	return false;
+}
+
+static bool parse_committed(const char *text, struct arguments *a)
+{
+	char *end;
+
+	for (a->n_committed = 0; a->n_committed < COMMITTED_MAX; text = end + 1) {
+		errno = 0;
+		long value = strtol(text, &end, 10);
+
+		if (errno || end == text || (*end && *end != ',') || value < 0 || value > INT32_MAX)
+			return false;
+		a->committed[a->n_committed++] = (int32_t)value;
+		if (!*end)
+			return true;
+	}
+	return false;
+}
+
+/* Index of text in names [n], or false. */
+static bool parse_choice(const char *text, const char *const *names, uint32_t n, uint32_t *out)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!strcmp(text, names[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool add_image(const char *path, struct arguments *a)
+{
+	if (a->n_images == POLICY_PICTURES_MAX)
+		return false;
+	a->image[a->n_images++] = path;
+	return true;
+}
+
+static bool set_precision(const char *text, struct policy_options *p)
+{
+	static const char *const names[] = { [POLICY_FP32] = "fp32", [POLICY_BF16] = "bf16" };
+	uint32_t i = 0;
+	bool ok = parse_choice(text, names, 2, &i);
+
+	p->precision = (enum policy_precision)i;
+	return ok;
+}
+
+static bool set_algorithm(const char *text, struct policy_options *p)
+{
+	static const char *const names[] = { [POLICY_MASKGIT_PLUS] = "maskgit_plus", [POLICY_TOPK_MARGIN] = "topk_margin",
+		[POLICY_ENTROPY] = "entropy" };
+	uint32_t i = 0;
+	bool ok = parse_choice(text, names, 3, &i);
+
+	p->algorithm = (enum policy_algorithm)i;
+	return ok;
+}
+
+static bool set_vocabulary(const char *text, struct policy_options *p)
+{
+	static const char *const names[] = { "full", "actions" };
+	uint32_t i = 0;
+	bool ok = parse_choice(text, names, 2, &i);
+
+	p->action_vocabulary_only = i == 1;
+	return ok;
+}
+
+/* What the option takes: for people who gave something else. */
+static const char *allowed(int id)
+{
+	switch (id) {
+	case OPTION_ALGORITHM: return "maskgit_plus, topk_margin or entropy";
+	case OPTION_COMMITTED: return "token ids, separated by commas";
+	case OPTION_VOCABULARY: return "full or actions";
+	case OPTION_RESIZE: return "HEIGHTxWIDTH, as 224x224, or none";
+	case OPTION_CENTER_CROP: return "a share of the area above 0 and up to 1, as 0.9, or none";
+	case OPTION_STATE: return "numbers, separated by commas, at most 64";
+	case OPTION_PRECISION: return "fp32 or bf16";
+	default: return "a whole number, 1 or more";
+	}
+}
+
+/* One option; false: its value is wrong. */
+static bool set_option(int id, const char *value, struct arguments *a)
+{
+	struct policy_options *p = &a->policy;
+
+	switch (id) {
+	case OPTION_MODEL: p->model = value; return true;
+	case OPTION_HEADS: p->heads = value; return true;
+	case OPTION_DECODER: p->decoder = value; return true;
+	case OPTION_STEPS: return parse_count(value, &p->steps);
+	case OPTION_ALGORITHM: return set_algorithm(value, p);
+	case OPTION_TOP_K: return parse_count(value, &p->top_k);
+	case OPTION_COMMITTED: return parse_committed(value, a);
+	case OPTION_VOCABULARY: return set_vocabulary(value, p);
+	case OPTION_ACTION_CHUNK: return parse_count(value, &p->action_chunk);
+	case OPTION_UNNORM_KEY: p->unnorm_key = value; return true;
+	case OPTION_IMAGE: return add_image(value, a);
+	case OPTION_RESIZE: return parse_resize(value, &a->steps);
+	case OPTION_CENTER_CROP: return parse_crop(value, &a->steps);
+	case OPTION_ROTATE_180: return a->steps.rotate_180 = true;
+	case OPTION_JPEG_ROUND_TRIP: return a->steps.jpeg_round_trip = true;
+	case OPTION_MIN_PIXELS: return parse_pixels(value, &a->steps.min_pixels);
+	case OPTION_MAX_PIXELS: return parse_pixels(value, &a->steps.max_pixels);
+	case OPTION_STATE: return parse_state(value, a);
+	case OPTION_INSTRUCTION: a->instruction = value; return true;
+	case OPTION_BACKEND: p->backend = value; return true;
+	case OPTION_PRECISION: return set_precision(value, p);
+	case OPTION_THREADS: return parse_count(value, &p->threads);
+	case OPTION_NOISE: a->noise = value; return true;
+	case OPTION_DUMP: a->dump = value; return true;
+	case OPTION_JSON: return a->json = true;
+	case OPTION_TOKENIZE: return a->tokenize = true;
+	default: return false;
+	}
+}
+
+static int wrong_usage(const char *what, const char *value)
+{
+	fprintf(stderr, "dreamvla-infer: %s%s\ntry dreamvla-infer --help\n", what, value);
+	return ARGUMENTS_USAGE;
+}
+
+static int check_arguments(const struct arguments *a)
+{
+	if (!a->policy.model)
+		return wrong_usage("--model DIR is missing", "");
+	if (a->tokenize)
+		return 0;
+	if (a->noise)
+		return wrong_usage("--noise: no decoder of this build starts from noise, ", a->noise);
+	if (!a->policy.action_chunk)
+		return wrong_usage("--action-chunk T is missing", "");
+	if (!a->n_images)
+		return wrong_usage("--image FILE is missing", "");
+	return a->instruction ? 0 : wrong_usage("--instruction TEXT is missing", "");
+}
+
+int arguments_parse(int argc, char **argv, struct arguments *a)
+{
+	int id, before = 0, index = 0;
+
+	*a = (struct arguments){ .policy = { .decoder = "discrete", .backend = "cpu", .steps = 1 },
+		.steps = { .resize_height = 224, .resize_width = 224, .center_crop = 0.9 } };
+	while ((id = getopt_long(argc, argv, "-", options, &index)) != -1) { /* "-": bare pictures in their place, as number 1 */
+		if (id == OPTION_HELP)
+			return -1;
+		if (id == '?')
+			return ARGUMENTS_USAGE; /* getopt_long has said what is wrong */
+		a->loose_words |= id == 1 && before == OPTION_INSTRUCTION;
+		if ((id == 1 || id == OPTION_IMAGE) && a->n_images == POLICY_PICTURES_MAX)
+			return wrong_usage(a->loose_words ? "too many pictures" ARGUMENTS_ASK_QUOTES ": " : "too many pictures: ", optarg);
+		if (!set_option(id == 1 ? OPTION_IMAGE : id, optarg, a)) {
+			fprintf(stderr, "dreamvla-infer: --%s: found '%s', allowed %s\n", options[index].name, optarg, allowed(id));
+			return ARGUMENTS_USAGE;
+		}
+		before = id == 1 ? before : id;
+	}
+	for (; optind < argc; optind++) /* behind "--" */
+		if (!add_image(argv[optind], a))
+			return wrong_usage("too many pictures: ", argv[optind]);
+	return check_arguments(a);
+}
+
+const char *arguments_usage(void)
+{
+	return usage;
+}

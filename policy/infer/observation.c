@@ -1,0 +1,56 @@
+/* observation.c - see observation.h. */
+#include "policy/infer/observation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "policy/picture_file.h"
+
+int observation_load(struct arguments *a, struct observation_files *files, struct errbuf *e)
+{
+	struct policy_options *p = &a->policy;
+
+	p->n_pictures = a->n_images;
+	for (uint32_t i = 0; i < a->n_images; i++) {
+		int rc = picture_file_read(a->image[i], &files->picture[i], &files->rgb[i], e);
+
+		if (rc < 0)
+			return rc;
+		p->picture[i] = a->steps;
+		if (files->picture[i].width > p->max_picture_width)
+			p->max_picture_width = files->picture[i].width;
+		if (files->picture[i].height > p->max_picture_height)
+			p->max_picture_height = files->picture[i].height;
+	}
+	return 0;
+}
+
+void observation_free(struct observation_files *files)
+{
+	for (uint32_t i = 0; i < POLICY_PICTURES_MAX; i++)
+		free(files->rgb[i]);
+	*files = (struct observation_files){ 0 };
+}
+
+void observation_check_heads(struct arguments *a)
+{
+	if (!a->policy.heads || access(a->policy.heads, F_OK) == 0 || errno != ENOENT)
+		return;
+	fprintf(stderr, "dreamvla-infer: warning: %s: no such directory; only heads beside the weights are used\n", a->policy.heads);
+	a->policy.heads = NULL;
+}
+
+int observation_check_state(const struct arguments *a, const struct policy_info *info, struct errbuf *e)
+{
+	if (!info->needs_state && a->n_state)
+		return fail(e, -EINVAL, "--state is given, but %s has no proprio projector that takes it: leave --state out, or give "
+				"--heads the folder with proprio_projector--*_checkpoint.pt", a->policy.heads ? a->policy.heads : a->policy.model);
+	if (info->needs_state && !a->n_state)
+		return fail(e, -EINVAL, "the checkpoint has a proprio projector: give --state with %u values", info->state_dim);
+	if (a->n_state && a->n_state != info->state_dim)
+		return fail(e, -EINVAL, "--state has %u values, the statistics '%s' want %u", a->n_state, info->unnorm_key,
+				info->state_dim);
+	return 0;
+}

@@ -143,7 +143,7 @@ int decoder_prepare(struct decoder *d, struct errbuf *e)
 		cosine[at] = (float)cos(angle);
 		sine[at] = (float)sin(angle);
 	}
-	n->ops->upload_angles(n->compute, cosine, sine, COMPUTE_ROTATE_ROUNDED, d->angles);
+	n->ops->upload_angles(n->compute, cosine, sine, d->angles);
 	int rc = n->ops->finish(n->compute, e);
 
 	free(cosine);
@@ -182,8 +182,8 @@ static void attend(struct decoder *d, const struct layer *l, struct compute_view
 	ops->linear(c, normed, l->q, l->q_bias, COMPUTE_STORE, q);
 	ops->linear(c, normed, l->k, l->k_bias, COMPUTE_STORE, k);
 	ops->linear(c, normed, l->v, l->v_bias, COMPUTE_STORE, v);
-	ops->rotary(c, q, d->m.heads, d->angles, COMPUTE_ROTATE_ROUNDED);
-	ops->rotary(c, k, d->m.kv_heads, d->angles, COMPUTE_ROTATE_ROUNDED);
+	ops->rotary(c, q, d->m.heads, d->angles);
+	ops->rotary(c, k, d->m.kv_heads, d->angles);
 	ops->attention(c, &(struct compute_attention){ .q = q, .k = k, .v = v, .out = normed, .heads = d->m.heads,
 			.kv_heads = d->m.kv_heads, .head_size = d->m.head_size, .segment = &x.rows, .n_segments = 1 });
 	ops->linear(c, normed, l->o, (struct compute_matrix){ 0 }, COMPUTE_ADD, x);

@@ -211,7 +211,7 @@ static void prepare_angles(struct vision_encoder *v, const struct vision_grid *g
 	v->n_grids = n_grids;
 	for (uint32_t i = 0; i < n_grids; i++)
 		patches = picture_angles(v, grid[i], patches);
-	n->ops->upload_angles(n->compute, v->cosine, v->sine, COMPUTE_ROTATE_WIDE, compute_rows(v->angles, 0, patches));
+	n->ops->upload_angles(n->compute, v->cosine, v->sine, compute_rows(v->angles, 0, patches));
 }
 
 /* Self-attention of a block into the residual stream x [P][C]. */
@@ -226,8 +226,8 @@ static void attend(struct vision_encoder *v, const struct block *b, struct compu
 
 	ops->layer_norm(c, x, b->norm1, b->norm1_bias, VISION_EPS, normed);
 	ops->linear(c, normed, b->qkv, b->qkv_bias, COMPUTE_STORE, qkv);
-	ops->rotary(c, q, heads, angles, COMPUTE_ROTATE_WIDE);
-	ops->rotary(c, k, heads, angles, COMPUTE_ROTATE_WIDE);
+	ops->rotary(c, q, heads, angles);
+	ops->rotary(c, k, heads, angles);
 	ops->attention(c, &(struct compute_attention){ .q = q, .k = k, .v = compute_columns(qkv, 2 * width, width), .out = normed,
 			.heads = heads, .kv_heads = heads, .head_size = v->m.head_size, .segment = segment, .n_segments = v->n_grids });
 	ops->linear(c, normed, b->proj, b->proj_bias, COMPUTE_ADD, x);

@@ -1,8 +1,14 @@
 /* compute.h - the operations that Dream-VLA is written in, as one table per backend (backends.def).
  *
  * The network hands over views of activations, which lie in the backend's own memory and precision, and weights as the checkpoint
- * stores them. It must not know which backend runs it. Rounding: with POLICY_BF16 every operation rounds its result to bfloat16
- * (nearest even) where PyTorch would with bfloat16 tensors, and float32 weights are rounded first; with POLICY_FP32 nothing is.
+ * stores them. It must not know which backend runs it.
+ *
+ * Rounding: with POLICY_BF16 activations are bfloat16, and weights stored wider are rounded to it first. Within an operation
+ * everything is float: sums of products, bias, activation function, the value that a residual is added to, the scores and weights of
+ * attention, angles. Its result is rounded once, to nearest even, when it is stored. (The original rounds after every step within
+ * as well; leaving that out brings its results nearer to the exact ones, by a third at the logits.) A backend whose matrix units
+ * need it may round the weights of attention before they are multiplied with v. Logits, angles and everything else from take_float
+ * are never rounded; with POLICY_FP32 nothing is.
  *
  * Errors are sticky: operations return nothing, the first failure is kept and `finish` returns it. All members are called by the
  * thread that uses the policy. Nothing but create, take and reserve allocates (the matrix library may, inside itself). */
@@ -33,21 +39,18 @@ struct compute_view {
 	uint32_t value_bytes;
 };
 
-/* What happens to y = x W^T + b (rounded) before it is stored; each result is rounded again. */
+/* What happens to y = x W^T + b before it is rounded and stored. */
 enum compute_epilogue {
 	COMPUTE_STORE,      /* out = y */
 	COMPUTE_GELU,       /* out = gelu(y), the exact one with erf */
-	COMPUTE_QUICK_GELU, /* out = y * sigmoid(1.702 y); each of the three steps is rounded, as the original writes it */
+	COMPUTE_QUICK_GELU, /* out = y * sigmoid(1.702 y) */
 	COMPUTE_SILU,       /* out = y * sigmoid(y) */
 	COMPUTE_ADD,        /* out = out + y: the residual stream */
 	COMPUTE_MULTIPLY,   /* out = out * y: the gated MLP */
-	COMPUTE_RELU,       /* out = max(y, 0) */
+	COMPUTE_RELU,       /* out = max(y, 0); a NaN stays one, here and below */
 	COMPUTE_RELU_ADD,   /* out = out + max(y, 0): a block of the action heads' MLP-ResNet */
 	COMPUTE_STORE_FLOAT, /* out = y, not rounded; out comes from take_float: the logits */
 };
-
-/* Where a rotary embedding rounds: in the middle (the decoder: cosine, sine, products, sum) or at the end only (vision). */
-enum compute_rotation { COMPUTE_ROTATE_ROUNDED, COMPUTE_ROTATE_WIDE };
 
 struct compute_attention {
 	struct compute_view q;      /* [length][heads * head_size] */
@@ -107,20 +110,17 @@ struct compute_backend {
 	void (*layer_norm)(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b, double eps,
 			struct compute_view out);
 
-	/* x / sqrt(mean(x^2) + eps), rounded, times w, rounded. */
+	/* x / sqrt(mean(x^2) + eps) * w per row; w [1][columns]. */
 	void (*rms_norm)(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out);
 
-	/* host cosines and sines [rows][half] of the angles -> table [rows][2 * half] from take_float, cosines first; rounded for
-	 * COMPUTE_ROTATE_ROUNDED. */
-	void (*upload_angles)(struct compute *c, const float *cosine, const float *sine, enum compute_rotation rotation,
-			struct compute_view table);
+	/* host cosines and sines [rows][half] of the angles -> table [rows][2 * half] from take_float, cosines first. */
+	void (*upload_angles)(struct compute *c, const float *cosine, const float *sine, struct compute_view table);
 
 	/* In place per head of size 2 * half: x_j, x_j+half -> x_j cos - x_j+half sin, x_j+half cos + x_j sin (rotate-half form).
 	 * x [rows][heads * 2 * half]; table as above, its row r belongs to x's row r. */
-	void (*rotary)(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table,
-			enum compute_rotation rotation);
+	void (*rotary)(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table);
 
-	/* softmax(q k^T / sqrt(head_size)) v per segment and head, float softmax; head h uses key/value head h * kv_heads / heads. */
+	/* softmax(q k^T / sqrt(head_size)) v per segment and head; head h uses key/value head h * kv_heads / heads. */
 	void (*attention)(struct compute *c, const struct compute_attention *a);
 
 	/* Column of each row's largest value, the first one of equals; -1 where the row holds a NaN. x from take_float; token [x.rows] on

@@ -5,13 +5,6 @@
 
 enum { LANES = 8 }; /* independent partial results, which is what lets a reduction use vector instructions */
 
-/* The score is rounded before and after its scaling, as the original's two steps are. */
-static void scale_scores(bool round, float *x, uint32_t n, float divisor)
-{
-	for (uint32_t i = 0; i < n; i++)
-		x[i] = round ? round_bf16(round_bf16(x[i]) / divisor) : x[i] / divisor;
-}
-
 static float largest_of(const float *x, uint32_t n)
 {
 	float lane[LANES], largest = -INFINITY;
@@ -45,20 +38,17 @@ static double sum_of(const float *x, uint32_t n)
 	return sum;
 }
 
-/* x [n], scores -> weights that add up to 1. */
-static void softmax_row(const struct compute *c, float *x, uint32_t n, float divisor)
+/* x [n], products of q and k -> weights that add up to 1; `scale` is that of the products, positive. */
+static void softmax_row(float *x, uint32_t n, float scale)
 {
-	bool round = c->round;
-
-	scale_scores(round, x, n, divisor);
 	float largest = largest_of(x, n);
 
 	for (uint32_t i = 0; i < n; i++)
-		x[i] = cpu_exp(x[i] - largest);
-	float scale = (float)(1.0 / sum_of(x, n));
+		x[i] = cpu_exp((x[i] - largest) * scale);
+	float share = (float)(1.0 / sum_of(x, n));
 
 	for (uint32_t i = 0; i < n; i++)
-		x[i] = round ? round_bf16(x[i] * scale) : x[i] * scale;
+		x[i] *= share;
 }
 
 /* One head of one segment that starts at row `start`. */
@@ -66,7 +56,7 @@ static void attend(struct compute *c, const struct compute_attention *a, uint32_
 {
 	uint32_t size = a->head_size, kv = head * a->kv_heads / a->heads;
 	const float *k = cpu_row(a->k, start) + (size_t)kv * size, *v = cpu_row(a->v, start) + (size_t)kv * size;
-	float divisor = (float)sqrt((double)size);
+	float scale = (float)(1.0 / sqrt((double)size));
 
 	for (uint32_t done = 0; done < length; done += ATTENTION_ROWS) {
 		uint32_t rows = length - done < ATTENTION_ROWS ? length - done : ATTENTION_ROWS;
@@ -75,7 +65,7 @@ static void attend(struct compute *c, const struct compute_attention *a, uint32_
 
 		cpu_product(c, true, rows, length, size, q, a->q.stride, k, a->k.stride, c->score, length);
 		for (uint32_t r = 0; r < rows; r++)
-			softmax_row(c, c->score + (size_t)r * length, length, divisor);
+			softmax_row(c->score + (size_t)r * length, length, scale);
 		cpu_product(c, false, rows, size, length, c->score, length, v, a->v.stride, out, a->out.stride);
 		for (uint32_t r = 0; c->round && r < rows; r++)
 			for (uint32_t i = 0; i < size; i++)

@@ -94,10 +94,8 @@ void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix 
 void cpu_layer_norm(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b, double eps,
 		struct compute_view out);
 void cpu_rms_norm(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out);
-void cpu_upload_angles(struct compute *c, const float *cosine, const float *sine, enum compute_rotation rotation,
-		struct compute_view table);
-void cpu_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table,
-		enum compute_rotation rotation);
+void cpu_upload_angles(struct compute *c, const float *cosine, const float *sine, struct compute_view table);
+void cpu_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table);
 void cpu_attention(struct compute *c, const struct compute_attention *a);
 void cpu_argmax(struct compute *c, struct compute_view x, int32_t *token);
 void cpu_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);

@@ -66,14 +66,12 @@ void cpu_product(struct compute *c, bool transposed, uint32_t m, uint32_t n, uin
 }
 
 /* Bias and activation of one row of products, in place: y [n]; bias may be NULL. One plain loop per step, for the vectors. */
-static void finish_row(bool round, enum compute_epilogue epilogue, const float *bias, uint32_t n, float *y)
+static void finish_row(enum compute_epilogue epilogue, const float *bias, uint32_t n, float *y)
 {
 	const float half_root = 0.70710678118654752f; /* sqrt(1/2) */
 
 	for (uint32_t i = 0; bias && i < n; i++)
 		y[i] += bias[i];
-	for (uint32_t i = 0; round && i < n; i++)
-		y[i] = round_bf16(y[i]);
 	if (epilogue == COMPUTE_GELU) {
 		for (uint32_t i = 0; i < n; i++)
 			y[i] = 0.5f * y[i] * (1.0f + erff(y[i] * half_root));
@@ -83,9 +81,6 @@ static void finish_row(bool round, enum compute_epilogue epilogue, const float *
 	} else if (epilogue == COMPUTE_RELU || epilogue == COMPUTE_RELU_ADD) {
 		for (uint32_t i = 0; i < n; i++)
 			y[i] = y[i] < 0.0f ? 0.0f : y[i]; /* NaN stays NaN */
-	} else if (epilogue == COMPUTE_QUICK_GELU && round) {
-		for (uint32_t i = 0; i < n; i++)
-			y[i] *= round_bf16(1.0f / (1.0f + cpu_exp(-round_bf16(1.702f * y[i]))));
 	} else if (epilogue == COMPUTE_QUICK_GELU) {
 		for (uint32_t i = 0; i < n; i++)
 			y[i] *= 1.0f / (1.0f + cpu_exp(-1.702f * y[i]));
@@ -133,7 +128,7 @@ void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix 
 		for (uint32_t r = 0; r < x.rows; r++) {
 			float *y = c->product + (size_t)r * n;
 
-			finish_row(round, epilogue, bias, n, y);
+			finish_row(epilogue, bias, n, y);
 			store_row(round, epilogue, y, n, cpu_row(out, r) + first);
 		}
 	}

@@ -42,47 +42,36 @@ void cpu_rms_norm(struct compute *c, struct compute_view x, struct compute_matri
 		float scale = (float)(1.0 / sqrt(squares / n + eps));
 
 		for (uint32_t i = 0; i < n; i++)
-			to[i] = cpu_round(c, weight[i] * cpu_round(c, from[i] * scale));
+			to[i] = cpu_round(c, from[i] * scale * weight[i]);
 	}
 }
 
-void cpu_upload_angles(struct compute *c, const float *cosine, const float *sine, enum compute_rotation rotation,
-		struct compute_view table)
+void cpu_upload_angles(struct compute *c, const float *cosine, const float *sine, struct compute_view table)
 {
-	bool round = c->round && rotation == COMPUTE_ROTATE_ROUNDED;
 	uint32_t half = table.columns / 2;
 
+	(void)c;
 	for (uint32_t r = 0; r < table.rows; r++) {
 		float *to = cpu_row(table, r);
-		size_t from = (size_t)r * half;
 
-		for (uint32_t i = 0; i < half; i++) {
-			to[i] = round ? round_bf16(cosine[from + i]) : cosine[from + i];
-			to[half + i] = round ? round_bf16(sine[from + i]) : sine[from + i];
-		}
+		memcpy(to, cosine + (size_t)r * half, half * sizeof *to);
+		memcpy(to + half, sine + (size_t)r * half, half * sizeof *to);
 	}
 }
 
 /* One head: x [2 * half]. */
-static void rotate(float *x, const float *cosine, const float *sine, uint32_t half, bool round_products, bool round_sum)
+static void rotate(float *x, const float *cosine, const float *sine, uint32_t half, bool round)
 {
 	for (uint32_t i = 0; i < half; i++) {
-		float a = x[i] * cosine[i], b = x[half + i] * sine[i];
-		float d = x[half + i] * cosine[i], g = x[i] * sine[i];
+		float low = x[i] * cosine[i] - x[half + i] * sine[i];
+		float high = x[half + i] * cosine[i] + x[i] * sine[i];
 
-		if (round_products) {
-			a = round_bf16(a);
-			b = round_bf16(b);
-			d = round_bf16(d);
-			g = round_bf16(g);
-		}
-		x[i] = round_sum ? round_bf16(a - b) : a - b;
-		x[half + i] = round_sum ? round_bf16(d + g) : d + g;
+		x[i] = round ? round_bf16(low) : low;
+		x[half + i] = round ? round_bf16(high) : high;
 	}
 }
 
-void cpu_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table,
-		enum compute_rotation rotation)
+void cpu_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table)
 {
 	uint32_t half = table.columns / 2;
 
@@ -92,7 +81,6 @@ void cpu_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct
 		float *row = cpu_row(x, r);
 
 		for (uint32_t h = 0; h < heads; h++)
-			rotate(row + (size_t)h * 2 * half, cosine, cosine + half, half,
-					c->round && rotation == COMPUTE_ROTATE_ROUNDED, c->round);
+			rotate(row + (size_t)h * 2 * half, cosine, cosine + half, half, c->round);
 	}
 }

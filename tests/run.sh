@@ -1,18 +1,22 @@
 #!/bin/sh
 # run.sh - runs the tests, one after the other, each in a process group of its own and under a time limit.
 #
-#   B=build/release tests/run.sh quick [PART]     PART: only tests whose name contains it
+#   B=build/release tests/run.sh [--second-try] quick [PART]     PART: only tests whose name contains it
 #
 # A test is a program: exit 0 passes, 77 skips (its last line says why), anything else fails and shows its log.
 # Tests find the build in $B (absolute), the sanitizers in $SAN and Python in $PYTHON; they run in the repository's root.
+# What a sanitizer finds in any process of a test fails the test, whatever its exit status.
+# --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes.
 # The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing ran.
-# TESTS_ROOT (for the runner's own test) names another root, TEST_TIMEOUT_S another time limit.
+# For the runner's own test: TESTS_ROOT names another root, TEST_TIMEOUT_S another time limit, TEST_STAT another /proc/stat.
 set -u
 
 usage() {
-	echo "usage: B=build/release tests/run.sh quick [PART]" >&2
+	echo "usage: B=build/release tests/run.sh [--second-try] quick [PART]" >&2
 	exit 2
 }
+always_again=
+[ "${1:-}" = --second-try ] && always_again=1 && shift
 [ "${1:-}" = quick ] && [ $# -le 2 ] || usage
 part=${2:-}
 
@@ -23,14 +27,17 @@ SAN=${SAN:-}
 PYTHON=${PYTHON:-/usr/bin/python3}
 here=$(pwd)
 logs=$B/test-logs
-mkdir -p "$logs"
+findings=$logs/sanitizer
+mkdir -p "$logs" "$findings"
+stat=${TEST_STAT:-/proc/stat}
 
 # Sanitizers slow a program down several times; a sanitizer's finding must end the program with an error.
 limit_s=${TEST_TIMEOUT_S:-$([ -n "$SAN" ] && echo 600 || echo 120)}
-ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
-UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
+# Reports go to files, so that none is lost with the output of a process that nobody reads.
+ASAN_OPTIONS="log_path='$findings/report'":detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+UBSAN_OPTIONS="log_path='$findings/report'":halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
 LSAN_OPTIONS=suppressions=$here/tests/lint/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}
-TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$here/tests/lint/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}
+TSAN_OPTIONS="log_path='$findings/report'":halt_on_error=1:second_deadlock_stack=1:suppressions=$here/tests/lint/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}
 export B SAN PYTHON ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS
 
 # Prints "name<tab>command" per test, in the order in which they run: from small to large.
@@ -53,45 +60,63 @@ list_tests() {
 
 # Processor time that the host of this virtual machine has given to others, in ticks of 10 ms (proc(5): steal).
 stolen() {
-	awk '/^cpu /{ print $9 + 0; exit }' /proc/stat
+	awk '/^cpu /{ print $9 + 0; exit }' "$stat"
 }
 
 # judge NAME COMMAND: a test of real processes in real time that fails while the host takes more than 1 % of the processors has
-# not shown whose fault it was: it gets one more try, and says so. Tests that need no clock never do.
+# not shown whose fault it was: it gets one more try, and says so. With --second-try it gets it whatever the host did. Tests that
+# need no clock never do, and what a sanitizer has found is no matter of time.
 judge() {
 	before=$(stolen)
 	started=$(date +%s%N)
 	run_test "$1" "$2"
 	case $verdict/$1 in FAIL/integration/* | FAIL/system/*) ;; *) return ;; esac
+	[ -z "$finding" ] || return
 	taken=$(($(stolen) - before))
-	ticks=$(($(tenths_since "$started") * 10 * $(nproc)))
-	[ $((taken * 100)) -gt "$ticks" ] || return
+	ticks=$(($(tenths_since "$started") * 10 * $(nproc) + 1))
+	[ $((taken * 100)) -gt "$ticks" ] || [ -n "$always_again" ] || return
 	mv "$log" "$log.first"
+	first=$note
 	run_test "$1" "$2"
-	note="${note:+$note; }second try: the host took $((taken * 100 / (ticks + 1))) % of the processors during the first, see $log.first"
+	note="${note:+$note; }second try: the first ended with \"$first\" while the host took $((taken * 100 / ticks)) % of the processors, see $log.first"
+	[ $verdict = FAIL ] || second_tries="$second_tries
+passed on the second try: $1 (see $log.first)"
 }
 
 tenths_since() {
 	echo $((($(date +%s%N) - $1) / 100000000))
 }
 
-# Runs one test; sets verdict to ok, skip or FAIL and note to what is worth saying about it.
+# Whether the test's output, or a report of one of its processes, tells of a finding. Reports are added to the log.
+sanitizer_spoke() {
+	for report in "$findings"/report*; do
+		[ -e "$report" ] || continue
+		echo "---- $report"
+		cat "$report"
+		rm -f "$report"
+	done >>"$log"
+	grep -qE '(ERROR|WARNING): [A-Z][a-z]+Sanitizer|runtime error:|LeakSanitizer' "$log"
+}
+
+# Runs one test; sets verdict to ok, skip or FAIL, note to what is worth saying about it, and finding if a sanitizer spoke.
 run_test() {
 	log=$logs/$(echo "$1" | tr / _).log
+	rm -f "$findings"/report*
 	timeout -k 15 "$limit_s" sh -c "exec $2" >"$log" 2>&1 </dev/null
 	code=$?
-	note=
+	note= finding=
 	case $code in
 	0) verdict=ok ;;
 	77) verdict=skip note=$(tail -n 1 "$log") ;;
 	124 | 137) verdict=FAIL note="not finished after $limit_s s, ended" ;;
 	*) verdict=FAIL note="exit $code" ;;
 	esac
+	! sanitizer_spoke || finding=1 verdict=FAIL note="exit $code; a sanitizer has found something"
 }
 
 tests=$(list_tests | grep -F -- "$part")
 total=$(printf '%s' "$tests" | grep -c '')
-k=0 passed=0 failed=0 skipped=0 failures=
+k=0 passed=0 failed=0 skipped=0 failures= second_tries= times=
 tab=$(printf '\t')
 while IFS=$tab read -r name command; do
 	[ -n "$name" ] || continue
@@ -101,6 +126,8 @@ while IFS=$tab read -r name command; do
 	tenths=$(tenths_since "$began")
 	printf '(%d/%d) %-4s %-40s %3d.%d s%s\n' $k "$total" $verdict "$name" $((tenths / 10)) $((tenths % 10)) \
 		"${note:+  $note}"
+	times="$times$tenths $name
+"
 	case $verdict in
 	ok) passed=$((passed + 1)) ;;
 	skip) skipped=$((skipped + 1)) ;;
@@ -115,6 +142,9 @@ done <<END
 $tests
 END
 
+printf '%s' "$times" | sort -rn | awk 'NR == 1 { print "the slowest:" } NR <= 10 { printf "%7.1f s  %s\n", $1 / 10, $2 } { sum += $1 }
+	END { if (NR) printf "%7.1f s  all %d\n", sum / 10, NR }'
+[ -z "$second_tries" ] || echo "${second_tries#?}"
 [ -z "$failures" ] || echo "failed:$failures"
 [ $((passed + failed)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$part'?"
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # test_runner.sh - the runner itself: a passing, a failing, a skipping and a hanging test are told apart, what a hanging
-# test started is ended with it, and a run without tests is a failure.
+# test started is ended with it, a run without tests is a failure, and who gets a second try is told from who must not.
 set -u
 runner=$(pwd)/tests/run.sh
 root=$(mktemp -d)
@@ -15,8 +15,21 @@ expect() {
 	fi
 }
 
+absent() {
+	if grep -q -- "$2" "$1"; then
+		echo "want no line matching '$2' in:" && cat "$1"
+		problems=$((problems + 1))
+	fi
+}
+
+# A host that takes nothing, unless a test says so.
+echo 'cpu  0 0 0 0 0 0 0 0 0 0' >"$root/stat"
+
+# run [--second-try] [PART]
 run() {
-	TESTS_ROOT=$root B=build TEST_TIMEOUT_S=1 sh "$runner" quick "$@" >"$root/out" 2>&1
+	option=
+	[ "${1:-}" != --second-try ] || { option=$1 && shift; }
+	TESTS_ROOT=$root B=build TEST_TIMEOUT_S=1 TEST_STAT=$root/stat sh "$runner" $option quick "$@" >"$root/out" 2>&1
 }
 
 run && echo "a run without tests passed" && problems=$((problems + 1))
@@ -48,4 +61,68 @@ fi
 
 run good || { echo "the filtered run failed" && problems=$((problems + 1)); }
 expect "$root/out" '^1 passed, 0 failed, 0 skipped$'
+expect "$root/out" '^the slowest:$'
+expect "$root/out" '^ *[0-9.]* s  system/test_good$'
+
+# ---- second tries
+
+# flaky FILE: a test that fails whenever nobody has run it just before.
+flaky() {
+	mkdir -p "$(dirname "$1")"
+	printf '#!/bin/sh\nif [ -e "$0.tried" ]; then rm "$0.tried"; exit 0; fi\n: >"$0.tried"; echo "the first try"; exit 4\n' >"$1"
+	chmod +x "$1"
+}
+
+rm -r "$root/tests" "$root/build"
+mkdir -p "$root/tests/unit/area" "$root/tests/golden"
+: >"$root/tests/unit/area/test_flaky.c"
+flaky "$root/build/tests/unit/area/test_flaky"
+flaky "$root/tests/fuzz/test_flaky.sh"
+flaky "$root/tests/system/test_flaky.sh"
+run && echo "a flaky test passed without --second-try" && problems=$((problems + 1))
+expect "$root/out" '^failed: unit/area/test_flaky fuzz/test_flaky system/test_flaky$'
+absent "$root/out" 'second try'
+rm -f "$root"/tests/*/*.tried "$root"/build/tests/unit/area/*.tried
+
+run --second-try && echo "flaky unit and fuzz tests passed" && problems=$((problems + 1))
+expect "$root/out" '^(./3) ok   system/test_flaky .*second try: the first ended with "exit 4"'
+expect "$root/out" '^passed on the second try: system/test_flaky (see .*system_test_flaky.log.first)$'
+expect "$root/out" '^failed: unit/area/test_flaky fuzz/test_flaky$'
+expect "$root/out" '^1 passed, 2 failed, 0 skipped$'
+expect "$root/build/test-logs/system_test_flaky.log.first" '^the first try$'
+run --second-try system/test_flaky || { echo "a second try failed the run" && problems=$((problems + 1)); }
+
+# The host takes processor time meanwhile.
+rm -r "$root/tests/unit" "$root/tests/fuzz"
+printf 'sleep 0.1; echo "cpu  0 0 0 0 0 0 0 1000000 0 0" >"%s/stat"\n' "$root" >>"$root/tests/system/test_flaky.sh"
+sed -i "s|exit 4|echo 'cpu  0 0 0 0 0 0 0 1000000 0 0' >'$root/stat'; exit 4|" "$root/tests/system/test_flaky.sh"
+run || { echo "the host's share was not seen" && problems=$((problems + 1)); }
+expect "$root/out" '^passed on the second try: system/test_flaky '
+
+echo 'exit 5' >"$root/tests/system/test_flaky.sh"
+run --second-try && echo "two failures passed" && problems=$((problems + 1))
+expect "$root/out" '^(1/1) FAIL system/test_flaky .* exit 5; second try: the first ended with "exit 5"'
+absent "$root/out" '^passed on the second try'
+expect "$root/out" '^0 passed, 1 failed, 0 skipped$'
+
+# ---- what a sanitizer finds is never forgiven, wherever its words went and whatever the test makes of it
+
+finding() {
+	run --second-try && echo "a finding passed: $1" && problems=$((problems + 1))
+	expect "$root/out" '^(1/1) FAIL system/test_flaky .* a sanitizer has found something$'
+	expect "$root/out" "$2"
+	absent "$root/out" 'second try'
+}
+
+for words in '==1==ERROR: AddressSanitizer: heap-use-after-free' 'x.c:1:2: runtime error: signed integer overflow' \
+	'==1==ERROR: LeakSanitizer: detected memory leaks' 'WARNING: ThreadSanitizer: data race'; do
+	flaky "$root/tests/system/test_flaky.sh"
+	sed -i "s/the first try/$words/" "$root/tests/system/test_flaky.sh"
+	finding "$words" "| $words"
+	rm -f "$root"/tests/system/*.tried
+done
+printf 'int main(int n, char **v)\n{\n\tint x = 0x7fffffff;\n\treturn v && x + n > 0 && n > 5;\n}\n' >"$root/overflow.c"
+cc -fsanitize=undefined "$root/overflow.c" -o "$root/overflow"
+printf '%s/overflow >/dev/null 2>&1; exit 0\n' "$root" >"$root/tests/system/test_flaky.sh"
+finding "in a process that nobody reads" '| .*runtime error: signed integer overflow'
 exit $((problems > 0))

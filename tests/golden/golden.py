@@ -2,14 +2,16 @@
 """Runs dreamvla-infer on the golden cases and holds every stage against its budget (README.md of this folder).
 
     tests/golden/golden.py [--infer build/release/dreamvla-infer] [--golden DIR] [--vocabulary DIR] [--precision fp32|bf16]
-                           [--backend cpu|cuda] [--only GLOB]... [-v]
+                           [--backend cpu|cuda] [--only GLOB]... [--jobs N] [-v]
 
 Needs Python 3 and numpy alone. GLOB is a shell pattern over whole names, as in --only 'two_cameras.discrete' --only 'pictures'.
-Prints a line a case and closes with 'N passed, N failed'; exits 1 if one failed or none was run. What cannot run for want of
-data is a line 'skip NAME: reason' and counts as neither.
+DIR may be any folder laid out as this one; what it does not have is not run. Prints a line a case and closes with 'N passed,
+N failed'; exits 1 if one failed or none was run. What cannot run for want of data is a line 'skip NAME: reason' and counts as
+neither.
 """
 
 import argparse
+import concurrent.futures
 import fnmatch
 import json
 import os
@@ -52,6 +54,22 @@ class Skipped(Exception):
     pass
 
 
+class Verdict:
+    """What one check compared: how often, what fell short as (stage, found, budget), and every comparison for -v."""
+
+    def __init__(self):
+        self.count, self.short, self.lines = 0, [], []
+
+    def hold(self, stage, found, budget):
+        self.count += 1
+        self.lines.append(f"    {stage:28s} {found:.2e} of {budget:.2e}")
+        if not found <= budget:
+            self.short.append((stage, found, budget))
+
+    def hold_true(self, what, truth):
+        self.hold(what, 0.0 if truth else 1.0, 0.0)
+
+
 def infer(options, arguments, text=None):
     command = shlex.split(options.infer) + [str(a) for a in arguments]
     result = subprocess.run(command, capture_output=True, text=True, input=text, timeout=600)
@@ -86,56 +104,59 @@ def case_arguments(options, golden, case, truth, folder):
     return arguments
 
 
-def check_case(options, golden, case, truth):
-    """List of (stage, found, budget) that fall short, and the number of comparisons made."""
+def dump_case(options, golden, case, truth):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        arguments = case_arguments(options, golden, case, truth, folder)
-        infer(options, arguments + ["--dump", folder / "dump.safetensors"])
-        dump = read_safetensors(folder / "dump.safetensors")
-    exact = options.precision == "fp32"
-    iterative_tokens = case["decoder"] == "discrete_diffusion"
-    short, count = [], 0
+        infer(options, case_arguments(options, golden, case, truth, folder) + ["--dump", folder / "dump.safetensors"])
+        return read_safetensors(folder / "dump.safetensors")
 
-    def hold(stage, found, budget):
-        nonlocal count
-        count += 1
-        if options.verbose:
-            print(f"    {stage:28s} {found:.2e} of {budget:.2e}")
-        if not found <= budget:
-            short.append((stage, found, budget))
 
+def hold_stage(verdict, case, stage, found, value, exact):
+    if found.shape != value.shape:
+        verdict.hold(f"{stage} has shape {found.shape}, want {value.shape}", np.inf, 0)
+    elif value.dtype.kind == "i":
+        verdict.hold(stage, float(np.mean(found != value)), 0.0)
+    elif stage == "state.normalised":
+        verdict.hold(stage, float(np.abs(found - value).max()), 1e-6)
+    elif exact:
+        verdict.hold(stage, relative(found, value), max(1e-4 if "confidence" in stage else 2e-5, 5 * case["fp32_error"].get(stage, 0)))
+    else:
+        verdict.hold(stage, relative(found, value), 1.25 * case["bf16_error"][stage])
+
+
+def hold_patches(verdict, golden, case, truth, dump):
+    preprocessor = json.loads((golden / "checkpoints" / case["checkpoint"] / "preprocessor_config.json").read_text())
+    wanted = np.concatenate([images.patches(truth[f"picture.{i}"], preprocessor)[0] for i in range(len(case["images"]))])
+    verdict.hold("patches", float(np.abs(dump["patches"] - wanted).max()) if dump["patches"].shape == wanted.shape else np.inf, 1e-6)
+
+
+def hold_actions(verdict, case, truth, dump, exact):
+    difference = float(np.abs(dump["actions.normalised"] - truth["actions.normalised"]).max())
+    if exact:
+        budget = max(5e-5, 5 * case["fp32_actions_max_difference"])
+        verdict.hold("actions.normalised", difference, budget)
+        verdict.hold("actions", float(np.abs(dump["actions"] - truth["actions"]).max()), budget * (np.abs(truth["actions"]).max() + 1))
+    elif case["decoder"] == "discrete":
+        verdict.hold("share of other tokens", float(np.mean(dump["action.tokens"] != truth["action.tokens"])), 1.02 - case["bf16_equal_tokens"])
+    elif case["decoder"] in ("l1_regression", "flow_matching"):
+        verdict.hold("actions.normalised", difference, 1.5 * case["bf16_actions_max_difference"])
+
+
+def check_case(options, golden, case, truth):
+    dump, exact, verdict = dump_case(options, golden, case, truth), options.precision == "fp32", Verdict()
     for stage, value in truth.items():
         if stage.startswith("picture.") or stage in ("noise", "grids", "actions", "actions.normalised"):
             continue
         if not exact and (stage.startswith("step.") or stage == "action.tokens"):
             continue
-        if stage not in dump:
-            short.append((f"{stage} is missing in the dump", np.inf, 0))
-        elif dump[stage].shape != value.shape:
-            short.append((f"{stage} has shape {dump[stage].shape}, want {value.shape}", np.inf, 0))
-        elif value.dtype.kind == "i":
-            hold(stage, float(np.mean(dump[stage] != value)), 0.0)
-        elif stage == "state.normalised":
-            hold(stage, float(np.abs(dump[stage] - value).max()), 1e-6)
-        elif exact:
-            hold(stage, relative(dump[stage], value), max(1e-4 if "confidence" in stage else 2e-5, 5 * case["fp32_error"].get(stage, 0)))
+        if stage in dump:
+            hold_stage(verdict, case, stage, dump[stage], value, exact)
         else:
-            hold(stage, relative(dump[stage], value), 1.25 * case["bf16_error"][stage])
+            verdict.hold(f"{stage} is missing in the dump", np.inf, 0)
     if case["decoder"] == "discrete" and exact:
-        preprocessor = json.loads((golden / "checkpoints" / case["checkpoint"] / "preprocessor_config.json").read_text())
-        wanted = np.concatenate([images.patches(truth[f"picture.{i}"], preprocessor)[0] for i in range(len(case["images"]))])
-        hold("patches", float(np.abs(dump["patches"] - wanted).max()) if dump["patches"].shape == wanted.shape else np.inf, 1e-6)
-    difference = float(np.abs(dump["actions.normalised"] - truth["actions.normalised"]).max())
-    if exact:
-        budget = max(5e-5, 5 * case["fp32_actions_max_difference"])
-        hold("actions.normalised", difference, budget)
-        hold("actions", float(np.abs(dump["actions"] - truth["actions"]).max()), budget * (np.abs(truth["actions"]).max() + 1))
-    elif case["decoder"] == "discrete":
-        hold("share of other tokens", float(np.mean(dump["action.tokens"] != truth["action.tokens"])), 1.02 - case["bf16_equal_tokens"])
-    elif not iterative_tokens and case["decoder"] != "diffusion":
-        hold("actions.normalised", difference, 1.5 * case["bf16_actions_max_difference"])
-    return short, count
+        hold_patches(verdict, golden, case, truth, dump)
+    hold_actions(verdict, case, truth, dump, exact)
+    return verdict
 
 
 def dump_picture(options, golden, picture, more):
@@ -151,13 +172,10 @@ def dump_picture(options, golden, picture, more):
         return read_safetensors(Path(name) / "d.safetensors")
 
 
-def check_pictures(options, golden):
-    """The picture steps against the answers of TensorFlow and Pillow that there are."""
-    if not (golden / "images.safetensors").exists():
-        raise Skipped(f"there is no {golden / 'images.safetensors'}")
-    answers = read_safetensors(golden / "images.safetensors")
+def check_picture(options, golden, picture, answers):
+    """The picture steps of one picture against the answers of TensorFlow and Pillow that there are."""
+    name, verdict, used = picture.name, Verdict(), set()
     whole = ["--resize", "none", "--center-crop", "none"]
-    short, used = [], set()
 
     def hold(dump, stage, key, levels, share):
         if key not in answers:
@@ -165,35 +183,33 @@ def check_pictures(options, golden):
         used.add(key)
         found = dump[f"image.0.{stage}"]
         if found.shape != answers[key].shape:
-            short.append((f"{key}: shape {found.shape}, want {answers[key].shape}", np.inf, 0))
+            verdict.hold(f"{key}: shape {found.shape}, want {answers[key].shape}", np.inf, 0)
             return
         difference = np.abs(found.astype(int) - answers[key].astype(int))
-        if difference.max() > levels:
-            short.append((f"{key}: levels off", float(difference.max()), levels))
-        if (difference > 0).mean() > share:
-            short.append((f"{key}: share of other values", float((difference > 0).mean()), share))
+        verdict.hold(f"{key}: levels off", float(difference.max()), levels)
+        verdict.hold(f"{key}: share of other values", float((difference > 0).mean()), share)
 
-    for picture in sorted((golden / "pictures").iterdir()):
-        name = picture.name
-        smart = [key for key in answers if key.startswith(f"{name}.smart.")]
-        if not any(key.startswith(f"{name}.") for key in answers):
-            continue
-        dump = dump_picture(options, golden, picture, ["--resize", "224x224", "--center-crop", "0.9"])
-        hold(dump, "resized", f"{name}.lanczos3.224x224", 1, 1e-3)
-        hold(dump, "cropped", f"{name}.lanczos3.224x224.crop0.9", 1, 2e-3)     # cropped from a picture that may be one level off
-        turned = dump_picture(options, golden, picture, whole + ["--rotate-180", "--max-pixels", "100352"])
-        hold(turned, "decoded", f"{name}.decoded", 0, 0)
-        if not np.array_equal(turned["image.0.rotated"], turned["image.0.decoded"][::-1, ::-1]):
-            short.append((f"{name}: rotated by 180 degrees", 1, 0))
-        if not np.array_equal(turned["image.0.round_trip"], turned["image.0.decoded"]):
-            short.append((f"{name}: a round trip that is off repeats the decoded picture", 1, 0))
+    dump = dump_picture(options, golden, picture, ["--resize", "224x224", "--center-crop", "0.9"])
+    hold(dump, "resized", f"{name}.lanczos3.224x224", 1, 1e-3)
+    hold(dump, "cropped", f"{name}.lanczos3.224x224.crop0.9", 1, 2e-3)     # cropped from a picture that may be one level off
+    turned = dump_picture(options, golden, picture, whole + ["--rotate-180", "--max-pixels", "100352"])
+    hold(turned, "decoded", f"{name}.decoded", 0, 0)
+    verdict.hold_true(f"{name}: rotated by 180 degrees", np.array_equal(turned["image.0.rotated"], turned["image.0.decoded"][::-1, ::-1]))
+    verdict.hold_true(f"{name}: a round trip that is off repeats the decoded picture",
+                      np.array_equal(turned["image.0.round_trip"], turned["image.0.decoded"]))
+    if f"{name}.jpeg95" in answers:
         dump = dump_picture(options, golden, picture, whole + ["--jpeg-round-trip", "--max-pixels", "100352"])
         hold(dump, "round_trip", f"{name}.jpeg95", 0, 0)
-        for key in smart:
+    for key in answers:
+        if key.startswith(f"{name}.smart."):
             low, high = key.split(".")[-2:]
             hold(dump_picture(options, golden, picture, whole + ["--min-pixels", low, "--max-pixels", high]), "smart", key, 0, 0)
-    short += [(f"{key}: nothing was held against it", 1, 0) for key in answers if key not in used]
-    return short, len(used)
+        elif key.startswith(f"{name}.bicubic."):
+            used.add(key)           # a size of its own choice: no option asks for that, smart resize goes the same way
+    for key in answers:
+        if key.startswith(f"{name}.") and key not in used:
+            verdict.hold(f"{key}: nothing was held against it", 1, 0)
+    return verdict
 
 
 def check_arguments(options, golden):
@@ -202,27 +218,24 @@ def check_arguments(options, golden):
     first, second = golden / "pictures" / "scene_a.ppm", golden / "pictures" / "scene_b.ppm"
     usual = ["--model", checkpoint, "--decoder", "discrete", "--action-chunk", 1, "--instruction", "x"]
     heads, state = ["--heads", checkpoint / "heads" / "discrete"], ["--state=" + ",".join(["0"] * 8)]
-    short, count = [], 0
+    verdict = Verdict()
 
     def run(arguments, output=subprocess.PIPE):
         command = shlex.split(options.infer) + [str(a) for a in arguments]
         return subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=600)
 
     def refused(title, code, words, arguments, output=subprocess.PIPE):
-        nonlocal count
-        count += 1
         result = run(arguments, output)
-        if result.returncode != code or any(word not in result.stderr for word in words):
-            short.append((f"{title}: exit {result.returncode}: {result.stderr.strip()[-200:]}", result.returncode, code))
+        verdict.hold_true(f"{title}: exit {result.returncode}, want {code}: {result.stderr.strip()[-200:]}",
+                          result.returncode == code and all(word in result.stderr for word in words))
 
     with tempfile.TemporaryDirectory() as name:
         for pictures in (["--image", first, second], ["--image", first, "--image", second], [first, "--image", second], ["--", first, second]):
-            count += 1
             dump = Path(name) / "d.safetensors"
             result = run(usual + heads + state + ["--dump", dump] + pictures)
             order = [] if result.returncode else [read_safetensors(dump)[f"image.{i}.decoded"].tobytes() for i in range(2)]
-            if order != [p.read_bytes()[-len(order[0]):] if order else b"" for p in (first, second)]:
-                short.append((f"order of {shlex.join(str(p) for p in pictures)}: {result.stderr.strip()[-200:]}", 1, 0))
+            verdict.hold_true(f"order of {shlex.join(str(p) for p in pictures)}: {result.stderr.strip()[-200:]}",
+                              order == [p.read_bytes()[-len(order[0]):] if order else b"" for p in (first, second)])
     one = ["--image", first]
     refused("a state that nothing takes", 1, ["--state", "no proprio projector", "--heads"], usual + state + one)
     refused("a state that is missing", 1, ["--state", "8 values"], usual + heads + one)
@@ -234,66 +247,95 @@ def check_arguments(options, golden):
         refused("a full disk, JSON", 1, ["standard output"], usual + heads + state + one + ["--json"], full)
         refused("a full disk, help", 1, ["standard output"], ["--help"], full)
     refused("a full disk, dump", 1, ["/dev/full"], usual + heads + state + one + ["--dump", "/dev/full"])
-    return short, count
+    return verdict
 
 
 def check_tokenizer(options, directory, file):
     cases = json.loads(file.read_text())
     found = json.loads(infer(options, ["--model", directory, "--tokenize"], json.dumps([c["text"] for c in cases])))
-    short = [(f"{c['text'][:40]!r}: {f[:12]} want {c['ids'][:12]}", 1, 0) for c, f in zip(cases, found) if f != c["ids"]]
-    return short, len(cases)
+    verdict = Verdict()
+    verdict.hold("answers that are missing", len(cases) - len(found), 0)
+    for c, f in zip(cases, found):
+        verdict.hold_true(f"{c['text'][:40]!r}: {f[:12]} want {c['ids'][:12]}", f == c["ids"])
+    return verdict
+
+
+def find_vocabulary(root):
+    """The folder with the real vocabulary: where DREAMVLA_VOCABULARY says, or shared/tokenizer in or beside the checkout. Or None."""
+    if "DREAMVLA_VOCABULARY" in os.environ:
+        return Path(os.environ["DREAMVLA_VOCABULARY"])
+    places = [place / "shared" / "tokenizer" for place in (root, root.parent)]
+    return next((place for place in places if (place / "vocab.json").exists()), None)
 
 
 def check_vocabulary(options):
-    """The real vocabulary is too large to ship: a folder with its files, and the strings and ids as qwen2.json, is named from outside."""
-    if options.vocabulary is None:
-        raise Skipped("DREAMVLA_VOCABULARY is not set (a folder with vocab.json, merges.txt, added_tokens.json and qwen2.json)")
-    file = options.vocabulary / "qwen2.json"
-    if not file.exists():
-        file = options.golden / "tokenizer" / "qwen2.json"
-    if not file.exists():
-        raise Skipped(f"there is no qwen2.json in {options.vocabulary}")
-    return check_tokenizer(options, options.vocabulary, file)
+    """The real vocabulary is not ours to ship: a folder with its files, and the strings and ids as qwen2.json, lies outside."""
+    folder = options.vocabulary
+    if folder is None:
+        raise Skipped("no shared/tokenizer, and DREAMVLA_VOCABULARY is not set (a folder with vocab.json, merges.txt, added_tokens.json, qwen2.json)")
+    places = [folder / "qwen2.json", options.golden / "tokenizer" / "qwen2.json", folder.parent / "golden" / "tokenizer" / "qwen2.json"]
+    for file in places:
+        if file.exists():
+            return check_tokenizer(options, folder, file)
+    raise Skipped(f"there is no qwen2.json in {folder}")
+
+
+def list_work(options):
+    """(name, check) of everything that the folder has data for."""
+    golden, work = options.golden, []
+    for file in sorted((golden / "cases").glob("*.json")):
+        work.append((file.stem, lambda f=file: check_case(options, golden, dict(json.loads(f.read_text()), title=f.stem),
+                                                         read_safetensors(f.with_suffix(".safetensors")))))
+    if (golden / "pictures" / "scene_b.ppm").exists() and (golden / "checkpoints" / "two_cameras").exists():
+        work.append(("arguments", lambda: check_arguments(options, golden)))
+    if (golden / "images.safetensors").exists():
+        answers = read_safetensors(golden / "images.safetensors")
+        for name in sorted({".".join(key.split(".")[:2]) for key in answers}):
+            work.append((f"pictures.{name}", lambda n=name: check_picture(options, golden, golden / "pictures" / n, answers)))
+    for file in sorted((golden / "tokenizer").glob("*.json")):
+        if file.stem != "qwen2":
+            work.append((f"tokenizer.{file.stem}", lambda f=file: check_tokenizer(options, golden / "checkpoints" / f.stem, f)))
+    work.append(("tokenizer.qwen2", lambda: check_vocabulary(options)))
+    return [item for item in work if not options.only or any(fnmatch.fnmatchcase(item[0], pattern) for pattern in options.only)]
+
+
+def run_check(check):
+    """The check's verdict, or the reason why there is none."""
+    try:
+        return check()
+    except Skipped as reason:
+        return reason
+    except (Failed, OSError, KeyError, ValueError, subprocess.TimeoutExpired) as problem:
+        verdict = Verdict()
+        verdict.hold(f"{type(problem).__name__}: {problem}", 1, 0)
+        return verdict
 
 
 def main():
     here = Path(__file__).resolve().parent
-    vocabulary = os.environ.get("DREAMVLA_VOCABULARY")
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--infer", default="build/release/dreamvla-infer")
     p.add_argument("--golden", type=Path, default=here)
-    p.add_argument("--vocabulary", type=Path, default=Path(vocabulary) if vocabulary else None)
+    p.add_argument("--vocabulary", type=Path, default=find_vocabulary(here.parents[1]))
     p.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     p.add_argument("--backend", default="cpu")
     p.add_argument("--only", action="append", default=[])
+    p.add_argument("--jobs", type=int, default=2)
     p.add_argument("-v", "--verbose", action="store_true")
     options = p.parse_args()
-    work = []
-    for file in sorted((options.golden / "cases").glob("*.json")):
-        work.append((file.stem, lambda f=file: check_case(options, options.golden, dict(json.loads(f.read_text()), title=f.stem),
-                                                         read_safetensors(f.with_suffix(".safetensors")))))
-    if (options.golden / "pictures" / "scene_b.ppm").exists():
-        work.append(("arguments", lambda: check_arguments(options, options.golden)))
-    work.append(("pictures", lambda: check_pictures(options, options.golden)))
-    for file in sorted((options.golden / "tokenizer").glob("*.json")):
-        if file.stem != "qwen2":
-            work.append((f"tokenizer.{file.stem}", lambda f=file: check_tokenizer(options, options.golden / "checkpoints" / f.stem, f)))
-    work.append(("tokenizer.qwen2", lambda: check_vocabulary(options)))
+    work = list_work(options)
     passed = failed = 0
-    for name, check in work:
-        if options.only and not any(fnmatch.fnmatchcase(name, pattern) for pattern in options.only):
-            continue
-        try:
-            short, count = check()
-        except Skipped as reason:
-            print(f"skip {name}: {reason}")
-            continue
-        except (Failed, OSError, KeyError, ValueError, subprocess.TimeoutExpired) as problem:
-            short, count = [(f"{type(problem).__name__}: {problem}", 1, 0)], 0
-        print(f"{'ok  ' if not short else 'FAIL'} {name} ({count} comparisons)")
-        for stage, found, budget in short[:8]:
-            print(f"     {stage}: {found:.3g}, budget {budget:.3g}")
-        passed, failed = passed + (not short), failed + bool(short)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for (name, _), verdict in zip(work, pool.map(lambda item: run_check(item[1]), work)):
+            if isinstance(verdict, Skipped):
+                print(f"skip {name}: {verdict}")
+                continue
+            if options.verbose:
+                print(*verdict.lines, sep="\n")
+            print(f"{'FAIL' if verdict.short else 'ok  '} {name} ({verdict.count} comparisons)", flush=True)
+            for stage, found, budget in verdict.short[:8]:
+                print(f"     {stage}: {found:.3g}, budget {budget:.3g}")
+            passed, failed = passed + (not verdict.short), failed + bool(verdict.short)
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0 or passed == 0)
 

@@ -22,6 +22,7 @@ enum {
 	NAME_BYTES = 32,          /* names of arms, cameras and models, with the terminating zero */
 	INSTRUCTION_BYTES = 1025, /* 1,024 bytes of text and the terminating zero */
 	ANSWERS_RECENT = 16,
+	REASONS_MAX = 96,         /* rows of stage/reason.def */
 	ALL_ARMS = 0xffff,        /* `arm` of a command that is meant for every arm */
 };
 
@@ -317,8 +318,8 @@ struct control_report {
 	bool clear_stop;           /* together with wants_attach: only after an operator's reset */
 	uint32_t attach_ticket;    /* counts up with every such wish */
 	/* By reason: which arm or camera, and the numbers of its sentence; for every bit of `faults` and of the newest `missing`. */
-	uint8_t about_subject[64];
-	double about_value[64], about_limit[64];
+	uint8_t about_subject[REASONS_MAX];
+	double about_value[REASONS_MAX], about_limit[REASONS_MAX];
 	struct control_answer answer;
 	struct control_answer recent[ANSWERS_RECENT]; /* the newest answers, slot ticket % ANSWERS_RECENT: several commands in one tick */
 };

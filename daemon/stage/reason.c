@@ -1,6 +1,7 @@
 /* reason.c - the table behind reason.h. */
 #include "daemon/stage/reason.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 static const struct {
@@ -14,6 +15,12 @@ static const struct {
 };
 
 _Static_assert(sizeof table / sizeof table[0] == REASON_COUNT, "a row for every reason");
+
+/* INFO rows first, and only INFO rows: REASON_BIT relies on it. */
+#define REASON(name, severity, text) \
+	_Static_assert((SEVERITY_##severity == SEVERITY_INFO) == ((int)REASON_##name < (int)REASON_FIRST), "reason.def: " #name " is out of order");
+#include "daemon/stage/reason.def"
+#undef REASON
 
 const char *reason_name(uint32_t r)
 {
@@ -34,7 +41,7 @@ uint64_t reason_mask(enum severity s)
 {
 	uint64_t mask = 0;
 
-	for (uint32_t r = 0; r < REASON_COUNT; r++)
+	for (uint32_t r = REASON_FIRST; r < REASON_COUNT; r++)
 		if (table[r].severity == s)
 			mask |= REASON_BIT(r);
 	return mask;
@@ -42,6 +49,7 @@ uint64_t reason_mask(enum severity s)
 
 void reasons_add(struct reasons *r, enum reason reason, uint32_t subject, double value, double limit)
 {
+	assert(reason >= REASON_FIRST && "nothing that only informs stands in the way");
 	if (r->bits & REASON_BIT(reason))
 		return;
 	r->bits |= REASON_BIT(reason);

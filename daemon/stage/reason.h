@@ -2,7 +2,7 @@
 #ifndef DREAMVLA_DAEMON_STAGE_REASON_H
 #define DREAMVLA_DAEMON_STAGE_REASON_H
 
-#include <stdint.h>
+#include "daemon/flow.h"
 
 enum reason {
 #define REASON(name, severity, text) REASON_##name,
@@ -11,11 +11,16 @@ enum reason {
 	REASON_COUNT
 };
 
-_Static_assert(REASON_COUNT <= 64, "reasons are bits of a uint64_t");
+/* The rows before this one are INFO: they are shown, but never stand in the way, and have no bit in masks. */
+#define REASON_FIRST REASON_ARM_ESTOP
+
+_Static_assert(REASON_COUNT - REASON_FIRST <= 64, "reasons that stand in the way are bits of a uint64_t");
+_Static_assert((int)REASON_COUNT <= (int)REASONS_MAX, "control_report has room for every reason");
 
 enum severity { SEVERITY_INFO, SEVERITY_GATE, SEVERITY_HOLD, SEVERITY_FAULT };
 
-#define REASON_BIT(r) (UINT64_C(1) << (r))
+/* 0 for INFO rows. */
+#define REASON_BIT(r) ((int)(r) < (int)REASON_FIRST ? UINT64_C(0) : UINT64_C(1) << (((r) - REASON_FIRST) & 63))
 
 /* Everything that stands in the way at one moment. Each set bit has the arm or camera it is about (the first one found)
  * and the numbers of its sentence. Zero: nothing. */

@@ -34,7 +34,7 @@ static void lost(struct control *c, uint32_t i, const struct arm_state *s)
 	control_event(c, EVENT_ATTACH, REASON_ARM_DETACHED, i, 0.0, 0.0);
 	if (s->stopped || s->mode == ARM_DISCONNECTED)
 		return;
-	if (control_runs_policy(c))
+	if (control_runs_policy(c) || c->mode == MODE_TELEOP || c->mode == MODE_RETURN)
 		reasons_add(&c->latched, REASON_ARM_LET_GO, i, 0.0, 0.0);
 	else if (s->mode != ARM_REFLEX && s->mode != ARM_ESTOP)
 		c->arm[i].driven = false;

@@ -24,7 +24,13 @@ static void push(struct control *c, const struct control_event *e)
 
 void control_event(struct control *c, enum control_event_kind kind, enum reason reason, uint32_t subject, double value, double limit)
 {
-	push(c, &(struct control_event){ c->now_ns, kind, c->mode, c->mode, reason, subject, value, limit });
+	push(c, &(struct control_event){ c->now_ns, kind, c->mode, c->mode, reason, subject, value, limit, TELEOP_DEVICES_MAX });
+}
+
+void control_event_of_device(struct control *c, enum control_event_kind kind, enum reason reason, uint32_t subject, uint32_t device,
+		double value, double limit)
+{
+	push(c, &(struct control_event){ c->now_ns, kind, c->mode, c->mode, reason, subject, value, limit, device });
 }
 
 void control_new_epoch(struct control *c)
@@ -42,6 +48,20 @@ static void leave_policy(struct control *c)
 		safety_forget(&c->shadow[i]);
 }
 
+void control_tell_intervention(struct control *c)
+{
+	control_event_of_device(c, EVENT_INTERVENTION, REASON_DROVE, c->teleop.start.arm, c->teleop.device,
+			(double)(c->now_ns - c->taken_over_ns) * 1e-6, 0.0);
+}
+
+static void leave_teleop(struct control *c)
+{
+	control_tell_intervention(c);
+	teleop_let_go(&c->teleop);
+	control_new_epoch(c);
+	c->idle_since_ns = c->now_ns;
+}
+
 static void enter_policy(struct control *c)
 {
 	c->idle_since_ns = c->now_ns;
@@ -49,7 +69,7 @@ static void enter_policy(struct control *c)
 	c->chunk_new = c->chunk != NULL; /* the pre-flight's chunk is the first one to run */
 }
 
-static void mode_set(struct control *c, enum mode next, enum reason reason, uint32_t subject, double value, double limit)
+void control_mode_set(struct control *c, enum mode next, enum reason reason, uint32_t subject, double value, double limit)
 {
 	enum mode previous = c->mode;
 	bool ran = control_runs_policy(c);
@@ -59,17 +79,20 @@ static void mode_set(struct control *c, enum mode next, enum reason reason, uint
 	c->mode = next;
 	if (control_runs_policy(c) && next != previous)
 		enter_policy(c);
+	if (previous == MODE_TELEOP && next != previous)
+		leave_teleop(c);
 	c->reason = reason;
 	c->reason_subject = subject;
 	c->reason_value = value;
 	c->reason_limit = limit;
 	if (next != previous)
-		push(c, &(struct control_event){ c->now_ns, EVENT_MODE, next, previous, reason, subject, value, limit });
+		push(c, &(struct control_event){ c->now_ns, EVENT_MODE, next, previous, reason, subject, value, limit,
+				  TELEOP_DEVICES_MAX });
 }
 
 static void mode_set_for(struct control *c, enum mode next, enum reason r)
 {
-	mode_set(c, next, r, c->standing.subject[r], c->standing.value[r], c->standing.limit[r]);
+	control_mode_set(c, next, r, c->standing.subject[r], c->standing.value[r], c->standing.limit[r]);
 }
 
 void control_hold(struct control *c, enum reason reason, uint32_t subject, double value, double limit)
@@ -77,7 +100,7 @@ void control_hold(struct control *c, enum reason reason, uint32_t subject, doubl
 	struct mode_result m = mode_step(c->mode, ON_HOLD_REASON, 0, 0);
 
 	if (m.granted)
-		mode_set(c, m.next, reason, subject, value, limit);
+		control_mode_set(c, m.next, reason, subject, value, limit);
 }
 
 static void fault_events(struct control *c, uint64_t faults)
@@ -90,8 +113,8 @@ static void fault_events(struct control *c, uint64_t faults)
 	c->known_faults = faults;
 }
 
-/* What ends every motion in every mode, an operator's home and jog included. One arm's trouble stops all arms. */
-static uint64_t motion_stops(const struct control *c)
+/* One arm's trouble stops all arms. */
+uint64_t control_motion_stops(const struct control *c)
 {
 	return c->standing.bits & (reason_mask(SEVERITY_FAULT) | REASON_BIT(REASON_ARM_STOPPED) | REASON_BIT(REASON_CLOCK_STEPPED));
 }
@@ -104,14 +127,16 @@ void control_follow_reasons(struct control *c)
 	struct mode_result m;
 
 	fault_events(c, faults);
-	if (motion_stops(c))
+	if (control_motion_stops(c))
 		arbiter_stop(&c->arbiter);
 	if (c->mode == MODE_BOOT && c->has_inputs && c->policy.health != POLICY_LOADING)
-		mode_set(c, mode_step(c->mode, ON_STARTED, 0, 0).next, REASON_NONE, 0, 0.0, 0.0);
+		control_mode_set(c, mode_step(c->mode, ON_STARTED, 0, 0).next, REASON_NONE, 0, 0.0, 0.0);
 	m = mode_step(c->mode, ON_FAULT_REASON, 0, 0);
 	if (faults && m.granted && (c->mode != MODE_FAULT || worst < c->reason))
 		mode_set_for(c, m.next, worst);
-	if (holds && control_runs_policy(c))
+	if (c->mode == MODE_TELEOP)
+		holds &= control_motion_stops(c) | REASON_BIT(REASON_SHUTDOWN); /* a person needs neither camera nor policy */
+	if (holds && (control_runs_policy(c) || c->mode == MODE_TELEOP || c->mode == MODE_RETURN))
 		mode_set_for(c, mode_step(c->mode, ON_HOLD_REASON, 0, 0).next, reasons_worst(holds));
 }
 
@@ -140,7 +165,7 @@ static uint64_t change_mode(struct control *c, enum mode_event event, enum reaso
 	if (event == ON_AUTO || event == ON_SHADOW)
 		arbiter_stop(&c->arbiter);
 	if (m.next != MODE_FAULT && (m.next != c->mode || event == ON_HOLD || event == ON_STOP))
-		mode_set(c, m.next, why, 0, 0.0, 0.0);
+		control_mode_set(c, m.next, why, 0, 0.0, 0.0);
 	return 0;
 }
 
@@ -165,7 +190,7 @@ static uint64_t reset(struct control *c)
 		c->arm[i].refusals = 0;
 	}
 	if (c->mode == MODE_FAULT)
-		mode_set(c, m.next, REASON_OPERATOR_RESET, 0, 0.0, 0.0);
+		control_mode_set(c, m.next, REASON_OPERATOR_RESET, 0, 0.0, 0.0);
 	return 0;
 }
 
@@ -194,7 +219,7 @@ static void home(struct control *c, uint32_t i)
 
 static uint64_t move(struct control *c, const struct command *cmd)
 {
-	uint64_t missing = motion_stops(c);
+	uint64_t missing = control_motion_stops(c);
 
 	if (c->mode != MODE_HOLD || c->shutdown)
 		return refuse(REASON_WRONG_MODE);

@@ -7,6 +7,19 @@
 /* Records one edge for io; a full ring drops and counts. Thread: control. Allocates: no. Blocks: no. */
 void control_event(struct control *c, enum control_event_kind kind, enum reason reason, uint32_t subject, double value, double limit);
 
+/* The same for an edge of a device of teleop. Thread: control. Allocates: no. Blocks: no. */
+void control_event_of_device(struct control *c, enum control_event_kind kind, enum reason reason, uint32_t subject, uint32_t device,
+		double value, double limit);
+
+/* Changes the mode, with the reason to show and an event. Thread: control. Allocates: no. Blocks: no. */
+void control_mode_set(struct control *c, enum mode next, enum reason reason, uint32_t subject, double value, double limit);
+
+/* A person has driven until now: marked for whoever learns from recordings. Thread: control. Allocates: no. Blocks: no. */
+void control_tell_intervention(struct control *c);
+
+/* What ends every motion in every mode, an operator's home and jog included. Thread: control. Allocates: no. Blocks: no. */
+uint64_t control_motion_stops(const struct control *c);
+
 /* Makes every chunk inferred so far void. Thread: control. Allocates: no. Blocks: no. */
 void control_new_epoch(struct control *c);
 

@@ -6,6 +6,7 @@
 
 #include "daemon/control_arm.h"
 #include "daemon/control_mode.h"
+#include "daemon/control_teleop.h"
 #include "daemon/control_watch.h"
 
 /* The speed scale ramps over its whole range in this time. */
@@ -56,6 +57,7 @@ void control_init(struct control *c, const struct control_setup *setup, struct l
 	c->was_standing = true;
 	trajectory_init(&c->trajectory, &c->setup);
 	arbiter_init(&c->arbiter, &c->setup);
+	teleop_init(&c->teleop, setup->teleop_timeout_ns);
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		safety_init(&c->safety[i], &c->setup.arm[i], c->setup.period_ns);
 		safety_init(&c->shadow[i], &c->setup.arm[i], c->setup.period_ns);
@@ -263,6 +265,7 @@ static void move_once(struct control *c, int64_t due_ns)
 
 	trajectory_step(&c->trajectory, path_rate(c), due_ns, planned);
 	arbiter_step(&c->arbiter, planned, c->speed, chosen);
+	control_steer(c, chosen);
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		const struct safety *s = c->mode == MODE_SHADOW ? &c->shadow[i] : &c->safety[i];
 
@@ -309,26 +312,32 @@ static void move_periods(struct control *c, int64_t periods)
 
 /* ---- what AUTO may not do for long -------------------------------------------------------------------------------- */
 
-/* Sync has nothing to run while it infers: that may take as long as it usually does, and one answer more may be lost. */
+/* Sync and RETURN have nothing to run while the policy infers: that may take as long as it usually does, and one answer more may be lost. */
 static int64_t starve_limit_ns(const struct control *c)
 {
-	return c->setup.starve_ns + (c->setup.method == EXECUTE_SYNC ? 2 * latency_usual_ns(&c->latencies) : 0);
+	return c->setup.starve_ns + (c->setup.method == EXECUTE_SYNC || c->mode == MODE_RETURN ? 2 * latency_usual_ns(&c->latencies) : 0);
 }
 
-static void watch_progress(struct control *c)
+static void watch_idleness(struct control *c)
 {
-	if (!control_runs_policy(c))
-		return;
 	if (!path_ended(c))
 		c->idle_since_ns = c->now_ns;
-	if (c->hindrance < hindered)
-		c->hindered_since_ns = 0;
-	else if (c->hindered_since_ns == 0)
-		c->hindered_since_ns = c->now_ns;
 	int64_t idle_ns = c->now_ns - c->idle_since_ns, limit_ns = starve_limit_ns(c);
 
 	if (idle_ns > limit_ns)
 		control_hold(c, REASON_CHUNK_STARVED, 0, (double)idle_ns * 1e-6, (double)limit_ns * 1e-6);
+}
+
+static void watch_progress(struct control *c)
+{
+	if (control_runs_policy(c) || c->mode == MODE_RETURN)
+		watch_idleness(c);
+	if (!control_runs_policy(c))
+		return;
+	if (c->hindrance < hindered)
+		c->hindered_since_ns = 0;
+	else if (c->hindered_since_ns == 0)
+		c->hindered_since_ns = c->now_ns;
 	if (c->hindered_since_ns == 0 || c->now_ns - c->hindered_since_ns < hindered_ns)
 		return;
 	for (uint32_t i = 0; i < c->setup.n_arms && control_runs_policy(c); i++) {
@@ -383,6 +392,8 @@ static void hand_over_targets(struct control *c)
 
 static enum target_source driver_of(const struct control *c)
 {
+	if (c->mode == MODE_TELEOP)
+		return TARGET_TELEOP;
 	if (arbiter_busy(&c->arbiter))
 		return TARGET_HOME;
 	return control_runs_policy(c) && !trajectory_ran_out(&c->trajectory) ? TARGET_POLICY : TARGET_HOLD;
@@ -417,6 +428,7 @@ static void report(struct control *c, int64_t periods)
 	r->reason_limit = c->reason_limit;
 	r->faults = c->standing.bits;
 	r->driver = driver_of(c);
+	r->device = c->teleop.device;
 	r->epoch = c->epoch;
 	r->speed = c->speed;
 	r->current_chunk = c->trajectory.active ? c->trajectory.chunk : 0;
@@ -441,7 +453,7 @@ static void hint(struct control *c)
 		.mode = c->mode,
 		.epoch = c->epoch,
 		.wants_chunk = control_runs_policy(c) ? nothing_to_run && (c->setup.method != EXECUTE_SYNC || control_standing(c))
-						      : (c->mode == MODE_READY || c->mode == MODE_HOLD) && control_standing(c),
+						      : (c->mode == MODE_READY || c->mode == MODE_HOLD || c->mode == MODE_RETURN) && control_standing(c),
 		.wants_after_ns = c->after_ns,
 	};
 	latest_publish(&c->links->hint_box);
@@ -458,6 +470,7 @@ void control_tick(struct control *c, int64_t now_ns)
 	control_watch(c);
 	control_follow_reasons(c);
 	control_obey(c);
+	control_follow_teleop(c);
 	adopt_chunk(c);
 	move_periods(c, periods > 0 ? periods : 1);
 	control_follow_home(c);

@@ -14,6 +14,8 @@
 #include "daemon/stage/mode.h"
 #include "daemon/stage/reason.h"
 #include "daemon/stage/safety.h"
+#include "daemon/stage/teleop.h"
+#include "daemon/stage/teleop_motion.h"
 #include "daemon/stage/trajectory.h"
 
 /* What control remembers of one arm. */
@@ -63,6 +65,10 @@ struct control {
 	struct past past;
 	struct trajectory trajectory;
 	struct arbiter arbiter;
+	struct teleop teleop;
+	struct teleop_motion hand; /* TELEOP: of the arm that a person drives */
+	int64_t taken_over_ns;   /* when it began */
+	bool back_to_auto;       /* TELEOP interrupted AUTO, and teleop.resume wants it to go on */
 	double hindrance;        /* 0: arms follow, 1: path time must stand */
 	double lag_rad[ARMS_MAX]; /* behind the path's reference, the worst joint */
 	struct driver_target target[ARMS_MAX], shadow_target[ARMS_MAX];

@@ -175,6 +175,8 @@ void control_watch(struct control *c)
 	watch_policy(c, &r);
 	if (c->inputs.clock_stepped)
 		reasons_add(&r, REASON_CLOCK_STEPPED, 0, 0.0, 0.0);
+	if (teleop_pressed(&c->teleop, c->inputs.teleop, c->now_ns))
+		reasons_add(&r, REASON_DEADMAN_PRESSED, 0, 0.0, 0.0);
 	if (c->shutdown)
 		reasons_add(&r, REASON_SHUTDOWN, 0, 0.0, 0.0);
 	c->standing = r;

@@ -1,6 +1,7 @@
 /* flow.h - every value that crosses a stage or a thread of the control path, in the order in which it flows.
  *
  *   frames, states, instruction -> observation -> action_chunk -> setpoint -> driver_target
+ *   a person's devices -> teleop_input -> setpoint
  *   operator's commands -> command;   what control did -> control_report, control_event
  *
  * Units stand in the names; times are int64 ns of CLOCK_MONOTONIC (io converts stamps on arrival). Joint vectors hold
@@ -19,6 +20,8 @@ enum {
 	CHUNK_STEPS_MAX = 64,
 	ACTION_DIM_MAX = 32,
 	STATE_DIM_MAX = 64,
+	TELEOP_DEVICES_MAX = 8,
+	TELEOP_VALUES_MAX = 7,    /* a pose; not less than DOF_MAX */
 	NAME_BYTES = 32,          /* names of arms, cameras and models, with the terminating zero */
 	INSTRUCTION_BYTES = 1025, /* 1,024 bytes of text and the terminating zero */
 	ANSWERS_RECENT = 16,
@@ -120,6 +123,10 @@ struct control_setup {
 	int64_t blend_ns, starve_ns, old_instruction_ns;
 	double speed_default;
 	int64_t valid_for_ns;
+	/* teleop */
+	int64_t teleop_timeout_ns;
+	bool teleop_resumes;       /* a released dead-man hands back to the policy */
+	double teleop_v_max_m_s, teleop_w_max_rad_s; /* of the TCP */
 };
 
 /* ---- io -> policy --------------------------------------------------------------------------------------------- */
@@ -211,8 +218,28 @@ struct camera_status {
 	int64_t stamp_ns, arrival_ns;
 };
 
+/* What a person's device wants (messages.md section 5). */
+enum teleop_kind { TELEOP_TWIST, TELEOP_POSE, TELEOP_JOINT };
+
+/* Newest message of one device. Edges and releases of its dead-man are counted, so that none is lost between two ticks: an edge is
+ * false, then true, from the same publisher; a release is true, then false. */
+struct teleop_input {
+	bool present;
+	uint64_t from;
+	int64_t stamp_ns, arrival_ns;
+	uint32_t arm;
+	bool deadman;
+	uint32_t edges, releases;
+	enum teleop_kind kind;
+	double value[TELEOP_VALUES_MAX]; /* twist: m/s, rad/s; pose: m, quaternion; joint: rad [dof] */
+	enum delta_frame frame;    /* twist */
+	bool has_gripper;
+	double gripper_m;
+};
+
 struct inputs {
 	struct arm_state arm[ARMS_MAX];
+	struct teleop_input teleop[TELEOP_DEVICES_MAX]; /* in order of priority */
 	struct camera_status camera[CAMERAS_MAX];
 	bool cameras_skewed;       /* no set of frames within camera.max_skew_ms */
 	uint32_t instruction_id;   /* 0: none yet */
@@ -243,6 +270,7 @@ struct setpoint {
 	double q_rad[DOF_MAX];
 	double dq_rad_s[DOF_MAX];
 	double ddq_rad_s2[DOF_MAX];
+	double tcp_v_max_m_s, tcp_w_max_rad_s; /* speeds of the TCP that this source may have; 0: the arm's own limit */
 	bool has_gripper;
 	double gripper_m;
 	uint64_t chunk;
@@ -303,6 +331,7 @@ struct control_report {
 	double reason_value, reason_limit; /* numbers for the reason's sentence */
 	uint64_t faults;           /* bit r set: reason r holds at present */
 	enum target_source driver; /* who drives now */
+	uint32_t device;           /* TARGET_TELEOP: which one, index of inputs.teleop */
 	uint32_t epoch;
 	double speed;
 	uint64_t chunks_adopted, chunks_dropped, targets, clamps, limit_stops;
@@ -333,7 +362,7 @@ struct policy_hint {
 };
 
 enum control_event_kind { EVENT_MODE, EVENT_FAULT, EVENT_ATTACH, EVENT_REFUSED, EVENT_CHUNK_DROPPED, EVENT_INSTRUCTION, EVENT_HOME,
-	EVENT_LIMIT };
+	EVENT_TAKEOVER, EVENT_INTERVENTION, EVENT_LIMIT };
 
 /* One edge, as numbers; io turns it into words. */
 struct control_event {
@@ -343,6 +372,7 @@ struct control_event {
 	uint32_t reason;
 	uint32_t arm;
 	double value, limit;
+	uint32_t device;           /* of teleop, index of inputs.teleop; TELEOP_DEVICES_MAX: none */
 };
 
 #endif

@@ -40,7 +40,7 @@ static bool wants_moving(const struct pacing *p, const struct policy_hint *hint,
 
 bool pacing_wants(const struct pacing *p, const struct policy_hint *hint, const struct observation *o, int64_t now_ns)
 {
-	bool moving = hint->mode == MODE_AUTO || hint->mode == MODE_SHADOW;
+	bool moving = hint->mode == MODE_AUTO || hint->mode == MODE_SHADOW || hint->mode == MODE_RETURN;
 
 	if (o->instruction_id == 0 || o->t_obs_ns < hint->wants_after_ns)
 		return false;

@@ -15,6 +15,11 @@ enum mode_event {
 	ON_RESET,
 	ON_HOLD_REASON,  /* a reason of severity HOLD came up */
 	ON_FAULT_REASON, /* a reason of severity FAULT came up */
+	ON_TAKEOVER,     /* a person's dead-man was pressed, and the arm can be driven */
+	ON_RELEASE,      /* it was released */
+	ON_RELEASE_BACK, /* it was released, and the policy is to go on where the person took over */
+	ON_TELEOP_LOST,  /* the person's device fell silent */
+	ON_HANDED_BACK,  /* the arms stand and the policy has a chunk for where they stand */
 	MODE_EVENT_COUNT,
 };
 
@@ -27,7 +32,7 @@ struct mode_result {
 	uint64_t missing;
 };
 
-/* missing: what AUTO and SHADOW still lack, all at once. causes: faults that are still there. */
+/* missing: what AUTO and SHADOW still lack, or a person to take over, all at once. causes: faults that are still there. */
 struct mode_result mode_step(enum mode now, enum mode_event event, uint64_t missing, uint64_t causes);
 
 #endif

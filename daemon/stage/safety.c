@@ -128,8 +128,8 @@ static uint32_t state_exceeds(const struct safety *s, const struct axis *joint)
 			mask |= LIMIT_WORKSPACE;
 	if (!(lowest_m(&s->arm->model, q) >= s->floor_m - rounding))
 		mask |= LIMIT_FLOOR;
-	if (!(vec3_norm(twist.v_m_s) <= speed_reserve * tcp_speed_limit(s->arm)) ||
-			!(vec3_norm(twist.w_rad_s) <= speed_reserve * s->arm->model.tcp_w_max_rad_s))
+	if (!(vec3_norm(twist.v_m_s) <= speed_reserve * s->tcp_v_max_m_s) ||
+			!(vec3_norm(twist.w_rad_s) <= speed_reserve * s->tcp_w_max_rad_s))
 		mask |= LIMIT_TCP_SPEED;
 	return mask;
 }
@@ -301,6 +301,12 @@ static void target_fill(struct safety *s, const struct setpoint *want, bool brak
 	}
 }
 
+/* What a source may have of the arm's limit; 0: all of it. */
+static double narrowed(double limit, double share)
+{
+	return share > 0.0 ? fmin(limit, share) : limit;
+}
+
 uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct safety_stamp *at, struct driver_target *out)
 {
 	uint32_t mask = 0;
@@ -312,6 +318,8 @@ uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct
 		mask |= LIMIT_NOT_FINITE;
 	bool brake_only = !want->active || mask;
 
+	s->tcp_v_max_m_s = narrowed(tcp_speed_limit(s->arm), want->tcp_v_max_m_s);
+	s->tcp_w_max_rad_s = narrowed(s->arm->model.tcp_w_max_rad_s, want->tcp_w_max_rad_s);
 	s->margin_position = s->margin_velocity = s->margin_acceleration = s->margin_jerk = 1.0;
 	mask |= joints_step(s, want, brake_only);
 	margins_take(s);

@@ -36,6 +36,7 @@ struct safety {
 	double box_min_m[3], box_max_m[3], floor_m; /* widened to where the arm stood, narrowing again as it comes in */
 	struct pose ee;               /* of what was sent last */
 	double tcp_path_m;            /* ever sent */
+	double tcp_v_max_m_s, tcp_w_max_rad_s; /* of the present source: the arm's, or what the source may have of it */
 	bool has_gripper;
 	double gripper_m;             /* last commanded, kept for ever */
 	double margin_position, margin_velocity, margin_acceleration, margin_jerk; /* 0..1 left, of the last target */

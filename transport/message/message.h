@@ -44,15 +44,13 @@ struct message_state {
 	double success_rate;       /* -1 when absent */
 };
 
-enum teleop_kind { TELEOP_TWIST, TELEOP_POSE, TELEOP_JOINT };
-
 struct message_teleop {
 	struct message_head head;
 	char arm[NAME_BYTES];      /* "" when absent */
 	bool deadman;
 	enum teleop_kind kind;
 	uint32_t n_values;
-	double value[DOF_MAX > 7 ? DOF_MAX : 7];
+	double value[TELEOP_VALUES_MAX];
 	enum delta_frame frame;
 	bool has_gripper;
 	double gripper_m;

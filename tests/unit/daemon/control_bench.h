@@ -50,6 +50,8 @@ struct bench {
 	uint32_t events[EVENT_LIMIT + 1][REASON_COUNT];
 	double gripper_m;
 	bool gripper_seen;
+	uint64_t teleop_targets;
+	bool teleop_talks[TELEOP_DEVICES_MAX]; /* devices that repeat their newest message every period */
 };
 
 static inline struct bench *bench_new(void)
@@ -76,6 +78,9 @@ static inline struct bench *bench_new(void)
 	s->old_instruction_ns = 400 * MS;
 	s->speed_default = 1.0;
 	s->valid_for_ns = 20 * MS;
+	s->teleop_timeout_ns = 100 * MS;
+	s->teleop_v_max_m_s = 0.25;
+	s->teleop_w_max_rad_s = 1.0;
 	strcpy(a->name, "left");
 	a->model = *robot_model_find("panda");
 	a->tcp = pose_identity;
@@ -138,6 +143,9 @@ static inline void world_publish(struct bench *b)
 	}
 	for (uint32_t i = 0; i < b->setup.n_cameras && b->cameras_run; i++)
 		b->inputs.camera[i] = (struct camera_status){ .present = true, .stamp_ns = b->now_ns - 20 * MS, .arrival_ns = b->now_ns };
+	for (uint32_t i = 0; i < TELEOP_DEVICES_MAX; i++)
+		if (b->teleop_talks[i])
+			b->inputs.teleop[i].stamp_ns = b->inputs.teleop[i].arrival_ns = b->now_ns;
 	b->links.inputs[b->links.inputs_box.writing] = b->inputs;
 	latest_publish(&b->links.inputs_box);
 }
@@ -222,6 +230,7 @@ static inline void world_take(struct bench *b, const struct driver_target *t)
 	b->taken_ns[t->arm] = b->now_ns;
 	b->real_targets++;
 	b->policy_targets += t->source == TARGET_POLICY;
+	b->teleop_targets += t->source == TARGET_TELEOP;
 	if (t->has_gripper) {
 		b->gripper_seen = true;
 		b->gripper_m = t->gripper_m;

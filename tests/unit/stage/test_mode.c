@@ -7,7 +7,7 @@
 
 #include "daemon/stage/mode.h"
 
-static const enum mode reachable[] = { MODE_BOOT, MODE_READY, MODE_AUTO, MODE_SHADOW, MODE_HOLD, MODE_FAULT };
+static const enum mode reachable[] = { MODE_BOOT, MODE_READY, MODE_AUTO, MODE_SHADOW, MODE_TELEOP, MODE_HOLD, MODE_RETURN, MODE_FAULT };
 
 /* What the design's sentences say about `event` in `now` when nothing is missing. */
 static enum mode sentence(enum mode now, enum mode_event event)
@@ -19,7 +19,15 @@ static enum mode sentence(enum mode now, enum mode_event event)
 	if (event == ON_STOP || event == ON_HOLD)
 		return MODE_HOLD;
 	if (event == ON_HOLD_REASON)
-		return now == MODE_AUTO || now == MODE_SHADOW ? MODE_HOLD : now;
+		return now == MODE_BOOT || now == MODE_READY || now == MODE_HOLD ? now : MODE_HOLD;
+	if (event == ON_TAKEOVER)
+		return now == MODE_BOOT ? MODE_BOOT : MODE_TELEOP;
+	if (now == MODE_TELEOP && (event == ON_RELEASE || event == ON_TELEOP_LOST))
+		return MODE_HOLD;
+	if (now == MODE_TELEOP && event == ON_RELEASE_BACK)
+		return MODE_RETURN;
+	if (now == MODE_RETURN && event == ON_HANDED_BACK)
+		return MODE_AUTO;
 	if (event == ON_STARTED)
 		return now == MODE_BOOT ? MODE_READY : now;
 	if ((event == ON_AUTO || event == ON_SHADOW) && (now == MODE_READY || now == MODE_HOLD))
@@ -39,7 +47,7 @@ static void every_state_with_every_event(void **state)
 		}
 }
 
-static void missing_things_keep_auto_away_and_nothing_else(void **state)
+static void missing_things_keep_what_they_are_missing_for_away_and_nothing_else(void **state)
 {
 	const uint64_t missing = REASON_BIT(REASON_CAMERA_STALE) | REASON_BIT(REASON_NO_CHUNK);
 
@@ -48,6 +56,9 @@ static void missing_things_keep_auto_away_and_nothing_else(void **state)
 		for (int e = 0; e < MODE_EVENT_COUNT; e++) {
 			struct mode_result r = mode_step(reachable[s], (enum mode_event)e, missing, 0);
 			bool starts = (e == ON_AUTO || e == ON_SHADOW) && (reachable[s] == MODE_READY || reachable[s] == MODE_HOLD);
+
+			starts |= e == ON_TAKEOVER && reachable[s] != MODE_BOOT && reachable[s] != MODE_FAULT;
+			starts |= e == ON_HANDED_BACK && reachable[s] == MODE_RETURN;
 
 			if (starts)
 				assert_true(!r.granted && r.missing == missing && r.next == reachable[s]);
@@ -72,14 +83,15 @@ static void shadow_reaches_auto_only_through_hold(void **state)
 	assert_int_equal(mode_step(MODE_AUTO, ON_SHADOW, 0, 0).refusal, REASON_THROUGH_HOLD);
 }
 
-static void nothing_leads_into_modes_that_are_not_there_yet(void **state)
+static void nobody_but_a_person_leads_into_teleop_and_only_from_there_into_return(void **state)
 {
 	(void)state;
 	for (int m = 0; m < MODE_COUNT; m++)
 		for (int e = 0; e < MODE_EVENT_COUNT; e++) {
 			enum mode next = mode_step((enum mode)m, (enum mode_event)e, 0, 0).next;
 
-			assert_true((int)next == m || (next != MODE_TELEOP && next != MODE_RETURN));
+			assert_true((int)next == m || next != MODE_TELEOP || e == ON_TAKEOVER);
+			assert_true((int)next == m || next != MODE_RETURN || (m == MODE_TELEOP && e == ON_RELEASE_BACK));
 		}
 }
 
@@ -99,10 +111,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_with_every_event),
-		cmocka_unit_test(missing_things_keep_auto_away_and_nothing_else),
+		cmocka_unit_test(missing_things_keep_what_they_are_missing_for_away_and_nothing_else),
 		cmocka_unit_test(a_reset_waits_until_the_cause_is_gone),
 		cmocka_unit_test(shadow_reaches_auto_only_through_hold),
-		cmocka_unit_test(nothing_leads_into_modes_that_are_not_there_yet),
+		cmocka_unit_test(nobody_but_a_person_leads_into_teleop_and_only_from_there_into_return),
 		cmocka_unit_test(the_worst_reason_is_shown),
 	};
 

@@ -1,0 +1,135 @@
+/* control_teleop.c - see control_teleop.h. Who may drive is decided in stage/teleop.c, how the arm moves in stage/teleop_motion.c. */
+#include "daemon/control_teleop.h"
+
+#include "daemon/control_mode.h"
+#include "daemon/control_watch.h"
+
+static const double mismatch_most_rad = 0.8; /* messages.md section 5 */
+static const double ms_per_ns = 1e-6;
+
+static const struct teleop_input *driver_of(const struct control *c)
+{
+	return &c->inputs.teleop[c->teleop.device];
+}
+
+/* What keeps the device from driving its arm, all at once, with the numbers of its sentences. */
+static struct reasons obstacles(const struct control *c, const struct teleop_input *in)
+{
+	const uint64_t of_arms = control_motion_stops(c) | (c->shutdown ? REASON_BIT(REASON_SHUTDOWN) : 0);
+	struct reasons r = { 0 };
+
+	for (uint32_t i = REASON_FIRST; i < REASON_COUNT; i++)
+		if (of_arms & REASON_BIT(i))
+			reasons_add(&r, (enum reason)i, c->standing.subject[i], c->standing.value[i], c->standing.limit[i]);
+	if (!c->safety[in->arm].seeded) {
+		reasons_add(&r, c->inputs.arm[in->arm].present ? REASON_ARM_DETACHED : REASON_STATE_ABSENT, in->arm, 0.0, 0.0);
+		return r;
+	}
+	double apart = teleop_mismatch_rad(in, &c->setup.arm[in->arm], &c->safety[in->arm]);
+
+	if (!(apart <= mismatch_most_rad))
+		reasons_add(&r, REASON_TELEOP_MISMATCH, in->arm, apart, mismatch_most_rad);
+	return r;
+}
+
+static void begin(struct control *c, uint32_t device)
+{
+	const struct teleop_input *in = &c->inputs.teleop[device];
+
+	if (c->mode == MODE_TELEOP)
+		control_tell_intervention(c);
+	else
+		c->back_to_auto = c->setup.teleop_resumes && (c->mode == MODE_AUTO || c->mode == MODE_RETURN);
+	teleop_take(&c->teleop, c->inputs.teleop, device);
+	arbiter_stop(&c->arbiter);
+	arbiter_forget(&c->arbiter, in->arm);
+	control_mode_set(c, MODE_TELEOP, REASON_TAKEN_OVER, in->arm, 0.0, 0.0);
+	trajectory_drop(&c->trajectory);
+	control_new_epoch(c);
+	c->taken_over_ns = c->now_ns;
+	teleop_motion_start(&c->hand, &c->setup, in->arm, in, &c->safety[in->arm]);
+	control_event_of_device(c, EVENT_TAKEOVER, REASON_TAKEN_OVER, in->arm, device, 0.0, 0.0);
+}
+
+static void take_over(struct control *c, uint32_t device)
+{
+	const struct teleop_input *in = &c->inputs.teleop[device];
+	struct reasons why = obstacles(c, in);
+	struct mode_result m = mode_step(c->mode, ON_TAKEOVER, why.bits, 0);
+
+	if (m.granted) {
+		begin(c, device);
+		return;
+	}
+	enum reason worst = m.missing & why.bits ? reasons_worst(why.bits) : (enum reason)m.refusal;
+
+	control_event_of_device(c, EVENT_REFUSED, worst, why.subject[worst], device, why.value[worst], why.limit[worst]);
+}
+
+static void end(struct control *c, enum mode_event event, enum reason reason, double value, double limit)
+{
+	struct mode_result m = mode_step(c->mode, event, 0, 0);
+
+	control_mode_set(c, m.next, reason, c->teleop.start.arm, value, limit);
+}
+
+static void released(struct control *c)
+{
+	end(c, c->back_to_auto ? ON_RELEASE_BACK : ON_RELEASE, c->back_to_auto ? REASON_HANDING_BACK : REASON_DEADMAN_RELEASED, 0.0, 0.0);
+}
+
+/* What the person's device may not do while it drives, and the arm that stopped taking targets. */
+static void watch_drive(struct control *c)
+{
+	const struct teleop_input *in = driver_of(c);
+	const struct safety *sent = &c->safety[in->arm];
+
+	if (c->mode != MODE_TELEOP)
+		return;
+	double apart = teleop_mismatch_rad(in, &c->setup.arm[in->arm], sent);
+
+	if (!sent->seeded)
+		end(c, ON_TELEOP_LOST, REASON_ARM_PAUSED, 0.0, 0.0);
+	else if (!(apart <= mismatch_most_rad))
+		end(c, ON_TELEOP_LOST, REASON_TELEOP_JUMPED, apart, mismatch_most_rad);
+}
+
+/* The policy goes on when the arms stand and it has a chunk for where they stand. */
+static void hand_back(struct control *c)
+{
+	struct mode_result m = mode_step(c->mode, ON_HANDED_BACK, c->standing.bits, 0);
+
+	if (m.granted)
+		control_mode_set(c, m.next, REASON_HANDED_BACK, 0, 0.0, 0.0);
+}
+
+void control_follow_teleop(struct control *c)
+{
+	struct teleop_change change = teleop_watch(&c->teleop, c->inputs.teleop, c->now_ns);
+	double limit_ms = (double)c->teleop.timeout_ns * ms_per_ns;
+
+	if (change.event == TELEOP_RELEASED)
+		released(c);
+	else if (change.event == TELEOP_LOST && change.silent_ns > 0)
+		end(c, ON_TELEOP_LOST, REASON_TELEOP_LOST, (double)change.silent_ns * ms_per_ns, limit_ms);
+	else if (change.event == TELEOP_LOST)
+		end(c, ON_TELEOP_LOST, REASON_TELEOP_CHANGED, 0.0, 0.0);
+	else if (change.event == TELEOP_EDGE)
+		take_over(c, change.device);
+	watch_drive(c);
+	hand_back(c);
+}
+
+void control_steer(struct control *c, struct setpoint chosen[ARMS_MAX])
+{
+	const struct teleop_input *in = driver_of(c);
+
+	if (c->mode != MODE_TELEOP)
+		return;
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		if (i == in->arm)
+			teleop_motion_step(&c->hand, in, &c->safety[i], c->speed, &chosen[i]);
+		else if (chosen[i].source != TARGET_HOME)
+			chosen[i] = (struct setpoint){ 0 };
+	}
+}

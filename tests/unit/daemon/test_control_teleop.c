@@ -1,0 +1,341 @@
+/* test_control_teleop.c - people take over, let go, fall silent and hand back, on virtual time with every target judged. */
+#include "control_bench.h"
+
+/* The device says that its dead-man is (not) pressed, and goes on saying so. */
+static void press(struct bench *b, uint32_t device, bool pressed)
+{
+	struct teleop_input *in = &b->inputs.teleop[device];
+
+	in->edges += pressed && in->present && !in->deadman;
+	in->releases += !pressed && in->deadman;
+	in->present = true;
+	in->from = in->from ? in->from : 100 + device;
+	in->deadman = pressed;
+	in->kind = TELEOP_TWIST;
+	b->teleop_talks[device] = true;
+}
+
+/* One edge, and the tick that sees it. */
+static void take_over(struct bench *b, uint32_t device, double vy)
+{
+	press(b, device, false);
+	run_ms(b, 5);
+	press(b, device, true);
+	b->inputs.teleop[device].value[1] = vy;
+	run_ms(b, 5);
+}
+
+static struct bench *bench_standing(void)
+{
+	struct bench *b = bench_new();
+
+	bench_start(b);
+	run_ms(b, 500);
+	return b;
+}
+
+static void from_every_mode_in_one_period(void **state)
+{
+	static const enum command_kind before[] = { COMMAND_NONE, COMMAND_MODE_HOLD, COMMAND_MODE_AUTO, COMMAND_MODE_SHADOW, COMMAND_HOME };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof before / sizeof before[0]; i++) {
+		struct bench *b = bench_standing();
+
+		if (before[i] == COMMAND_HOME)
+			assert_true(ask_kind(b, COMMAND_MODE_HOLD).ok);
+		if (before[i] != COMMAND_NONE)
+			assert_true(ask_kind(b, before[i]).ok);
+		run_ms(b, 300);
+		press(b, 0, false);
+		run_ms(b, 5);
+		uint64_t driven = b->teleop_targets;
+
+		press(b, 0, true);
+		run_ms(b, 5);
+		expect_mode(b, MODE_TELEOP, REASON_TAKEN_OVER);
+		assert_int_equal(b->teleop_targets, driven + 1);
+		assert_int_equal(b->report.driver, TARGET_TELEOP);
+		assert_int_equal(b->events[EVENT_TAKEOVER][REASON_TAKEN_OVER], 1);
+		free(b);
+	}
+}
+
+/* The arm stops for the person, and moves only as the person says; limits are judged all the way. */
+static void a_take_over_in_motion_stops_under_the_hand(void **state)
+{
+	struct bench *b = bench_moving();
+
+	(void)state;
+	take_over(b, 0, 0.0);
+	run_ms(b, 500);
+	double y = tcp_y(b);
+
+	run_ms(b, 1000);
+	assert_true(fabs(tcp_y(b) - y) < 1e-4);
+	b->inputs.teleop[0].value[1] = -0.1;
+	run_ms(b, 1000);
+	assert_true(fabs(tcp_y(b) - y + 0.1) < 0.02);
+	expect_mode(b, MODE_TELEOP, REASON_TAKEN_OVER);
+	free(b);
+}
+
+static void a_release_ends_in_hold_and_a_held_dead_man_takes_nothing(void **state)
+{
+	struct bench *b = bench_moving();
+
+	(void)state;
+	take_over(b, 0, 0.1);
+	run_ms(b, 500);
+	press(b, 0, false);
+	run_ms(b, 5);
+	expect_mode(b, MODE_HOLD, REASON_DEADMAN_RELEASED);
+	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_DROVE], 1);
+	run_ms(b, 1000);
+	assert_true(b->report.standing);
+	take_over(b, 0, 0.1);
+	assert_true(ask_kind(b, COMMAND_STOP).ok);
+	run_ms(b, 1000); /* still pressed */
+	expect_mode(b, MODE_HOLD, REASON_OPERATOR_STOP);
+	assert_true(b->report.standing);
+	free(b);
+}
+
+static void silence_ends_in_hold(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	take_over(b, 0, 0.1);
+	run_ms(b, 300);
+	b->teleop_talks[0] = false;
+	run_ms(b, 90);
+	assert_int_equal(b->report.mode, MODE_TELEOP);
+	run_ms(b, 20);
+	expect_mode(b, MODE_HOLD, REASON_TELEOP_LOST);
+	b->teleop_talks[0] = true; /* it speaks again, still pressed */
+	run_ms(b, 1000);
+	expect_mode(b, MODE_HOLD, REASON_TELEOP_LOST);
+	assert_true(b->report.standing);
+	free(b);
+}
+
+static void back_to_the_policy_with_a_chunk_of_its_own(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	b->setup.teleop_resumes = true;
+	bench_start(b);
+	run_ms(b, 500);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+	run_ms(b, 700);
+	take_over(b, 0, 0.15);
+	run_ms(b, 700);
+	uint64_t adopted = b->report.chunks_adopted, policy = b->policy_targets;
+
+	press(b, 0, false);
+	run_ms(b, 5);
+	expect_mode(b, MODE_RETURN, REASON_HANDING_BACK);
+	assert_int_equal(b->report.chunks_adopted, adopted);
+	run_ms(b, 150); /* no chunk observed before the arms stood can be there yet */
+	assert_int_equal(b->policy_targets, policy);
+	run_ms(b, 1500);
+	expect_mode(b, MODE_AUTO, REASON_HANDED_BACK);
+	assert_true(b->report.chunks_adopted > adopted && b->policy_targets > policy);
+	free(b);
+}
+
+/* Only what a person interrupted goes on by itself, and only when nothing is missing. */
+static void no_return_without_auto_before_and_none_without_a_policy(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	b->setup.teleop_resumes = true;
+	bench_start(b);
+	run_ms(b, 500);
+	take_over(b, 0, 0.1);
+	press(b, 0, false);
+	run_ms(b, 5);
+	expect_mode(b, MODE_HOLD, REASON_DEADMAN_RELEASED);
+	run_ms(b, 1000);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+	run_ms(b, 300);
+	take_over(b, 0, 0.1);
+	b->policy_runs = false;
+	press(b, 0, false);
+	run_ms(b, 800);
+	assert_int_equal(b->report.mode, MODE_RETURN);
+	run_ms(b, 1500);
+	expect_mode(b, MODE_HOLD, REASON_CHUNK_STARVED);
+	free(b);
+}
+
+static void cameras_do_not_matter_to_a_person_but_stops_do(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	take_over(b, 0, 0.05);
+	b->cameras_run = b->policy_runs = false;
+	run_ms(b, 2000);
+	expect_mode(b, MODE_TELEOP, REASON_TAKEN_OVER);
+	b->inputs.arm[0].stopped = true;
+	run_ms(b, 5);
+	expect_mode(b, MODE_HOLD, REASON_ARM_STOPPED);
+	free(b);
+}
+
+static void a_fault_ends_it_and_keeps_people_away_until_the_reset(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	take_over(b, 0, 0.1);
+	b->inputs.arm[0].mode = ARM_REFLEX;
+	run_ms(b, 50);
+	expect_mode(b, MODE_FAULT, REASON_ARM_REFLEX);
+	take_over(b, 0, 0.1);
+	expect_mode(b, MODE_FAULT, REASON_ARM_REFLEX);
+	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_DROVE], 1);
+	b->inputs.arm[0].mode = ARM_READY;
+	run_ms(b, 1000);
+	assert_true(ask_kind(b, COMMAND_RESET).ok);
+	run_ms(b, 500); /* still pressed: no edge */
+	assert_int_equal(b->report.mode, MODE_HOLD);
+	take_over(b, 0, 0.1);
+	assert_int_equal(b->report.mode, MODE_TELEOP);
+	free(b);
+}
+
+static void auto_waits_until_the_dead_man_is_released(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	press(b, 0, true); /* held since before we started: drives nothing, but somebody holds it */
+	run_ms(b, 50);
+	assert_int_equal(b->report.mode, MODE_READY);
+	assert_int_equal(ask_kind(b, COMMAND_MODE_AUTO).missing, REASON_BIT(REASON_DEADMAN_PRESSED));
+	take_over(b, 0, 0.0);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).missing & REASON_BIT(REASON_TELEOP_DRIVES));
+	assert_int_equal(b->report.mode, MODE_TELEOP);
+	free(b);
+}
+
+static void an_arm_that_is_not_attached_cannot_be_taken(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	b->inputs.arm[0].attached = false;
+	run_ms(b, 50);
+	take_over(b, 0, 0.1);
+	assert_int_equal(b->report.mode, MODE_READY);
+	assert_int_equal(b->events[EVENT_REFUSED][REASON_ARM_DETACHED], 1);
+	free(b);
+}
+
+static void a_far_leader_arm_is_refused_and_a_jump_ends_it(void **state)
+{
+	struct bench *b = bench_standing();
+	struct teleop_input *in = &b->inputs.teleop[3];
+
+	(void)state;
+	press(b, 3, false);
+	in->kind = TELEOP_JOINT;
+	memcpy(in->value, b->q[0], sizeof in->value);
+	in->value[1] += 0.81;
+	run_ms(b, 5);
+	in->edges++;
+	in->deadman = true;
+	run_ms(b, 5);
+	assert_int_equal(b->report.mode, MODE_READY);
+	assert_int_equal(b->events[EVENT_REFUSED][REASON_TELEOP_MISMATCH], 1);
+	in->value[1] -= 0.11;
+	in->edges++;
+	run_ms(b, 500);
+	assert_int_equal(b->report.mode, MODE_TELEOP);
+	in->value[0] += 1.0;
+	run_ms(b, 5);
+	expect_mode(b, MODE_HOLD, REASON_TELEOP_JUMPED);
+	run_ms(b, 1000);
+	assert_true(b->report.standing);
+	free(b);
+}
+
+static void one_of_two_arms_is_driven_and_the_other_holds(void **state)
+{
+	struct bench *b = bench_two_arms();
+
+	(void)state;
+	bench_start(b);
+	run_ms(b, 500);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+	run_ms(b, 1000);
+	b->inputs.teleop[0].arm = 1;
+	take_over(b, 0, 0.0);
+	run_ms(b, 600);
+	double first = b->report.ee_sent[0].p_m[1], second = b->report.ee_sent[1].p_m[1];
+
+	b->inputs.teleop[0].value[1] = 0.1;
+	run_ms(b, 800);
+	assert_true(fabs(b->report.ee_sent[0].p_m[1] - first) < 1e-4);
+	assert_true(b->report.ee_sent[1].p_m[1] > second + 0.05);
+	free(b);
+}
+
+static void an_interrupted_arm_asks_for_a_new_edge(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	take_over(b, 0, 0.1);
+	run_ms(b, 300);
+	b->now_ns += 60 * MS; /* the daemon itself paused */
+	run_ms(b, 5);
+	expect_mode(b, MODE_HOLD, REASON_ARM_PAUSED);
+	run_ms(b, 1000);
+	assert_true(b->report.standing);
+	free(b);
+}
+
+static void a_pressed_device_of_higher_priority_takes_the_arm_over(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	take_over(b, 1, 0.1);
+	run_ms(b, 300);
+	take_over(b, 0, 0.0);
+	assert_int_equal(b->report.device, 0);
+	press(b, 1, false);
+	run_ms(b, 500);
+	expect_mode(b, MODE_TELEOP, REASON_TAKEN_OVER);
+	assert_int_equal(b->events[EVENT_TAKEOVER][REASON_TAKEN_OVER], 2);
+	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_DROVE], 1);
+	free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(from_every_mode_in_one_period),
+		cmocka_unit_test(a_take_over_in_motion_stops_under_the_hand),
+		cmocka_unit_test(a_release_ends_in_hold_and_a_held_dead_man_takes_nothing),
+		cmocka_unit_test(silence_ends_in_hold),
+		cmocka_unit_test(back_to_the_policy_with_a_chunk_of_its_own),
+		cmocka_unit_test(no_return_without_auto_before_and_none_without_a_policy),
+		cmocka_unit_test(cameras_do_not_matter_to_a_person_but_stops_do),
+		cmocka_unit_test(a_fault_ends_it_and_keeps_people_away_until_the_reset),
+		cmocka_unit_test(auto_waits_until_the_dead_man_is_released),
+		cmocka_unit_test(an_arm_that_is_not_attached_cannot_be_taken),
+		cmocka_unit_test(a_far_leader_arm_is_refused_and_a_jump_ends_it),
+		cmocka_unit_test(one_of_two_arms_is_driven_and_the_other_holds),
+		cmocka_unit_test(an_interrupted_arm_asks_for_a_new_edge),
+		cmocka_unit_test(a_pressed_device_of_higher_priority_takes_the_arm_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,389 @@
+/* test_teleop.c - who may drive: edges, freshness, priority; and motion by hand against every limit. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "daemon/stage/geometry.h"
+#include "daemon/stage/kinematics.h"
+#include "daemon/stage/teleop.h"
+#include "daemon/stage/teleop_motion.h"
+#include "robots/model/model.h"
+
+#include <cmocka.h>
+
+enum { MS = 1000000, PERIOD_NS = 5000000 };
+
+/* ---- who drives ------------------------------------------------------------------------------------------------------ */
+
+struct devices {
+	struct teleop t;
+	struct teleop_input in[TELEOP_DEVICES_MAX];
+	int64_t now_ns;
+};
+
+static struct devices devices(void)
+{
+	struct devices d = { .now_ns = 1000 * (int64_t)MS };
+
+	teleop_init(&d.t, 100 * MS);
+	return d;
+}
+
+/* A message as io would count it. */
+static void say(struct devices *d, uint32_t device, bool pressed)
+{
+	struct teleop_input *in = &d->in[device];
+
+	in->edges += pressed && in->present && !in->deadman;
+	in->releases += !pressed && in->deadman;
+	in->present = true;
+	in->from = in->from ? in->from : 7 + device;
+	in->deadman = pressed;
+	in->stamp_ns = in->arrival_ns = d->now_ns;
+}
+
+static enum teleop_event look(struct devices *d)
+{
+	struct teleop_change c = teleop_watch(&d->t, d->in, d->now_ns);
+
+	if (c.event == TELEOP_EDGE)
+		teleop_take(&d->t, d->in, c.device);
+	return c.event;
+}
+
+static struct devices driving(uint32_t device)
+{
+	struct devices d = devices();
+
+	say(&d, device, false);
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+	say(&d, device, true);
+	assert_int_equal(look(&d), TELEOP_EDGE);
+	assert_true(d.t.driving && d.t.device == device);
+	return d;
+}
+
+static void a_dead_man_that_was_never_released_takes_nothing(void **state)
+{
+	struct devices d = devices();
+
+	(void)state;
+	say(&d, 0, true);
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+	assert_false(d.t.driving);
+}
+
+static void an_edge_that_was_not_used_is_void(void **state)
+{
+	struct devices d = devices();
+
+	(void)state;
+	say(&d, 0, false);
+	say(&d, 0, true);
+	assert_int_equal(teleop_watch(&d.t, d.in, d.now_ns).event, TELEOP_EDGE); /* refused: nobody takes */
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+	say(&d, 0, true);
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+	say(&d, 0, false);
+	say(&d, 0, true);
+	assert_int_equal(look(&d), TELEOP_EDGE);
+}
+
+static void release_and_press_between_two_looks_is_a_release(void **state)
+{
+	struct devices d = driving(0);
+
+	(void)state;
+	say(&d, 0, false);
+	say(&d, 0, true);
+	assert_int_equal(look(&d), TELEOP_RELEASED);
+	assert_int_equal(look(&d), TELEOP_EDGE); /* which came after it */
+}
+
+static void silence_loses_by_stamp_and_by_arrival(void **state)
+{
+	(void)state;
+	for (int old_stamp = 0; old_stamp < 2; old_stamp++) {
+		struct devices d = driving(0);
+
+		d.now_ns += 100 * MS;
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+		d.now_ns += 1;
+		if (old_stamp)
+			d.in[0].arrival_ns = d.now_ns;
+		assert_int_equal(look(&d), TELEOP_LOST);
+		assert_false(d.t.driving);
+		say(&d, 0, true); /* still held: no edge */
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+	}
+}
+
+static void another_publisher_arm_or_kind_loses(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 3; what++) {
+		struct devices d = driving(0);
+
+		d.in[0].from += what == 0;
+		d.in[0].arm += what == 1;
+		d.in[0].kind = what == 2 ? TELEOP_JOINT : TELEOP_TWIST;
+		assert_int_equal(look(&d), TELEOP_LOST);
+	}
+}
+
+static void only_a_device_of_higher_priority_takes_from_the_driver(void **state)
+{
+	struct devices d = driving(1);
+
+	(void)state;
+	say(&d, 2, false);
+	say(&d, 2, true);
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+	say(&d, 0, false);
+	say(&d, 0, true);
+	assert_int_equal(look(&d), TELEOP_EDGE);
+	assert_int_equal(d.t.device, 0);
+	say(&d, 1, false); /* its end means nothing any more */
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+}
+
+/* ---- motion ------------------------------------------------------------------------------------------------------------ */
+
+struct hand {
+	struct control_setup setup;
+	struct safety sent;
+	struct teleop_motion motion;
+	struct teleop_input in;
+	int64_t due_ns;
+	double fastest_m_s, fastest_rad_s;
+	double trail[4][DOF_MAX];
+	int n;
+};
+
+static void hand_init(struct hand *h)
+{
+	struct arm_setup *a = &h->setup.arm[0];
+
+	*h = (struct hand){ .setup = { .period_ns = PERIOD_NS, .n_arms = 1, .teleop_v_max_m_s = 0.25, .teleop_w_max_rad_s = 1.0 } };
+	a->model = *robot_model_find("panda");
+	a->tcp = pose_identity;
+	a->tcp.p_m[2] = 0.1034;
+	a->has_gripper = true;
+	a->gripper_max_m = 0.08;
+	memcpy(a->home_rad, a->model.home_rad, sizeof a->home_rad);
+	memcpy(a->box_min_m, (double[3]){ 0.15, -0.6, 0.02 }, sizeof a->box_min_m);
+	memcpy(a->box_max_m, (double[3]){ 0.8, 0.6, 0.9 }, sizeof a->box_max_m);
+	a->limit_scale = 0.5;
+	safety_init(&h->sent, a, PERIOD_NS);
+	assert_true(safety_seed(&h->sent, a->home_rad));
+}
+
+static void hold_limits(struct hand *h, const struct driver_target *t)
+{
+	const struct robot_model *m = &h->setup.arm[0].model;
+	double dt = PERIOD_NS * 1e-9, (*q)[DOF_MAX] = h->trail;
+
+	memmove(q[1], q[0], 3 * sizeof q[0]);
+	memcpy(q[0], t->q_rad, sizeof q[0]);
+	for (uint32_t i = 0; i < m->dof && h->n >= 3; i++) {
+		assert_true(fabs(q[0][i] - q[1][i]) / dt <= 0.5 * m->dq_max_rad_s[i]);
+		assert_true(fabs(q[0][i] - 2 * q[1][i] + q[2][i]) / dt / dt <= 0.5 * m->ddq_max_rad_s2[i] + 1e-9);
+		assert_true(fabs(q[0][i] - 3 * q[1][i] + 3 * q[2][i] - q[3][i]) / dt / dt / dt <= 0.5 * m->dddq_max_rad_s3[i]);
+	}
+	h->n++;
+	h->fastest_m_s = fmax(h->fastest_m_s, vec3_norm(t->twist.v_m_s));
+	h->fastest_rad_s = fmax(h->fastest_rad_s, vec3_norm(t->twist.w_rad_s));
+}
+
+static struct driver_target run(struct hand *h, int ms)
+{
+	struct driver_target t = { 0 };
+
+	for (int k = 0; k < ms / 5; k++) {
+		struct setpoint s;
+
+		teleop_motion_step(&h->motion, &h->in, &h->sent, 1.0, &s);
+		h->due_ns += PERIOD_NS;
+		safety_step(&h->sent, &s, &(struct safety_stamp){ .t_ns = h->due_ns }, &t);
+		hold_limits(h, &t);
+	}
+	return t;
+}
+
+static void twist(struct hand *h, double vx, double vz, double wz)
+{
+	h->in = (struct teleop_input){ .kind = TELEOP_TWIST, .deadman = true };
+	h->in.value[0] = vx;
+	h->in.value[2] = vz;
+	h->in.value[5] = wz;
+}
+
+static void start(struct hand *h)
+{
+	teleop_motion_start(&h->motion, &h->setup, 0, &h->in, &h->sent);
+}
+
+static void a_twist_moves_the_tcp_as_it_says(void **state)
+{
+	struct hand h;
+
+	(void)state;
+	hand_init(&h);
+	twist(&h, 0.0, 0.1, 0.0);
+	start(&h);
+	double from = h.sent.ee.p_m[2];
+
+	run(&h, 500);
+	assert_true(fabs(h.sent.ee.p_m[2] - from - 0.05) < 0.02);
+	double after = h.sent.ee.p_m[2];
+
+	run(&h, 200);
+	assert_true(fabs(h.sent.ee.p_m[2] - after - 0.02) < 0.002);
+	twist(&h, 0.0, 0.0, 0.0);
+	run(&h, 500);
+	assert_true(safety_standing(&h.sent));
+}
+
+static void speed_stays_at_the_limit_whatever_is_asked(void **state)
+{
+	struct hand h;
+
+	(void)state;
+	hand_init(&h);
+	twist(&h, 50.0, 30.0, 90.0);
+	start(&h);
+	run(&h, 600);
+	twist(&h, -50.0, 1e9, -90.0);
+	run(&h, 600);
+	twist(&h, NAN, 0.1, INFINITY);
+	run(&h, 1000);
+	assert_true(safety_standing(&h.sent));
+	assert_true(h.fastest_m_s <= 0.25 && h.fastest_m_s > 0.2);
+	assert_true(h.fastest_rad_s <= 1.05 && h.fastest_rad_s > 0.8);
+}
+
+static void against_the_edge_it_waits_and_turns_back_at_once(void **state)
+{
+	struct hand h;
+
+	(void)state;
+	hand_init(&h);
+	twist(&h, 0.0, -0.2, 0.0);
+	start(&h);
+	run(&h, 8000);
+	double low = h.sent.ee.p_m[2];
+
+	assert_true(low >= 0.02 && low < 0.06);
+	twist(&h, 0.0, 0.2, 0.0);
+	run(&h, 600);
+	assert_true(h.sent.ee.p_m[2] > low + 0.02);
+}
+
+static void a_pose_is_reached_and_kept(void **state)
+{
+	struct hand h;
+	double way[6];
+
+	(void)state;
+	hand_init(&h);
+	h.in = (struct teleop_input){ .kind = TELEOP_POSE, .deadman = true, .value = { 0.05, -0.1, 0.03, 0.0, 0.0, sin(0.2), cos(0.2) } };
+	start(&h);
+	struct pose from = h.sent.ee, goal = from;
+
+	for (int i = 0; i < 3; i++)
+		goal.p_m[i] += h.in.value[i];
+	quat_multiply(h.in.value + 3, from.q_xyzw, goal.q_xyzw);
+	run(&h, 3000);
+	pose_difference(&h.sent.ee, &goal, way);
+	assert_true(vec3_norm(way) < 5e-4 && vec3_norm(way + 3) < 2e-3);
+	assert_true(h.fastest_m_s <= 0.25);
+}
+
+static void joints_are_followed_and_far_ones_are_known(void **state)
+{
+	struct hand h;
+
+	(void)state;
+	hand_init(&h);
+	h.in = (struct teleop_input){ .kind = TELEOP_JOINT, .deadman = true };
+	memcpy(h.in.value, h.setup.arm[0].home_rad, sizeof h.in.value);
+	h.in.value[0] += 0.5;
+	h.in.value[3] -= 0.2;
+	assert_true(fabs(teleop_mismatch_rad(&h.in, &h.setup.arm[0], &h.sent) - 0.5) < 1e-12);
+	start(&h);
+	run(&h, 6000);
+	assert_true(fabs(h.sent.joint[0].q - h.in.value[0]) < 1e-3 && fabs(h.sent.joint[3].q - h.in.value[3]) < 1e-3);
+	assert_true(h.fastest_m_s <= 0.25);
+	h.in.value[2] = NAN;
+	assert_true(isnan(teleop_mismatch_rad(&h.in, &h.setup.arm[0], &h.sent)));
+}
+
+/* Take-over while the policy moves the arm faster than a person may: no jump, and slow soon. */
+static void a_take_over_in_motion_is_no_jump(void **state)
+{
+	struct hand h;
+	struct driver_target t = { 0 };
+
+	(void)state;
+	hand_init(&h);
+	for (int k = 0; k < 100; k++) {
+		struct setpoint s = { .active = true, .source = TARGET_POLICY };
+
+		memcpy(s.q_rad, h.setup.arm[0].home_rad, sizeof s.q_rad);
+		s.q_rad[0] += 1.0;
+		h.due_ns += PERIOD_NS;
+		safety_step(&h.sent, &s, &(struct safety_stamp){ .t_ns = h.due_ns }, &t);
+		hold_limits(&h, &t);
+	}
+	assert_true(vec3_norm(t.twist.v_m_s) > 0.27);
+	twist(&h, 0.0, 0.0, 0.0);
+	start(&h);
+	t = run(&h, 200);
+	assert_true(vec3_norm(t.twist.v_m_s) < 0.25);
+	run(&h, 1000);
+	assert_true(safety_standing(&h.sent));
+}
+
+static void the_gripper_acts_once_it_was_moved(void **state)
+{
+	struct hand h;
+
+	(void)state;
+	hand_init(&h);
+	twist(&h, 0.0, 0.0, 0.0);
+	h.in.has_gripper = true;
+	h.in.gripper_m = 0.03;
+	start(&h);
+	assert_false(run(&h, 50).has_gripper);
+	h.in.gripper_m = 0.0349;
+	assert_false(run(&h, 50).has_gripper);
+	h.in.gripper_m = 0.0351;
+	struct driver_target t = run(&h, 5);
+
+	assert_true(t.has_gripper && fabs(t.gripper_m - 0.0351) < 1e-9);
+	h.in.gripper_m = 0.03;
+	assert_true(run(&h, 5).has_gripper);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_dead_man_that_was_never_released_takes_nothing),
+		cmocka_unit_test(an_edge_that_was_not_used_is_void),
+		cmocka_unit_test(release_and_press_between_two_looks_is_a_release),
+		cmocka_unit_test(silence_loses_by_stamp_and_by_arrival),
+		cmocka_unit_test(another_publisher_arm_or_kind_loses),
+		cmocka_unit_test(only_a_device_of_higher_priority_takes_from_the_driver),
+		cmocka_unit_test(a_twist_moves_the_tcp_as_it_says),
+		cmocka_unit_test(speed_stays_at_the_limit_whatever_is_asked),
+		cmocka_unit_test(against_the_edge_it_waits_and_turns_back_at_once),
+		cmocka_unit_test(a_pose_is_reached_and_kept),
+		cmocka_unit_test(joints_are_followed_and_far_ones_are_known),
+		cmocka_unit_test(a_take_over_in_motion_is_no_jump),
+		cmocka_unit_test(the_gripper_acts_once_it_was_moved),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -223,6 +223,19 @@ static int check_execution(const struct config *c, struct errbuf *e)
 	return 0;
 }
 
+static int check_teleop(const struct config *c, struct errbuf *e)
+{
+	const struct config_names *d = &c->teleop_devices;
+
+	if (d->n > CONFIG_DEVICES_MAX)
+		return fail(e, -EINVAL, "teleop.devices: found %u names, want at most %d", d->n, CONFIG_DEVICES_MAX);
+	for (uint32_t i = 0; i < d->n; i++)
+		for (uint32_t k = 0; k < i; k++)
+			if (strcmp(d->name[i], d->name[k]) == 0)
+				return fail(e, -EINVAL, "teleop.devices[%u]: '%s' is there twice", i, d->name[i]);
+	return 0;
+}
+
 static int check_cameras(const struct config *c, struct errbuf *e)
 {
 	for (uint32_t i = 0; i < c->n_cameras; i++) {
@@ -355,6 +368,8 @@ int config_check(const struct config *c, struct errbuf *e)
 		rc = check_policy(c, e);
 	if (rc == 0)
 		rc = check_execution(c, e);
+	if (rc == 0)
+		rc = check_teleop(c, e);
 	if (rc == 0)
 		rc = check_cameras(c, e);
 	if (rc == 0)

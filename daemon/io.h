@@ -50,6 +50,13 @@ struct io_camera {
 	bool frozen;
 };
 
+/* A person's device; its slot is its place in inputs.teleop. name "": free. */
+struct io_teleop {
+	char name[NAME_BYTES];
+	struct io_source source;
+	bool armed;                   /* its dead-man was seen released: pressing it is an edge */
+};
+
 enum io_door_wait { DOOR_IDLE, DOOR_ATTACH, DOOR_DETACH, DOOR_PING };
 
 struct io_arm {
@@ -85,7 +92,7 @@ struct io_void_kind {
 };
 
 struct io_counters {
-	uint64_t frames, frames_void, states, states_void, instructions, operators_void, unknown_topics, duplicates, foreign,
+	uint64_t frames, frames_void, states, states_void, instructions, teleop, operators_void, unknown_topics, duplicates, foreign,
 			observations, targets, targets_dropped, shadows, requests, requests_refused, events;
 };
 
@@ -115,6 +122,7 @@ struct io {
 	uint64_t frame_bytes_max;
 	struct inputs inputs;
 	bool inputs_changed, frames_changed;
+	struct io_teleop teleop[TELEOP_DEVICES_MAX];
 	char instruction[INSTRUCTION_BYTES];
 	struct sequence instruction_sequence;
 	bool skewed;                  /* there are frames of every camera, but no set within camera.max_skew_ms */
@@ -163,6 +171,8 @@ void io_camera_status(struct io *io);             /* copies into inputs what the
 void io_observation_publish(struct io *io);       /* io_observation.c: the newest set of frames, if there is a newer one */
 void io_state_receive(struct io *io);             /* io_state.c */
 void io_operator_receive(struct io *io);          /* io_operator.c */
+void io_teleop_init(struct io *io);               /* io_teleop.c: the slots of the listed devices. Thread: main */
+MUST_CHECK int io_teleop_take(struct io *io, const char *name, const struct endpoint_message *m, struct errbuf *e);
 void io_instruction_set(struct io *io, const char *text); /* equal text is no change */
 void io_target_send(struct io *io);               /* io_target.c */
 void io_attach_step(struct io *io);               /* io_attach.c: requests to and answers from the arms' own doors */

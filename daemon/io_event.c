@@ -16,6 +16,8 @@ static const char *const kind_name[] = {
 	[EVENT_CHUNK_DROPPED] = NULL,
 	[EVENT_INSTRUCTION] = NULL,
 	[EVENT_HOME] = "mode", /* the contract has no kind of its own: the mode stays HOLD, the reason tells */
+	[EVENT_TAKEOVER] = "takeover",
+	[EVENT_INTERVENTION] = "intervention",
 	[EVENT_LIMIT] = NULL,
 };
 
@@ -76,7 +78,10 @@ static void send_event(struct io *io, const struct control_event *event)
 	snprintf(m.kind, sizeof m.kind, "%s", kind_name[event->kind]);
 	snprintf(m.mode, sizeof m.mode, "%s", mode_name(event->mode));
 	snprintf(m.previous, sizeof m.previous, "%s", mode_name(event->previous));
-	snprintf(m.source, sizeof m.source, "control");
+	if (event->device < TELEOP_DEVICES_MAX)
+		snprintf(m.source, sizeof m.source, "teleop/%s", io->teleop[event->device].name);
+	else
+		snprintf(m.source, sizeof m.source, "control");
 	if (reason_is_about_arm(event->reason) && event->arm < io->setup->n_arms)
 		snprintf(m.arm, sizeof m.arm, "%s", io->setup->arm[event->arm].name);
 	io_event_publish(io, &m);

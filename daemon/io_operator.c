@@ -1,4 +1,4 @@
-/* io_operator.c - the operators' socket: instructions. */
+/* io_operator.c - the operators' socket: instructions, and teleop (io_teleop.c). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +42,22 @@ static int take_instruction(struct io *io, const struct endpoint_message *m, str
 	return 0;
 }
 
+static void take_message(struct io *io, const struct endpoint_message *m)
+{
+	struct topic topic;
+	struct errbuf e;
+
+	if (topic_is(m->part[0], m->bytes[0], "instruction")) {
+		if (take_instruction(io, m, &e) < 0)
+			io_void(io, &io->counters.operators_void, "instruction", NULL, e.text);
+	} else if (topic_split(m->part[0], m->bytes[0], &topic) && strcmp(topic.kind, "teleop") == 0 && topic.name[0]) {
+		if (io_teleop_take(io, topic.name, m, &e) < 0)
+			io_void(io, &io->counters.operators_void, "teleop", topic.name, e.text);
+	} else {
+		io_void(io, &io->counters.unknown_topics, "operators", NULL, "topic: is neither instruction nor teleop/<device>");
+	}
+}
+
 void io_operator_receive(struct io *io)
 {
 	struct endpoint_message m;
@@ -49,9 +65,6 @@ void io_operator_receive(struct io *io)
 
 	for (int i = 0; i < IO_DRAIN_MAX && endpoint_receive(io->operators, &m, &e) > 0; i++) {
 		io->now_ns = clock_monotonic_ns();
-		if (!topic_is(m.part[0], m.bytes[0], "instruction"))
-			io_void(io, &io->counters.unknown_topics, "operators", NULL, "topic: is not instruction");
-		else if (take_instruction(io, &m, &e) < 0)
-			io_void(io, &io->counters.operators_void, "instruction", NULL, e.text);
+		take_message(io, &m);
 	}
 }

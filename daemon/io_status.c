@@ -15,14 +15,14 @@
 
 static void fill_mode(struct io *io, struct message_status *m)
 {
-	static const char *const driver[] = { "none", "policy", "teleop", "home" };
+	static const char *const driver[] = { "none", "policy", "teleop/", "home" };
 	const struct control_report *r = &io->report;
 	bool loading = r->mode == MODE_BOOT && io->policy.health == POLICY_LOADING;
 
 	_Static_assert(sizeof driver / sizeof *driver == TARGET_SOURCE_COUNT, "a name for every source");
 	snprintf(m->mode, sizeof m->mode, "%s", mode_name(r->mode));
 	reason_sentence(io->setup, loading ? REASON_POLICY_LOADING : r->reason, r->reason_arm, r->reason_value, r->reason_limit, m->reason, sizeof m->reason);
-	snprintf(m->driver, sizeof m->driver, "%s", driver[r->driver]);
+	snprintf(m->driver, sizeof m->driver, "%s%s", driver[r->driver], r->driver == TARGET_TELEOP ? io->teleop[r->device].name : "");
 	snprintf(m->instruction, sizeof m->instruction, "%s", io->instruction);
 	m->speed = r->speed;
 	m->n_faults = 0;
@@ -68,6 +68,13 @@ static void fill_sources(struct io *io, struct message_status *m)
 
 		fill_source(io, m, &io->arm[i].source, "state", io->setup->arm[i].name, a->stamp_ns,
 				state_of(io, a->present, false, a->stamp_ns, io->setup->state_max_age_ns));
+	}
+	for (uint32_t i = 0; i < TELEOP_DEVICES_MAX; i++) {
+		const struct teleop_input *t = &io->inputs.teleop[i];
+
+		if (io->teleop[i].name[0])
+			fill_source(io, m, &io->teleop[i].source, "teleop", io->teleop[i].name, t->stamp_ns,
+					state_of(io, t->present, false, t->stamp_ns, io->setup->teleop_timeout_ns));
 	}
 }
 
@@ -151,6 +158,7 @@ static void fill_io_counters(const struct io *io, struct message_status *m)
 
 	add_counter(m, "frames", c->frames);
 	add_counter(m, "frames_void", c->frames_void);
+	add_counter(m, "teleop", c->teleop);
 	add_counter(m, "states", c->states);
 	add_counter(m, "states_void", c->states_void);
 	add_counter(m, "instructions", c->instructions);

@@ -116,6 +116,7 @@ int io_create(struct io **out, const struct config *c, const struct control_setu
 	io->links = links;
 	io->stats = stats;
 	io->inputs_changed = true; /* control leaves BOOT with the first inputs, be they empty, and a warm policy */
+	io_teleop_init(io);
 	io->frame_bytes_max = (uint64_t)c->sockets_max_frame_kb * 1024;
 	if ((rc = draw_number(&io->from, e)) < 0)
 		goto err;

@@ -10,7 +10,7 @@ static const struct field fields[] = {
 	{ .key = "mode", .type = FIELD_TEXT, .at = AT(mode), .room = NAME_BYTES },
 	{ .key = "previous", .type = FIELD_TEXT, .at = AT(previous), .room = NAME_BYTES },
 	{ .key = "reason", .type = FIELD_TEXT, .at = AT(reason), .room = MESSAGE_TEXT_BYTES, .cut = true },
-	{ .key = "source", .type = FIELD_TEXT, .at = AT(source), .room = NAME_BYTES },
+	{ .key = "source", .type = FIELD_TEXT, .at = AT(source), .room = NAME_BYTES + 8 },
 	{ .key = "arm", .type = FIELD_TEXT, .at = AT(arm), .room = NAME_BYTES },
 };
 

@@ -66,7 +66,7 @@ struct message_target {
 struct message_event {
 	struct message_head head;
 	char kind[NAME_BYTES], mode[NAME_BYTES], previous[NAME_BYTES];
-	char reason[MESSAGE_TEXT_BYTES], source[NAME_BYTES], arm[NAME_BYTES];
+	char reason[MESSAGE_TEXT_BYTES], source[NAME_BYTES + 8], arm[NAME_BYTES];
 };
 
 /* One entry of status.sources, .stages and .arms. */
@@ -97,11 +97,11 @@ struct status_counter {
 
 struct message_status {
 	struct message_head head;
-	char mode[NAME_BYTES], reason[MESSAGE_TEXT_BYTES], driver[NAME_BYTES];
+	char mode[NAME_BYTES], reason[MESSAGE_TEXT_BYTES], driver[NAME_BYTES + 8];
 	char instruction[INSTRUCTION_BYTES];
 	uint32_t n_faults, n_sources, n_stages, n_arms, n_counters;
 	char fault[STATUS_FAULTS_MAX][NAME_BYTES];
-	struct status_source source[CAMERAS_MAX + ARMS_MAX + 2];
+	struct status_source source[CAMERAS_MAX + ARMS_MAX + TELEOP_DEVICES_MAX];
 	struct status_stage stage[STAGE_COUNT];
 	struct status_arm arm[ARMS_MAX];
 	struct status_counter counter[STATUS_COUNTERS_MAX];

@@ -65,7 +65,7 @@ static const struct field fields[] = {
 	FIELD_HEAD(struct message_status, head),
 	{ .key = "mode", .type = FIELD_TEXT, .at = AT(mode), .least = 1, .room = NAME_BYTES },
 	{ .key = "reason", .type = FIELD_TEXT, .at = AT(reason), .room = MESSAGE_TEXT_BYTES, .cut = true },
-	{ .key = "driver", .type = FIELD_TEXT, .at = AT(driver), .room = NAME_BYTES },
+	{ .key = "driver", .type = FIELD_TEXT, .at = AT(driver), .room = NAME_BYTES + 8 },
 	{ .key = "instruction", .type = FIELD_TEXT, .at = AT(instruction), .room = INSTRUCTION_BYTES },
 	{ .key = "faults", .type = FIELD_TEXTS, .at = AT(fault), .count_at = AT(n_faults), .room = STATUS_FAULTS_MAX,
 		.stride = NAME_BYTES },

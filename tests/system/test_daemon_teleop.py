@@ -1,0 +1,141 @@
+"""test_daemon_teleop.py - a person's device written against the contract takes an arm over and gives it back; nothing that is not
+a valid message with a new edge of its dead-man moves anything."""
+import threading
+import time
+import unittest
+
+import msgpack
+import zmq
+
+import peers
+
+STILL = [0.0] * 6
+
+
+class Device(threading.Thread):
+    """Publishes teleop/<name> at 100 Hz with what `fields` holds."""
+
+    def __init__(self, context, folder, name="pad"):
+        super().__init__(daemon=True)
+        self.publisher = peers.Publisher(context, f"ipc://{folder}/operators")
+        self.topic, self.stopped, self.silent = f"teleop/{name}", threading.Event(), False
+        self.fields = {"deadman": False, "kind": "twist", "values": STILL, "frame": "base"}
+
+    def run(self):
+        while not self.stopped.wait(0.01):
+            if not self.silent:
+                self.publisher.send(self.topic, self.fields)
+
+    def set(self, **fields):
+        self.fields = {**self.fields, **fields}
+
+
+class Teleop(unittest.TestCase):
+    def setUp(self):
+        self.context = zmq.Context()
+        self.devices = []
+        self.addCleanup(self.end)
+
+    def end(self):
+        for device in self.devices:
+            device.stopped.set()
+            device.join()
+        self.context.destroy(linger=0)
+
+    def device(self, daemon, name="pad"):
+        device = Device(self.context, daemon.folder, name)
+        self.devices.append(device)
+        device.start()
+        return device
+
+    def take_over(self, device, request, **fields):
+        """A new edge, once the daemon has seen the dead-man released."""
+        device.set(deadman=False)
+        seen = device.topic
+        peers.until("the device in status", lambda: request(cmd="status")["sources"].get(seen, {}).get("state") == "fresh")
+        time.sleep(0.05)
+        device.set(deadman=True, **fields)
+        peers.until("the take-over", lambda: request(cmd="status")["driver"] == device.topic)
+
+    def attached(self, request):
+        peers.until("attach", lambda: request(cmd="status")["arms"]["arm"]["attached"])
+
+    def test_take_over_from_auto_move_and_hand_back(self):
+        with peers.bench(extra="teleop:\n  resume: auto\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            device = self.device(daemon)
+            peers.into_auto(request)
+            peers.until("targets of the policy", lambda: [t for t in arm.targets if t["source"] == "policy"])
+            self.take_over(device, request)
+            self.assertEqual(request(cmd="status")["mode"], "TELEOP")
+            peers.until("the arm to stand", lambda: max(map(abs, arm.targets[-1]["dq"])) < 1e-3)
+            peers.until("targets of the person", lambda: arm.targets[-1]["source"] == "teleop" and arm.targets[-1]["intervention"])
+            height = peers.forward(arm.q)[0][2]
+            device.set(values=[0.0, 0.0, -0.05, 0.0, 0.0, 0.0])
+            peers.until("the arm to follow", lambda: peers.forward(arm.q)[0][2] < height - 0.02)
+            self.assertFalse(request(cmd="mode", mode="auto")["ok"])
+            device.set(deadman=False, values=STILL)
+            peers.until("AUTO again", lambda: request(cmd="status")["mode"] == "AUTO")
+            number = len(arm.targets)
+            peers.until("targets of the policy again", lambda: [t for t in arm.targets[number:] if t["source"] == "policy"])
+            self.assertFalse(arm.targets[-1]["intervention"])
+
+    def test_silence_and_release_end_in_hold(self):
+        with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            device = self.device(daemon)
+            self.attached(request)
+            for silent in (True, False):
+                self.take_over(device, request, values=[0.0, 0.03, 0.0, 0.0, 0.0, 0.0])
+                device.silent = silent
+                device.set(deadman=silent)
+                peers.until("HOLD", lambda: request(cmd="status")["mode"] == "HOLD")
+                self.assertIn("no message" if silent else "released", request(cmd="status")["reason"])
+                device.silent = False  # after silence the dead-man is still pressed
+                time.sleep(0.3)
+                self.assertEqual(request(cmd="status")["mode"], "HOLD")
+
+    def test_void_messages_move_nothing_and_stop_nobody(self):
+        with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000\n  devices: [pad, spare]") as (daemon, arm, _, request):
+            device = self.device(daemon)
+            self.attached(request)
+            self.take_over(device, request)
+            other = peers.Publisher(self.context, f"ipc://{daemon.folder}/operators")
+            good = {"deadman": True, "kind": "twist", "values": STILL, "frame": "base"}
+            void = [{**good, "values": [0.1] * 5}, {**good, "values": [float("nan")] * 6}, {**good, "kind": "force"}, {**good, "deadman": 1},
+                    {**good, "kind": "joint"}, {**good, "kind": "pose", "values": [0.0] * 7}, {**good, "arm": "leg"}, {"deadman": True},
+                    {k: v for k, v in good.items() if k != "frame"}, {**good, "gripper_m": float("inf")}]
+            before = request(cmd="status")["counters"]["operators_void"]
+
+            def send_all():
+                for fields in void:
+                    other.send("teleop/spare", fields)
+                other.send("teleop/spare", good, stamp_ns=peers.now_ns() - 2_000_000_000)
+                other.send("teleop/spare", good, stamp_ns=peers.now_ns() + 50_000_000)
+                other.send("teleop/stranger", good)
+                other.send("teleop/", good)
+                other.socket.send_multipart([b"teleop/spare", b"\xc1"])
+                other.socket.send_multipart([b"teleop/spare", msgpack.packb(good), b"more"])
+                return request(cmd="status")["counters"]["operators_void"] > before + 2 * len(void)
+
+            peers.until("the complaints", send_all)
+            status = request(cmd="status")
+            self.assertEqual(status["driver"], "teleop/pad")
+            self.assertLess(max(map(abs, arm.targets[-1]["dq"])), 1e-3)
+            self.assertIn("teleop/stranger", daemon.text())
+
+    def test_a_second_publisher_of_the_device_is_not_believed(self):
+        with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            device = self.device(daemon)
+            self.attached(request)
+            self.take_over(device, request)
+            foreign = peers.Publisher(self.context, f"ipc://{daemon.folder}/operators")
+
+            def disturb():
+                foreign.send("teleop/pad", {"deadman": False, "kind": "twist", "values": STILL, "frame": "base"})
+                return request(cmd="status")["counters"]["foreign"] > 20
+
+            peers.until("the foreign messages", disturb)
+            self.assertEqual(request(cmd="status")["driver"], "teleop/pad")
+
+
+if __name__ == "__main__":
+    unittest.main()

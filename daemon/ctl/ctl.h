@@ -84,9 +84,10 @@ MUST_CHECK int ctl_json_from_map(json_t **out, const uint8_t *bytes, size_t n, s
  * output is gone. */
 int ctl_json_print(const struct ctl *ctl, json_t *object);
 
-/* ctl_mode.c, ctl_status.c, ctl_stop.c */
+/* ctl_mode.c, ctl_status.c, ctl_stop.c, ctl_teleop.c */
 int ctl_run_mode(const struct ctl *ctl, int n, char **argument);
 int ctl_run_status(const struct ctl *ctl, int n, char **argument);
 int ctl_run_stop(const struct ctl *ctl, int n, char **argument);
+int ctl_run_teleop(const struct ctl *ctl, int n, char **argument);
 
 #endif

@@ -15,6 +15,8 @@
 static const double boundary_m = 0.002;
 /* Of velocity and acceleration, kept for rounding and for the arm's own differences. */
 static const double reserve = 0.99;
+/* Of joint limits, because a braking motion ends on them to within rounding. */
+static const double reserve_rad = 1e-6;
 /* Of TCP speeds, for the same reason as boundary_m. */
 static const double speed_reserve = 0.94;
 /* FR3: added to the velocity offset, because braking motions are looked at in a few places only. */
@@ -41,8 +43,8 @@ void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_n
 	*s = (struct safety){ .arm = arm, .dt_s = (double)period_ns * 1e-9 };
 	for (uint32_t i = 0; i < m->dof; i++)
 		s->limits[i] = (struct axis_limits){
-			.q_min = m->q_min_rad[i],
-			.q_max = m->q_max_rad[i],
+			.q_min = m->q_min_rad[i] + reserve_rad,
+			.q_max = m->q_max_rad[i] - reserve_rad,
 			.v_min = -scale * m->dq_max_rad_s[i],
 			.v_max = scale * m->dq_max_rad_s[i],
 			.a_max = scale * m->ddq_max_rad_s2[i],
@@ -86,8 +88,8 @@ static void boundary_follow(struct safety *s, const double *q_rad, bool start)
 	for (uint32_t i = 0; i < arm->model.dof; i++) {
 		struct axis_limits *l = &s->limits[i];
 
-		l->q_min = fmin(arm->model.q_min_rad[i], start ? q_rad[i] : fmax(l->q_min, q_rad[i]));
-		l->q_max = fmax(arm->model.q_max_rad[i], start ? q_rad[i] : fmin(l->q_max, q_rad[i]));
+		l->q_min = fmin(arm->model.q_min_rad[i] + reserve_rad, start ? q_rad[i] : fmax(l->q_min, q_rad[i]));
+		l->q_max = fmax(arm->model.q_max_rad[i] - reserve_rad, start ? q_rad[i] : fmin(l->q_max, q_rad[i]));
 	}
 }
 

@@ -1,5 +1,9 @@
 """test_daemon_teleop.py - a person's device written against the contract takes an arm over and gives it back; nothing that is not
 a valid message with a new edge of its dead-man moves anything."""
+import os
+import pty
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -135,6 +139,54 @@ class Teleop(unittest.TestCase):
 
             peers.until("the foreign messages", disturb)
             self.assertEqual(request(cmd="status")["driver"], "teleop/pad")
+
+
+class Terminal(unittest.TestCase):
+    """dreamvlactl teleop on a pseudo-terminal."""
+
+    def setUp(self):
+        self.mine, self.its = pty.openpty()
+        self.addCleanup(os.close, self.mine)
+        self.addCleanup(os.close, self.its)
+        self.said = ""
+
+    def key(self, key, words):
+        """Presses a key and waits until the line says these words."""
+        start = len(self.said)
+        os.write(self.mine, key.encode())
+        peers.until(f"{words!r} behind key {key!r} in {self.said[start:]!r}", lambda: words in self.read()[start:])
+
+    def read(self):
+        os.set_blocking(self.mine, False)
+        try:
+            self.said += os.read(self.mine, 65536).decode(errors="replace")
+        except BlockingIOError:
+            pass
+        return self.said
+
+    def test_keys_are_steps_from_hold_and_space_stops(self):
+        with peers.bench(with_cameras=False) as (daemon, arm, _, request):
+            peers.until("attach", lambda: request(cmd="status")["arms"]["arm"]["attached"])
+            ctl = subprocess.Popen([peers.BUILD / "dreamvlactl", "--config", daemon.config, "teleop"], stdin=self.its, stdout=self.its,
+                                   stderr=self.its)
+            self.addCleanup(ctl.kill)
+            peers.until("the line", lambda: "READY" in self.read())
+            self.key("r", "REFUSED: only from HOLD")
+            self.key("h", "HOLD")
+            height = peers.forward(arm.q)[0][2]
+            self.key("r", "HOLD")
+            peers.until("5 mm up", lambda: abs(peers.forward(arm.q)[0][2] - height - 0.005) < 5e-4)
+            self.key("+", "step 6 mm")
+            self.key(" ", "operator's stop")
+            os.write(self.mine, b"q")
+            self.assertEqual(ctl.wait(peers.PATIENCE_S), 0)
+
+    def test_without_a_terminal_it_says_so(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = subprocess.run([peers.BUILD / "dreamvlactl", "--address", f"ipc://{folder}/nobody", "teleop"], stdin=subprocess.DEVNULL,
+                                    capture_output=True, text=True)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("no terminal", result.stderr)
 
 
 if __name__ == "__main__":

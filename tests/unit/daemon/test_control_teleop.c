@@ -318,6 +318,68 @@ static void a_pressed_device_of_higher_priority_takes_the_arm_over(void **state)
 	free(b);
 }
 
+static double any(uint64_t *seed, double low, double high)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX generator */
+	return low + (high - low) * (double)(*seed >> 11) / 9007199254740992.0;
+}
+
+/* Some device says something else: mostly sane, at times absurd. */
+static void babble(struct bench *b, uint64_t *seed)
+{
+	uint32_t device = (uint32_t)any(seed, 0.0, 3.0);
+	struct teleop_input *in = &b->inputs.teleop[device];
+	bool pressed = any(seed, 0.0, 1.0) < 0.7;
+
+	in->edges += pressed && in->present && !in->deadman;
+	in->releases += !pressed && in->deadman;
+	in->present = true;
+	in->deadman = pressed;
+	in->from = any(seed, 0.0, 1.0) < 0.02 ? in->from + 1 : in->from;
+	in->arm = any(seed, 0.0, 1.0) < 0.05 ? 1 - in->arm : in->arm;
+	if (any(seed, 0.0, 1.0) < 0.1)
+		in->kind = (enum teleop_kind)any(seed, 0.0, 3.0);
+	in->frame = any(seed, 0.0, 1.0) < 0.5 ? FRAME_BASE : FRAME_TCP;
+	for (uint32_t i = 0; i < TELEOP_VALUES_MAX; i++)
+		in->value[i] = in->kind == TELEOP_JOINT ? b->q[in->arm][i] + any(seed, -0.3, 0.3) : any(seed, -0.5, 0.5);
+	if (in->kind == TELEOP_POSE)
+		quat_normalise(in->value + 3, in->value + 3);
+	if (any(seed, 0.0, 1.0) < 0.02)
+		in->value[device] = any(seed, 0.0, 1.0) < 0.5 ? 1e300 : -5.0;
+	b->teleop_talks[device] = any(seed, 0.0, 1.0) < 0.95;
+}
+
+/* Every target of both arms is judged against the limits by the bench; what people do only shows in the modes passed through. */
+static void whatever_people_do_no_limit_is_exceeded(void **state)
+{
+	struct bench *b = bench_two_arms();
+	uint64_t seed = 20261122;
+	uint32_t modes = 0;
+
+	(void)state;
+	b->setup.teleop_resumes = true;
+	bench_start(b);
+	run_ms(b, 500);
+	for (int k = 0; k < 6000; k++) {
+		if (k % 150 == 0) { /* a break, so that AUTO may be what they interrupt */
+			for (uint32_t i = 0; i < 3; i++)
+				press(b, i, false);
+			run_ms(b, 1500);
+			(void)ask_kind(b, COMMAND_MODE_AUTO);
+			run_ms(b, 500);
+		}
+		if (any(&seed, 0.0, 1.0) < 0.5)
+			babble(b, &seed);
+		run_ms(b, (int64_t)any(&seed, 1.0, 8.0) * 5);
+		modes |= 1u << b->report.mode;
+		assert_true(b->report.mode != MODE_FAULT);
+	}
+	assert_true(modes & 1u << MODE_TELEOP && modes & 1u << MODE_RETURN && modes & 1u << MODE_AUTO);
+	assert_true(b->events[EVENT_TAKEOVER][REASON_TAKEN_OVER] > 50);
+	assert_true(b->fastest_rad_s > 0.3);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +397,7 @@ int main(void)
 		cmocka_unit_test(one_of_two_arms_is_driven_and_the_other_holds),
 		cmocka_unit_test(an_interrupted_arm_asks_for_a_new_edge),
 		cmocka_unit_test(a_pressed_device_of_higher_priority_takes_the_arm_over),
+		cmocka_unit_test(whatever_people_do_no_limit_is_exceeded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,7 @@ static void judge(const struct trail *t, const struct arm_setup *arm, double dt)
 		double q0 = t->q[0][i], q1 = t->q[1][i], q2 = t->q[2][i], q3 = t->q[3][i];
 		double v = (q0 - q1) / dt, a = (q0 - 2 * q1 + q2) / dt / dt, j = (q0 - 3 * q1 + 3 * q2 - q3) / dt / dt / dt;
 
-		assert_true(q0 >= m->q_min_rad[i] - 1e-6 && q0 <= m->q_max_rad[i] + 1e-6);
+		assert_true(q0 >= m->q_min_rad[i] && q0 <= m->q_max_rad[i]);
 		assert_true(fabs(v) <= arm->limit_scale * m->dq_max_rad_s[i]);
 		assert_true(fabs(a) <= arm->limit_scale * m->ddq_max_rad_s2[i] + 8 * rounding / dt / dt);
 		assert_true(fabs(j) <= arm->limit_scale * m->dddq_max_rad_s3[i] + 16 * rounding / dt / dt / dt);

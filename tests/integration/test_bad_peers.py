@@ -220,7 +220,7 @@ class BadPeers(unittest.TestCase):
         for parts in ([b""], [b"", b""], [b"a", b"b", b"c"], [b""] * 50):
             dealer.send_multipart(parts)
         dealer.send_multipart([msgpack.packb({"cmd": "ping", "t_ns": 8})])  # without the delimiter: answered alike
-        self.assertTrue(dealer.poll(5000))
+        self.assertTrue(dealer.poll(1000 * peer.PATIENCE_S))
         self.assertEqual(msgpack.unpackb(dealer.recv())["t_ns"], 8)
         dealer.close()
 
@@ -242,7 +242,7 @@ class BadPeers(unittest.TestCase):
             host, port = self.bench.address[name][len("tcp://"):].split(":")
             for data in (b"GET / HTTP/1.1\r\n\r\n", chance.randbytes(1000), greeting[:30], greeting + chance.randbytes(500),
                          greeting + b"\x06" + b"\xff" * 8 + bytes(100)):  # a command of 2^64 - 1 bytes
-                with socket.create_connection((host, int(port)), 5) as stranger:
+                with socket.create_connection((host, int(port)), peer.PATIENCE_S) as stranger:
                     stranger.sendall(data)
 
     # ---- everything at once ----

@@ -133,9 +133,12 @@ class Start(unittest.TestCase):
             self.skipTest("no permission for SCHED_FIFO here")
         scheduling = {}
         for task in pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir():
-            fields = (task / "stat").read_text().rpartition(")")[2].split()
-            name = (task / "comm").read_text().strip()
-            scheduling[name] = (int(fields[38]), int(fields[37]), os.sched_getaffinity(int(task.name)))
+            try:
+                fields = (task / "stat").read_text().rpartition(")")[2].split()
+                name = (task / "comm").read_text().strip()
+                scheduling[name] = (int(fields[38]), int(fields[37]), os.sched_getaffinity(int(task.name)))
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # a thread that ended meanwhile
         last = max(os.sched_getaffinity(0))
         self.assertEqual(scheduling["control"], (os.SCHED_FIFO, 80, {last}))
         self.assertEqual(scheduling["io"], (os.SCHED_FIFO, 79, {last}))

@@ -38,7 +38,7 @@ class Frames(peers.Cameras):
 
 def chunks(daemon):
     """[actions] of every chunk so far, flat."""
-    return [[float(word) for word in line.split()] for line in re.findall(r"policy: chunk \d+:(.*)", daemon.text())]
+    return [[float(word) for word in line.split()] for line in re.findall(r"policy: chunk \d+:(.*)\n", daemon.text())]
 
 
 class Path(unittest.TestCase):

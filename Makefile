@@ -162,7 +162,7 @@ demo: deps
 
 check: deps
 	@$(MAKE) --no-print-directory all unit preload
-	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh quick
+	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh $(if $(SECOND_TRY),--second-try) quick
 
 check-full: check check-extra
 

@@ -33,9 +33,10 @@ struct policy_options {
 	const char *decoder;                  /* a name of policy/head/heads.def */
 	const char *backend;                  /* "cpu" */
 	enum policy_precision precision;
-	uint32_t steps;                       /* diffusion or flow steps, >= 1 */
+	uint32_t steps;                       /* discrete_diffusion, flow_matching: 1 or more; diffusion: 2 to 50; others: 1 */
 	enum policy_algorithm algorithm;
 	uint32_t top_k;                       /* 0: off */
+	uint64_t seed;                        /* of the noise of flow_matching and diffusion; a create starts its stream anew */
 	bool action_vocabulary_only;          /* best token over the action rows only */
 	uint32_t action_chunk;                /* T */
 	const char *unnorm_key;               /* NULL: the only one there is */
@@ -54,6 +55,7 @@ struct policy_info {
 	uint32_t action_chunk, action_dim;
 	uint32_t state_dim;                   /* of the statistics' proprio; 0: none */
 	bool needs_state;                     /* a proprio projector was found */
+	bool chooses_tokens;                  /* the decoder's actions are tokens; otherwise result.token is left alone */
 	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
 	uint64_t weight_bytes, arena_bytes;
 	const char *decoder, *backend, *unnorm_key;
@@ -69,7 +71,7 @@ struct policy_observation {
 	const struct policy_picture *picture; /* [n_pictures] in prompt order */
 	uint32_t n_pictures;
 	const double *state;                  /* [state_dim], robot's units; NULL when not needed */
-	const double *noise;                  /* [chunk * action_dim] for flow and diffusion; NULL: own generator */
+	const double *noise;                  /* [chunk][action_dim] for flow_matching and diffusion; NULL: own generator */
 	const int32_t *committed;             /* token ids known already at the first action positions */
 	uint32_t n_committed;
 };
@@ -82,12 +84,12 @@ struct policy_times {
 enum { POLICY_VALUES_MAX = 64 * 32 };
 
 struct policy_result {
-	bool lost;                            /* a best token is no action: the actions are not to be used */
+	bool lost;                            /* a best token is no action, or a value no number: the actions are not to be used */
 	uint32_t lost_position;               /* which action position, */
-	int32_t lost_token;                   /* and the token found there */
-	double normalised[POLICY_VALUES_MAX]; /* [chunk][action_dim], -1..1 */
+	int32_t lost_token;                   /* and the token found there; -1: not a number */
+	double normalised[POLICY_VALUES_MAX]; /* [chunk][action_dim], -1..1 where the statistics' range is kept */
 	double action[POLICY_VALUES_MAX];     /* [chunk][action_dim], units of the statistics */
-	int32_t token[POLICY_VALUES_MAX];     /* discrete decoders: ids */
+	int32_t token[POLICY_VALUES_MAX];     /* ids, where the decoder chooses tokens */
 	struct policy_times times;
 };
 
@@ -111,8 +113,9 @@ const struct policy_info *policy_info(const struct policy *p);
  * Thread: policy. Allocates: no (after create). Blocks: no. */
 MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e);
 
-/* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action.
- * -EINVAL: number or size of pictures, missing or non-finite state; -ENOTSUP: committed tokens with a decoder that cannot.
+/* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action, or with no number.
+ * -EINVAL: number or size of pictures, missing or non-finite state, non-finite noise; -ENOTSUP: committed tokens or noise with a
+ * decoder that takes none.
  * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN (with a tracer: yes). Blocks: for the computation. */
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);

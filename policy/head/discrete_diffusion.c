@@ -179,7 +179,9 @@ static int diffusion_run(struct head *h, uint32_t n_prefix, const struct policy_
 
 const struct policy_head head_discrete_diffusion = {
 	.name = "discrete_diffusion",
-	.takes_committed = true,
+	.chooses_tokens = true,
+	.unmasks = true,
+	.steps_min = 1,
 	.create = diffusion_create,
 	.destroy = diffusion_destroy,
 	.run = diffusion_run,

@@ -15,11 +15,13 @@ static const char usage[] =
 	"\n"
 	"  --model DIR              checkpoint directory\n"
 	"  --heads DIR              directory of the head files (default: the checkpoint)\n"
-	"  --decoder NAME           discrete (default) or discrete_diffusion\n"
-	"  --steps K                steps of discrete_diffusion (default 1)\n"
-	"  --algorithm NAME         maskgit_plus (default), topk_margin or entropy\n"
-	"  --top-k K                only the K best logits enter the softmax (default: all)\n"
-	"  --committed ID,ID,...    token ids known already at the first action positions\n"
+	"  --decoder NAME           discrete (default), discrete_diffusion, l1_regression, flow_matching or diffusion\n"
+	"  --steps K                discrete_diffusion, flow_matching: 1 or more; diffusion: 2 to 50; others: 1 (default 1)\n"
+	"  --seed N                 of the noise that flow_matching and diffusion start from (default 0)\n"
+	"  --noise FILE.safetensors tensor noise [T][action dimensions], F64 or F32, in place of our own\n"
+	"  --algorithm NAME         of discrete_diffusion: maskgit_plus (default), topk_margin or entropy\n"
+	"  --top-k K                of discrete_diffusion: only the K best logits enter the softmax (default: all)\n"
+	"  --committed ID,ID,...    of discrete_diffusion: token ids known already at the first action positions\n"
 	"  --vocabulary full|actions  where the best token is looked for (default full)\n"
 	"  --action-chunk T         steps of a chunk\n"
 	"  --unnorm-key KEY         entry of the statistics (default: the only one)\n"
@@ -42,7 +44,8 @@ enum option_id {
 	OPTION_MODEL = 256, OPTION_HEADS, OPTION_DECODER, OPTION_STEPS, OPTION_ALGORITHM, OPTION_TOP_K, OPTION_COMMITTED,
 	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_IMAGE, OPTION_RESIZE, OPTION_CENTER_CROP,
 	OPTION_ROTATE_180, OPTION_JPEG_ROUND_TRIP, OPTION_MIN_PIXELS, OPTION_MAX_PIXELS, OPTION_STATE, OPTION_INSTRUCTION,
-	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE, OPTION_HELP,
+	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_SEED, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE,
+	OPTION_HELP,
 };
 
 static const struct option options[] = {
@@ -69,6 +72,7 @@ static const struct option options[] = {
 	{ "precision", required_argument, NULL, OPTION_PRECISION },
 	{ "threads", required_argument, NULL, OPTION_THREADS },
 	{ "noise", required_argument, NULL, OPTION_NOISE },
+	{ "seed", required_argument, NULL, OPTION_SEED },
 	{ "dump", required_argument, NULL, OPTION_DUMP },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "tokenize", no_argument, NULL, OPTION_TOKENIZE },
@@ -88,6 +92,16 @@ static bool parse_count(const char *text, uint32_t *out)
 		return false;
 	*out = (uint32_t)value;
 	return true;
+}
+
+/* A whole number from 0 to UINT64_MAX. */
+static bool parse_seed(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return !errno && text[0] >= '0' && text[0] <= '9' && !*end;
 }
 
 static bool parse_pixels(const char *text, uint64_t *out)
@@ -216,6 +230,7 @@ static const char *allowed(int id)
 	case OPTION_VOCABULARY: return "full or actions";
 	case OPTION_RESIZE: return "HEIGHTxWIDTH, as 224x224, or none";
 	case OPTION_CENTER_CROP: return "a share of the area above 0 and up to 1, as 0.9, or none";
+	case OPTION_SEED: return "a whole number, 0 or more";
 	case OPTION_STATE: return "numbers, separated by commas, at most 64";
 	case OPTION_PRECISION: return "fp32 or bf16";
 	default: return "a whole number, 1 or more";
@@ -251,6 +266,7 @@ static bool set_option(int id, const char *value, struct arguments *a)
 	case OPTION_PRECISION: return set_precision(value, p);
 	case OPTION_THREADS: return parse_count(value, &p->threads);
 	case OPTION_NOISE: a->noise = value; return true;
+	case OPTION_SEED: return parse_seed(value, &p->seed);
 	case OPTION_DUMP: a->dump = value; return true;
 	case OPTION_JSON: return a->json = true;
 	case OPTION_TOKENIZE: return a->tokenize = true;
@@ -270,8 +286,6 @@ static int check_arguments(const struct arguments *a)
 		return wrong_usage("--model DIR is missing", "");
 	if (a->tokenize)
 		return 0;
-	if (a->noise)
-		return wrong_usage("--noise: no decoder of this build starts from noise, ", a->noise);
 	if (!a->policy.action_chunk)
 		return wrong_usage("--action-chunk T is missing", "");
 	if (!a->n_images)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "policy/infer/arguments.h"
+#include "policy/infer/noise_file.h"
 #include "policy/infer/observation.h"
 #include "policy/infer/output.h"
 #include "policy/infer/tokenize.h"
@@ -18,18 +19,25 @@ static int show(const struct arguments *a, const struct policy_info *info, const
 		output_table(info, r);
 	if (!r->lost)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "dreamvla-infer: the policy is lost: the best token at action position %u is %d, which is no action; "
-			"do not execute this chunk\n", r->lost_position, r->lost_token);
+	if (r->lost_token < 0)
+		fprintf(stderr, "dreamvla-infer: the policy is lost: what it answers at action position %u is not a number; do not "
+				"execute this chunk\n", r->lost_position);
+	else
+		fprintf(stderr, "dreamvla-infer: the policy is lost: the best token at action position %u is %d, which is no action; "
+				"do not execute this chunk\n", r->lost_position, r->lost_token);
 	return a->json || a->dump ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int infer_once(struct policy *p, const struct arguments *a, const struct observation_files *files, struct policy_result *r,
 		struct errbuf *e)
 {
+	static double noise[POLICY_VALUES_MAX]; /* 16 kB */
+	const struct policy_info *info = policy_info(p);
 	struct policy_observation observation = { .picture = files->picture, .n_pictures = a->n_images,
-		.state = a->n_state ? a->state : NULL, .committed = a->committed, .n_committed = a->n_committed };
+		.state = a->n_state ? a->state : NULL, .committed = a->committed, .n_committed = a->n_committed, .noise = a->noise ? noise : NULL };
+	int rc = a->noise ? noise_file_read(a->noise, info->action_chunk, info->action_dim, noise, e) : 0;
 
-	return output_infer(p, &observation, a->dump, r, e);
+	return rc < 0 ? rc : output_infer(p, &observation, a->dump, r, e);
 }
 
 static int run_inference(struct arguments *a, struct errbuf *e)

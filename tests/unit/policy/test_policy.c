@@ -413,10 +413,10 @@ static void refuse_options(struct policy_options options, int code, const char *
 
 static void wrong_options_are_refused(void **state)
 {
-	struct policy_options o = usual_options("flow_matching");
+	struct policy_options o = usual_options("autoregressive");
 
 	(void)state;
-	refuse_options(o, -EINVAL, "there are: discrete, discrete_diffusion");
+	refuse_options(o, -EINVAL, "there are: discrete, discrete_diffusion, l1_regression, flow_matching, diffusion");
 	o = usual_options("discrete");
 	o.backend = "abacus";
 	refuse_options(o, -EINVAL, "there are: cpu");

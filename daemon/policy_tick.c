@@ -215,7 +215,10 @@ static bool result_good(struct policy_runner *r)
 	r->status.lost = r->result.lost;
 	if (r->result.lost) {
 		snprintf(why, sizeof why, "token %d at action position %u", r->result.lost_token, r->result.lost_position);
-		complain(r, "lost, its best token is no action", why);
+		if (r->result.lost_token < 0)
+			complain(r, "lost", "its answer is not a number");
+		else
+			complain(r, "lost, its best token is no action", why);
 		return false;
 	}
 	if (!result_finite(r)) {

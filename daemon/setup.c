@@ -197,6 +197,7 @@ void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other
 		.steps = (uint32_t)c->policy_steps,
 		.algorithm = (enum policy_algorithm)c->policy_algorithm,
 		.top_k = (uint32_t)c->policy_top_k,
+		.seed = (uint64_t)c->policy_seed,
 		.action_vocabulary_only = c->policy_vocabulary == 1,
 		.action_chunk = (uint32_t)c->policy_action_chunk,
 		.unnorm_key = c->policy_unnorm_key[0] ? c->policy_unnorm_key : NULL,

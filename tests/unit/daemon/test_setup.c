@@ -183,6 +183,7 @@ static void no_policy_key_is_lost_on_the_way(void **state)
 	config.policy_steps = 4;
 	config.policy_algorithm = 2;
 	config.policy_top_k = 50;
+	config.policy_seed = 77;
 	config.policy_vocabulary = 1;
 	config.policy_precision = 1;
 	config.policy_threads = 5;
@@ -198,6 +199,7 @@ static void no_policy_key_is_lost_on_the_way(void **state)
 	assert_int_equal(p.options.steps, 4);
 	assert_int_equal(p.options.algorithm, POLICY_ENTROPY);
 	assert_int_equal(p.options.top_k, 50);
+	assert_int_equal(p.options.seed, 77);
 	assert_true(p.options.action_vocabulary_only);
 	assert_int_equal(p.options.precision, POLICY_BF16);
 	assert_int_equal(p.options.threads, 5);

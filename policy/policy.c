@@ -15,6 +15,9 @@
 #include "policy/tokenizer.h"
 #include "policy/vision_encoder.h"
 
+_Static_assert((int)POLICY_NORMALISE_QUANTILES == (int)STATISTICS_QUANTILES
+		&& (int)POLICY_NORMALISE_BOUNDS == (int)STATISTICS_BOUNDS, "the same choice under two names");
+
 enum { DEFAULT_PICTURE_WIDTH = 1280, DEFAULT_PICTURE_HEIGHT = 960 };
 
 struct policy {
@@ -83,7 +86,8 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 
 	report(o, "checkpoint", 0.0);
 	if ((rc = manifest_read(&p->manifest, o->model, e)) < 0
-			|| (rc = statistics_read(&p->statistics, o->model, o->unnorm_key, e)) < 0)
+			|| (rc = statistics_read(&p->statistics, o->model, o->unnorm_key,
+					(enum statistics_kind)o->normalisation, e)) < 0)
 		return rc;
 	report(o, "tokenizer", 0.1);
 	if ((rc = tokenizer_create(&p->tokenizer, o->model, e)) < 0)
@@ -254,7 +258,8 @@ static void fill_info(struct policy *p)
 		.state_high = proprio->dim ? proprio->high : NULL, .state_mean = proprio->has_mean ? proprio->mean : NULL,
 		.weight_bytes = weights_bytes(p->weights),
 		.arena_bytes = p->arena.size + image_prep_bytes(p->image_prep) + p->network.ops->memory_bytes(p->network.compute),
-		.decoder = p->head_kind->name, .backend = p->network.ops->name, .unnorm_key = p->statistics.key };
+		.decoder = p->head_kind->name, .backend = p->network.ops->name, .unnorm_key = p->statistics.key,
+		.ranges = p->statistics.action.quantiles ? "q01/q99" : "min/max" };
 }
 
 static int build(struct policy *p, const struct policy_options *o, struct errbuf *e)

@@ -16,6 +16,8 @@ enum { POLICY_PICTURES_MAX = 8 };
 struct policy;
 
 enum policy_precision { POLICY_FP32, POLICY_BF16 };
+/* The range of a dimension: q01..q99 or min..max; AUTO: q01..q99 where the statistics have them. */
+enum policy_normalisation { POLICY_NORMALISE_AUTO, POLICY_NORMALISE_QUANTILES, POLICY_NORMALISE_BOUNDS };
 enum policy_algorithm { POLICY_MASKGIT_PLUS, POLICY_TOPK_MARGIN, POLICY_ENTROPY };
 
 /* Steps from a decoded camera picture to patches, in this order; 0 switches a step off. */
@@ -40,6 +42,7 @@ struct policy_options {
 	bool action_vocabulary_only;          /* best token over the action rows only */
 	uint32_t action_chunk;                /* T */
 	const char *unnorm_key;               /* NULL: the only one there is */
+	enum policy_normalisation normalisation;
 	const char *system_line, *question;   /* NULL: the training recipe's; question holds one {} */
 	bool lowercase_instruction;
 	struct policy_picture_steps picture[POLICY_PICTURES_MAX]; /* per camera, in prompt order */
@@ -59,6 +62,7 @@ struct policy_info {
 	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
 	uint64_t weight_bytes, arena_bytes;
 	const char *decoder, *backend, *unnorm_key;
+	const char *ranges;                   /* of the actions: "q01/q99" or "min/max" */
 };
 
 /* 8-bit RGB, rows without padding: [height][width][3]. */

@@ -25,6 +25,7 @@ static const char usage[] =
 	"  --vocabulary full|actions  where the best token is looked for (default full)\n"
 	"  --action-chunk T         steps of a chunk\n"
 	"  --unnorm-key KEY         entry of the statistics (default: the only one)\n"
+	"  --normalisation auto|quantiles|bounds  range of a dimension: q01..q99 or min..max; auto (default): the first if there\n"
 	"  --image FILE...          JPEG or binary PPM, in camera order\n"
 	"  --resize HxW|none        Lanczos-3 (default 224x224)\n"
 	"  --center-crop AREA|none  share of the area kept (default 0.9)\n"
@@ -42,7 +43,8 @@ static const char usage[] =
 
 enum option_id {
 	OPTION_MODEL = 256, OPTION_HEADS, OPTION_DECODER, OPTION_STEPS, OPTION_ALGORITHM, OPTION_TOP_K, OPTION_COMMITTED,
-	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_IMAGE, OPTION_RESIZE, OPTION_CENTER_CROP,
+	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_NORMALISATION, OPTION_IMAGE, OPTION_RESIZE,
+	OPTION_CENTER_CROP,
 	OPTION_ROTATE_180, OPTION_JPEG_ROUND_TRIP, OPTION_MIN_PIXELS, OPTION_MAX_PIXELS, OPTION_STATE, OPTION_INSTRUCTION,
 	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_SEED, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE,
 	OPTION_HELP,
@@ -59,6 +61,7 @@ static const struct option options[] = {
 	{ "vocabulary", required_argument, NULL, OPTION_VOCABULARY },
 	{ "action-chunk", required_argument, NULL, OPTION_ACTION_CHUNK },
 	{ "unnorm-key", required_argument, NULL, OPTION_UNNORM_KEY },
+	{ "normalisation", required_argument, NULL, OPTION_NORMALISATION },
 	{ "image", required_argument, NULL, OPTION_IMAGE },
 	{ "resize", required_argument, NULL, OPTION_RESIZE },
 	{ "center-crop", required_argument, NULL, OPTION_CENTER_CROP },
@@ -211,6 +214,17 @@ static bool set_algorithm(const char *text, struct policy_options *p)
 	return ok;
 }
 
+static bool set_normalisation(const char *text, struct policy_options *p)
+{
+	static const char *const names[] = { [POLICY_NORMALISE_AUTO] = "auto", [POLICY_NORMALISE_QUANTILES] = "quantiles",
+		[POLICY_NORMALISE_BOUNDS] = "bounds" };
+	uint32_t i = 0;
+	bool ok = parse_choice(text, names, 3, &i);
+
+	p->normalisation = (enum policy_normalisation)i;
+	return ok;
+}
+
 static bool set_vocabulary(const char *text, struct policy_options *p)
 {
 	static const char *const names[] = { "full", "actions" };
@@ -226,6 +240,7 @@ static const char *allowed(int id)
 {
 	switch (id) {
 	case OPTION_ALGORITHM: return "maskgit_plus, topk_margin or entropy";
+	case OPTION_NORMALISATION: return "auto, quantiles or bounds";
 	case OPTION_COMMITTED: return "token ids, separated by commas";
 	case OPTION_VOCABULARY: return "full or actions";
 	case OPTION_RESIZE: return "HEIGHTxWIDTH, as 224x224, or none";
@@ -253,6 +268,7 @@ static bool set_option(int id, const char *value, struct arguments *a)
 	case OPTION_VOCABULARY: return set_vocabulary(value, p);
 	case OPTION_ACTION_CHUNK: return parse_count(value, &p->action_chunk);
 	case OPTION_UNNORM_KEY: p->unnorm_key = value; return true;
+	case OPTION_NORMALISATION: return set_normalisation(value, p);
 	case OPTION_IMAGE: return add_image(value, a);
 	case OPTION_RESIZE: return parse_resize(value, &a->steps);
 	case OPTION_CENTER_CROP: return parse_crop(value, &a->steps);

@@ -53,7 +53,7 @@ void output_table(const struct policy_info *info, const struct policy_result *r)
 			printf(" %11.6f", r->action[t * info->action_dim + i]);
 		putchar('\n');
 	}
-	printf("decoder %s, statistics %s, weights %.1f MB, buffers %.1f MB\n", info->decoder, info->unnorm_key,
+	printf("decoder %s, statistics %s (%s), weights %.1f MB, buffers %.1f MB\n", info->decoder, info->unnorm_key, info->ranges,
 			(double)info->weight_bytes / 1e6, (double)info->arena_bytes / 1e6);
 	printf("pictures %.2f ms, vision %.2f ms, decoder %.2f ms, actions %.2f ms, total %.2f ms\n", to_ms(r->times.preprocess_ns),
 			to_ms(r->times.vision_ns), to_ms(r->times.decoder_ns), to_ms(r->times.action_decode_ns),

@@ -130,7 +130,7 @@ class Loading(Manager):
         self.assertFalse(self.ask(cmd="mode", mode="auto")["ok"])
         self.assertNotIn("loaded and warm", daemon.text())
         peers.until("READY=1", self.hears("READY=1"))
-        self.assertIn("loaded and warm", daemon.text())
+        peers.until("the log to say so", lambda: daemon.says("loaded and warm"))
         peers.until("READY", lambda: self.ask(cmd="status")["mode"] == "READY")
         self.assertTrue(self.ask(cmd="stop")["ok"])
 

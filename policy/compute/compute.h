@@ -70,7 +70,7 @@ struct compute_choice {
 
 struct compute_options {
 	enum policy_precision precision;
-	uint32_t threads;           /* 0: as the library chooses */
+	uint32_t threads;           /* 0: one per processor that create's thread may use */
 	uint32_t max_rows;          /* most rows of x in `linear` */
 	uint32_t max_inner;         /* widest x in `linear`, longest weight vector */
 	uint32_t max_segment;       /* longest attention segment */

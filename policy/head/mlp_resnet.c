@@ -77,6 +77,10 @@ static int find_block(struct mlp_resnet *m, const struct head_file *f, const cha
 static int find_all(struct mlp_resnet *m, const struct head_file *f, const char *prefix, struct errbuf *e)
 {
 	uint32_t wide = m->dim * m->hidden;
+
+	if (has_tensor(f, prefix, "mlp_resnet_blocks.2.ffn.0.weight"))
+		return fail(e, -EINVAL, "%s: tensor %s.mlp_resnet_blocks.2.ffn.0.weight: a third block; heads of Dream-VLA have %d",
+				head_file_path(f), prefix, MLP_RESNET_BLOCKS);
 	int rc = find_pair(f, prefix, "layer_norm1", 0, wide, &m->norm1, &m->norm1_bias, e);
 
 	if (rc == 0)
@@ -87,9 +91,6 @@ static int find_all(struct mlp_resnet *m, const struct head_file *f, const char 
 		rc = find_pair(f, prefix, "layer_norm2", 0, m->hidden, &m->norm2, &m->norm2_bias, e);
 	if (rc == 0)
 		rc = find_pair(f, prefix, "fc2", m->dim, m->hidden, &m->fc2, &m->fc2_bias, e);
-	if (rc == 0 && has_tensor(f, prefix, "mlp_resnet_blocks.2.ffn.0.weight"))
-		return fail(e, -EINVAL, "%s: tensor %s.mlp_resnet_blocks.2.ffn.0.weight: a third block; heads of Dream-VLA have %d",
-				head_file_path(f), prefix, MLP_RESNET_BLOCKS);
 	return rc;
 }
 

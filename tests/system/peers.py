@@ -41,8 +41,9 @@ control:
   state_max_age_ms: 1000
 policy:
   model: {model}
-  heads: {model}/heads/discrete
-  decoder: discrete
+  heads: {model}/heads/{heads}
+  decoder: {decoder}
+  steps: {steps}
   unnorm_key: libero_spatial_no_noops
   action_chunk: 8
   cameras: [overhead, wrist]
@@ -230,6 +231,7 @@ class Daemon:
         self.folder = folder
         self.config = pathlib.Path(folder) / "config.yaml"
         self.config.write_text(CONFIG.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
+                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1,
                                                 "action_space": "ee_delta", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")

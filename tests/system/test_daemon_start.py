@@ -63,6 +63,19 @@ class Start(unittest.TestCase):
         self.assert_ends(daemon, 0, "fit together")
         self.assertEqual([], [name for name in os.listdir(self.folder) if name not in ("config.yaml", "log")])  # no socket
 
+    def test_check_takes_every_decoder(self):
+        for decoder, steps in (("discrete_diffusion", 3), ("l1_regression", 1), ("flow_matching", 4), ("diffusion", 10)):
+            self.assert_ends(self.start("--check", decoder=decoder, steps=steps), 0, "fit together", f"decoder {decoder}")
+
+    def test_decoder_without_its_head_file(self):
+        self.assert_ends(self.start("--check", decoder="flow_matching", heads="discrete"), 1, "decoder flow_matching",
+                         f"{peers.CHECKPOINT}/heads/discrete: has no action_head--*_checkpoint.pt",
+                         "proprio_projector--10000_checkpoint.pt", "policy.heads")
+
+    def test_steps_that_a_decoder_cannot_take(self):
+        self.assert_ends(self.start("--check", decoder="l1_regression", steps=4), 1, "decoder l1_regression: 4 steps", "exactly 1")
+        self.assert_ends(self.start("--check", decoder="diffusion"), 1, "decoder diffusion: 1 steps", "2 to 50")
+
     def test_missing_checkpoint(self):
         self.assert_ends(self.start("--check", model=f"{self.folder}/nowhere"), 1, f"{self.folder}/nowhere", "policy.model")
 

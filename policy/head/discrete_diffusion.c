@@ -1,6 +1,6 @@
 /* discrete_diffusion.c - masked diffusion over the action and suffix tokens: all masked at first, the surest accepted per step.
  *
- * Steps, confidences and the number accepted per step: README.md of this folder. One step is the mission's setting. */
+ * Steps, confidences and the number accepted per step: README.md of policy/. One step is the mission's setting. */
 #include <errno.h>
 #include <stdlib.h>
 

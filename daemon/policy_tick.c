@@ -65,15 +65,6 @@ static int decode_frames(struct policy_runner *r, const struct observation *o, s
 
 /* ---- state ---- */
 
-/* How the training data wrote rotations: around its mean, or, where the statistics have none, the middle of its range. */
-static void find_middle(struct policy_runner *r)
-{
-	const struct policy_info *info = r->info;
-
-	for (uint32_t i = 0; i < r->proprio.total && i < info->state_dim; i++)
-		r->state_middle[i] = info->state_mean ? info->state_mean[i] : (info->state_low[i] + info->state_high[i]) / 2.0;
-}
-
 static int build_state(struct policy_runner *r, const struct observation *o, struct errbuf *e)
 {
 	bool gripper = proprio_needs_gripper(r->proprio.item, r->proprio.n_items);
@@ -84,7 +75,7 @@ static int build_state(struct policy_runner *r, const struct observation *o, str
 
 		if (gripper && !o->arm[a].has_gripper)
 			return fail(e, -EINVAL, "state/%s has no gripper_m, which policy.proprio needs", arm->name);
-		at += proprio_build(r->proprio.item, r->proprio.n_items, arm, &o->arm[a], r->state_middle + at, r->state + at,
+		at += proprio_build(r->proprio.item, r->proprio.n_items, arm, &o->arm[a], r->proprio.near + at, r->state + at,
 				STATE_DIM_MAX - at);
 	}
 	return 0;
@@ -332,10 +323,7 @@ static int load(struct policy_runner *r, uint32_t processors, struct errbuf *e)
 	r->info = policy_info(r->policy);
 	if ((rc = setup_check_policy(r->setup, r->config, r->info, e)) < 0)
 		return rc;
-	if ((rc = setup_proprio(&r->proprio, r->setup, r->config, r->info, e)) < 0)
-		return rc;
-	find_middle(r);
-	return 0;
+	return setup_proprio(&r->proprio, r->setup, r->config, r->info, e);
 }
 
 int policy_runner_init(struct policy_runner *r, const struct config *c, const struct control_setup *setup,

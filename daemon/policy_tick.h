@@ -28,7 +28,6 @@ struct policy_runner {
 	uint8_t *rgb[CAMERAS_MAX];    /* decoded pictures */
 	size_t rgb_bytes;             /* capacity of each */
 	double state[STATE_DIM_MAX];
-	double state_middle[STATE_DIM_MAX]; /* where the training data is: which form a rotation is written in */
 	struct range_watch range_watch;
 	struct policy_result result;
 	struct pacing pacing;

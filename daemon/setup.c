@@ -266,6 +266,12 @@ static int check_gripper_items(const struct proprio_setup *s, const struct contr
 	return 0;
 }
 
+static void find_near(struct proprio_setup *s, const struct policy_info *info)
+{
+	for (uint32_t i = 0; i < s->total && info->state_low && info->state_high; i++)
+		s->near[i] = info->state_mean ? info->state_mean[i] : (info->state_low[i] + info->state_high[i]) / 2.0;
+}
+
 int setup_proprio(struct proprio_setup *s, const struct control_setup *control, const struct config *c,
 		const struct policy_info *info, struct errbuf *e)
 {
@@ -295,5 +301,6 @@ int setup_proprio(struct proprio_setup *s, const struct control_setup *control, 
 	if (info->needs_state && s->total != info->state_dim)
 		return fail(e, -EINVAL, "%s: policy.proprio: %u values of all arms: want %u, what the checkpoint's proprio "
 				"projector takes", c->path, s->total, info->state_dim);
+	find_near(s, info);
 	return check_gripper_items(s, control, c, e);
 }

@@ -265,3 +265,9 @@ const char *head_file_path(const struct head_file *f)
 {
 	return f->file.path;
 }
+
+const struct tensor *head_file_tensors(const struct head_file *f, uint32_t *n)
+{
+	*n = f->n_tensors;
+	return f->tensors;
+}

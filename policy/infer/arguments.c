@@ -9,6 +9,7 @@
 
 static const char usage[] =
 	"usage: dreamvla-infer --model DIR --action-chunk T --image FILE... --instruction TEXT [options]\n"
+	"       dreamvla-infer --model DIR [--heads DIR] --describe [--json]\n"
 	"       dreamvla-infer --model DIR --tokenize < strings.json\n"
 	"\n"
 	"One observation to one action chunk, printed as a table.\n"
@@ -39,6 +40,7 @@ static const char usage[] =
 	"  --threads N              of matrix products (default: as the library chooses)\n"
 	"  --dump FILE.safetensors  writes every stage\n"
 	"  --json                   prints JSON instead of a table\n"
+	"  --describe               what the checkpoint is, what is broken, which decoders run, and the policy part of a configuration\n"
 	"  --tokenize               JSON array of strings on standard input to JSON array of id arrays\n";
 
 enum option_id {
@@ -46,8 +48,8 @@ enum option_id {
 	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_NORMALISATION, OPTION_IMAGE, OPTION_RESIZE,
 	OPTION_CENTER_CROP,
 	OPTION_ROTATE_180, OPTION_JPEG_ROUND_TRIP, OPTION_MIN_PIXELS, OPTION_MAX_PIXELS, OPTION_STATE, OPTION_INSTRUCTION,
-	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_SEED, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE,
-	OPTION_HELP,
+	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_SEED, OPTION_DUMP, OPTION_JSON,
+	OPTION_DESCRIBE, OPTION_TOKENIZE, OPTION_HELP,
 };
 
 static const struct option options[] = {
@@ -78,6 +80,7 @@ static const struct option options[] = {
 	{ "seed", required_argument, NULL, OPTION_SEED },
 	{ "dump", required_argument, NULL, OPTION_DUMP },
 	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "describe", no_argument, NULL, OPTION_DESCRIBE },
 	{ "tokenize", no_argument, NULL, OPTION_TOKENIZE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -285,6 +288,7 @@ static bool set_option(int id, const char *value, struct arguments *a)
 	case OPTION_SEED: return parse_seed(value, &p->seed);
 	case OPTION_DUMP: a->dump = value; return true;
 	case OPTION_JSON: return a->json = true;
+	case OPTION_DESCRIBE: return a->describe = true;
 	case OPTION_TOKENIZE: return a->tokenize = true;
 	default: return false;
 	}
@@ -300,7 +304,7 @@ static int check_arguments(const struct arguments *a)
 {
 	if (!a->policy.model)
 		return wrong_usage("--model DIR is missing", "");
-	if (a->tokenize)
+	if (a->tokenize || a->describe)
 		return 0;
 	if (!a->policy.action_chunk)
 		return wrong_usage("--action-chunk T is missing", "");
@@ -313,7 +317,7 @@ int arguments_parse(int argc, char **argv, struct arguments *a)
 {
 	int id, before = 0, index = 0;
 
-	*a = (struct arguments){ .policy = { .decoder = "discrete", .backend = "cpu", .steps = 1 },
+	*a = (struct arguments){ .policy = { .backend = "cpu", .steps = 1 },
 		.steps = { .resize_height = 224, .resize_width = 224, .center_crop = 0.9 } };
 	while ((id = getopt_long(argc, argv, "-", options, &index)) != -1) { /* "-": bare pictures in their place, as number 1 */
 		if (id == OPTION_HELP)

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/describe.h"
 #include "policy/infer/arguments.h"
+#include "policy/infer/describe_output.h"
 #include "policy/infer/noise_file.h"
 #include "policy/infer/observation.h"
 #include "policy/infer/output.h"
@@ -71,6 +73,27 @@ static int run_tokenizer(const struct arguments *a, struct errbuf *e)
 	return EXIT_FAILURE;
 }
 
+/* Something broken is an answer, and an exit code. */
+static int run_describe(const struct arguments *a, struct errbuf *e)
+{
+	struct description *d = NULL;
+
+	if (describe_create(&d, a->policy.model, a->policy.heads, e) < 0) {
+		fprintf(stderr, "dreamvla-infer: %s\n", e->text);
+		return EXIT_FAILURE;
+	}
+	int exit_code = describe_problems(d) ? EXIT_FAILURE : EXIT_SUCCESS;
+
+	if (a->json) {
+		describe_print_json(d, a->policy.decoder);
+	} else {
+		describe_print_text(d);
+		describe_print_yaml(d, a->policy.decoder);
+	}
+	describe_destroy(d);
+	return exit_code;
+}
+
 /* Exit 0 promises that all output has arrived. */
 static int close_output(int exit_code)
 {
@@ -92,5 +115,7 @@ int main(int argc, char **argv)
 	}
 	if (rc > 0)
 		return rc;
+	if (arguments.describe)
+		return close_output(run_describe(&arguments, &e));
 	return close_output(arguments.tokenize ? run_tokenizer(&arguments, &e) : run_inference(&arguments, &e));
 }

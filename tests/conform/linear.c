@@ -139,7 +139,7 @@ static struct linear_case next_case(struct rig *r, struct shape s, uint32_t numb
 static void check_odd_shapes(struct rig *r)
 {
 	static const uint32_t side[] = { 1, 2, 3, 17, 31, 33, 63, 65, 127, 257, 588 };
-	enum { SIDES = sizeof side / sizeof *side, PRODUCT_MAX = 100000 };
+	enum { SIDES = sizeof side / sizeof *side, PRODUCT_MAX = 60000 };
 	uint32_t number = 0;
 
 	for (uint32_t m = 0; m < SIDES; m++)

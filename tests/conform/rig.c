@@ -35,6 +35,7 @@ float rig_number(struct rig *r, enum content content)
 	return (float)(int32_t)rig_random(r) * 0x1p-30f; /* -2 ... 2 */
 }
 
+/* Adding 1.5 * 2^52 steps and taking them away leaves whole steps: the double sum rounds, to nearest even. */
 double nearest_bf16(double x)
 {
 	int exponent;
@@ -43,7 +44,7 @@ double nearest_bf16(double x)
 		return x;
 	(void)frexp(x, &exponent);
 	exponent = exponent < -125 ? -125 : exponent; /* subnormal: steps of 2^-133 */
-	double y = ldexp(rint(ldexp(x, 8 - exponent)), exponent - 8);
+	double shift = ldexp(1.5, exponent - 8 + 52), y = copysign(fabs(x) + shift - shift, x);
 
 	return fabs(y) >= 0x1p128 ? copysign(INFINITY, y) : y;
 }

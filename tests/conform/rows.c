@@ -133,13 +133,6 @@ static void check_norms(struct rig *r)
 	}
 }
 
-/* Many rows at once, which a backend may share among threads. */
-static void check_norms_large(struct rig *r)
-{
-	for (enum norm norm = LAYER_NORM; norm <= RMS_NORM; norm++)
-		check_norm(r, norm, 300, 1280, PLAIN);
-}
-
 /* -- rotary positions ------------------------------------------------------------------------------------------------------------- */
 
 /* Two products, a sum, and the rounding of the result. */
@@ -216,13 +209,21 @@ static void check_rotaries(struct rig *r)
 	check_rotary(r, 5, 3, 8, true);
 }
 
+/* Enough at once for threads to share. */
+static void check_large(struct rig *r)
+{
+	r->layout = LAYOUT_SLICE;
+	for (enum norm norm = LAYER_NORM; norm <= RMS_NORM; norm++)
+		check_norm(r, norm, 431, 1280, PLAIN);
+	check_rotary(r, 588, 16, 40, false);
+}
+
 void conform_rows(struct rig *r)
 {
 	if (r->threads == 1) {
 		check_norms(r);
 		check_rotaries(r);
+	} else {
+		check_large(r);
 	}
-	r->layout = LAYOUT_SLICE;
-	check_norms_large(r);
-	check_rotary(r, 588, 16, 40, false);
 }

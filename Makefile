@@ -39,7 +39,7 @@ LDFLAGS += $(if $(SAN),-fsanitize=$(SAN)) -pthread
 
 # Inner loops that only -O3 turns into vector instructions. -fno-trapping-math lets comparisons be part of them; it changes no value
 # (NaN included), only which exception flags a discarded lane may raise, and nobody reads those.
-CFLAGS_policy_image_resize := -O3
+CFLAGS_policy_image_resize := -O3 -fno-trapping-math -ffp-contract=off
 CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 

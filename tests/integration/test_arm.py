@@ -25,7 +25,7 @@ LEAD_NS = 400_000_000  # generous: this peer is no real-time process, and the ma
 
 
 TRIES = 3
-PAUSE_S = 0.1  # an arm that hears nothing of its world for so long has lost it
+PAUSE_S = 0.1  # streams and attachments end in silence
 WAIT_S = PATIENCE_S / 3
 
 

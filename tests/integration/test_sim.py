@@ -63,7 +63,8 @@ class Picture(unittest.TestCase):
         for arguments, says, code in [
             (["--picture", "/nowhere/p.ppm"], "/nowhere/p.ppm", 1),
             (["--picture", "/nowhere/p.png"], ".jpg, .jpeg or .ppm", 1),
-            (["--picture", "p.ppm", "--size", "8x8"], "16..2048", 1),
+            (["--picture", "p.ppm", "--size", "8x8"], "8x8: each side must be 16..2048", 2),
+            (["--no-cameras", "--size", "2049x224"], "2049x224: each side must be 16..2048", 2),
             (["--picture", "p.ppm", "--size", "8by8"], "WIDTHxHEIGHT", 2),
             (["--picture", "p.ppm", "--camera", "left"], "overhead or wrist", 2),
             (["--seed", "-1"], "--seed", 2),

@@ -54,7 +54,7 @@ policy:
   gripper:
     kind: binary
     threshold: 0.0
-  state_range: off
+  state_range: {state_range}
 execution:
   starve_ms: 10000
 cameras:
@@ -232,7 +232,7 @@ class Daemon:
         self.config = pathlib.Path(folder) / "config.yaml"
         self.config.write_text(CONFIG.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
                                                 "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1,
-                                                "action_space": "ee_delta", "status": f"ipc://{folder}/status",
+                                                "action_space": "ee_delta", "state_range": "off", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")
         self.process = subprocess.Popen([*command, BUILD / "dreamvlad", "--config", self.config, *arguments],

@@ -53,12 +53,12 @@ class Curve(unittest.TestCase):
                               timeout=peers.PATIENCE_S, check=False)
 
     def together(self):
-        """dreamvlad has heard the arm and both cameras, and the arm obeys it."""
+        """dreamvlad has heard the arm and both cameras, and the arm has obeyed it."""
         done = self.ctl("--config", self.config)
         status = json.loads(done.stdout) if done.returncode == 0 else {}
         status = status.get("dreamvlad", status)
         sources = [s["state"] for s in status.get("sources", {}).values()]
-        return len(sources) == 3 and "absent" not in sources and status["arms"]["arm"]["attached"]
+        return len(sources) == 3 and "absent" not in sources and "arm arm: attached at" in self.said()
 
     def test_programs_of_one_configuration_find_each_other(self):
         world = f"ipc://{self.folder}/world"

@@ -49,6 +49,11 @@ class Start(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("none.yaml", done.stderr)
 
+    def test_configuration_from_standard_input_is_refused(self):
+        done = self.run_program("--config", "-")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("-: standard input is not read", done.stderr)
+
     def test_printed_configuration_is_read_back(self):
         self.assert_ends(self.start("--print-config"), 0, "policy:", "control")
         printed = pathlib.Path(self.folder) / "printed.yaml"

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/describe_parts.h"
 #include "policy/json_file.h"
@@ -52,7 +51,7 @@ int describe_statistics_read(struct description *d, struct errbuf *e)
 	char path[PATH_BYTES];
 	json_t *root = NULL;
 	int rc = path_join(path, d->model, STATISTICS_FILE, e);
-	bool own = rc == 0 && access(path, F_OK) == 0;
+	bool own = rc == 0 && path_is_listed(path);
 
 	if (rc < 0)
 		return rc;

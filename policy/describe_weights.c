@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/describe_parts.h"
 #include "policy/json_file.h"
@@ -107,7 +106,7 @@ int describe_weights_read(struct describe_weights *w, const char *model, struct 
 
 	if (rc < 0 || (rc = list_shards(w, model, e)) < 0)
 		return rc;
-	if (access(path, F_OK) == 0 && (rc = add_shard(w, SINGLE_FILE, e)) < 0)
+	if (path_is_listed(path) && (rc = add_shard(w, SINGLE_FILE, e)) < 0)
 		return rc;
 	for (uint32_t i = 0; i < w->n_shards; i++) {
 		if ((rc = read_shard(w, &w->shard[i], model, e)) < 0)

@@ -38,7 +38,9 @@ int mapping_open(struct mapping *out, const char *path, struct errbuf *e)
 		return fail(e, -ENOMEM, "%s: out of memory", path);
 	descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block here */
 	if (descriptor < 0) {
-		rc = fail(e, -errno, "%s: %s", path, strerror(errno));
+		rc = errno == ENOENT && path_is_listed(path)
+				? fail(e, -EINVAL, "%s: is a link that leads to no file; fetch it again or remove it", path)
+				: fail(e, -errno, "%s: %s", path, strerror(errno));
 		free(m.path);
 		return rc;
 	}
@@ -57,6 +59,13 @@ void mapping_close(struct mapping *m)
 		munmap((void *)(uintptr_t)m->data, m->n_bytes);
 	free(m->path);
 	*m = (struct mapping){ 0 };
+}
+
+bool path_is_listed(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0;
 }
 
 int path_join(char out[PATH_BYTES], const char *directory, const char *name, struct errbuf *e)

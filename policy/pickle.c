@@ -189,14 +189,6 @@ static int check_format(const struct mapping *file, struct errbuf *e)
 	return 0;
 }
 
-/* A file that its folder lists and that is not there, as a dangling link, is broken: -ENOENT would call the head absent. */
-static int open_found(struct mapping *file, const char *path, struct errbuf *e)
-{
-	int rc = mapping_open(file, path, e);
-
-	return rc == -ENOENT ? fail(e, -EINVAL, "%s: leads to no file; fetch it again or remove it", path) : rc;
-}
-
 int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e)
 {
 	char path[PATH_BYTES];
@@ -209,7 +201,7 @@ int head_file_open(struct head_file **out, const char *directory, const char *ki
 	f = calloc(1, sizeof *f);
 	if (!f)
 		return fail(e, -ENOMEM, "%s: out of memory", path);
-	if ((rc = open_found(&f->file, path, e)) == 0 && (rc = check_format(&f->file, e)) == 0 &&
+	if ((rc = mapping_open(&f->file, path, e)) == 0 && (rc = check_format(&f->file, e)) == 0 &&
 			(rc = zip_read(&z, &f->file, e)) == 0)
 		rc = read_tensors(f, &z, e);
 	zip_free(&z);

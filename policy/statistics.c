@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/json_file.h"
 #include "policy/mapping.h"
@@ -234,7 +233,7 @@ static int read_table(
 
 	if (rc < 0)
 		return rc;
-	if (access(path, F_OK) == 0) {
+	if (path_is_listed(path)) {
 		rc = json_file_read(root, path, directory, STATISTICS_FILE, e);
 		*table = *root;
 		return rc;

@@ -5,7 +5,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/json_file.h"
 #include "policy/mapping.h"
@@ -168,7 +167,7 @@ static bool exists(const struct weights *w, const char *name)
 {
 	char path[PATH_BYTES];
 
-	return path_join(path, w->directory, name, NULL) == 0 && access(path, F_OK) == 0;
+	return path_join(path, w->directory, name, NULL) == 0 && path_is_listed(path);
 }
 
 /* One file, or an index with its shards; both at once would leave open which one is meant. */

@@ -27,7 +27,7 @@ class WrongUse(unittest.TestCase):
         for option, value, allowed in (("--resize", "224", "HEIGHTxWIDTH"), ("--center-crop", "9", "above 0 and up to 1"),
                                        ("--precision", "fp16", "fp32 or bf16"), ("--action-chunk", "0", "1 or more"),
                                        ("--threads", "-3", "1 or more"), ("--algorithm", "best", "maskgit_plus"),
-                                       ("--vocabulary", "some", "full or actions"), ("--state", "a,b", "commas"),
+                                       ("--vocabulary", "some", "full or actions"), ("--normalisation", "sigma", "auto, quantiles or bounds"), ("--state", "a,b", "commas"),
                                        ("--seed", "-1", "0 or more"), ("--seed", "1x", "0 or more")):
             done = infer(option, value)
             self.assertEqual(done.returncode, 2, option)
@@ -54,6 +54,23 @@ class WrongUse(unittest.TestCase):
             done = infer("--image", PICTURE, "--instruction", "pick up", "--decoder", decoder, "--steps", str(steps))
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, "decoder %s: .*two_cameras: has no action_head--.*_checkpoint.pt.*--heads" % decoder)
+
+
+class Ranges(unittest.TestCase):
+    """The checkpoint's statistics hold both kinds; the formula is that of policy/README.md."""
+
+    def test_normalisation(self):
+        with open(os.path.join(CHECKPOINT, "dataset_statistics.json")) as file:
+            part = json.load(file)["libero_spatial_no_noops"]["action"]
+        for kind, low, high in ((None, "q01", "q99"), ("auto", "q01", "q99"), ("quantiles", "q01", "q99"), ("bounds", "min", "max")):
+            done = infer(*FLOW[:-3], "discrete", "--heads", os.path.join(CHECKPOINT, "heads", "discrete"),
+                         *(["--normalisation", kind] if kind else []))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            answer = json.loads(done.stdout)
+            for action, normalised in zip(answer["actions"], answer["normalised"]):
+                for i, (a, x) in enumerate(zip(action, normalised)):
+                    wide = part[high][i] - part[low][i] + 1e-8
+                    self.assertAlmostEqual(a, 0.5 * (x + 1) * wide + part[low][i] if part["mask"][i] else x, 9)
 
 
 def tensor_file(shape, kind="F64", name="noise", cut=0, value=0.5):

@@ -17,7 +17,7 @@ def write_config(folder):
     root = pathlib.Path.cwd()
     text = (root / "config/demo.yaml").read_text()
     text = text.replace("../tests/", f"{root}/tests/").replace("tcp://127.0.0.1:7421", f"ipc://{folder}/arm")
-    for quick, patient in (("    center_crop: 0.9\n", "    center_crop: 0.9\n    max_age_ms: 5000\n"),
+    for quick, patient in (("max_age_ms: 400", "max_age_ms: 5000"),
                            ("state_max_age_ms: 200", "state_max_age_ms: 1000"), ("  method: async\n", "  method: async\n  starve_ms: 10000\n")):
         assert quick in text, quick
         text = text.replace(quick, patient)

@@ -23,6 +23,10 @@ struct mapping {
  * Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int mapping_open(struct mapping *out, const char *path, struct errbuf *e);
 
+/* Brings bytes [first, first + n_bytes) into memory, and asks for as many after them, so that the disk has something to do while these are
+ * entered into the page table. Nothing is pinned: they may leave again. -EIO: cannot be read. Thread: any. Allocates: no. Blocks: on disk. */
+MUST_CHECK int mapping_load(const struct mapping *m, size_t first, size_t n_bytes, struct errbuf *e);
+
 /* Accepts a zeroed mapping. */
 void mapping_close(struct mapping *m);
 

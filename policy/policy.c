@@ -162,7 +162,8 @@ static int create_compute(struct policy *p, uint32_t tail_max, struct errbuf *e)
 		p->statistics.proprio.dim, regressed };
 	struct compute_options options = { .precision = o->precision, .threads = o->threads, .max_outer = d->vocabulary,
 		.max_rows = patches > sequence ? patches : sequence, .max_segment = patches > sequence ? patches : sequence,
-		.max_inner = largest(inner, sizeof inner / sizeof *inner) };
+		.max_inner = largest(inner, sizeof inner / sizeof *inner), .multiplies = o->multiplies,
+		.multiplies_context = o->multiplies_context };
 
 	p->network.ops = compute_backend_find(o->backend ? o->backend : "cpu", e);
 	return p->network.ops ? p->network.ops->create(&p->network.compute, &options, e) : -EINVAL;
@@ -262,6 +263,13 @@ static void fill_info(struct policy *p)
 		.ranges = p->statistics.action.quantiles ? "q01/q99" : "min/max" };
 }
 
+static void report_weights(void *context, double share)
+{
+	const struct policy *p = context;
+
+	report(&p->options, "reading weights", 0.7 + 0.3 * share);
+}
+
 static int build(struct policy *p, const struct policy_options *o, struct errbuf *e)
 {
 	int rc;
@@ -276,6 +284,8 @@ static int build(struct policy *p, const struct policy_options *o, struct errbuf
 		return rc;
 	report(o, "buffers", 0.7);
 	if ((rc = allocate(p, e)) < 0)
+		return rc;
+	if ((rc = weights_load(p->weights, report_weights, p, e)) < 0)
 		return rc;
 	fill_info(p);
 	watch_first_inference(p);

@@ -48,10 +48,13 @@ struct policy_options {
 	struct policy_picture_steps picture[POLICY_PICTURES_MAX]; /* per camera, in prompt order */
 	uint32_t n_pictures;                  /* cameras in the prompt */
 	uint32_t max_picture_width, max_picture_height; /* largest camera picture to expect; 0: 1280 x 960 */
-	uint32_t threads;                     /* of matrix products; 0: as the library chooses */
+	uint32_t threads;                     /* of large operations; 0: one per processor that create's thread may use */
 	/* During create, and layer by layer during the first inference that succeeds, by the thread of that call; may be NULL. */
 	void (*progress)(void *context, const char *what, double share);
 	void *progress_context;
+	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
+	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
+	void *multiplies_context;
 };
 
 struct policy_info {
@@ -103,7 +106,7 @@ struct policy_tracer {
 	void *context;
 };
 
-/* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer.
+/* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer, reads the weights into memory.
  * 0 or -errno: -ENOENT a file is missing, -EINVAL contradictory content, -ENOMEM. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int policy_create(struct policy **out, const struct policy_options *options, struct errbuf *e);
 

@@ -75,6 +75,9 @@ struct compute_options {
 	uint32_t max_inner;         /* widest x in `linear`, longest weight vector */
 	uint32_t max_segment;       /* longest attention segment */
 	uint32_t max_outer;         /* most columns of logits */
+	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
+	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
+	void *multiplies_context;
 };
 
 struct compute_backend {

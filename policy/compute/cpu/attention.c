@@ -100,6 +100,8 @@ void cpu_attention(struct compute *c, const struct compute_attention *a)
 	for (uint32_t s = 0; s < a->n_segments; s++) {
 		assert(a->segment[s] <= c->options.max_segment && "attention: a longer segment than announced");
 		rows += a->segment[s];
+		cpu_announce(c, a->segment[s], a->segment[s], a->head_size, a->heads);
+		cpu_announce(c, a->segment[s], a->head_size, a->segment[s], a->heads);
 		multiplications += (uint64_t)a->segment[s] * a->segment[s] * a->heads * a->head_size * 2;
 	}
 	assert(rows == a->q.rows && "attention: segments do not cover the rows");

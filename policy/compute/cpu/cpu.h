@@ -102,6 +102,12 @@ struct cpu_product {
 };
 void cpu_product(struct compute *c, const struct cpu_product *p);
 
+static inline void cpu_announce(const struct compute *c, uint32_t m, uint32_t n, uint32_t k, uint32_t count)
+{
+	if (c->options.multiplies)
+		c->options.multiplies(c->options.multiplies_context, m, n, k, count);
+}
+
 /* work(context, 0 .. n_items - 1, lane), shared out when the whole is large: `multiplications`, or as many steps that cost about the
  * same. Which items there are may not depend on the number of threads. */
 void cpu_share(struct compute *c, uint64_t multiplications, uint32_t n_items,

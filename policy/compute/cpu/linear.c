@@ -187,6 +187,7 @@ void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix 
 
 	assert(x.columns == w.columns && out.rows == x.rows && out.columns == w.rows && "linear: shapes do not fit");
 	assert(x.rows <= c->options.max_rows && x.columns <= c->options.max_inner && "linear: larger than announced");
+	cpu_announce(c, x.rows, w.rows, w.columns, 1);
 	j.rows = equal_part(w.rows, TILE_ROWS, multiplications >= PARALLEL_PRODUCT ? TILES_MULTIPLE : 1);
 	j.columns = equal_part(w.columns, TILE_FLOATS / j.rows / TILE_STEP * TILE_STEP, 1);
 	cpu_share(c, multiplications, divide_up(w.rows, j.rows), multiply_rows, &j);

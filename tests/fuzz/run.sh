@@ -1,8 +1,8 @@
 #!/bin/sh
 # Fuzzes one target (fuzz_TARGET.c) for so many seconds under the address and undefined-behaviour sanitizers, from its corpus.
 #
-#   tests/fuzz/run.sh TARGET [SECONDS]      default 60
-#   tests/fuzz/run.sh TARGET merge          keeps of what the last run found the few small inputs that reach everything it reached
+#   tests/fuzz/run.sh TARGET [SECONDS]   default 60
+#   tests/fuzz/run.sh TARGET merge       adds to the corpus some small inputs of what was found that reach what it does not
 #
 # Needs clang with libFuzzer; exits 77 (skipped) without it. A finding is an input below $B/fuzz/TARGET; mend the code and put the
 # input into tests/fuzz/corpus/TARGET, which `make check` replays. An input slower than 10 s or taking more than 512 MB is one too.
@@ -46,12 +46,12 @@ if [ "$target" = messages ]; then
 	"${B%/fuzz}/tests/fuzz/seed_messages" "$corpus"
 fi
 if [ "$what" = merge ]; then
-	mkdir -p "$work/few"
-	"$work/fuzz" -merge=1 "$work/few" "$corpus" "$work/found"
-	# Inputs of the corpus keep their names; new ones are small, and few.
-	ls -Sr "$work/few" | head -n "${FUZZ_KEEP:-40}" | while read -r input; do
-		[ "$(wc -c <"$work/few/$input")" -gt 16384 ] || cp "$work/few/$input" "$corpus/$input"
-	done
+	cp -r "$corpus" "$work/few"
+	"$work/fuzz" -merge=1 "$work/few" "$work/found"
+	# The names of new ones are hashes: the first of them are any of them.
+	ls "$work/few" | while read -r input; do
+		[ -e "$corpus/$input" ] || [ "$(wc -c <"$work/few/$input")" -gt 4096 ] || echo "$input"
+	done | head -n "${FUZZ_KEEP:-25}" | while read -r input; do cp "$work/few/$input" "$corpus/$input"; done
 else
 	"$work/fuzz" -max_total_time="$what" -max_len="${FUZZ_BYTES_MAX:-65536}" -timeout=10 -report_slow_units=2 -rss_limit_mb=512 \
 		$([ ! -e "$dictionary" ] || echo "-dict=$dictionary") -print_final_stats=1 -artifact_prefix="$work/" "$work/found" "$corpus"

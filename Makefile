@@ -39,7 +39,7 @@ LDFLAGS += $(if $(SAN),-fsanitize=$(SAN)) -pthread
 
 # Inner loops that only -O3 turns into vector instructions. -fno-trapping-math lets comparisons be part of them; it changes no value
 # (NaN included), only which exception flags a discarded lane may raise, and nobody reads those.
-CFLAGS_policy_image_resize := -O3
+CFLAGS_policy_image_resize := -O3 -fno-trapping-math -ffp-contract=off
 CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 
@@ -126,8 +126,22 @@ $B/tests/unit/$(1)/test_%: $B/tests/unit/$(1)/test_%.o $(call archives,$(1))
 endef
 $(foreach a,$(AREAS),$(eval $(call unit_rule,$(a))))
 
-# The fuzz target on files, without libFuzzer; tests/fuzz/run.sh fuzzes.
-$B/tests/fuzz/replay: $B/tests/fuzz/replay.o $B/tests/fuzz/fuzz_messages.o $(call archives,transport)
+# Every operation of every compute backend against its definition.
+CONFORM := $(patsubst %.c,$B/%.o,$(wildcard tests/conform/*.c))
+
+$B/tests/conform/conform: $(CONFORM) $(call archives,policy)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,policy) -o $@
+
+# The fuzz targets on files, without libFuzzer; tests/fuzz/run.sh fuzzes.
+REPLAY := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $B/tests/fuzz/fuzz.o $(call archives,policy) $(call archives,transport)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=mmap,--wrap=munmap $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(sort $(call libraries,policy) $(call libraries,transport)) -o $@
+
+$B/tests/fuzz/seed_messages: $B/tests/fuzz/seed_messages.o $(call archives,transport)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,transport) -o $@
 
@@ -142,7 +156,7 @@ $B/flags: FORCE
 	@mkdir -p $B
 	@$(call keep,$(FLAGS),$@)
 
-unit: $(UNIT) $B/tests/fuzz/replay
+unit: $(UNIT) $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
 
 # Counts the heap's use by thread and caller; loaded into the programs by tests and benchmarks only.
 preload: $B/tests/preload/count_malloc.so
@@ -162,7 +176,7 @@ demo: deps
 
 check: deps
 	@$(MAKE) --no-print-directory all unit preload
-	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh quick
+	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh $(if $(SECOND_TRY),--second-try) quick
 
 check-full: check check-extra
 

@@ -102,6 +102,8 @@ int config_read(struct config *out, const char *path, struct errbuf *e)
 
 	if (strlen(path) >= sizeof c.path)
 		return fail(e, -EINVAL, "%s: the path is longer than %zu bytes", path, sizeof c.path - 1);
+	if (strcmp(path, "-") == 0)
+		return fail(e, -EINVAL, "-: standard input is not read, because the paths in a configuration start at its folder; give a file");
 	rc = yaml_tree_read(&tree, path, e);
 	if (rc < 0)
 		return rc;

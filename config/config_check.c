@@ -8,8 +8,8 @@
 #include "config/config.h"
 #include "config/keys.h"
 
-enum { DECODER_DISCRETE_DIFFUSION = 1, SPACE_EE_DELTA = 0, SPACE_EE_ABSOLUTE = 1, METHOD_INPAINT = 3, REFERENCE_OSC = 2,
-	GRIPPER_NONE = 0, GRIPPER_CONTINUOUS = 2 };
+enum { DECODER_DISCRETE_DIFFUSION = 1, SPACE_EE_DELTA = 0, SPACE_EE_ABSOLUTE = 1, SPACE_JOINT_ABSOLUTE = 3, METHOD_INPAINT = 3,
+	REFERENCE_MEASURED = 1, REFERENCE_OSC = 2, GRIPPER_NONE = 0, GRIPPER_CONTINUOUS = 2 };
 enum { ACTION_DIMS_MAX = 32, EE_ACTION_DIMS = 6, PROPRIO_KINDS = 9 };
 
 /* ---- every key by itself: for configurations that were made in code ---------------------------------------------- */
@@ -190,6 +190,11 @@ static int check_question(const struct config *c, struct errbuf *e)
 	return 0;
 }
 
+static bool is_absolute(const struct config *c)
+{
+	return c->policy_action_space == SPACE_EE_ABSOLUTE || c->policy_action_space == SPACE_JOINT_ABSOLUTE;
+}
+
 static int check_policy(const struct config *c, struct errbuf *e)
 {
 	int rc;
@@ -201,6 +206,9 @@ static int check_policy(const struct config *c, struct errbuf *e)
 				ACTION_DIMS_MAX);
 	if (c->policy_delta_reference == REFERENCE_OSC && c->policy_action_space != SPACE_EE_DELTA)
 		return fail(e, -EINVAL, "policy.delta_reference: osc needs policy.action_space: ee_delta");
+	if (c->policy_delta_reference == REFERENCE_MEASURED && is_absolute(c))
+		return fail(e, -EINVAL, "policy.delta_reference: measured needs an action space of deltas; absolute actions are added "
+				"to nothing (leave the key out)");
 	rc = check_policy_cameras(c, e);
 	if (rc == 0)
 		rc = check_proprio(c, e);

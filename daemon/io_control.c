@@ -133,6 +133,8 @@ static void answer_refused(struct io *io, const struct endpoint_peer *peer, cons
 
 		if (!(answer->missing & REASON_BIT(r)))
 			continue;
+		if (r == REASON_WRONG_MODE && n + 64 < sizeof text)
+			n += (size_t)snprintf(text + n, sizeof text - n, "the mode is %s", mode_name(answer->mode));
 		n = add_line(io, r, first, text, n, sizeof text);
 		for (uint32_t i = 0; i < ARMS_MAX || i < CAMERAS_MAX; i++)
 			if (i != first && also_about(io, r, i))

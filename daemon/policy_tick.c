@@ -13,10 +13,7 @@
 
 enum { WARM_UP_WIDTH = 640, WARM_UP_HEIGHT = 480 };
 enum { CHUNK_TEXT_BYTES = 1000, ACTION_TEXT_BYTES = 16 }; /* a line of the log holds the first 70 actions or more */
-enum state_range { STATE_RANGE_REFUSE, STATE_RANGE_WARN, STATE_RANGE_OFF }; /* policy.state_range, in the order of keys.def */
-
-/* A dimension whose statistics are one value (padding) says nothing about the arm. */
-#define STATE_RANGE_MIN 1e-6
+enum state_range_choice { STATE_RANGE_REFUSE, STATE_RANGE_WARN, STATE_RANGE_OFF }; /* policy.state_range, in the order of keys.def */
 
 /* At most once a second: a broken camera or checkpoint fails with every observation. */
 static void complain(struct policy_runner *r, const char *what, const char *why)
@@ -68,47 +65,36 @@ static int decode_frames(struct policy_runner *r, const struct observation *o, s
 
 /* ---- state ---- */
 
-static void build_state(struct policy_runner *r, const struct observation *o)
+static int build_state(struct policy_runner *r, const struct observation *o, struct errbuf *e)
 {
-	bool has_statistics = r->info->state_dim == r->proprio.total;
+	bool gripper = proprio_needs_gripper(r->proprio.item, r->proprio.n_items);
 	uint32_t at = 0;
 
 	for (uint32_t a = 0; a < r->setup->n_arms; a++) {
-		const double *mean = has_statistics && r->info->state_mean ? r->info->state_mean + at : NULL;
+		const struct arm_setup *arm = &r->setup->arm[a];
 
-		at += proprio_build(r->proprio.item, r->proprio.n_items, &r->setup->arm[a], &o->arm[a], mean, r->state + at,
+		if (gripper && !o->arm[a].has_gripper)
+			return fail(e, -EINVAL, "state/%s has no gripper_m, which policy.proprio needs", arm->name);
+		at += proprio_build(r->proprio.item, r->proprio.n_items, arm, &o->arm[a], r->proprio.near + at, r->state + at,
 				STATE_DIM_MAX - at);
 	}
-}
-
-/* The first dimension outside the statistics with their margin, or -1. Written so that NaN is outside. */
-static int dimension_out(const struct policy_runner *r)
-{
-	const struct policy_info *info = r->info;
-
-	if (info->state_dim != r->proprio.total || !info->state_low || !info->state_high)
-		return -1;
-	for (uint32_t i = 0; i < info->state_dim; i++) {
-		double width = info->state_high[i] - info->state_low[i];
-		double margin = r->config->policy_state_margin * width;
-
-		if (width < STATE_RANGE_MIN)
-			continue;
-		if (!(r->state[i] >= info->state_low[i] - margin && r->state[i] <= info->state_high[i] + margin))
-			return (int)i;
-	}
-	return -1;
+	return 0;
 }
 
 static void check_range(struct policy_runner *r)
 {
-	int out = r->config->policy_state_range == STATE_RANGE_OFF ? -1 : dimension_out(r);
-	bool was_out = r->status.state_out_of_range;
+	enum state_range_choice choice = (enum state_range_choice)r->config->policy_state_range;
+	struct state_range range = { r->proprio.total, r->info->state_low, r->info->state_high, r->config->policy_state_margin };
+	int out = choice == STATE_RANGE_OFF ? -1 : state_range_find(&range, r->state);
 
-	if (out >= 0 && !was_out)
-		log_line(LOG_LEVEL_WARNING, "policy: state dimension %d is %.4g, the statistics have %.4g..%.4g", out, r->state[out],
-				r->info->state_low[out], r->info->state_high[out]);
-	r->status.state_out_of_range = out >= 0 && r->config->policy_state_range == STATE_RANGE_REFUSE;
+	if (range_watch_step(&r->range_watch, out, clock_monotonic_ns())) {
+		if (out >= 0)
+			log_line(LOG_LEVEL_WARNING, "policy: state dimension %d is %.4g, the statistics have %.4g..%.4g", out,
+					r->state[out], range.low[out], range.high[out]);
+		else
+			log_line(LOG_LEVEL_INFO, "policy: the state is within the statistics again");
+	}
+	r->status.state_out_of_range = out >= 0 && choice == STATE_RANGE_REFUSE;
 	r->status.state_dim_out = out >= 0 ? (uint32_t)out : 0;
 }
 
@@ -215,7 +201,10 @@ static bool result_good(struct policy_runner *r)
 	r->status.lost = r->result.lost;
 	if (r->result.lost) {
 		snprintf(why, sizeof why, "token %d at action position %u", r->result.lost_token, r->result.lost_position);
-		complain(r, "lost, its best token is no action", why);
+		if (r->result.lost_token < 0)
+			complain(r, "lost", "its answer is not a number");
+		else
+			complain(r, "lost, its best token is no action", why);
 		return false;
 	}
 	if (!result_finite(r)) {
@@ -239,7 +228,10 @@ static void infer(struct policy_runner *r, const struct observation *o)
 		return;
 	}
 	decoded_ns = clock_monotonic_ns();
-	build_state(r, o);
+	if (build_state(r, o, &e) < 0) {
+		complain(r, "observation rejected", e.text);
+		return;
+	}
 	check_range(r);
 	input.state = r->info->needs_state ? r->state : NULL;
 	if ((rc = take_instruction(r, o, &e)) < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
@@ -326,7 +318,7 @@ static int load(struct policy_runner *r, uint32_t processors, struct errbuf *e)
 	if ((rc = policy_create(&r->policy, &r->policy_setup.options, e)) < 0) {
 		struct errbuf why = *e;
 
-		return fail(e, rc, "%.700s (policy.model is %s)", why.text, r->config->policy_model);
+		return fail(e, rc, "%.900s (policy.model is %s)", why.text, r->config->policy_model);
 	}
 	r->info = policy_info(r->policy);
 	if ((rc = setup_check_policy(r->setup, r->config, r->info, e)) < 0)
@@ -344,8 +336,9 @@ int policy_runner_init(struct policy_runner *r, const struct config *c, const st
 	pacing_init(&r->pacing, setup);
 	if ((rc = load(r, processors, e)) < 0 || (rc = make_pictures(r, e)) < 0 || (rc = warm_up(r, e)) < 0)
 		return rc;
-	log_line(LOG_LEVEL_INFO, "policy: %s, decoder %s on %s, %u threads: loaded and warm in %.1f s (weights %" PRIu64
-			" MB, buffers %" PRIu64 " MB)", c->policy_model, r->info->decoder, r->info->backend,
+	log_line(LOG_LEVEL_INFO, "policy: %s, statistics %s (%s), decoder %s on %s, %u threads: loaded and warm in %.1f s (weights %"
+			PRIu64 " MB, buffers %" PRIu64 " MB)", c->policy_model, r->info->unnorm_key, r->info->ranges, r->info->decoder,
+			r->info->backend,
 			r->policy_setup.options.threads, (double)(clock_monotonic_ns() - begin_ns) / (double)NS_PER_S,
 			r->info->weight_bytes >> 20, r->info->arena_bytes >> 20);
 	r->status.health = POLICY_WARM;

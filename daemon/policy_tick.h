@@ -28,6 +28,7 @@ struct policy_runner {
 	uint8_t *rgb[CAMERAS_MAX];    /* decoded pictures */
 	size_t rgb_bytes;             /* capacity of each */
 	double state[STATE_DIM_MAX];
+	struct range_watch range_watch;
 	struct policy_result result;
 	struct pacing pacing;
 	struct policy_hint hint;

@@ -94,6 +94,20 @@ static int take_cameras(struct control_setup *s, const struct config *c, struct 
 	return 0;
 }
 
+/* A gripper's values are compared with policy.gripper's numbers as they come: another factor would silently do nothing. */
+static int check_gripper_scale(const struct control_setup *s, struct errbuf *e)
+{
+	for (uint32_t i = 0; i < s->n_arms; i++) {
+		const struct arm_setup *a = &s->arm[i];
+		uint32_t last = a->action_first + a->action_count - 1;
+
+		if (a->has_gripper && s->action_scale[last] != 1.0)
+			return fail(e, -EINVAL, "policy.action_scale[%u]: %g: want 1 for the gripper of %s, whose unit policy.gripper "
+					"gives (threshold, or action_closed and action_open)", last, s->action_scale[last], a->name);
+	}
+	return 0;
+}
+
 static int take_action_scale(struct control_setup *s, const struct config *c, struct errbuf *e)
 {
 	const struct config_reals *scale = &c->policy_action_scale;
@@ -103,7 +117,7 @@ static int take_action_scale(struct control_setup *s, const struct config *c, st
 				s->action_dim);
 	for (uint32_t i = 0; i < ACTION_DIM_MAX; i++)
 		s->action_scale[i] = i < scale->n ? scale->value[i] : 1.0;
-	return 0;
+	return check_gripper_scale(s, e);
 }
 
 static struct gripper_setup take_gripper(const struct config *c)
@@ -201,9 +215,11 @@ void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other
 		.steps = (uint32_t)c->policy_steps,
 		.algorithm = (enum policy_algorithm)c->policy_algorithm,
 		.top_k = (uint32_t)c->policy_top_k,
+		.seed = (uint64_t)c->policy_seed,
 		.action_vocabulary_only = c->policy_vocabulary == 1,
 		.action_chunk = (uint32_t)c->policy_action_chunk,
 		.unnorm_key = c->policy_unnorm_key[0] ? c->policy_unnorm_key : NULL,
+		.normalisation = (enum policy_normalisation)c->policy_normalisation,
 		.system_line = c->policy_system,
 		.question = c->policy_question,
 		.lowercase_instruction = c->policy_lowercase,
@@ -244,6 +260,22 @@ static int take_item(enum proprio_item *out, const struct config *c, uint32_t at
 			c->policy_proprio.name[at], known);
 }
 
+static int check_gripper_items(const struct proprio_setup *s, const struct control_setup *control, const struct config *c,
+		struct errbuf *e)
+{
+	for (uint32_t a = 0; a < control->n_arms; a++)
+		if (proprio_needs_gripper(s->item, s->n_items) && !(control->arm[a].gripper_max_m > 0.0))
+			return fail(e, -EINVAL, "%s: policy.proprio has the gripper, but robots[%u].gripper_max_m is 0 m, and model %s has "
+					"none: want its opening, or zero in its place", c->path, a, control->arm[a].model.name);
+	return 0;
+}
+
+static void find_near(struct proprio_setup *s, const struct policy_info *info)
+{
+	for (uint32_t i = 0; i < s->total && info->state_low && info->state_high; i++)
+		s->near[i] = info->state_mean ? info->state_mean[i] : (info->state_low[i] + info->state_high[i]) / 2.0;
+}
+
 int setup_proprio(struct proprio_setup *s, const struct control_setup *control, const struct config *c,
 		const struct policy_info *info, struct errbuf *e)
 {
@@ -273,5 +305,6 @@ int setup_proprio(struct proprio_setup *s, const struct control_setup *control, 
 	if (info->needs_state && s->total != info->state_dim)
 		return fail(e, -EINVAL, "%s: policy.proprio: %u values of all arms: want %u, what the checkpoint's proprio "
 				"projector takes", c->path, s->total, info->state_dim);
-	return 0;
+	find_near(s, info);
+	return check_gripper_items(s, control, c, e);
 }

@@ -20,6 +20,7 @@ struct proprio_setup {
 	enum proprio_item item[CONFIG_NAMES_MAX];
 	uint32_t n_items;
 	uint32_t count[ARMS_MAX], total; /* values per arm, and of all */
+	double near[STATE_DIM_MAX];      /* [total] where the training data is: its mean, or, without one, the middle of its range */
 };
 
 /* Configuration of the camera that is number `camera` of policy.cameras, or NULL.

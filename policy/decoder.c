@@ -123,7 +123,8 @@ void decoder_lay_out(struct decoder *d)
 	d->v = n->ops->take(n->compute, s, g);
 	d->gate = n->ops->take(n->compute, s, d->m.mlp);
 	d->angles = n->ops->take_float(n->compute, s, d->m.head_size);
-	d->logits = n->ops->take_float(n->compute, d->options.tail_max, d->options.n_tokens);
+	if (d->options.n_tokens)
+		d->logits = n->ops->take_float(n->compute, d->options.tail_max, d->options.n_tokens);
 }
 
 int decoder_prepare(struct decoder *d, struct errbuf *e)

@@ -1,7 +1,8 @@
 /* decoder.h - the bidirectional transformer over the whole sequence, its embedding table and its logits.
  *
- * Use: fill decoder_prefix once per observation (state, prompt, vision tokens); then per forward: decoder_begin, fill the tail it
- * returns (actions, suffix), decoder_run. Facts: README.md of this folder. Written against compute.h only. */
+ * Use: fill decoder_prefix once per observation (state, prompt, vision tokens; a timestep token changes with the steps); then per
+ * forward: decoder_begin, fill the tail it returns (actions, suffix), decoder_run. Facts: README.md of this folder. Written against
+ * compute.h only. */
 #ifndef DREAMVLA_POLICY_DECODER_H
 #define DREAMVLA_POLICY_DECODER_H
 
@@ -12,7 +13,7 @@ struct decoder;
 
 struct decoder_options {
 	uint32_t prefix_max, tail_max;              /* most tokens before the actions; actions and suffix */
-	uint32_t first_token, n_tokens;             /* vocabulary rows that logits are made for */
+	uint32_t first_token, n_tokens;             /* vocabulary rows that logits are made for; n_tokens 0: none ever */
 };
 
 /* Finds every weight. The network must outlive the decoder. -ENOENT, -EINVAL with the tensor's name; -ENOMEM.

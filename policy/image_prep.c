@@ -23,6 +23,7 @@ struct camera {
 /* Largest sizes of any camera, after which the shared buffers are made. */
 struct bounds {
 	uint64_t camera_pixels, resized_pixels, middle_pixels, smart_pixels;
+	size_t scratch_values;
 	bool rotate, round_trip, resize, crop;
 };
 
@@ -36,7 +37,7 @@ struct image_prep {
 	struct arena arena;
 	uint8_t *rotated, *jpeg, *round_trip, *resized, *cropped, *middle, *smart; /* [..._pixels][3] */
 	size_t jpeg_bytes;
-	float *row;                         /* [3 * max_width + 1] */
+	float *scratch;                     /* of the resize and the crop; NULL: neither is on */
 };
 
 int image_smart_size(uint32_t height, uint32_t width, uint32_t factor, uint64_t min_pixels, uint64_t max_pixels,
@@ -139,6 +140,11 @@ static int set_up_camera(struct image_prep *p, uint32_t i, const struct manifest
 	p->bounds.round_trip |= s->jpeg_round_trip;
 	p->bounds.resize |= s->resize_height > 0;
 	p->bounds.crop |= s->center_crop > 0.0;
+	if (s->resize_height)
+		p->bounds.scratch_values = largest(p->bounds.scratch_values, image_resize_scratch_values(p->max_width));
+	if (s->center_crop > 0.0)
+		p->bounds.scratch_values = largest(p->bounds.scratch_values,
+				image_crop_scratch_values(s->resize_height ? s->resize_width : p->max_width));
 	return 0;
 }
 
@@ -171,7 +177,7 @@ static void lay_out(struct image_prep *p)
 	p->jpeg = b->round_trip ? arena_take(a, p->jpeg_bytes, 1) : NULL;
 	p->round_trip = b->round_trip ? arena_take(a, b->camera_pixels, CHANNELS) : NULL;
 	p->resized = b->resize ? arena_take(a, b->resized_pixels, CHANNELS) : NULL;
-	p->row = b->resize ? arena_take(a, (size_t)p->max_width * CHANNELS + 1, sizeof *p->row) : NULL;
+	p->scratch = b->scratch_values ? arena_take(a, b->scratch_values, sizeof *p->scratch) : NULL;
 	p->cropped = b->crop ? arena_take(a, b->resized_pixels, CHANNELS) : NULL;
 	p->middle = arena_take(a, b->middle_pixels, CHANNELS);
 	p->smart = arena_take(a, b->smart_pixels, CHANNELS);
@@ -288,7 +294,7 @@ static struct policy_picture resize(struct image_prep *p, struct camera *c, stru
 {
 	image_taps_lanczos3(&c->resize_rows, in.height, c->steps.resize_height);
 	image_taps_lanczos3(&c->resize_columns, in.width, c->steps.resize_width);
-	image_resize_lanczos3(in.rgb, &c->resize_rows, &c->resize_columns, p->row, p->resized);
+	image_resize_lanczos3(in.rgb, &c->resize_rows, &c->resize_columns, p->scratch, p->resized);
 	return (struct policy_picture){ c->steps.resize_width, c->steps.resize_height, p->resized };
 }
 
@@ -296,7 +302,7 @@ static struct policy_picture crop(struct image_prep *p, struct camera *c, struct
 {
 	image_crop_axis_prepare(&c->crop_rows, in.height, c->steps.center_crop);
 	image_crop_axis_prepare(&c->crop_columns, in.width, c->steps.center_crop);
-	image_crop(in.rgb, &c->crop_rows, &c->crop_columns, p->cropped);
+	image_crop(in.rgb, &c->crop_rows, &c->crop_columns, p->scratch, p->cropped);
 	in.rgb = p->cropped;
 	return in;
 }

@@ -44,8 +44,12 @@ void image_taps_bicubic(struct image_taps *t, uint32_t source, uint32_t target);
 /* Corner-aligned samples of a crop whose side is sqrt(area), tf.image.crop_and_resize. Thread: policy. Allocates: no. */
 void image_crop_axis_prepare(struct image_crop_axis *c, uint32_t size, double area);
 
-/* in [rows->source][columns->source] -> out [rows->target][columns->target], rounded half to even and clipped.
- * scratch [3 * columns->source + 1]. Thread: policy. Allocates: no. */
+/* Floats of scratch that the two functions below need for pictures of up to `width` columns. Thread: any. Allocates: no. */
+size_t image_resize_scratch_values(uint32_t width);
+size_t image_crop_scratch_values(uint32_t width);
+
+/* in [rows->source][columns->source] -> out [rows->target][columns->target], rounded half to even and clipped: TensorFlow's bits.
+ * scratch [image_resize_scratch_values(columns->source)]. Thread: policy. Allocates: no. */
 void image_resize_lanczos3(const uint8_t *in, const struct image_taps *rows, const struct image_taps *columns, float *scratch,
 		uint8_t *out);
 
@@ -55,8 +59,9 @@ void image_resize_lanczos3(const uint8_t *in, const struct image_taps *rows, con
 const uint8_t *image_resize_bicubic(const uint8_t *in, uint32_t height, uint32_t width, const struct image_taps *rows,
 		const struct image_taps *columns, uint8_t *middle, uint8_t *out);
 
-/* in [rows->size][columns->size] -> out of the same size; back to 8 bit as floor(value * 255.5 / 255).
- * Thread: policy. Allocates: no. */
-void image_crop(const uint8_t *in, const struct image_crop_axis *rows, const struct image_crop_axis *columns, uint8_t *out);
+/* in [rows->size][columns->size] -> out of the same size; back to 8 bit as floor(value * 255.5) of a value in [0, 1]: TensorFlow's
+ * bits. scratch [image_crop_scratch_values(columns->size)]. Thread: policy. Allocates: no. */
+void image_crop(const uint8_t *in, const struct image_crop_axis *rows, const struct image_crop_axis *columns, float *scratch,
+		uint8_t *out);
 
 #endif

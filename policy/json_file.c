@@ -5,6 +5,9 @@
 
 #include "policy/mapping.h"
 
+/* Some twenty times the largest that a checkpoint has (vocab.json, 2.7 MB); parsed, it takes several times its size. */
+static const size_t json_bytes_max = (size_t)64 << 20;
+
 int json_text_read(json_t **out, const char *what, const char *text, size_t n_bytes, struct errbuf *e)
 {
 	json_error_t error;
@@ -29,7 +32,10 @@ int json_file_read(json_t **out, char *path, const char *directory, const char *
 		return rc;
 	if ((rc = mapping_open(&file, path, e)) < 0)
 		return rc;
-	rc = json_text_read(out, path, (const char *)file.data, file.n_bytes, e);
+	if (file.n_bytes > json_bytes_max)
+		rc = fail(e, -EINVAL, "%s: %zu bytes: want at most %zu", path, file.n_bytes, json_bytes_max);
+	else
+		rc = json_text_read(out, path, (const char *)file.data, file.n_bytes, e);
 	mapping_close(&file);
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "policy/json_file.h"
@@ -111,12 +112,31 @@ static int check_activations(const json_t *config, const char *path, struct errb
 	return 0;
 }
 
+/* A switch that is neither true nor false must not count as the one that suits. */
+static int check_switches(const json_t *config, const char *path, struct errbuf *e)
+{
+	static const char *const keys[] = { "full_attn_mask", "tie_word_embeddings" };
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		const json_t *value = json_object_get(config, keys[i]);
+
+		if (value && !json_is_boolean(value))
+			return fail(e, -EINVAL, "%s: %s is %s, want true or false", path, keys[i], json_kind(value));
+	}
+	return 0;
+}
+
 /* Kinds of attention that other models of the family have and this network has not. */
 static int check_attention(const json_t *config, const char *path, struct errbuf *e)
 {
 	const json_t *scaling = json_object_get(config, "rope_scaling");
 	const char *type = json_string_value(json_object_get(scaling, "type"));
+	int rc = check_switches(config, path, e);
 
+	if (rc < 0)
+		return rc;
+	if (scaling && !json_is_object(scaling) && !json_is_null(scaling))
+		return fail(e, -EINVAL, "%s: rope_scaling is %s, want an object or null", path, json_kind(scaling));
 	if (json_is_false(json_object_get(config, "full_attn_mask")))
 		return fail(e, -ENOTSUP, "%s: full_attn_mask is false, want true: attention is bidirectional", path);
 	if (json_is_true(json_object_get(config, "tie_word_embeddings")))
@@ -171,7 +191,7 @@ static int read_vision_mlp(const json_t *object, const char *path, struct manife
 	mlp = ratio * v->width;
 	v->mlp = (uint32_t)mlp;
 	if (v->mlp == 0 || mlp != v->mlp)
-		return fail(e, -EINVAL, "%s: vision_config: embed_dim %u * mlp_ratio %g is no size", path, v->width,
+		return fail(e, -EINVAL, "%s: embed_dim %u * mlp_ratio %g is no size", path, v->width,
 				ratio);
 	return 0;
 }
@@ -179,24 +199,26 @@ static int read_vision_mlp(const json_t *object, const char *path, struct manife
 static int read_vision(const json_t *config, const char *path, struct manifest_vision *v, struct errbuf *e)
 {
 	const json_t *object = NULL;
+	char section[PATH_BYTES + sizeof ": vision_config"]; /* the decoder has keys of the same names */
 	int64_t channels = 3;
 	int rc = json_take_object(config, path, "vision_config", &object, e);
 
+	snprintf(section, sizeof section, "%s: vision_config", path);
 	if (rc < 0 ||
-			(rc = take_sizes(object, path, vision_sizes, sizeof vision_sizes / sizeof vision_sizes[0], v,
+			(rc = take_sizes(object, section, vision_sizes, sizeof vision_sizes / sizeof vision_sizes[0], v,
 					 e)) < 0 ||
-			(rc = read_vision_mlp(object, path, v, e)) < 0)
+			(rc = read_vision_mlp(object, section, v, e)) < 0)
 		return rc;
 	if (json_object_get(object, "in_chans") &&
-			(rc = json_take_integer(object, path, "in_chans", 3, 3, &channels, e)) < 0)
+			(rc = json_take_integer(object, section, "in_chans", 3, 3, &channels, e)) < 0)
 		return rc;
 	v->channels = (uint32_t)channels;
 	v->head_size = v->width / v->heads;
 	if (v->width % v->heads != 0 || v->head_size % 4 != 0)
 		return fail(e, -EINVAL,
-				"%s: vision_config: embed_dim %u / num_heads %u is no multiple of 4; rotary embedding in two "
-				"dimensions needs that",
-				path, v->width, v->heads);
+				"%s: embed_dim %u / num_heads %u is no multiple of 4; rotary embedding in two dimensions needs "
+				"that",
+				section, v->width, v->heads);
 	return 0;
 }
 

@@ -38,7 +38,9 @@ int mapping_open(struct mapping *out, const char *path, struct errbuf *e)
 		return fail(e, -ENOMEM, "%s: out of memory", path);
 	descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block here */
 	if (descriptor < 0) {
-		rc = fail(e, -errno, "%s: %s", path, strerror(errno));
+		rc = errno == ENOENT && path_is_listed(path)
+				? fail(e, -EINVAL, "%s: is a link that leads to no file; fetch it again or remove it", path)
+				: fail(e, -errno, "%s: %s", path, strerror(errno));
 		free(m.path);
 		return rc;
 	}
@@ -51,12 +53,46 @@ int mapping_open(struct mapping *out, const char *path, struct errbuf *e)
 	return rc;
 }
 
+/* One byte of each page, for kernels before 5.14. */
+static void touch(const uint8_t *bytes, size_t n_bytes, size_t page_bytes)
+{
+	for (size_t i = 0; i < n_bytes; i += page_bytes)
+		(void)*(const volatile uint8_t *)(bytes + i);
+}
+
+int mapping_load(const struct mapping *m, size_t first, size_t n_bytes, struct errbuf *e)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (first >= m->n_bytes)
+		return 0;
+	size_t begin = first / page_bytes * page_bytes, left = m->n_bytes - begin;
+	size_t length = n_bytes + (first - begin) < left ? n_bytes + (first - begin) : left;
+	uint8_t *bytes = (uint8_t *)(uintptr_t)m->data + begin;
+
+	(void)madvise(bytes, 2 * length < left ? 2 * length : left, MADV_WILLNEED);
+	if (madvise(bytes, length, MADV_POPULATE_READ) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return fail(e, -EIO, "%s: bytes %zu to %zu cannot be read: the file was cut short after it was opened, or the disk fails (%s)",
+				m->path, begin, begin + length, strerror(errno));
+	touch(bytes, length, page_bytes);
+	return 0;
+}
+
 void mapping_close(struct mapping *m)
 {
 	if (m->data)
 		munmap((void *)(uintptr_t)m->data, m->n_bytes);
 	free(m->path);
 	*m = (struct mapping){ 0 };
+}
+
+bool path_is_listed(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0;
 }
 
 int path_join(char out[PATH_BYTES], const char *directory, const char *name, struct errbuf *e)

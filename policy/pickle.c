@@ -17,7 +17,7 @@
 #define PICKLE_MEMBER "/data.pkl"
 #define MODULE_PREFIX "module."
 
-enum { NAMES_TEXT_BYTES = 512 };
+enum { NAMES_TEXT_BYTES = 400 };
 
 struct head_file {
 	struct mapping file;
@@ -97,6 +97,9 @@ static bool is_contiguous(const struct pickled_tensor *p)
 {
 	uint64_t want = 1;
 
+	for (uint32_t i = 0; i < p->rank; i++)
+		if (p->shape[i] == 0)
+			return true; /* nothing to lie anywhere */
 	for (uint32_t i = p->rank; i-- > 0;) {
 		if (p->shape[i] != 1 && p->stride[i] != want)
 			return false;
@@ -186,14 +189,6 @@ static int check_format(const struct mapping *file, struct errbuf *e)
 	return 0;
 }
 
-/* A file that its folder lists and that is not there, as a dangling link, is broken: -ENOENT would call the head absent. */
-static int open_found(struct mapping *file, const char *path, struct errbuf *e)
-{
-	int rc = mapping_open(file, path, e);
-
-	return rc == -ENOENT ? fail(e, -EINVAL, "%s: leads to no file; fetch it again or remove it", path) : rc;
-}
-
 int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e)
 {
 	char path[PATH_BYTES];
@@ -206,7 +201,7 @@ int head_file_open(struct head_file **out, const char *directory, const char *ki
 	f = calloc(1, sizeof *f);
 	if (!f)
 		return fail(e, -ENOMEM, "%s: out of memory", path);
-	if ((rc = open_found(&f->file, path, e)) == 0 && (rc = check_format(&f->file, e)) == 0 &&
+	if ((rc = mapping_open(&f->file, path, e)) == 0 && (rc = check_format(&f->file, e)) == 0 &&
 			(rc = zip_read(&z, &f->file, e)) == 0)
 		rc = read_tensors(f, &z, e);
 	zip_free(&z);
@@ -229,9 +224,21 @@ void head_file_close(struct head_file *f)
 	free(f);
 }
 
+/* As many names as fit, so that a prefix that does not belong there is seen. */
+static void list_names(const struct head_file *f, char out[NAMES_TEXT_BYTES])
+{
+	size_t n = 0;
+
+	snprintf(out, NAMES_TEXT_BYTES, "none");
+	for (uint32_t i = 0; i < f->n_tensors && n < NAMES_TEXT_BYTES; i++)
+		n += (size_t)snprintf(out + n, NAMES_TEXT_BYTES - n, "%s%s", i ? ", " : "", f->tensors[i].name);
+}
+
 int head_file_find(const struct head_file *f, const char *name, uint32_t rank, const uint64_t *shape,
 		struct tensor *out, struct errbuf *e)
 {
+	char there[NAMES_TEXT_BYTES];
+
 	for (uint32_t i = 0; i < f->n_tensors; i++) {
 		const struct tensor *t = &f->tensors[i];
 		int rc;
@@ -242,10 +249,17 @@ int head_file_find(const struct head_file *f, const char *name, uint32_t rank, c
 			*out = *t;
 		return rc;
 	}
-	return fail(e, -ENOENT, "%s: tensor %s is missing", f->file.path, name);
+	list_names(f, there);
+	return fail(e, -ENOENT, "%s: tensor %s is missing; there are: %s", f->file.path, name, there);
 }
 
 const char *head_file_path(const struct head_file *f)
 {
 	return f->file.path;
+}
+
+const struct tensor *head_file_tensors(const struct head_file *f, uint32_t *n)
+{
+	*n = f->n_tensors;
+	return f->tensors;
 }

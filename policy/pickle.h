@@ -28,6 +28,9 @@ void head_file_close(struct head_file *f);
 MUST_CHECK int head_file_find(const struct head_file *f, const char *name, uint32_t rank, const uint64_t *shape,
 		struct tensor *out, struct errbuf *e);
 
+/* All tensors, [*n], in the file's order; they live as long as the file. Thread: any. Allocates: no. Blocks: no. */
+const struct tensor *head_file_tensors(const struct head_file *f, uint32_t *n);
+
 /* Path of the file, for messages; lives as long as the file. Thread: any. */
 const char *head_file_path(const struct head_file *f);
 

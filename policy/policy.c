@@ -2,6 +2,7 @@
 #include "policy/policy.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +14,9 @@
 #include "policy/statistics.h"
 #include "policy/tokenizer.h"
 #include "policy/vision_encoder.h"
+
+_Static_assert((int)POLICY_NORMALISE_QUANTILES == (int)STATISTICS_QUANTILES
+		&& (int)POLICY_NORMALISE_BOUNDS == (int)STATISTICS_BOUNDS, "the same choice under two names");
 
 enum { DEFAULT_PICTURE_WIDTH = 1280, DEFAULT_PICTURE_HEIGHT = 960 };
 
@@ -35,15 +39,17 @@ struct policy {
 	struct head *head;
 	uint32_t n_actions;                 /* action_chunk * action_dim */
 	uint32_t patches_max;               /* of all pictures together */
-	uint32_t prefix_max;                /* state and prompt */
+	uint32_t time_row;                  /* of the prefix: where a timestep token belongs, behind the state */
+	uint32_t prompt_row;                /* of the prefix: where the prompt begins */
+	uint32_t prefix_max;                /* state, timestep and prompt */
 	/* activations */
 	struct compute_view state;          /* [1][state_dim] */
 	struct compute_view state_hidden;   /* [1][H] */
 	/* host, in the arena */
 	struct arena arena;
 	float *patches;                     /* [patches_max][patch values] */
-	int32_t *ids;                       /* [prefix_max] */
-	int64_t *trace_ids;                 /* [prefix_max] */
+	int32_t *ids;                       /* [prefix_max - prompt_row] */
+	int64_t *trace_ids;                 /* [prefix_max - prompt_row] */
 	/* of the running inference */
 	struct vision_grid grid[POLICY_PICTURES_MAX];
 	uint32_t n_patches, n_ids;
@@ -64,8 +70,6 @@ static int check_options(const struct policy_options *o, struct errbuf *e)
 		return fail(e, -EINVAL, "policy: no checkpoint directory is given");
 	if (!o->n_pictures || o->n_pictures > POLICY_PICTURES_MAX)
 		return fail(e, -EINVAL, "policy: %u pictures, want 1 to %d", o->n_pictures, POLICY_PICTURES_MAX);
-	if (!o->steps)
-		return fail(e, -EINVAL, "policy: 0 steps, want 1 or more");
 	if (!o->action_chunk || o->action_chunk > POLICY_VALUES_MAX)
 		return fail(e, -EINVAL, "policy: an action chunk of %u steps, want at least 1, and at most %d values", o->action_chunk,
 				POLICY_VALUES_MAX);
@@ -82,7 +86,8 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 
 	report(o, "checkpoint", 0.0);
 	if ((rc = manifest_read(&p->manifest, o->model, e)) < 0
-			|| (rc = statistics_read(&p->statistics, o->model, o->unnorm_key, e)) < 0)
+			|| (rc = statistics_read(&p->statistics, o->model, o->unnorm_key,
+					(enum statistics_kind)o->normalisation, e)) < 0)
 		return rc;
 	report(o, "tokenizer", 0.1);
 	if ((rc = tokenizer_create(&p->tokenizer, o->model, e)) < 0)
@@ -152,11 +157,13 @@ static int create_compute(struct policy *p, uint32_t tail_max, struct errbuf *e)
 	const struct manifest_decoder *d = &p->manifest.decoder;
 	const struct manifest_vision *v = &p->manifest.vision;
 	uint32_t sequence = p->prefix_max + tail_max, patches = p->patches_max;
+	uint32_t regressed = p->head_kind->chooses_tokens ? 0 : p->statistics.action.dim * d->hidden;
 	uint32_t inner[] = { d->hidden, d->mlp, v->width * v->merge * v->merge, v->mlp, image_prep_patch_values(p->image_prep),
-		p->statistics.proprio.dim };
+		p->statistics.proprio.dim, regressed };
 	struct compute_options options = { .precision = o->precision, .threads = o->threads, .max_outer = d->vocabulary,
 		.max_rows = patches > sequence ? patches : sequence, .max_segment = patches > sequence ? patches : sequence,
-		.max_inner = largest(inner, sizeof inner / sizeof *inner) };
+		.max_inner = largest(inner, sizeof inner / sizeof *inner), .multiplies = o->multiplies,
+		.multiplies_context = o->multiplies_context };
 
 	p->network.ops = compute_backend_find(o->backend ? o->backend : "cpu", e);
 	return p->network.ops ? p->network.ops->create(&p->network.compute, &options, e) : -EINVAL;
@@ -170,10 +177,12 @@ static int create_network(struct policy *p, struct errbuf *e)
 	bool narrow = p->options.action_vocabulary_only;
 
 	(void)prompt_suffix(p->prompt, &n_suffix);
-	p->prefix_max = (p->state_file ? 1 : 0) + prompt_length_max(p->prompt, p->options.n_pictures, merged);
+	p->time_row = p->state_file ? 1 : 0;
+	p->prompt_row = p->time_row + (p->head_kind->from_noise ? 1 : 0);
+	p->prefix_max = p->prompt_row + prompt_length_max(p->prompt, p->options.n_pictures, merged);
 	struct decoder_options options = { .prefix_max = p->prefix_max, .tail_max = p->n_actions + n_suffix,
 		.first_token = narrow ? length - m->decoder.action_bins : 0,
-		.n_tokens = narrow ? m->decoder.action_bins : m->decoder.vocabulary };
+		.n_tokens = narrow ? m->decoder.action_bins : p->head_kind->chooses_tokens ? m->decoder.vocabulary : 0 };
 	int rc = create_compute(p, options.tail_max, e);
 
 	if (rc < 0 || (rc = decoder_create(&p->decoder, &p->network, p->weights, m, &options, e)) < 0)
@@ -186,10 +195,12 @@ static int create_head(struct policy *p, struct errbuf *e)
 	const struct policy_options *o = &p->options;
 	const struct manifest_decoder *m = &p->manifest.decoder;
 	uint32_t length = tokenizer_length(p->tokenizer);
-	struct head_options options = { .network = &p->network, .decoder = p->decoder, .n_actions = p->n_actions,
-		.mask_token = m->mask_token, .vocabulary = m->vocabulary, .token_count = length, .action_bins = m->action_bins,
+	struct head_options options = { .network = &p->network, .decoder = p->decoder, .directory = o->heads ? o->heads : o->model,
+		.action_chunk = o->action_chunk, .action_dim = p->statistics.action.dim, .n_actions = p->n_actions,
+		.hidden = m->hidden, .time_row = p->time_row, .mask_token = m->mask_token, .vocabulary = m->vocabulary,
+		.token_count = length, .action_bins = m->action_bins,
 		.first_token = o->action_vocabulary_only ? (int32_t)(length - m->action_bins) : 0, .steps = o->steps,
-		.algorithm = o->algorithm, .top_k = o->top_k };
+		.algorithm = o->algorithm, .top_k = o->top_k, .seed = o->seed };
 
 	options.suffix = prompt_suffix(p->prompt, &options.n_suffix);
 	return p->head_kind->create(&p->head, &options, e);
@@ -198,8 +209,8 @@ static int create_head(struct policy *p, struct errbuf *e)
 static void lay_out_host(struct policy *p)
 {
 	p->patches = arena_take(&p->arena, (size_t)p->patches_max * image_prep_patch_values(p->image_prep), sizeof *p->patches);
-	p->ids = arena_take(&p->arena, p->prefix_max, sizeof *p->ids);
-	p->trace_ids = arena_take(&p->arena, p->prefix_max, sizeof *p->trace_ids);
+	p->ids = arena_take(&p->arena, p->prefix_max - p->prompt_row, sizeof *p->ids);
+	p->trace_ids = arena_take(&p->arena, p->prefix_max - p->prompt_row, sizeof *p->trace_ids);
 }
 
 static void lay_out_activations(struct policy *p)
@@ -210,6 +221,8 @@ static void lay_out_activations(struct policy *p)
 	}
 	vision_encoder_lay_out(p->vision);
 	decoder_lay_out(p->decoder);
+	if (p->head_kind->lay_out)
+		p->head_kind->lay_out(p->head);
 }
 
 static int allocate(struct policy *p, struct errbuf *e)
@@ -241,11 +254,20 @@ static void fill_info(struct policy *p)
 	const struct statistics_range *proprio = &p->statistics.proprio;
 
 	p->info = (struct policy_info){ .action_chunk = p->options.action_chunk, .action_dim = p->statistics.action.dim,
-		.state_dim = proprio->dim, .needs_state = p->state_file != NULL, .state_low = proprio->dim ? proprio->low : NULL,
+		.state_dim = proprio->dim, .needs_state = p->state_file != NULL,
+		.chooses_tokens = p->head_kind->chooses_tokens, .state_low = proprio->dim ? proprio->low : NULL,
 		.state_high = proprio->dim ? proprio->high : NULL, .state_mean = proprio->has_mean ? proprio->mean : NULL,
 		.weight_bytes = weights_bytes(p->weights),
 		.arena_bytes = p->arena.size + image_prep_bytes(p->image_prep) + p->network.ops->memory_bytes(p->network.compute),
-		.decoder = p->head_kind->name, .backend = p->network.ops->name, .unnorm_key = p->statistics.key };
+		.decoder = p->head_kind->name, .backend = p->network.ops->name, .unnorm_key = p->statistics.key,
+		.ranges = p->statistics.action.quantiles ? "q01/q99" : "min/max" };
+}
+
+static void report_weights(void *context, double share)
+{
+	const struct policy *p = context;
+
+	report(&p->options, "reading weights", 0.7 + 0.3 * share);
 }
 
 static int build(struct policy *p, const struct policy_options *o, struct errbuf *e)
@@ -257,11 +279,13 @@ static int build(struct policy *p, const struct policy_options *o, struct errbuf
 	p->head_kind = head_find(o->decoder ? o->decoder : "discrete", e);
 	if (!p->head_kind || !compute_backend_find(o->backend ? o->backend : "cpu", e))
 		return -EINVAL;
-	if ((rc = open_files(p, o, e)) < 0 || (rc = check_sizes(p, e)) < 0 || (rc = create_pictures(p, e)) < 0
-			|| (rc = create_network(p, e)) < 0 || (rc = create_head(p, e)) < 0)
+	if ((rc = head_check_options(p->head_kind, o, e)) < 0 || (rc = open_files(p, o, e)) < 0 || (rc = check_sizes(p, e)) < 0
+			|| (rc = create_pictures(p, e)) < 0 || (rc = create_network(p, e)) < 0 || (rc = create_head(p, e)) < 0)
 		return rc;
 	report(o, "buffers", 0.7);
 	if ((rc = allocate(p, e)) < 0)
+		return rc;
+	if ((rc = weights_load(p->weights, report_weights, p, e)) < 0)
 		return rc;
 	fill_info(p);
 	watch_first_inference(p);
@@ -324,8 +348,11 @@ static int check_observation(const struct policy *p, const struct policy_observa
 	if (p->state_file && !o->state)
 		return fail(e, -EINVAL, "policy: the checkpoint has a proprio projector, so a state of %u values is needed",
 				p->statistics.proprio.dim);
-	if (o->n_committed && !p->head_kind->takes_committed)
+	if (o->n_committed && !p->head_kind->unmasks)
 		return fail(e, -ENOTSUP, "policy: decoder %s cannot continue committed tokens; discrete_diffusion can",
+				p->head_kind->name);
+	if (o->noise && !p->head_kind->from_noise)
+		return fail(e, -ENOTSUP, "policy: decoder %s does not start from noise; flow_matching and diffusion do",
 				p->head_kind->name);
 	return 0;
 }
@@ -375,8 +402,8 @@ static int prepare_prompt(struct policy *p, struct errbuf *e)
 
 	for (uint32_t i = 0; i < p->options.n_pictures; i++)
 		image_tokens[i] = p->grid[i].rows * p->grid[i].columns / area;
-	int rc = prompt_build(p->prompt, image_tokens, p->options.n_pictures, p->ids, p->prefix_max - (p->state_file ? 1 : 0),
-			&p->n_ids, e);
+	int rc = prompt_build(p->prompt, image_tokens, p->options.n_pictures, p->ids, p->prefix_max - p->prompt_row, &p->n_ids,
+			e);
 
 	if (rc < 0)
 		return rc;
@@ -438,18 +465,18 @@ static void embed_prompt(struct policy *p, struct compute_view vision, struct co
 	}
 }
 
-/* Everything before the actions into the decoder; returns its number of rows. */
+/* Everything before the actions into the decoder, but for a timestep token, which the head puts there step by step; returns its
+ * number of rows. */
 static uint32_t fill_prefix(struct policy *p, struct policy_times *times)
 {
-	uint32_t n_state = p->state_file ? 1 : 0;
 	int64_t start_ns = clock_monotonic_ns();
 	struct compute_view vision = vision_encoder_run(p->vision, p->patches, p->grid, p->options.n_pictures);
 
 	times->vision_ns = clock_monotonic_ns() - start_ns;
-	struct compute_view prefix = decoder_prefix(p->decoder, n_state + p->n_ids);
+	struct compute_view prefix = decoder_prefix(p->decoder, p->prompt_row + p->n_ids);
 
-	embed_prompt(p, vision, compute_rows(prefix, n_state, p->n_ids));
-	if (n_state)
+	embed_prompt(p, vision, compute_rows(prefix, p->prompt_row, p->n_ids));
+	if (p->state_file)
 		embed_state(p, compute_rows(prefix, 0, 1));
 	return prefix.rows;
 }
@@ -466,6 +493,18 @@ static void trace_actions(const struct policy *p, const struct policy_result *r)
 	for (uint32_t i = 0; i < p->n_actions; i++)
 		values[i] = (float)r->action[i];
 	network_trace_host(&p->network, 'f', values, p->info.action_chunk, p->info.action_dim, "actions");
+}
+
+/* A chunk with a value that is no number is no answer, whichever decoder it comes from. */
+static void check_finite(const struct policy *p, struct policy_result *r)
+{
+	for (uint32_t i = 0; i < p->n_actions && !r->lost; i++) {
+		if (isfinite(r->normalised[i]) && isfinite(r->action[i]))
+			continue;
+		r->lost = true;
+		r->lost_position = i;
+		r->lost_token = -1;
+	}
 }
 
 static int infer(struct policy *p, const struct policy_observation *o, struct policy_result *r, struct errbuf *e)
@@ -486,6 +525,7 @@ static int infer(struct policy *p, const struct policy_observation *o, struct po
 	if ((rc = p->head_kind->run(p->head, n_prefix, o, r, e)) < 0)
 		return rc;
 	statistics_unnormalise_action(&p->statistics.action, r->normalised, p->info.action_chunk, r->action);
+	check_finite(p, r);
 	int64_t end_ns = clock_monotonic_ns();
 
 	t->decoder_ns = decoder_take_elapsed_ns(p->decoder);

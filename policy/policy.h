@@ -16,6 +16,8 @@ enum { POLICY_PICTURES_MAX = 8 };
 struct policy;
 
 enum policy_precision { POLICY_FP32, POLICY_BF16 };
+/* The range of a dimension: q01..q99 or min..max; AUTO: q01..q99 where the statistics have them. */
+enum policy_normalisation { POLICY_NORMALISE_AUTO, POLICY_NORMALISE_QUANTILES, POLICY_NORMALISE_BOUNDS };
 enum policy_algorithm { POLICY_MASKGIT_PLUS, POLICY_TOPK_MARGIN, POLICY_ENTROPY };
 
 /* Steps from a decoded camera picture to patches, in this order; 0 switches a step off. */
@@ -33,30 +35,37 @@ struct policy_options {
 	const char *decoder;                  /* a name of policy/head/heads.def */
 	const char *backend;                  /* "cpu" */
 	enum policy_precision precision;
-	uint32_t steps;                       /* diffusion or flow steps, >= 1 */
+	uint32_t steps;                       /* discrete_diffusion, flow_matching: 1 or more; diffusion: 2 to 50; others: 1 */
 	enum policy_algorithm algorithm;
 	uint32_t top_k;                       /* 0: off */
+	uint64_t seed;                        /* of the noise of flow_matching and diffusion; a create starts its stream anew */
 	bool action_vocabulary_only;          /* best token over the action rows only */
 	uint32_t action_chunk;                /* T */
 	const char *unnorm_key;               /* NULL: the only one there is */
+	enum policy_normalisation normalisation;
 	const char *system_line, *question;   /* NULL: the training recipe's; question holds one {} */
 	bool lowercase_instruction;
 	struct policy_picture_steps picture[POLICY_PICTURES_MAX]; /* per camera, in prompt order */
 	uint32_t n_pictures;                  /* cameras in the prompt */
 	uint32_t max_picture_width, max_picture_height; /* largest camera picture to expect; 0: 1280 x 960 */
-	uint32_t threads;                     /* of matrix products; 0: as the library chooses */
+	uint32_t threads;                     /* of large operations; 0: one per processor that create's thread may use */
 	/* During create, and layer by layer during the first inference that succeeds, by the thread of that call; may be NULL. */
 	void (*progress)(void *context, const char *what, double share);
 	void *progress_context;
+	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
+	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
+	void *multiplies_context;
 };
 
 struct policy_info {
 	uint32_t action_chunk, action_dim;
 	uint32_t state_dim;                   /* of the statistics' proprio; 0: none */
 	bool needs_state;                     /* a proprio projector was found */
+	bool chooses_tokens;                  /* the decoder's actions are tokens; otherwise result.token is left alone */
 	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
 	uint64_t weight_bytes, arena_bytes;
 	const char *decoder, *backend, *unnorm_key;
+	const char *ranges;                   /* of the actions: "q01/q99" or "min/max" */
 };
 
 /* 8-bit RGB, rows without padding: [height][width][3]. */
@@ -69,7 +78,7 @@ struct policy_observation {
 	const struct policy_picture *picture; /* [n_pictures] in prompt order */
 	uint32_t n_pictures;
 	const double *state;                  /* [state_dim], robot's units; NULL when not needed */
-	const double *noise;                  /* [chunk * action_dim] for flow and diffusion; NULL: own generator */
+	const double *noise;                  /* [chunk][action_dim] for flow_matching and diffusion; NULL: own generator */
 	const int32_t *committed;             /* token ids known already at the first action positions */
 	uint32_t n_committed;
 };
@@ -82,12 +91,12 @@ struct policy_times {
 enum { POLICY_VALUES_MAX = 64 * 32 };
 
 struct policy_result {
-	bool lost;                            /* a best token is no action: the actions are not to be used */
+	bool lost;                            /* a best token is no action, or a value no number: the actions are not to be used */
 	uint32_t lost_position;               /* which action position, */
-	int32_t lost_token;                   /* and the token found there */
-	double normalised[POLICY_VALUES_MAX]; /* [chunk][action_dim], -1..1 */
+	int32_t lost_token;                   /* and the token found there; -1: not a number */
+	double normalised[POLICY_VALUES_MAX]; /* [chunk][action_dim], -1..1 where the statistics' range is kept */
 	double action[POLICY_VALUES_MAX];     /* [chunk][action_dim], units of the statistics */
-	int32_t token[POLICY_VALUES_MAX];     /* discrete decoders: ids */
+	int32_t token[POLICY_VALUES_MAX];     /* ids, where the decoder chooses tokens */
 	struct policy_times times;
 };
 
@@ -97,7 +106,7 @@ struct policy_tracer {
 	void *context;
 };
 
-/* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer.
+/* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer, reads the weights into memory.
  * 0 or -errno: -ENOENT a file is missing, -EINVAL contradictory content, -ENOMEM. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int policy_create(struct policy **out, const struct policy_options *options, struct errbuf *e);
 
@@ -111,8 +120,9 @@ const struct policy_info *policy_info(const struct policy *p);
  * Thread: policy. Allocates: no (after create). Blocks: no. */
 MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e);
 
-/* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action.
- * -EINVAL: number or size of pictures, missing or non-finite state; -ENOTSUP: committed tokens with a decoder that cannot.
+/* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action, or with no number.
+ * -EINVAL: number or size of pictures, missing or non-finite state, non-finite noise; -ENOTSUP: committed tokens or noise with a
+ * decoder that takes none.
  * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN (with a tracer: yes). Blocks: for the computation. */
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
+
+#include "policy/lower_case.h"
 
 #define SYSTEM_LINE "You are a helpful assistant."
 #define QUESTION "What action should the robot take to {}?"
@@ -18,8 +19,7 @@ enum {
 	PREFIX_MAX = TEMPLATE_BYTES_MAX + TURN_TOKENS_MAX,
 	/* a token has one byte at least; what lower-casing and NFC add counts against the instruction */
 	QUESTION_TOKENS_MAX = TEMPLATE_BYTES_MAX + PROMPT_INSTRUCTION_BYTES_MAX,
-	/* lower-casing at most doubles a character */
-	TEXT_BYTES_MAX = TEMPLATE_BYTES_MAX + 2 * PROMPT_INSTRUCTION_BYTES_MAX,
+	TEXT_BYTES_MAX = TEMPLATE_BYTES_MAX + LOWER_CASE_GROWTH * PROMPT_INSTRUCTION_BYTES_MAX,
 };
 
 struct prompt {
@@ -155,36 +155,6 @@ static int find_specials(struct prompt *p, const struct manifest_decoder *d, str
 	return rc;
 }
 
-/* U+0130 is the one character whose lower case is two (Unicode, SpecialCasing.txt): i and a combining dot. */
-static size_t write_lower(utf8proc_int32_t character, utf8proc_uint8_t *out)
-{
-	if (character == 0x130) {
-		memcpy(out, "i\xcc\x87", 3);
-		return 3;
-	}
-	return (size_t)utf8proc_encode_char(utf8proc_tolower(character), out);
-}
-
-/* Valid or not, copies the instruction in lower case; what is not UTF-8 stays, for the tokenizer to name. */
-static size_t append_lower(char *out, const char *text)
-{
-	const utf8proc_uint8_t *from = (const utf8proc_uint8_t *)text;
-	utf8proc_uint8_t *to = (utf8proc_uint8_t *)out;
-
-	while (*from) {
-		utf8proc_int32_t character;
-		utf8proc_ssize_t n = utf8proc_iterate(from, -1, &character);
-
-		if (n <= 0)
-			*to++ = *from++;
-		else {
-			to += write_lower(character, to);
-			from += n;
-		}
-	}
-	return (size_t)((char *)to - out);
-}
-
 /* The question with the instruction in its slot, in p->text. */
 static void compose(struct prompt *p, const char *instruction)
 {
@@ -192,7 +162,7 @@ static void compose(struct prompt *p, const char *instruction)
 
 	memcpy(p->text, p->before, n);
 	if (p->lowercase)
-		n += append_lower(p->text + n, instruction);
+		n += lower_case(instruction, n_instruction, p->text + n);
 	else {
 		memcpy(p->text + n, instruction, n_instruction);
 		n += n_instruction;

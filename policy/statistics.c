@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/json_file.h"
 #include "policy/mapping.h"
@@ -15,11 +14,13 @@
 #define STATISTICS_FILE "dataset_statistics.json"
 #define CONFIG_FILE "config.json"
 
-enum { KEYS_TEXT_BYTES = 512 };
+/* Room for some forty names beside the path in one message; KEY_SHOWN: of a name, however long it is. */
+enum { KEYS_TEXT_BYTES = 672, KEY_SHOWN = 64 };
 
 /* What is being read, for messages: file, dataset key and "action" or "proprio". */
 struct place {
 	const char *path, *key, *part;
+	enum statistics_kind kind;
 };
 
 /* The epsilon of the training code: keeps a constant dimension from dividing by zero. */
@@ -69,27 +70,41 @@ static int take_mask(const struct place *at, const json_t *part, struct statisti
 	return 0;
 }
 
-/* Quantiles where there is one of them, else the bounds; half a pair is never made up from the other kind. */
+/* Half a pair is never made up from the other kind. */
+static bool takes_quantiles(const struct place *at, const json_t *part)
+{
+	if (at->kind != STATISTICS_AUTO)
+		return at->kind == STATISTICS_QUANTILES;
+	return json_object_get(part, "q01") || json_object_get(part, "q99");
+}
+
+static int check_order(const struct place *at, const struct statistics_range *r, struct errbuf *e)
+{
+	for (uint32_t i = 0; i < r->dim; i++)
+		if (!(r->low[i] <= r->high[i]))
+			return fail(e, -EINVAL, "%s: %s.%s: %s[%u] = %g is more than %s[%u] = %g", at->path, at->key, at->part,
+					r->quantiles ? "q01" : "min", i, r->low[i], r->quantiles ? "q99" : "max", i,
+					r->high[i]);
+	return 0;
+}
+
 static int take_range(const struct place *at, const json_t *part, struct statistics_range *r, struct errbuf *e)
 {
-	bool quantiles = json_object_get(part, "q01") || json_object_get(part, "q99");
-	const char *low = quantiles ? "q01" : "min", *high = quantiles ? "q99" : "max";
+	r->quantiles = takes_quantiles(at, part);
+	const char *low = r->quantiles ? "q01" : "min", *high = r->quantiles ? "q99" : "max";
 	const json_t *first = json_object_get(part, low);
 	size_t dim = json_array_size(first);
 	int rc;
 
 	if (dim < 1 || dim > STATISTICS_DIM_MAX)
-		return fail(e, -EINVAL, "%s: %s.%s.%s is %s of %zu numbers, want 1..%d", at->path, at->key, at->part, low,
-				json_kind(first), dim, STATISTICS_DIM_MAX);
+		return fail(e, -EINVAL, "%s: %s.%s.%s is %s of %zu numbers, want 1..%d%s", at->path, at->key, at->part, low,
+				json_kind(first), dim, STATISTICS_DIM_MAX,
+				at->kind == STATISTICS_AUTO ? "" : ": they were asked for instead of the other range");
 	r->dim = (uint32_t)dim;
 	if ((rc = take_array(at, part, low, r->dim, r->low, e)) < 0 ||
 			(rc = take_array(at, part, high, r->dim, r->high, e)) < 0)
 		return rc;
-	for (uint32_t i = 0; i < r->dim; i++)
-		if (!(r->low[i] <= r->high[i]))
-			return fail(e, -EINVAL, "%s: %s.%s: %s[%u] = %g is more than %s[%u] = %g", at->path, at->key,
-					at->part, low, i, r->low[i], high, i, r->high[i]);
-	return 0;
+	return check_order(at, r, e);
 }
 
 static int read_part(const struct place *at, const json_t *entry, struct statistics_range *r, struct errbuf *e)
@@ -103,17 +118,70 @@ static int read_part(const struct place *at, const json_t *entry, struct statist
 	return r->has_mean ? take_array(at, part, "mean", r->dim, r->mean, e) : 0;
 }
 
+/* ---- keys --------------------------------------------------------------------------------------------------------- */
+
+/* Names come from a file: what could disturb a terminal or a log does not go into a message. */
+static void key_text(const char *key, char out[KEY_SHOWN])
+{
+	size_t n = 0;
+
+	for (; key[n] && n < KEY_SHOWN - 1; n++)
+		out[n] = (unsigned char)key[n] < 0x20 || key[n] == 0x7f ? '?' : key[n];
+	out[n] = '\0';
+}
+
+/* As many as there is room for, and how many there are when that is not all. */
 static void list_keys(const json_t *table, char out[KEYS_TEXT_BYTES])
 {
+	enum { END_BYTES = 32 };
+	char name[KEY_SHOWN];
 	const char *key;
 	json_t *value;
 	size_t n = 0;
 
 	out[0] = '\0';
 	json_object_foreach((json_t *)(uintptr_t)table, key, value) {
-		n = strlen(out);
-		snprintf(out + n, KEYS_TEXT_BYTES - n, "%s%s", n ? ", " : "", key);
+		key_text(key, name);
+		if (n + strlen(name) + END_BYTES > KEYS_TEXT_BYTES) {
+			snprintf(out + n, KEYS_TEXT_BYTES - n, ", ... (%zu in all)", json_object_size(table));
+			return;
+		}
+		n += (size_t)snprintf(out + n, KEYS_TEXT_BYTES - n, "%s%s", n ? ", " : "", name);
 	}
+}
+
+static bool contains(const char *text, const char *part)
+{
+	return part[0] && strstr(text, part);
+}
+
+/* A name that holds the wanted one or is held by it: datasets are renamed by an ending, as in libero_spatial_no_noops. The
+ * one that differs by the fewest letters; "" when none does. */
+static void nearest_key(const json_t *table, const char *wanted, char out[KEY_SHOWN])
+{
+	size_t best = SIZE_MAX;
+	const char *key;
+	json_t *value;
+
+	out[0] = '\0';
+	json_object_foreach((json_t *)(uintptr_t)table, key, value) {
+		size_t a = strlen(key), b = strlen(wanted), apart = a > b ? a - b : b - a;
+
+		if ((contains(key, wanted) || contains(wanted, key)) && apart < best) {
+			best = apart;
+			key_text(key, out);
+		}
+	}
+}
+
+static int refuse_key(const json_t *table, const char *path, const char *key, struct errbuf *e)
+{
+	char keys[KEYS_TEXT_BYTES], near[KEY_SHOWN];
+
+	list_keys(table, keys);
+	nearest_key(table, key, near);
+	return fail(e, -ENOENT, "%.160s: has no statistics \"%.64s\"%s%s%s; the keys are: %s", path, key,
+			near[0] ? " (did you mean " : "", near, near[0] ? "?)" : "", keys);
 }
 
 /* The entry of `key`, or the only one there is. */
@@ -122,13 +190,14 @@ static int choose(const json_t *table, const char *path, const char *key, const 
 {
 	char keys[KEYS_TEXT_BYTES];
 
-	list_keys(table, keys);
 	if (json_object_size(table) == 0)
 		return fail(e, -ENOENT, "%s: holds no statistics: actions cannot be un-normalised", path);
-	if (!key && json_object_size(table) != 1)
-		return fail(e, -EINVAL, "%s: has statistics of several datasets; choose an unnorm key: %s", path, keys);
+	if (!key && json_object_size(table) != 1) {
+		list_keys(table, keys);
+		return fail(e, -EINVAL, "%.160s: has statistics of several datasets; choose an unnorm key: %s", path, keys);
+	}
 	if (key && !json_object_get(table, key))
-		return fail(e, -ENOENT, "%s: has no statistics \"%.64s\"; the keys are: %s", path, key, keys);
+		return refuse_key(table, path, key, e);
 	*chosen = key ? key : json_object_iter_key(json_object_iter((json_t *)(uintptr_t)table));
 	*entry = json_object_get(table, *chosen);
 	if (strlen(*chosen) >= STATISTICS_KEY_BYTES)
@@ -137,21 +206,23 @@ static int choose(const json_t *table, const char *path, const char *key, const 
 	return 0;
 }
 
-static int read_entry(struct statistics *s, const json_t *table, const char *path, const char *key, struct errbuf *e)
+/* ---- files -------------------------------------------------------------------------------------------------------- */
+
+static int read_entry(struct statistics *s, const json_t *table, struct place *at, const char *key, struct errbuf *e)
 {
 	const char *chosen = NULL;
 	const json_t *entry = NULL;
-	struct place at = { .path = path, .part = "action" };
-	int rc = choose(table, path, key, &chosen, &entry, e);
+	int rc = choose(table, at->path, key, &chosen, &entry, e);
 
 	if (rc < 0)
 		return rc;
 	snprintf(s->key, sizeof s->key, "%s", chosen);
-	at.key = s->key;
-	if ((rc = read_part(&at, entry, &s->action, e)) < 0 || !json_object_get(entry, "proprio"))
+	at->key = s->key;
+	at->part = "action";
+	if ((rc = read_part(at, entry, &s->action, e)) < 0 || !json_object_get(entry, "proprio"))
 		return rc;
-	at.part = "proprio";
-	return read_part(&at, entry, &s->proprio, e);
+	at->part = "proprio";
+	return read_part(at, entry, &s->proprio, e);
 }
 
 /* The file of its own, else norm_stats of config.json. */
@@ -162,7 +233,7 @@ static int read_table(
 
 	if (rc < 0)
 		return rc;
-	if (access(path, F_OK) == 0) {
+	if (path_is_listed(path)) {
 		rc = json_file_read(root, path, directory, STATISTICS_FILE, e);
 		*table = *root;
 		return rc;
@@ -176,22 +247,26 @@ static int read_table(
 	return fail(e, -ENOENT, "%s: there is no " STATISTICS_FILE ", and %s has no norm_stats", directory, path);
 }
 
-int statistics_read(struct statistics *out, const char *directory, const char *key, struct errbuf *e)
+int statistics_read(struct statistics *out, const char *directory, const char *key, enum statistics_kind kind,
+		struct errbuf *e)
 {
 	struct statistics s = { .key = "" };
 	const json_t *table = NULL;
 	json_t *root = NULL;
 	char path[PATH_BYTES];
+	struct place at = { .path = path, .kind = kind };
 	int rc = read_table(&root, &table, path, directory, e);
 
 	if (rc < 0)
 		return rc;
-	rc = read_entry(&s, table, path, key, e);
+	rc = read_entry(&s, table, &at, key, e);
 	json_decref(root);
 	if (rc == 0)
 		*out = s;
 	return rc;
 }
+
+/* ---- normalisation ------------------------------------------------------------------------------------------------- */
 
 static double clip(double value)
 {

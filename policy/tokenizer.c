@@ -11,6 +11,7 @@
 #include <pcre2.h>
 
 #include "policy/bpe.h"
+#include "policy/normal_form.h"
 #include "policy/tokenizer_files.h"
 
 /* The Qwen2 split. \s is spelt out as Unicode's White_Space, because PCRE2's own \s also takes U+180E. */
@@ -34,8 +35,8 @@ struct tokenizer {
 	pcre2_match_data *match;
 	pcre2_match_context *context;
 	pcre2_jit_stack *jit_stack;
-	utf8proc_int32_t *codepoints; /* [CODEPOINTS_MAX] */
-	uint8_t *text;                /* [TOKENIZER_TEXT_BYTES_MAX + 4], normalised */
+	int32_t *codepoints, *scratch; /* [CODEPOINTS_MAX] */
+	uint8_t *text;                 /* [TOKENIZER_TEXT_BYTES_MAX + 4], normalised */
 };
 
 /* Where the ids of one call go. */
@@ -84,9 +85,10 @@ int tokenizer_create(struct tokenizer **out, const char *directory, struct errbu
 
 	if (!t)
 		return fail(e, -ENOMEM, "tokenizer: out of memory");
-	t->codepoints = calloc(CODEPOINTS_MAX + 1, sizeof t->codepoints[0]);
+	t->codepoints = calloc(CODEPOINTS_MAX, sizeof t->codepoints[0]);
+	t->scratch = calloc(CODEPOINTS_MAX, sizeof t->scratch[0]);
 	t->text = calloc(TOKENIZER_TEXT_BYTES_MAX + 4, sizeof t->text[0]);
-	if (!t->codepoints || !t->text)
+	if (!t->codepoints || !t->scratch || !t->text)
 		rc = fail(e, -ENOMEM, "tokenizer: out of memory");
 	else
 		rc = tokenizer_tables_read(&t->tables, directory, TOKENIZER_TEXT_BYTES_MAX, e);
@@ -107,6 +109,7 @@ void tokenizer_destroy(struct tokenizer *t)
 	pcre2_jit_stack_free(t->jit_stack);
 	pcre2_code_free(t->split);
 	free(t->codepoints);
+	free(t->scratch);
 	free(t->text);
 	free(t);
 }
@@ -134,18 +137,12 @@ static int too_long(struct errbuf *e)
 /* Valid UTF-8 -> its composed normal form (NFC) in t->text. */
 static int normalise(struct tokenizer *t, const char *text, size_t n_bytes, size_t *n_out, struct errbuf *e)
 {
-	const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
-	utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n_bytes,
-			t->codepoints, CODEPOINTS_MAX, options);
-	size_t at = 0;
+	size_t n = 0, at = 0;
+	int rc = normal_form_compose(text, n_bytes, t->codepoints, t->scratch, CODEPOINTS_MAX, &n, e);
 
-	if (n > CODEPOINTS_MAX)
-		return too_long(e);
-	if (n >= 0)
-		n = utf8proc_normalize_utf32(t->codepoints, n, options);
-	if (n < 0)
-		return fail(e, -EINVAL, "text cannot be normalised: %s", utf8proc_errmsg(n));
-	for (utf8proc_ssize_t i = 0; i < n; i++) {
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
 		at += (size_t)utf8proc_encode_char(t->codepoints[i], t->text + at);
 		if (at > TOKENIZER_TEXT_BYTES_MAX)
 			return too_long(e);

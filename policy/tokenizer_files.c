@@ -106,8 +106,8 @@ static int read_merge(const struct vocabulary *v, struct bpe *bpe, const char *p
 	int32_t ids[3];
 
 	if (n_left == 0 || n_right == 0 || n_left >= sizeof left || n_right >= sizeof right ||
-			memchr(space + 1, ' ', n_right))
-		return fail(e, -EINVAL, "%s: line %u: want two tokens with one space between", path, line);
+			memchr(space + 1, ' ', n_right) || memchr(text, '\0', n))
+		return fail(e, -EINVAL, "%s: line %u: want two tokens with one space between, and no zero byte", path, line);
 	memcpy(left, text, n_left);
 	left[n_left] = '\0';
 	memcpy(right, space + 1, n_right);

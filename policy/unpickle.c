@@ -2,9 +2,13 @@
 #include "policy/unpickle.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "policy/pickle_names.h"
 
 enum {
 	PICKLE_BYTES_MAX = 1 << 20,
@@ -12,6 +16,9 @@ enum {
 	MEMO_MAX = 65536,
 	PROTOCOL_MAX = 2,
 	REBUILD_ARGUMENTS_MIN = 6, /* storage, offset, size, stride, requires_grad, hooks[, metadata] */
+	PARAMETER_ARGUMENTS = 3,   /* tensor, requires_grad, hooks */
+	NAME_SHOWN_MAX = 80,       /* bytes of the file's own names in messages */
+	TEXT_BYTES = 512,
 	PERSISTENT_ITEMS = 5,      /* "storage", storage type, key, location, number of elements */
 };
 
@@ -32,11 +39,12 @@ enum value_kind {
 /* Anything that the stack holds. */
 struct value {
 	enum value_kind kind;
-	uint32_t index; /* GLOBAL: row of globals; TUPLE, STORAGE: first of its items; DICT, TENSOR: its number */
+	uint32_t index;            /* TUPLE, STORAGE: first of its items; DICT, TENSOR: its number */
 	uint32_t n;                /* TEXT: bytes; TUPLE, STORAGE: items */
 	union {
 		int64_t integer;   /* INTEGER, TRUTH */
 		const char *text;  /* TEXT */
+		const struct pickle_global *global;
 	};
 };
 
@@ -57,24 +65,43 @@ struct machine {
 	struct pickled_tensor *tensors;
 };
 
-enum { GLOBAL_ORDERED_DICT, GLOBAL_REBUILD_TENSOR, GLOBAL_STORAGE };
+/* Bytes of a name that a message shows. */
+static int shown(size_t n_bytes)
+{
+	return (int)(n_bytes < NAME_SHOWN_MAX ? n_bytes : NAME_SHOWN_MAX);
+}
 
-static const struct {
-	const char *name;          /* module, newline, name */
-	int kind;
-	enum tensor_type type;
-} globals[] = {
-	{ "collections\nOrderedDict", GLOBAL_ORDERED_DICT, 0 },
-	{ "torch._utils\n_rebuild_tensor_v2", GLOBAL_REBUILD_TENSOR, 0 },
-	{ "torch\nFloatStorage", GLOBAL_STORAGE, TENSOR_F32 },
-	{ "torch\nBFloat16Storage", GLOBAL_STORAGE, TENSOR_BF16 },
-	{ "torch\nHalfStorage", GLOBAL_STORAGE, TENSOR_F16 },
-};
-enum { GLOBALS = sizeof globals / sizeof globals[0] };
+/* The key of the outermost dictionary whose value is being made, or NULL. Keys and values alternate above that dictionary (and its
+ * mark); a global or a mark where a value should be is the beginning of one. */
+static const struct value *open_entry(const struct machine *m)
+{
+	uint32_t i = m->n_stack > 1 && m->stack[1].kind == VALUE_MARK ? 2 : 1;
+
+	for (; i + 1 < m->n_stack; i += 2) {
+		enum value_kind kind = m->stack[i + 1].kind, next = i + 2 < m->n_stack ? m->stack[i + 2].kind : VALUE_NOTHING;
+
+		if (kind == VALUE_GLOBAL || kind == VALUE_MARK || (kind == VALUE_DICT && next == VALUE_MARK))
+			break;
+	}
+	return i < m->n_stack && m->stack[0].kind == VALUE_DICT && m->stack[i].kind == VALUE_TEXT ? &m->stack[i] : NULL;
+}
+
+PRINTF_LIKE(4, 5) static int refuse(const struct machine *m, int code, struct errbuf *e, const char *format, ...)
+{
+	const struct value *key = open_entry(m);
+	char what[TEXT_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof what, format, arguments);
+	va_end(arguments);
+	return fail(e, code, "%s: pickle, byte %zu%s%.*s: %s", m->path, m->opcode_at, key ? ", entry " : "",
+			key ? shown(key->n) : 0, key ? key->text : "", what);
+}
 
 static int malformed(const struct machine *m, const char *what, struct errbuf *e)
 {
-	return fail(e, -EINVAL, "%s: pickle, byte %zu: %s", m->path, m->opcode_at, what);
+	return refuse(m, -EINVAL, e, "%s", what);
 }
 
 /* The next n bytes of the program, or NULL at its end. */
@@ -138,9 +165,8 @@ static int run_proto(struct machine *m, struct errbuf *e)
 	int rc = take_number(m, 1, &protocol, e);
 
 	if (rc == 0 && protocol > PROTOCOL_MAX)
-		return fail(e, -ENOTSUP,
-				"%s: pickle protocol %u, want at most %d; save it with torch.save's default protocol",
-				m->path, (unsigned)protocol, PROTOCOL_MAX);
+		return refuse(m, -ENOTSUP, e, "pickle protocol %u, want at most %d; save it with torch.save's default protocol",
+				(unsigned)protocol, PROTOCOL_MAX);
 	return rc;
 }
 
@@ -177,16 +203,6 @@ static int push_integer(struct machine *m, size_t n_bytes, struct errbuf *e)
 	int rc = take_number(m, n_bytes, &number, e);
 
 	return rc < 0 ? rc : push(m, (struct value){ .kind = VALUE_INTEGER, .integer = (int64_t)number }, e);
-}
-
-static int run_integer1(struct machine *m, struct errbuf *e)
-{
-	return push_integer(m, 1, e);
-}
-
-static int run_integer2(struct machine *m, struct errbuf *e)
-{
-	return push_integer(m, 2, e);
 }
 
 static int run_integer4(struct machine *m, struct errbuf *e)
@@ -239,15 +255,13 @@ static int run_global(struct machine *m, struct errbuf *e)
 	if (!end)
 		return malformed(m, "truncated global", e);
 	m->at += (size_t)(end - first) + 1;
-	for (uint32_t i = 0; i < GLOBALS; i++)
-		if (strlen(globals[i].name) == (size_t)(end - first) &&
-				memcmp(globals[i].name, first, (size_t)(end - first)) == 0)
-			return push(m, (struct value){ .kind = VALUE_GLOBAL, .index = i }, e);
-	return fail(e, -ENOTSUP,
-			"%s: pickle, byte %zu: global %.*s.%.*s is not that of a dictionary of BF16, F16 or F32 tensors; "
-			"save the state_dict only",
-			m->path, m->opcode_at, (int)(split - first), (const char *)first, (int)(end - split - 1),
-			(const char *)split + 1);
+	const struct pickle_global *global = pickle_global_find((const char *)first, (size_t)(end - first));
+
+	if (global)
+		return push(m, (struct value){ .kind = VALUE_GLOBAL, .global = global }, e);
+	return refuse(m, -ENOTSUP, e,
+			"global %.*s.%.*s is not that of a dictionary of BF16, F16 or F32 tensors; save the state_dict only",
+			shown((size_t)(split - first)), (const char *)first, shown((size_t)(end - split - 1)), (const char *)split + 1);
 }
 
 static int store(struct machine *m, size_t n_bytes, struct errbuf *e)
@@ -263,16 +277,6 @@ static int store(struct machine *m, size_t n_bytes, struct errbuf *e)
 	return 0;
 }
 
-static int run_put1(struct machine *m, struct errbuf *e)
-{
-	return store(m, 1, e);
-}
-
-static int run_put4(struct machine *m, struct errbuf *e)
-{
-	return store(m, 4, e);
-}
-
 static int recall(struct machine *m, size_t n_bytes, struct errbuf *e)
 {
 	uint64_t slot;
@@ -285,17 +289,7 @@ static int recall(struct machine *m, size_t n_bytes, struct errbuf *e)
 	return push(m, m->memo[slot], e);
 }
 
-static int run_get1(struct machine *m, struct errbuf *e)
-{
-	return recall(m, 1, e);
-}
-
-static int run_get4(struct machine *m, struct errbuf *e)
-{
-	return recall(m, 4, e);
-}
-
-/* Moves the top n values into a tuple. `items` has room: every item was pushed by at least one byte of the program and
+/* Moves the top n values, and the mark below them, into a tuple. `items` has room: every item was pushed by at least one byte of the program and
  * leaves the stack here. */
 static int make_tuple(struct machine *m, uint32_t n, bool marked, struct errbuf *e)
 {
@@ -309,32 +303,17 @@ static int make_tuple(struct machine *m, uint32_t n, bool marked, struct errbuf 
 	return push(m, tuple, e);
 }
 
+static int make_small_tuple(struct machine *m, size_t n, struct errbuf *e)
+{
+	return make_tuple(m, (uint32_t)n, false, e);
+}
+
 static int run_tuple(struct machine *m, struct errbuf *e)
 {
 	uint32_t n = 0;
 	int rc = count_to_mark(m, &n, e);
 
 	return rc < 0 ? rc : make_tuple(m, n, true, e);
-}
-
-static int run_tuple0(struct machine *m, struct errbuf *e)
-{
-	return make_tuple(m, 0, false, e);
-}
-
-static int run_tuple1(struct machine *m, struct errbuf *e)
-{
-	return make_tuple(m, 1, false, e);
-}
-
-static int run_tuple2(struct machine *m, struct errbuf *e)
-{
-	return make_tuple(m, 2, false, e);
-}
-
-static int run_tuple3(struct machine *m, struct errbuf *e)
-{
-	return make_tuple(m, 3, false, e);
 }
 
 static int run_dict(struct machine *m, struct errbuf *e)
@@ -381,7 +360,7 @@ static int run_persistent(struct machine *m, struct errbuf *e)
 	item = m->items + tuple.index;
 	if (tuple.n != PERSISTENT_ITEMS || item[0].kind != VALUE_TEXT || item[0].n != 7 ||
 			memcmp(item[0].text, "storage", 7) != 0 || item[1].kind != VALUE_GLOBAL ||
-			globals[item[1].index].kind != GLOBAL_STORAGE || item[2].kind != VALUE_TEXT ||
+			item[1].global->kind != PICKLE_STORAGE || item[2].kind != VALUE_TEXT ||
 			item[4].kind != VALUE_INTEGER || item[4].integer < 0)
 		return malformed(m, "a persistent id that is no storage", e);
 	tuple.kind = VALUE_STORAGE;
@@ -403,24 +382,51 @@ static bool read_sizes(const struct machine *m, const struct value *tuple, uint6
 	return true;
 }
 
+/* Since torch 1.11 a seventh argument may say that the bytes stand for their negative or conjugate. */
+static bool has_metadata(const struct machine *m, const struct value *a, uint32_t n)
+{
+	if (n == REBUILD_ARGUMENTS_MIN)
+		return false;
+	if (a[REBUILD_ARGUMENTS_MIN].kind != VALUE_DICT)
+		return true;
+	for (uint32_t i = 0; i < m->n_entries; i++)
+		if (m->entries[i].dict == a[REBUILD_ARGUMENTS_MIN].index)
+			return true;
+	return false;
+}
+
 static int rebuild_tensor(struct machine *m, const struct value *arguments, struct errbuf *e)
 {
 	const struct value *a = m->items + arguments->index, *storage;
 	struct pickled_tensor t = { 0 };
 
+	if (arguments->n >= REBUILD_ARGUMENTS_MIN && a[2].kind == VALUE_TUPLE && a[2].n > TENSOR_RANK_MAX)
+		return refuse(m, -ENOTSUP, e, "a tensor of %u dimensions, want at most %d", a[2].n, TENSOR_RANK_MAX);
 	if (arguments->n < REBUILD_ARGUMENTS_MIN || a[0].kind != VALUE_STORAGE || a[1].kind != VALUE_INTEGER ||
 			a[1].integer < 0 || !read_sizes(m, &a[2], t.shape) || !read_sizes(m, &a[3], t.stride) ||
 			a[2].n != a[3].n)
 		return malformed(m, "arguments of _rebuild_tensor_v2 that are no tensor", e);
+	if (has_metadata(m, a, arguments->n))
+		return refuse(m, -ENOTSUP, e, "a tensor with metadata, as a negative or conjugate view has; "
+				"call .resolve_neg().resolve_conj() before torch.save");
 	storage = m->items + a[0].index;
 	t.storage = storage[2].text;
 	t.storage_bytes = storage[2].n;
-	t.type = globals[storage[1].index].type;
+	t.type = storage[1].global->type;
+	t.unusable = storage[1].global->unusable;
 	t.n_elements = (uint64_t)storage[4].integer;
 	t.offset = (uint64_t)a[1].integer;
 	t.rank = a[2].n;
 	m->tensors[m->n_tensors] = t;
 	return push(m, (struct value){ .kind = VALUE_TENSOR, .index = m->n_tensors++ }, e);
+}
+
+/* A parameter is (tensor, requires_grad, hooks). */
+static int rebuild_parameter(struct machine *m, const struct value *arguments, struct errbuf *e)
+{
+	if (arguments->n != PARAMETER_ARGUMENTS || m->items[arguments->index].kind != VALUE_TENSOR)
+		return malformed(m, "arguments of _rebuild_parameter that are no tensor", e);
+	return push(m, m->items[arguments->index], e);
 }
 
 static int run_reduce(struct machine *m, struct errbuf *e)
@@ -430,10 +436,13 @@ static int run_reduce(struct machine *m, struct errbuf *e)
 
 	if (rc < 0 || (rc = pop(m, VALUE_GLOBAL, &callable, e)) < 0)
 		return rc;
-	if (globals[callable.index].kind == GLOBAL_ORDERED_DICT && arguments.n == 0)
-		return run_dict(m, e);
-	if (globals[callable.index].kind == GLOBAL_REBUILD_TENSOR)
-		return rebuild_tensor(m, &arguments, e);
+	switch (callable.global->kind) {
+	case PICKLE_ORDERED_DICT:
+		return arguments.n == 0 ? run_dict(m, e) : malformed(m, "a call that makes no tensor", e);
+	case PICKLE_REBUILD_TENSOR: return rebuild_tensor(m, &arguments, e);
+	case PICKLE_REBUILD_PARAMETER: return rebuild_parameter(m, &arguments, e);
+	case PICKLE_STORAGE: break;
+	}
 	return malformed(m, "a call that makes no tensor", e);
 }
 
@@ -450,31 +459,71 @@ static int run_build(struct machine *m, struct errbuf *e)
 
 static int (*const instructions[256])(struct machine *m, struct errbuf *e) = {
 	[0x80] = run_proto, ['.'] = run_stop, ['('] = run_mark, ['N'] = run_none, [0x88] = run_true, [0x89] = run_false,
-	['K'] = run_integer1, ['M'] = run_integer2, ['J'] = run_integer4, [0x8a] = run_long1, ['X'] = run_text,
-	['c'] = run_global, ['q'] = run_put1, ['r'] = run_put4, ['h'] = run_get1, ['j'] = run_get4,
-	['t'] = run_tuple, [')'] = run_tuple0, [0x85] = run_tuple1, [0x86] = run_tuple2, [0x87] = run_tuple3,
-	['}'] = run_dict, ['s'] = run_set_item, ['u'] = run_set_items, ['Q'] = run_persistent, ['R'] = run_reduce,
-	['b'] = run_build,
+	['J'] = run_integer4, [0x8a] = run_long1, ['X'] = run_text, ['c'] = run_global, ['t'] = run_tuple, ['}'] = run_dict,
+	['s'] = run_set_item, ['u'] = run_set_items, ['Q'] = run_persistent, ['R'] = run_reduce, ['b'] = run_build,
 };
+
+/* Those that come in sizes: bytes of their argument, or values of the tuple. */
+static const struct {
+	int (*run)(struct machine *m, size_t n, struct errbuf *e);
+	size_t n;
+} sized[256] = {
+	['K'] = { push_integer, 1 }, ['M'] = { push_integer, 2 }, ['q'] = { store, 1 }, ['r'] = { store, 4 },
+	['h'] = { recall, 1 }, ['j'] = { recall, 4 }, [')'] = { make_small_tuple, 0 }, [0x85] = { make_small_tuple, 1 },
+	[0x86] = { make_small_tuple, 2 }, [0x87] = { make_small_tuple, 3 },
+};
+
+static int step(struct machine *m, struct errbuf *e)
+{
+	const uint8_t *opcode;
+
+	m->opcode_at = m->at;
+	opcode = take(m, 1);
+	if (!opcode)
+		return malformed(m, "truncated: it has no end", e);
+	if (sized[*opcode].run)
+		return sized[*opcode].run(m, sized[*opcode].n, e);
+	if (instructions[*opcode])
+		return instructions[*opcode](m, e);
+	return refuse(m, -ENOTSUP, e, "opcode 0x%02x (%s) is not that of a dictionary of tensors; save the state_dict only", *opcode,
+			pickle_opcode_name(*opcode));
+}
 
 static int run(struct machine *m, struct errbuf *e)
 {
-	while (!m->stopped) {
-		const uint8_t *opcode;
-		int rc;
+	int rc = 0;
 
-		m->opcode_at = m->at;
-		opcode = take(m, 1);
-		if (!opcode)
-			return malformed(m, "truncated: it has no end", e);
-		if (!instructions[*opcode])
-			return fail(e, -ENOTSUP,
-					"%s: pickle, byte %zu: opcode 0x%02x is not that of a dictionary of tensors; "
-					"save the state_dict only",
-					m->path, m->opcode_at, *opcode);
-		if ((rc = instructions[*opcode](m, e)) < 0)
-			return rc;
+	while (rc == 0 && !m->stopped)
+		rc = step(m, e);
+	return rc;
+}
+
+static const char *kind_name(enum value_kind kind)
+{
+	switch (kind) {
+	case VALUE_NONE: return "None";
+	case VALUE_TRUTH: return "a truth value";
+	case VALUE_INTEGER: return "a number";
+	case VALUE_TEXT: return "a text";
+	case VALUE_TUPLE: return "a tuple";
+	case VALUE_DICT: return "a dictionary of its own";
+	case VALUE_TENSOR: return "a tensor";
+	default: return "no value";
 	}
+}
+
+static int check_entry(const struct machine *m, const struct entry *entry, struct errbuf *e)
+{
+	const struct value *key = &entry->key;
+
+	if (key->kind != VALUE_TEXT)
+		return fail(e, -EINVAL, "%s: a key of the dictionary is no text but %s", m->path, kind_name(key->kind));
+	if (entry->value.kind != VALUE_TENSOR)
+		return fail(e, -EINVAL, "%s: entry %.*s is no tensor but %s; save the state_dict of the head alone", m->path,
+				shown(key->n), key->text, kind_name(entry->value.kind));
+	if (m->tensors[entry->value.index].unusable)
+		return fail(e, -ENOTSUP, "%s: tensor %.*s: found type %s, want BF16, F16 or F32; convert it before torch.save", m->path,
+				shown(key->n), key->text, m->tensors[entry->value.index].unusable);
 	return 0;
 }
 
@@ -484,17 +533,16 @@ static int collect(struct machine *m, struct pickled_tensor *out, uint32_t *n_ou
 	uint32_t n = 0;
 
 	if (m->n_stack != 1 || m->stack[0].kind != VALUE_DICT)
-		return malformed(m, "the result is no dictionary of tensors", e);
+		return refuse(m, -EINVAL, e, "the result is no dictionary of tensors but %s",
+				m->n_stack == 1 ? kind_name(m->stack[0].kind) : "not one value");
 	for (uint32_t i = 0; i < m->n_entries; i++) {
 		const struct entry *entry = &m->entries[i];
+		int rc;
 
 		if (entry->dict != m->stack[0].index)
 			continue;
-		if (entry->key.kind != VALUE_TEXT)
-			return malformed(m, "a key of the dictionary is no text", e);
-		if (entry->value.kind != VALUE_TENSOR)
-			return fail(e, -EINVAL, "%s: %.*s is no tensor; save the state_dict only", m->path,
-					(int)entry->key.n, entry->key.text);
+		if ((rc = check_entry(m, entry, e)) < 0)
+			return rc;
 		out[n] = m->tensors[entry->value.index];
 		out[n].name = entry->key.text;
 		out[n++].name_bytes = entry->key.n;

@@ -17,6 +17,7 @@ struct pickled_tensor {
 	const char *name, *storage; /* storage: name of the member under data/ */
 	uint32_t name_bytes, storage_bytes;
 	enum tensor_type type;
+	const char *unusable;       /* NULL in what unpickle_tensors returns: other types are refused */
 	uint64_t n_elements;        /* of the whole storage */
 	uint64_t offset;            /* first element within the storage */
 	uint32_t rank;

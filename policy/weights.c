@@ -2,11 +2,13 @@
 #include "policy/weights.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "daemon/sys/log.h"
 #include "policy/json_file.h"
 #include "policy/mapping.h"
 #include "policy/safetensors.h"
@@ -14,7 +16,8 @@
 #define SINGLE_FILE "model.safetensors"
 #define INDEX_FILE "model.safetensors.index.json"
 
-enum { SHARDS_MAX = 1024 };
+/* LOAD_BYTES: brought into memory between two reports; a fraction of a second on any disk. */
+enum { SHARDS_MAX = 1024, LOAD_BYTES = 64 << 20 };
 
 struct shard {
 	char *name;                /* file name within the directory */
@@ -168,7 +171,7 @@ static bool exists(const struct weights *w, const char *name)
 {
 	char path[PATH_BYTES];
 
-	return path_join(path, w->directory, name, NULL) == 0 && access(path, F_OK) == 0;
+	return path_join(path, w->directory, name, NULL) == 0 && path_is_listed(path);
 }
 
 /* One file, or an index with its shards; both at once would leave open which one is meant. */
@@ -210,6 +213,56 @@ int weights_open(struct weights **out, const char *directory, struct errbuf *e)
 			w->n_bytes += n_bytes;
 	}
 	*out = w;
+	return 0;
+}
+
+/* MemAvailable of /proc/meminfo: what can be had without swapping, cached pages of these files included. UINT64_MAX: not known. */
+static uint64_t available_bytes(void)
+{
+	uint64_t kib = UINT64_MAX / 1024;
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+static uint64_t file_bytes(const struct weights *w)
+{
+	uint64_t n_bytes = 0;
+
+	for (uint32_t i = 0; i < w->n_shards; i++)
+		n_bytes += w->shards[i].file.n_bytes;
+	return n_bytes;
+}
+
+int weights_load(const struct weights *w, void (*report)(void *context, double share), void *context, struct errbuf *e)
+{
+	uint64_t total = file_bytes(w), available = available_bytes(), done = 0;
+
+	if (total > available) {
+		log_line(LOG_LEVEL_WARNING, "policy: %s: the weights take %.1f GB, but only %.1f GB of memory are available: every inference will "
+				"read them from disk anew and be slow; end other programs or add memory", w->directory, (double)total / 1e9,
+				(double)available / 1e9);
+		return 0;
+	}
+	for (uint32_t i = 0; i < w->n_shards; i++) {
+		const struct mapping *m = &w->shards[i].file;
+
+		for (size_t at = 0; at < m->n_bytes; at += LOAD_BYTES) {
+			int rc = mapping_load(m, at, LOAD_BYTES, e);
+
+			if (rc < 0)
+				return rc;
+			done += m->n_bytes - at < LOAD_BYTES ? m->n_bytes - at : LOAD_BYTES;
+			if (report)
+				report(context, (double)done / (double)total);
+		}
+	}
 	return 0;
 }
 

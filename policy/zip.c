@@ -13,7 +13,7 @@ enum {
 	CENTRAL_BYTES = 46, LOCAL_BYTES = 30,
 	EXTRA_ZIP64 = 1,
 	FLAG_ENCRYPTED = 1,
-	MEMBERS_MAX = 65536,
+	MEMBERS_MAX = 8192,
 };
 
 static const uint32_t end_signature = 0x06054b50, locator_signature = 0x07064b50, end64_signature = 0x06064b50,
@@ -45,7 +45,8 @@ static int find_end(const struct mapping *file, uint64_t *end, struct errbuf *e)
 	uint64_t first = file->n_bytes > END_BYTES + END_COMMENT_MAX ? file->n_bytes - END_BYTES - END_COMMENT_MAX : 0;
 
 	for (uint64_t at = file->n_bytes < END_BYTES ? 0 : file->n_bytes - END_BYTES + 1; at-- > first;)
-		if (little(file->data + at, 4) == end_signature) {
+		if (little(file->data + at, 4) == end_signature &&
+				little(file->data + at + 20, 2) == file->n_bytes - END_BYTES - at) {
 			*end = at;
 			return 0;
 		}
@@ -159,8 +160,8 @@ static int read_member(
 	local = little(p + 42, 4);
 	*m = (struct zip_member){ .name = (const char *)p + CENTRAL_BYTES, .name_bytes = n_name };
 	if (little(p + 10, 2) != 0 || (little(p + 8, 2) & FLAG_ENCRYPTED))
-		return fail(e, -ENOTSUP, "%s: member %.*s is compressed or encrypted; save it again with torch.save",
-				file->path, (int)n_name, m->name);
+		return fail(e, -ENOTSUP, "%s: member %.*s is %s, want stored bytes as torch.save writes them; save it again with it",
+				file->path, (int)n_name, m->name, little(p + 10, 2) ? "compressed" : "encrypted");
 	if (!widen(p + CENTRAL_BYTES + n_name, n_extra, (uint64_t *[]){ &full, &stored, &local }) || stored != full)
 		return fail(e, -EINVAL, "%s: member %.*s: contradictory sizes", file->path, (int)n_name, m->name);
 	m->n_bytes = full;
@@ -181,13 +182,18 @@ int zip_read(struct zip *out, const struct mapping *file, struct errbuf *e)
 	if (!z.member)
 		return fail(e, -ENOMEM, "%s: out of memory", file->path);
 	at = d.offset;
-	for (; z.n_members < d.n_members; z.n_members++)
-		if ((rc = read_member(file, &at, d.offset + d.n_bytes - at, &z.member[z.n_members], e)) < 0) {
-			zip_free(&z);
-			return rc;
-		}
-	*out = z;
-	return 0;
+	for (; rc == 0 && z.n_members < d.n_members; z.n_members++) {
+		struct zip_member m;
+
+		if ((rc = read_member(file, &at, d.offset + d.n_bytes - at, &m, e)) == 0 && zip_find(&z, m.name, m.name_bytes))
+			rc = fail(e, -EINVAL, "%s: member %.*s is there twice", file->path, (int)m.name_bytes, m.name);
+		z.member[z.n_members] = m;
+	}
+	if (rc == 0)
+		*out = z;
+	else
+		zip_free(&z);
+	return rc;
 }
 
 void zip_free(struct zip *z)

@@ -45,9 +45,15 @@ list_tests() {
 	for source in tests/unit/*/test_*.c; do
 		[ -e "$source" ] && printf '%s\t%s\n' "$(echo "${source%.c}" | cut -d/ -f2-)" "'$B/${source%.c}'"
 	done
-	for precision in fp32 bf16; do
-		[ -e tests/golden/golden.py ] && printf '%s\t%s\n' "golden/$precision" \
-			"'$PYTHON' tests/golden/golden.py --infer '$B/dreamvla-infer' --precision $precision"
+	# Every backend of this build; those that this machine cannot run are skipped once, with the reason. No list is a failure.
+	for backend in $([ ! -e tests/conform/conform.c ] || "$B/tests/conform/conform" --list || echo none); do
+		printf '%s\t%s\n' "conform/$backend" "'$B/tests/conform/conform' $backend"
+	done
+	for backend in $([ ! -e tests/golden/golden.py ] || "$B/tests/conform/conform" --here || echo cpu); do
+		for precision in fp32 bf16; do
+			printf '%s\t%s\n' "golden/$backend-$precision" \
+				"'$PYTHON' tests/golden/golden.py --infer '$B/dreamvla-infer' --backend $backend --precision $precision"
+		done
 	done
 	for script in tests/fuzz/test_* tests/integration/test_* tests/system/test_*; do
 		name=$(echo "${script%.*}" | cut -d/ -f2-)

@@ -3,6 +3,7 @@
 #define DREAMVLA_DAEMON_BENCH_BENCH_DEMO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Options that all sub-commands share. */
 struct bench_options {
@@ -10,6 +11,9 @@ struct bench_options {
 	const char *config;
 	const char *instruction;
 	const char *count_malloc; /* library that counts allocations; NULL: leave that measurement out */
+	const char *model;        /* checkpoint directory */
+	const char *precision;    /* "fp32" or "bf16" */
+	uint32_t threads;         /* 0: one per processor */
 	double seconds;
 	bool json;
 };

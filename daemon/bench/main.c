@@ -8,7 +8,10 @@
 
 #include "daemon/bench/bench_control.h"
 #include "daemon/bench/bench_demo.h"
+#include "daemon/bench/bench_policy.h"
 #include "daemon/sys/error.h"
+
+enum { THREADS_MAX = 64 };
 
 static const struct command {
 	const char *name, *help;
@@ -18,12 +21,15 @@ static const struct command {
 	{ "demo", "run the main job in the simulated bench and judge it", 20, bench_demo },
 	{ "control", "control loop beside cyclictest, hand-over latencies, allocations", 60, bench_control },
 	{ "allocations", "heap allocations of the control and policy threads in AUTO", 10, bench_allocations },
+	{ "policy", "load a checkpoint, time a chunk beside its matrix products alone", 1, bench_policy },
 };
 
 static const struct option options[] = {
 	{ "programs", required_argument, NULL, 'p' }, { "config", required_argument, NULL, 'c' },
 	{ "seconds", required_argument, NULL, 's' },  { "instruction", required_argument, NULL, 'i' },
 	{ "count-malloc", required_argument, NULL, 'm' }, { "json", no_argument, NULL, 'j' },
+	{ "model", required_argument, NULL, 'o' },    { "precision", required_argument, NULL, 'r' },
+	{ "threads", required_argument, NULL, 't' },
 	{ "help", no_argument, NULL, 'h' },           { 0 },
 };
 
@@ -38,6 +44,7 @@ static void print_help(FILE *out)
 		"  --seconds S         how long to measure, 1 to 3600\n"
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
+		"  --model DIR         policy: the checkpoint; --precision fp32 (default) or bf16; --threads N (default: one per processor)\n"
 		"  --json              print the result as JSON\n");
 }
 
@@ -60,6 +67,17 @@ static int parse_seconds(const char *text, double *seconds, struct errbuf *e)
 	return 0;
 }
 
+static int parse_threads(const char *text, uint32_t *threads, struct errbuf *e)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text == 0 || *end != 0 || n < 1 || n > THREADS_MAX)
+		return fail(e, -EINVAL, "--threads: found '%s', want a number from 1 to %d", text, THREADS_MAX);
+	*threads = (uint32_t)n;
+	return 0;
+}
+
 /* 0, 1 when help was asked for and given, or -EINVAL. */
 static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *e)
 {
@@ -70,6 +88,12 @@ static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *
 		case 'i': o->instruction = optarg; break;
 		case 'm': o->count_malloc = optarg; break;
 		case 'j': o->json = true; break;
+		case 'o': o->model = optarg; break;
+		case 'r': o->precision = optarg; break;
+		case 't':
+			if (parse_threads(optarg, &o->threads, e) < 0)
+				return -EINVAL;
+			break;
 		case 's':
 			if (parse_seconds(optarg, &o->seconds, e) < 0)
 				return -EINVAL;

@@ -213,30 +213,57 @@ uint32_t proprio_item_size(enum proprio_item item, uint32_t dof)
 	return 0;
 }
 
-/* Each angle alone by whole turns: the three are read as separate numbers by the policy. */
-static void rpy_nearest(const double *mean, double rpy[3])
+bool proprio_needs_gripper(const enum proprio_item *item, uint32_t n_items)
 {
-	for (int i = 0; i < 3 && mean; i++)
-		rpy[i] += 2.0 * M_PI * round((mean[i] - rpy[i]) / (2.0 * M_PI));
+	for (uint32_t i = 0; i < n_items; i++)
+		if (item[i] == PROPRIO_GRIPPER_M || item[i] == PROPRIO_GRIPPER_FINGERS || item[i] == PROPRIO_GRIPPER_OPEN)
+			return true;
+	return false;
 }
 
-static void item_write(enum proprio_item item, const struct arm_setup *arm, const struct arm_state *s, const double *mean, double *out)
+static void rotvec_write(const double q[4], const double *near, double out[3])
 {
+	quat_to_rotvec(q, out);
+	if (near)
+		rotvec_nearest(out, near, out);
+}
+
+/* Each angle alone by whole turns: the three are read as separate numbers by the policy. */
+static void rpy_write(const double q[4], const double *near, double out[3])
+{
+	quat_to_rpy(q, out);
+	for (int i = 0; i < 3 && near; i++)
+		out[i] += 2.0 * M_PI * round((near[i] - out[i]) / (2.0 * M_PI));
+}
+
+/* q and -q are the same rotation. */
+static void quat_write(const double q[4], const double *near, double out[4])
+{
+	double along = q[3];
+
+	if (near)
+		along = q[0] * near[0] + q[1] * near[1] + q[2] * near[2] + q[3] * near[3];
+	for (int i = 0; i < 4; i++)
+		out[i] = along < 0.0 ? -q[i] : q[i];
+}
+
+static void item_write(enum proprio_item item, const struct arm_setup *arm, const struct arm_state *s, const double *near, double *out)
+{
+	double q[4];
+
+	quat_normalise(s->ee.q_xyzw, q); /* messages.md section 4 allows 0.001 beside 1 */
 	switch (item) {
 	case PROPRIO_EE_POS:
 		memcpy(out, s->ee.p_m, sizeof s->ee.p_m);
 		break;
 	case PROPRIO_EE_ROTVEC:
-		quat_to_rotvec(s->ee.q_xyzw, out);
-		if (mean)
-			rotvec_nearest(out, mean, out);
+		rotvec_write(q, near, out);
 		break;
 	case PROPRIO_EE_RPY:
-		quat_to_rpy(s->ee.q_xyzw, out);
-		rpy_nearest(mean, out);
+		rpy_write(q, near, out);
 		break;
 	case PROPRIO_EE_QUAT:
-		memcpy(out, s->ee.q_xyzw, sizeof s->ee.q_xyzw);
+		quat_write(q, near, out);
 		break;
 	case PROPRIO_Q:
 		memcpy(out, s->q_rad, arm->model.dof * sizeof *out);
@@ -259,7 +286,7 @@ static void item_write(enum proprio_item item, const struct arm_setup *arm, cons
 }
 
 uint32_t proprio_build(const enum proprio_item *item, uint32_t n_items, const struct arm_setup *arm, const struct arm_state *s,
-		const double *mean, double *out, uint32_t capacity)
+		const double *near, double *out, uint32_t capacity)
 {
 	uint32_t n = 0;
 
@@ -268,8 +295,35 @@ uint32_t proprio_build(const enum proprio_item *item, uint32_t n_items, const st
 
 		if (size == 0 || n + size > capacity)
 			break;
-		item_write(item[i], arm, s, mean ? mean + n : NULL, out + n);
+		item_write(item[i], arm, s, near ? near + n : NULL, out + n);
 		n += size;
 	}
 	return n;
+}
+
+int state_range_find(const struct state_range *r, const double *state)
+{
+	const double width_min = 1e-6; /* below it the statistics are one value, rounded */
+
+	if (!r->low || !r->high)
+		return -1;
+	for (uint32_t i = 0; i < r->dim; i++) {
+		double width = r->high[i] - r->low[i], margin = r->margin * width;
+
+		if (width < width_min)
+			continue;
+		if (!(state[i] >= r->low[i] - margin && state[i] <= r->high[i] + margin))
+			return (int)i;
+	}
+	return -1;
+}
+
+bool range_watch_step(struct range_watch *w, int found, int64_t now_ns)
+{
+	const int64_t quiet_ns = 1000000000;
+
+	if (found + 1 == w->said || (w->spoken && now_ns - w->said_ns < quiet_ns))
+		return false;
+	*w = (struct range_watch){ .spoken = true, .said_ns = now_ns, .said = found + 1 };
+	return true;
 }

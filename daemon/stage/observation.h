@@ -72,10 +72,36 @@ const char *proprio_item_name(uint32_t item);
 /* Number of values an item has for an arm with that many joints. */
 uint32_t proprio_item_size(enum proprio_item item, uint32_t dof);
 
+/* One of the items is the gripper's opening: an arm_state without one cannot be told from a closed gripper. */
+bool proprio_needs_gripper(const enum proprio_item *item, uint32_t n_items);
+
 /* Writes one arm's part of the state vector, items in order; returns the number of values, which is at most `capacity`
- * (items that do not fit are left out). mean [that many] is the statistics' mean of this part, or NULL: rotation vectors
- * and roll-pitch-yaw take the branch nearest to it. gripper_max_m scales gripper_open. */
+ * (items that do not fit are left out). `near` [that many] says how the training data wrote a rotation that can be written
+ * in several ways: rotation vectors, roll-pitch-yaw and quaternions take the form nearest to it. NULL: rotation vectors of at
+ * most pi, angles within +-pi, quaternions with w >= 0. gripper_max_m scales gripper_open. */
 uint32_t proprio_build(const enum proprio_item *item, uint32_t n_items, const struct arm_setup *arm, const struct arm_state *s,
-		const double *mean, double *out, uint32_t capacity);
+		const double *near, double *out, uint32_t capacity);
+
+/* ---- is a state like those of the training data? ---------------------------------------------------------------- */
+
+struct state_range {
+	uint32_t dim;
+	const double *low, *high; /* [dim] of the statistics; NULL: they have none */
+	double margin;            /* how far beyond them is still in range, in units of high - low */
+};
+
+/* The first dimension of state[dim] that is outside, or -1. NaN is outside. A dimension whose statistics are one value (a
+ * padding zero, an axis that never turned) says nothing and is never outside. */
+int state_range_find(const struct state_range *r, const double *state);
+
+/* Decides what is worth a line in a log: a change of what state_range_find said, at most one a second. Zeroed: in range. */
+struct range_watch {
+	bool spoken;
+	int64_t said_ns;
+	int said;                 /* dimension + 1; 0: in range */
+};
+
+/* Returns true if `found` (a dimension or -1) is to be reported now. */
+bool range_watch_step(struct range_watch *w, int found, int64_t now_ns);
 
 #endif

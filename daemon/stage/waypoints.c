@@ -9,8 +9,9 @@
 
 static const double box_margin_m = 0.005, joint_margin_rad = 0.01;
 
-/* LIBERO's operational-space controller: unit mass, critically damped, this stiffness (messages.md section 7). */
-static const double osc_stiffness = 150.0;
+/* LIBERO's operational-space controller: unit mass, critically damped, this stiffness (messages.md section 7). What it is
+ * told beyond its input's range it cuts off, before units are put on. */
+static const double osc_stiffness = 150.0, osc_input_max = 1.0;
 
 static bool is_joint_space(const struct control_setup *s)
 {
@@ -33,8 +34,13 @@ static void action_take(const struct control_setup *setup, uint32_t index, const
 {
 	uint32_t first = setup->arm[index].action_first;
 
-	for (uint32_t k = 0; k < n; k++)
-		out[k] = first + k < ACTION_DIM_MAX ? action[first + k] * setup->action_scale[first + k] : 0.0;
+	for (uint32_t k = 0; k < n; k++) {
+		double value = first + k < ACTION_DIM_MAX ? action[first + k] : 0.0;
+
+		if (setup->delta_reference == DELTA_OSC)
+			value = fmin(fmax(value, -osc_input_max), osc_input_max);
+		out[k] = first + k < ACTION_DIM_MAX ? value * setup->action_scale[first + k] : 0.0;
+	}
 }
 
 static void rotation_read(const struct control_setup *setup, const double r[3], double xyzw[4])
@@ -129,17 +135,14 @@ static void joints_build(const struct control_setup *setup, uint32_t index, cons
 		const struct waypoint_start *start, struct spline *s)
 {
 	const struct robot_model *m = &setup->arm[index].model;
-	double rate[DOF_MAX], a[DOF_MAX];
+	double a[DOF_MAX];
 
-	memcpy(rate, start->dq_rad, sizeof rate);
 	memcpy(s->x[0], start->q_rad, sizeof s->x[0]);
 	for (uint32_t i = 0; i < n_steps; i++) {
 		action_take(setup, index, c->action[i], m->dof, a);
 		for (uint32_t k = 0; k < m->dof; k++) {
 			double d = setup->action_space == ACTION_JOINT_ABSOLUTE ? a[k] - s->x[i][k] : a[k];
 
-			if (setup->action_space == ACTION_JOINT_DELTA && setup->delta_reference == DELTA_OSC)
-				d = osc_step(d, &rate[k], (double)setup->action_dt_ns * 1e-9);
 			s->x[i + 1][k] = fmin(fmax(s->x[i][k] + d, m->q_min_rad[k] + joint_margin_rad),
 					m->q_max_rad[k] - joint_margin_rad);
 		}

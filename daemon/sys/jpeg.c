@@ -117,7 +117,7 @@ int jpeg_decode_rgb(struct jpeg_codec *c, const uint8_t *bytes, size_t n, uint32
 		return fail(e, -EBADMSG, "jpeg: %u x %u pixels, there is room for %zu bytes", width, height, capacity);
 	/* Truncated data is only a warning to libjpeg, which then invents grey; a robot must not act on that. */
 	if (tjDecompress2(c->reader, bytes, n, rgb, (int)width, 0, (int)height, TJPF_RGB, flags) != 0)
-		return refuse(c, e, "damaged or truncated picture");
+		return refuse(c, e, "damaged, truncated or of a kind that is not decoded (8-bit grey, YCbCr and RGB are)");
 	return 0;
 }
 

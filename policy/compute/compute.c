@@ -16,6 +16,11 @@ static const struct compute_backend *const backends[] = {
 
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
+const struct compute_backend *compute_backend_at(uint32_t index)
+{
+	return index < BACKENDS ? backends[index] : NULL;
+}
+
 const struct compute_backend *compute_backend_find(const char *name, struct errbuf *e)
 {
 	char list[256] = "";

@@ -70,11 +70,14 @@ struct compute_choice {
 
 struct compute_options {
 	enum policy_precision precision;
-	uint32_t threads;           /* 0: as the library chooses */
+	uint32_t threads;           /* 0: one per processor that create's thread may use */
 	uint32_t max_rows;          /* most rows of x in `linear` */
 	uint32_t max_inner;         /* widest x in `linear`, longest weight vector */
 	uint32_t max_segment;       /* longest attention segment */
 	uint32_t max_outer;         /* most columns of logits */
+	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
+	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
+	void *multiplies_context;
 };
 
 struct compute_backend {
@@ -93,7 +96,8 @@ struct compute_backend {
 	void (*freeze)(struct compute *c);
 	uint64_t (*memory_bytes)(const struct compute *c);
 
-	/* host [rows][columns] -> out, rounded to the precision; and back, as float. download waits for its value. */
+	/* host [rows][columns] -> out, rounded to the precision; and back, as float. upload has read, download has written the host's
+	 * values at return. */
 	void (*upload)(struct compute *c, const float *host, struct compute_view out);
 	void (*download)(struct compute *c, struct compute_view x, float *host);
 	void (*zero)(struct compute *c, struct compute_view out);
@@ -137,6 +141,9 @@ struct compute_backend {
 
 /* The backend of this name, or NULL with the list of those there are in e. Thread: any. Allocates: no. */
 const struct compute_backend *compute_backend_find(const char *name, struct errbuf *e);
+
+/* The backends of this build, in the order of backends.def; NULL beyond the last. Thread: any. Allocates: no. */
+const struct compute_backend *compute_backend_at(uint32_t index);
 
 /* Rows [first, first + count) and columns [first, first + count) of a view. */
 static inline struct compute_view compute_rows(struct compute_view v, uint32_t first, uint32_t count)

@@ -16,11 +16,6 @@ static void discrete_destroy(struct head *h)
 
 static int discrete_create(struct head **out, const struct head_options *options, struct errbuf *e)
 {
-	if (options->steps != 1)
-		return fail(e, -EINVAL, "decoder discrete: %u steps; it takes exactly 1 (discrete_diffusion takes more)", options->steps);
-	if (options->top_k || options->algorithm != POLICY_MASKGIT_PLUS)
-		return fail(e, -EINVAL, "decoder discrete: top_k %u, algorithm number %d; it takes the best token and neither "
-				"(discrete_diffusion takes them)", options->top_k, (int)options->algorithm);
 	struct head *h = calloc(1, sizeof *h);
 
 	if (!h)
@@ -47,17 +42,9 @@ static int discrete_run(struct head *h, uint32_t n_prefix, const struct policy_o
 		struct policy_result *result, struct errbuf *e)
 {
 	const struct network *n = h->o.network;
-	uint32_t n_actions = h->o.n_actions;
-	struct compute_view tail = decoder_begin(h->o.decoder, n_prefix, n_actions + h->o.n_suffix);
+	struct compute_view logits = decoder_logits(h->o.decoder, head_forward_from_zeros(&h->o, n_prefix));
 
 	(void)observation;
-	n->ops->zero(n->compute, compute_rows(tail, 0, n_actions));
-	decoder_embed(h->o.decoder, h->o.suffix, compute_rows(tail, n_actions, h->o.n_suffix));
-	struct compute_view hidden = compute_rows(decoder_run(h->o.decoder, true), 0, n_actions);
-
-	network_trace(n, hidden, "action.hidden");
-	struct compute_view logits = decoder_logits(h->o.decoder, hidden);
-
 	network_trace(n, logits, "action.logits");
 	pick_tokens(h, logits, result->token);
 	action_tokens_decode(&h->o, result);
@@ -66,7 +53,9 @@ static int discrete_run(struct head *h, uint32_t n_prefix, const struct policy_o
 
 const struct policy_head head_discrete = {
 	.name = "discrete",
-	.takes_committed = false,
+	.chooses_tokens = true,
+	.steps_min = 1,
+	.steps_max = 1,
 	.create = discrete_create,
 	.destroy = discrete_destroy,
 	.run = discrete_run,

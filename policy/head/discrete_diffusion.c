@@ -1,6 +1,6 @@
 /* discrete_diffusion.c - masked diffusion over the action and suffix tokens: all masked at first, the surest accepted per step.
  *
- * Steps, confidences and the number accepted per step: README.md of this folder. One step is the mission's setting. */
+ * Steps, confidences and the number accepted per step: README.md of policy/. One step is the mission's setting. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -179,7 +179,9 @@ static int diffusion_run(struct head *h, uint32_t n_prefix, const struct policy_
 
 const struct policy_head head_discrete_diffusion = {
 	.name = "discrete_diffusion",
-	.takes_committed = true,
+	.chooses_tokens = true,
+	.unmasks = true,
+	.steps_min = 1,
 	.create = diffusion_create,
 	.destroy = diffusion_destroy,
 	.run = diffusion_run,

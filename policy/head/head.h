@@ -15,7 +15,11 @@ struct head;
 struct head_options {
 	const struct network *network;
 	struct decoder *decoder;
+	const char *directory;             /* where the head files are; used by create only */
+	uint32_t action_chunk, action_dim;
 	uint32_t n_actions;                /* N */
+	uint32_t hidden;                   /* H */
+	uint32_t time_row;                 /* of the prefix: where a timestep token belongs */
 	const int32_t *suffix;             /* [n_suffix] ids that follow the actions */
 	uint32_t n_suffix;
 	int32_t mask_token;
@@ -26,23 +30,41 @@ struct head_options {
 	uint32_t steps;
 	enum policy_algorithm algorithm;
 	uint32_t top_k;
+	uint64_t seed;                     /* of the noise */
 };
 
 struct policy_head {
 	const char *name;
-	bool takes_committed;              /* tokens known beforehand (in-painting) */
+	bool chooses_tokens;               /* actions are tokens; otherwise they are regressed from [T][d * H] and no logits are made */
+	bool unmasks;                      /* takes an algorithm, top_k and tokens known beforehand (in-painting) */
+	bool from_noise;                   /* takes noise and a seed, and has a timestep token in the prefix */
+	uint32_t steps_min, steps_max;     /* allowed; steps_max 0: no limit */
 
-	/* -EINVAL: options that this decoder cannot do, with its name in the text. */
+	/* Opens the files of its own. -EINVAL, -ENOENT with the file's name in the text. */
 	int (*create)(struct head **out, const struct head_options *options, struct errbuf *e);
 	void (*destroy)(struct head *h);   /* accepts NULL */
 
+	/* Takes its activations from the backend: once while measuring, once while placing. NULL: it has none. */
+	void (*lay_out)(struct head *h);
+
 	/* Runs the decoder behind n_prefix prefix tokens; fills result->normalised and, where there are tokens, token, lost,
-	 * lost_position and lost_token. 0 or -errno of the backend. */
+	 * lost_position and lost_token. 0; -EINVAL: committed tokens or noise that are none; -errno of the backend. */
 	int (*run)(struct head *h, uint32_t n_prefix, const struct policy_observation *observation, struct policy_result *result,
 			struct errbuf *e);
 };
 
 /* The decoder of this name, or NULL with the list of those there are in e. Thread: any. Allocates: no. */
 const struct policy_head *head_find(const char *name, struct errbuf *e);
+
+/* -EINVAL: options that this decoder cannot follow: a number of steps, or an algorithm, top_k or choice of vocabulary that would
+ * have no effect. Thread: any. Allocates: no. */
+MUST_CHECK int head_check_options(const struct policy_head *kind, const struct policy_options *o, struct errbuf *e);
+
+/* head_file_open for a file that this decoder cannot do without: its absence is told with the folder, the pattern, the `.pt` files
+ * that are there and the remedy. Thread: start-up. Allocates: yes. */
+MUST_CHECK int head_need_file(struct head_file **out, const char *directory, const char *kind, const char *decoder, struct errbuf *e);
+
+/* One forward with zeros at the action positions: hidden states [N][H] that predict them. Thread: policy. Allocates: no. */
+struct compute_view head_forward_from_zeros(const struct head_options *o, uint32_t n_prefix);
 
 #endif

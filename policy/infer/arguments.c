@@ -9,20 +9,24 @@
 
 static const char usage[] =
 	"usage: dreamvla-infer --model DIR --action-chunk T --image FILE... --instruction TEXT [options]\n"
+	"       dreamvla-infer --model DIR [--heads DIR] --describe [--json]\n"
 	"       dreamvla-infer --model DIR --tokenize < strings.json\n"
 	"\n"
 	"One observation to one action chunk, printed as a table.\n"
 	"\n"
 	"  --model DIR              checkpoint directory\n"
 	"  --heads DIR              directory of the head files (default: the checkpoint)\n"
-	"  --decoder NAME           discrete (default) or discrete_diffusion\n"
-	"  --steps K                steps of discrete_diffusion (default 1)\n"
-	"  --algorithm NAME         maskgit_plus (default), topk_margin or entropy\n"
-	"  --top-k K                only the K best logits enter the softmax (default: all)\n"
-	"  --committed ID,ID,...    token ids known already at the first action positions\n"
+	"  --decoder NAME           discrete (default), discrete_diffusion, l1_regression, flow_matching or diffusion\n"
+	"  --steps K                discrete_diffusion, flow_matching: 1 or more; diffusion: 2 to 50; others: 1 (default 1)\n"
+	"  --seed N                 of the noise that flow_matching and diffusion start from (default 0)\n"
+	"  --noise FILE.safetensors tensor noise [T][action dimensions], F64 or F32, in place of our own\n"
+	"  --algorithm NAME         of discrete_diffusion: maskgit_plus (default), topk_margin or entropy\n"
+	"  --top-k K                of discrete_diffusion: only the K best logits enter the softmax (default: all)\n"
+	"  --committed ID,ID,...    of discrete_diffusion: token ids known already at the first action positions\n"
 	"  --vocabulary full|actions  where the best token is looked for (default full)\n"
 	"  --action-chunk T         steps of a chunk\n"
 	"  --unnorm-key KEY         entry of the statistics (default: the only one)\n"
+	"  --normalisation auto|quantiles|bounds  range of a dimension: q01..q99 or min..max; auto (default): the first if there\n"
 	"  --image FILE...          JPEG or binary PPM, in camera order\n"
 	"  --resize HxW|none        Lanczos-3 (default 224x224)\n"
 	"  --center-crop AREA|none  share of the area kept (default 0.9)\n"
@@ -36,13 +40,16 @@ static const char usage[] =
 	"  --threads N              of matrix products (default: as the library chooses)\n"
 	"  --dump FILE.safetensors  writes every stage\n"
 	"  --json                   prints JSON instead of a table\n"
+	"  --describe               what the checkpoint is, what is broken, which decoders run, and the policy part of a configuration\n"
 	"  --tokenize               JSON array of strings on standard input to JSON array of id arrays\n";
 
 enum option_id {
 	OPTION_MODEL = 256, OPTION_HEADS, OPTION_DECODER, OPTION_STEPS, OPTION_ALGORITHM, OPTION_TOP_K, OPTION_COMMITTED,
-	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_IMAGE, OPTION_RESIZE, OPTION_CENTER_CROP,
+	OPTION_VOCABULARY, OPTION_ACTION_CHUNK, OPTION_UNNORM_KEY, OPTION_NORMALISATION, OPTION_IMAGE, OPTION_RESIZE,
+	OPTION_CENTER_CROP,
 	OPTION_ROTATE_180, OPTION_JPEG_ROUND_TRIP, OPTION_MIN_PIXELS, OPTION_MAX_PIXELS, OPTION_STATE, OPTION_INSTRUCTION,
-	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_DUMP, OPTION_JSON, OPTION_TOKENIZE, OPTION_HELP,
+	OPTION_BACKEND, OPTION_PRECISION, OPTION_THREADS, OPTION_NOISE, OPTION_SEED, OPTION_DUMP, OPTION_JSON,
+	OPTION_DESCRIBE, OPTION_TOKENIZE, OPTION_HELP,
 };
 
 static const struct option options[] = {
@@ -56,6 +63,7 @@ static const struct option options[] = {
 	{ "vocabulary", required_argument, NULL, OPTION_VOCABULARY },
 	{ "action-chunk", required_argument, NULL, OPTION_ACTION_CHUNK },
 	{ "unnorm-key", required_argument, NULL, OPTION_UNNORM_KEY },
+	{ "normalisation", required_argument, NULL, OPTION_NORMALISATION },
 	{ "image", required_argument, NULL, OPTION_IMAGE },
 	{ "resize", required_argument, NULL, OPTION_RESIZE },
 	{ "center-crop", required_argument, NULL, OPTION_CENTER_CROP },
@@ -69,8 +77,10 @@ static const struct option options[] = {
 	{ "precision", required_argument, NULL, OPTION_PRECISION },
 	{ "threads", required_argument, NULL, OPTION_THREADS },
 	{ "noise", required_argument, NULL, OPTION_NOISE },
+	{ "seed", required_argument, NULL, OPTION_SEED },
 	{ "dump", required_argument, NULL, OPTION_DUMP },
 	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "describe", no_argument, NULL, OPTION_DESCRIBE },
 	{ "tokenize", no_argument, NULL, OPTION_TOKENIZE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -88,6 +98,16 @@ static bool parse_count(const char *text, uint32_t *out)
 		return false;
 	*out = (uint32_t)value;
 	return true;
+}
+
+/* A whole number from 0 to UINT64_MAX. */
+static bool parse_seed(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return !errno && text[0] >= '0' && text[0] <= '9' && !*end;
 }
 
 static bool parse_pixels(const char *text, uint64_t *out)
@@ -197,6 +217,17 @@ static bool set_algorithm(const char *text, struct policy_options *p)
 	return ok;
 }
 
+static bool set_normalisation(const char *text, struct policy_options *p)
+{
+	static const char *const names[] = { [POLICY_NORMALISE_AUTO] = "auto", [POLICY_NORMALISE_QUANTILES] = "quantiles",
+		[POLICY_NORMALISE_BOUNDS] = "bounds" };
+	uint32_t i = 0;
+	bool ok = parse_choice(text, names, 3, &i);
+
+	p->normalisation = (enum policy_normalisation)i;
+	return ok;
+}
+
 static bool set_vocabulary(const char *text, struct policy_options *p)
 {
 	static const char *const names[] = { "full", "actions" };
@@ -212,10 +243,12 @@ static const char *allowed(int id)
 {
 	switch (id) {
 	case OPTION_ALGORITHM: return "maskgit_plus, topk_margin or entropy";
+	case OPTION_NORMALISATION: return "auto, quantiles or bounds";
 	case OPTION_COMMITTED: return "token ids, separated by commas";
 	case OPTION_VOCABULARY: return "full or actions";
 	case OPTION_RESIZE: return "HEIGHTxWIDTH, as 224x224, or none";
 	case OPTION_CENTER_CROP: return "a share of the area above 0 and up to 1, as 0.9, or none";
+	case OPTION_SEED: return "a whole number, 0 or more";
 	case OPTION_STATE: return "numbers, separated by commas, at most 64";
 	case OPTION_PRECISION: return "fp32 or bf16";
 	default: return "a whole number, 1 or more";
@@ -238,6 +271,7 @@ static bool set_option(int id, const char *value, struct arguments *a)
 	case OPTION_VOCABULARY: return set_vocabulary(value, p);
 	case OPTION_ACTION_CHUNK: return parse_count(value, &p->action_chunk);
 	case OPTION_UNNORM_KEY: p->unnorm_key = value; return true;
+	case OPTION_NORMALISATION: return set_normalisation(value, p);
 	case OPTION_IMAGE: return add_image(value, a);
 	case OPTION_RESIZE: return parse_resize(value, &a->steps);
 	case OPTION_CENTER_CROP: return parse_crop(value, &a->steps);
@@ -251,8 +285,10 @@ static bool set_option(int id, const char *value, struct arguments *a)
 	case OPTION_PRECISION: return set_precision(value, p);
 	case OPTION_THREADS: return parse_count(value, &p->threads);
 	case OPTION_NOISE: a->noise = value; return true;
+	case OPTION_SEED: return parse_seed(value, &p->seed);
 	case OPTION_DUMP: a->dump = value; return true;
 	case OPTION_JSON: return a->json = true;
+	case OPTION_DESCRIBE: return a->describe = true;
 	case OPTION_TOKENIZE: return a->tokenize = true;
 	default: return false;
 	}
@@ -268,10 +304,8 @@ static int check_arguments(const struct arguments *a)
 {
 	if (!a->policy.model)
 		return wrong_usage("--model DIR is missing", "");
-	if (a->tokenize)
+	if (a->tokenize || a->describe)
 		return 0;
-	if (a->noise)
-		return wrong_usage("--noise: no decoder of this build starts from noise, ", a->noise);
 	if (!a->policy.action_chunk)
 		return wrong_usage("--action-chunk T is missing", "");
 	if (!a->n_images)
@@ -283,7 +317,7 @@ int arguments_parse(int argc, char **argv, struct arguments *a)
 {
 	int id, before = 0, index = 0;
 
-	*a = (struct arguments){ .policy = { .decoder = "discrete", .backend = "cpu", .steps = 1 },
+	*a = (struct arguments){ .policy = { .backend = "cpu", .steps = 1 },
 		.steps = { .resize_height = 224, .resize_width = 224, .center_crop = 0.9 } };
 	while ((id = getopt_long(argc, argv, "-", options, &index)) != -1) { /* "-": bare pictures in their place, as number 1 */
 		if (id == OPTION_HELP)

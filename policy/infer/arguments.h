@@ -23,7 +23,7 @@ struct arguments {
 	uint32_t n_state;
 	int32_t committed[COMMITTED_MAX];
 	uint32_t n_committed;
-	bool json, tokenize;
+	bool json, describe, tokenize;
 	bool loose_words; /* behind the instruction: they count as pictures, but may be the rest of it, without quotes */
 };
 

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/describe.h"
 #include "policy/infer/arguments.h"
+#include "policy/infer/describe_output.h"
+#include "policy/infer/noise_file.h"
 #include "policy/infer/observation.h"
 #include "policy/infer/output.h"
 #include "policy/infer/tokenize.h"
@@ -18,18 +21,25 @@ static int show(const struct arguments *a, const struct policy_info *info, const
 		output_table(info, r);
 	if (!r->lost)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "dreamvla-infer: the policy is lost: the best token at action position %u is %d, which is no action; "
-			"do not execute this chunk\n", r->lost_position, r->lost_token);
+	if (r->lost_token < 0)
+		fprintf(stderr, "dreamvla-infer: the policy is lost: what it answers at action position %u is not a number; do not "
+				"execute this chunk\n", r->lost_position);
+	else
+		fprintf(stderr, "dreamvla-infer: the policy is lost: the best token at action position %u is %d, which is no action; "
+				"do not execute this chunk\n", r->lost_position, r->lost_token);
 	return a->json || a->dump ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int infer_once(struct policy *p, const struct arguments *a, const struct observation_files *files, struct policy_result *r,
 		struct errbuf *e)
 {
+	static double noise[POLICY_VALUES_MAX]; /* 16 kB */
+	const struct policy_info *info = policy_info(p);
 	struct policy_observation observation = { .picture = files->picture, .n_pictures = a->n_images,
-		.state = a->n_state ? a->state : NULL, .committed = a->committed, .n_committed = a->n_committed };
+		.state = a->n_state ? a->state : NULL, .committed = a->committed, .n_committed = a->n_committed, .noise = a->noise ? noise : NULL };
+	int rc = a->noise ? noise_file_read(a->noise, info->action_chunk, info->action_dim, noise, e) : 0;
 
-	return output_infer(p, &observation, a->dump, r, e);
+	return rc < 0 ? rc : output_infer(p, &observation, a->dump, r, e);
 }
 
 static int run_inference(struct arguments *a, struct errbuf *e)
@@ -63,6 +73,27 @@ static int run_tokenizer(const struct arguments *a, struct errbuf *e)
 	return EXIT_FAILURE;
 }
 
+/* Something broken is an answer, and an exit code. */
+static int run_describe(const struct arguments *a, struct errbuf *e)
+{
+	struct description *d = NULL;
+
+	if (describe_create(&d, a->policy.model, a->policy.heads, e) < 0) {
+		fprintf(stderr, "dreamvla-infer: %s\n", e->text);
+		return EXIT_FAILURE;
+	}
+	int exit_code = describe_problems(d) ? EXIT_FAILURE : EXIT_SUCCESS;
+
+	if (a->json) {
+		describe_print_json(d, a->policy.decoder);
+	} else {
+		describe_print_text(d);
+		describe_print_yaml(d, a->policy.decoder);
+	}
+	describe_destroy(d);
+	return exit_code;
+}
+
 /* Exit 0 promises that all output has arrived. */
 static int close_output(int exit_code)
 {
@@ -84,5 +115,7 @@ int main(int argc, char **argv)
 	}
 	if (rc > 0)
 		return rc;
+	if (arguments.describe)
+		return close_output(run_describe(&arguments, &e));
 	return close_output(arguments.tokenize ? run_tokenizer(&arguments, &e) : run_inference(&arguments, &e));
 }

@@ -27,9 +27,9 @@ static json_t *json_rows(const double *value, uint32_t rows, uint32_t columns)
 
 void output_json(const struct policy_info *info, const struct policy_result *r)
 {
-	json_t *tokens = json_array(), *lost = json_null();
+	json_t *tokens = info->chooses_tokens ? json_array() : json_null(), *lost = json_null();
 
-	for (uint32_t i = 0; i < info->action_chunk * info->action_dim; i++)
+	for (uint32_t i = 0; info->chooses_tokens && i < info->action_chunk * info->action_dim; i++)
 		json_array_append_new(tokens, json_integer(r->token[i]));
 	if (r->lost)
 		lost = json_pack("{s:i, s:i}", "position", (int)r->lost_position, "token", (int)r->lost_token);
@@ -53,7 +53,7 @@ void output_table(const struct policy_info *info, const struct policy_result *r)
 			printf(" %11.6f", r->action[t * info->action_dim + i]);
 		putchar('\n');
 	}
-	printf("decoder %s, statistics %s, weights %.1f MB, buffers %.1f MB\n", info->decoder, info->unnorm_key,
+	printf("decoder %s, statistics %s (%s), weights %.1f MB, buffers %.1f MB\n", info->decoder, info->unnorm_key, info->ranges,
 			(double)info->weight_bytes / 1e6, (double)info->arena_bytes / 1e6);
 	printf("pictures %.2f ms, vision %.2f ms, decoder %.2f ms, actions %.2f ms, total %.2f ms\n", to_ms(r->times.preprocess_ns),
 			to_ms(r->times.vision_ns), to_ms(r->times.decoder_ns), to_ms(r->times.action_decode_ns),

@@ -19,7 +19,8 @@
 #include "robots/sim/world_wire.h"
 #include "transport/endpoint.h"
 
-static const int64_t SILENT_NS = 100 * NS_PER_MS;
+/* Longer than hosts let a virtual machine stand (100 ms); how old a state may be is judged by whoever uses it. */
+static const int64_t SILENT_NS = 300 * NS_PER_MS;
 static const int64_t GREETING_NS = 50 * NS_PER_MS;
 enum { POLL_MS = 20, RECEIVE_MAX = 32 };
 

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "daemon/sys/log.h"
 #include "robots/sim/picture.h"
+#include "robots/sim/renderer.h"
 #include "robots/sim/sim_process.h"
 #include "robots/sim/world_wire.h"
 
@@ -54,7 +55,7 @@ static int parse_size(const char *text, struct sim_options *o, struct errbuf *e)
 
 	if (sscanf(text, "%4ux%4u%c", &o->width, &o->height, &tail) != 2)
 		return fail(e, -EINVAL, "--size %s: want WIDTHxHEIGHT in pixels, e.g. 224x224", text);
-	return 0;
+	return renderer_check_size(o->width, o->height, e);
 }
 
 static int parse_seed(const char *text, uint64_t *out, struct errbuf *e)

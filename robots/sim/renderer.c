@@ -13,10 +13,19 @@ struct renderer {
 	struct raster *raster;
 };
 
-int renderer_create(struct renderer **out, uint32_t width, uint32_t height, struct errbuf *e)
+int renderer_check_size(uint32_t width, uint32_t height, struct errbuf *e)
 {
 	if (width < SIDE_MIN || height < SIDE_MIN || width > RASTER_SIDE_MAX || height > RASTER_SIDE_MAX)
 		return fail(e, -EINVAL, "size %ux%u: each side must be %d..%d pixels", width, height, SIDE_MIN, RASTER_SIDE_MAX);
+	return 0;
+}
+
+int renderer_create(struct renderer **out, uint32_t width, uint32_t height, struct errbuf *e)
+{
+	int rc = renderer_check_size(width, height, e);
+
+	if (rc < 0)
+		return rc;
 	struct renderer *r = calloc(1, sizeof *r);
 	if (!r || raster_create(&r->raster, width, height) < 0) {
 		renderer_destroy(r);

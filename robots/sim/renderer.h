@@ -13,6 +13,9 @@ enum sim_camera { SIM_CAMERA_OVERHEAD, SIM_CAMERA_WRIST, SIM_CAMERA_COUNT };
 
 struct renderer;
 
+/* -EINVAL for a size that cannot be drawn. Thread: any. Allocates: no. */
+MUST_CHECK int renderer_check_size(uint32_t width, uint32_t height, struct errbuf *e);
+
 /* For pictures of one size, 16..2048 a side. -EINVAL or -ENOMEM. Allocates: yes. */
 MUST_CHECK int renderer_create(struct renderer **out, uint32_t width, uint32_t height, struct errbuf *e);
 void renderer_destroy(struct renderer *r); /* accepts NULL */

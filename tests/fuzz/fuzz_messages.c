@@ -1,15 +1,13 @@
 /* fuzz_messages.c - every decoder of the transport against arbitrary bytes. The first byte chooses the decoder. What a decoder
  * accepts must be encodable, and the encoding must decode to the same encoding: a value that is taken but cannot be told on is
  * a bug. Built by run.sh with libFuzzer, and with replay.c as one of the tests. */
-#include <assert.h>
-#include <stdlib.h>
+#include "tests/fuzz/fuzz.h"
+
 #include <string.h>
 
 #include "tests/unit/transport/samples.h"
 #include "transport/message/request.h"
 #include "transport/topic.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void check_message(const struct sample *s, const uint8_t *data, size_t n)
 {
@@ -22,14 +20,13 @@ static void check_message(const struct sample *s, const uint8_t *data, size_t n)
 		return;
 	int rc = s->encode(&first, encoded, sizeof encoded, &n_encoded, &e);
 
-	assert(rc == 0);
+	fuzz_require(rc == 0);
 	rc = s->decode(&second, encoded, n_encoded, &e);
-	assert(rc == 0);
+	fuzz_require(rc == 0);
 	rc = s->encode(&second, again, sizeof again, &n_again, &e);
-	assert(rc == 0);
+	fuzz_require(rc == 0);
 	/* Quaternions are normalised once more, which may change their last bit: the length is what must agree. */
-	assert(n_again == n_encoded);
-	(void)rc;
+	fuzz_require(n_again == n_encoded);
 }
 
 static void check_request(const uint8_t *data, size_t n)
@@ -44,7 +41,7 @@ static void check_request(const uint8_t *data, size_t n)
 		return;
 	(void)!request_check_keys(&q, allowed, &e);
 	if (request_text(&q, "text", &text, &e) == 0)
-		assert(strlen(text) < REQUEST_POOL_BYTES);
+		fuzz_require(strlen(text) < REQUEST_POOL_BYTES);
 	(void)!request_numbers(&q, "delta", 6, numbers, &e);
 }
 
@@ -69,7 +66,7 @@ static void check_reply(const uint8_t *data, size_t n)
 	reply_ok(&b, out, sizeof out);
 	map_add_topic(&b, data, n);
 	if (reply_decode(&p, data, n, &e) == 0 && map_finish(&b, &n_out, &e) == 0)
-		assert(n_out >= 3);
+		fuzz_require(n_out >= 3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

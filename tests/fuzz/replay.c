@@ -1,56 +1,92 @@
-/* replay.c - runs a fuzz target on files: for inputs that were found once, and where there is no libFuzzer. Without files it
- * writes one good input per message into the folder given with --seed. */
+/* replay.c - runs a fuzz target on files, many times each: for inputs that were found once, and where there is no libFuzzer.
+ *
+ * An input fails that crashes, takes more than SECONDS_MAX of processor time or leaves memory behind; all of them together may take
+ * MEGABYTES_MAX. (With the address sanitizer memory is its own matter, and time ten times as long.) */
+#include "tests/fuzz/fuzz.h"
+
+#include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
-#include "tests/unit/transport/samples.h"
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+enum { INPUT_BYTES_MAX = 1 << 20, SECONDS_MAX = 2, MEGABYTES_MAX = 256, RUNS = 16, CHUNK_BYTES_MIN = 32 };
 
-static int write_seeds(const char *folder)
+static double processor_s(void)
 {
-	uint8_t bytes[MESSAGE_BYTES_MAX];
-	char path[1024];
-	struct errbuf e;
-	size_t n;
+	struct timespec t;
 
-	for (uint32_t i = 0; i < SAMPLES; i++) {
-		snprintf(path, sizeof path, "%s/%s", folder, samples[i].name);
-		FILE *f = fopen(path, "wb");
-
-		if (!f || samples[i].encode(samples[i].message, bytes, sizeof bytes, &n, &e) < 0)
-			return 1;
-		fputc((int)i, f);
-		fwrite(bytes, 1, n, f);
-		fclose(f);
-	}
-	return 0;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int replay(const char *path)
+/* Exactly as many bytes as the input has, so that a read beyond them is seen. */
+static void run(const uint8_t *bytes, size_t n)
 {
-	static uint8_t bytes[1 << 20];
+	uint8_t *copy = malloc(n ? n : 1);
+
+	fuzz_require(copy);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = bytes[i];
+	LLVMFuzzerTestOneInput(copy, n);
+	free(copy);
+}
+
+/* Bytes that RUNS runs leave behind, after as many that fill the allocator's caches, which it counts as used. A few are no sign. */
+static size_t growth(const uint8_t *bytes, size_t n)
+{
+	size_t before = 0, after;
+
+	for (int i = 0; i < 2 * RUNS; i++) {
+		if (i == RUNS)
+			before = mallinfo2().uordblks;
+		run(bytes, n);
+	}
+	after = mallinfo2().uordblks;
+	return after > before ? after - before : 0;
+}
+
+static bool replay(const char *path)
+{
+	static uint8_t bytes[INPUT_BYTES_MAX];
 	FILE *f = fopen(path, "rb");
 
 	if (!f) {
 		perror(path);
-		return 1;
+		return false;
 	}
 	size_t n = fread(bytes, 1, sizeof bytes, f);
+	double began_s = processor_s();
 
 	fclose(f);
-	LLVMFuzzerTestOneInput(bytes, n);
-	return 0;
+	run(bytes, n);
+	double took_s = processor_s() - began_s;
+	size_t left = SANITIZED ? 0 : growth(bytes, n);
+
+	if (took_s <= (SANITIZED ? 10 : 1) * SECONDS_MAX && left < RUNS * CHUNK_BYTES_MIN)
+		return true;
+	printf("%s: took %.1f s, left %zu bytes behind in %d runs\n", path, took_s, left, RUNS);
+	return false;
 }
 
 int main(int argc, char **argv)
 {
-	int rc = 0;
+	struct rusage use;
+	int failures = 0;
 
-	if (argc == 3 && strcmp(argv[1], "--seed") == 0)
-		return write_seeds(argv[2]);
-	for (int i = 1; i < argc && rc == 0; i++)
-		rc = replay(argv[i]);
-	return rc;
+	for (int i = 1; i < argc; i++)
+		failures += !replay(argv[i]);
+	getrusage(RUSAGE_SELF, &use);
+	if (!SANITIZED && use.ru_maxrss > MEGABYTES_MAX * 1024L) {
+		printf("%ld kB of memory, allowed are %d MB\n", use.ru_maxrss, MEGABYTES_MAX);
+		failures++;
+	}
+	return failures > 0;
 }

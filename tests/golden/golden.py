@@ -239,7 +239,7 @@ def check_arguments(options, golden):
     one = ["--image", first]
     refused("a state that nothing takes", 1, ["--state", "no proprio projector", "--heads"], usual + state + one)
     refused("a state that is missing", 1, ["--state", "8 values"], usual + heads + one)
-    refused("noise", 2, ["--noise"], usual + heads + state + one + ["--noise", "noise.safetensors"])
+    refused("noise that is not there", 1, ["noise.safetensors", "No such file"], usual + heads + state + one + ["--noise", "noise.safetensors"])
     refused("top-k of discrete", 1, ["discrete", "top_k 5"], usual + heads + state + one + ["--top-k", 5])
     refused("too many pictures", 2, ["too many pictures"], usual + heads + state + ["--image"] + [first] * 9)
     with open("/dev/full", "w") as full:

@@ -3,15 +3,18 @@ the contract with pyzmq and msgpack instead of our code."""
 import math
 import os
 import signal
-import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import msgpack
 import zmq
 
+from ports import free_addresses
+
 B = os.environ.get("B", "build/release")
+PATIENCE_S = 120 if os.environ.get("SAN") else 30  # until something that must happen is given up
 TCP = [0, 0, 0.1034, 0, 0, -0.3826834, 0.9238795]
 HOME = [0, -math.pi / 4, 0, -3 * math.pi / 4, 0, math.pi / 2, math.pi / 4]
 
@@ -36,21 +39,11 @@ robots:
 """
 
 
-def free_addresses(n):
-    held = [socket.socket() for _ in range(n)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
-    addresses = ["tcp://127.0.0.1:%d" % s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return addresses
-
-
 def now_ns():
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
-def wait_for(what, seconds, condition):
+def wait_for(what, condition, seconds=PATIENCE_S):
     """The first true value of condition(); fails with `what` when there is none in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -59,6 +52,20 @@ def wait_for(what, seconds, condition):
             return value
         time.sleep(0.005)
     raise AssertionError("not within %g s: %s" % (seconds, what))
+
+
+class Witness(threading.Thread):
+    """Sees how long this process stood still, whatever it was that held it up."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.longest_s, self.ended = 0.0, threading.Event()
+
+    def run(self):
+        before = time.monotonic()
+        while not self.ended.wait(0.005):
+            now = time.monotonic()
+            self.longest_s, before = max(self.longest_s, now - before), now
 
 
 class Bench:
@@ -79,12 +86,15 @@ class Bench:
             if p.poll() is None:
                 p.kill()
             p.wait()
-            p.stderr.close()
         self.context.destroy(linger=0)
         self.folder.cleanup()
 
     def start(self, program, *arguments):
-        p = subprocess.Popen([os.path.join(B, program), *arguments], stderr=subprocess.PIPE)
+        """Its standard error is a file: a pipe that nobody reads could hold it up."""
+        path = os.path.join(self.folder.name, "log-%d" % len(self.processes))
+        with open(path, "wb") as log:
+            p = subprocess.Popen([os.path.join(B, program), *arguments], stderr=log)
+        p.log_path = path
         self.processes.append(p)
         return p
 
@@ -96,11 +106,12 @@ class Bench:
 
     def end(self, p, signal_number=signal.SIGTERM):
         p.send_signal(signal_number)
-        return p.wait(timeout=20)
+        return p.wait(timeout=PATIENCE_S)
 
     def log_of(self, p):
-        """What an ended program wrote."""
-        return p.stderr.read().decode()
+        """What a program has written so far."""
+        with open(p.log_path, encoding="utf-8", errors="replace") as f:
+            return f.read()
 
     def bind(self, kind, name):
         s = self.context.socket(kind)
@@ -111,6 +122,6 @@ class Bench:
     def connect(self, kind, name):
         s = self.context.socket(kind)
         s.linger = 0
-        s.sndtimeo = 1000
+        s.sndtimeo = s.rcvtimeo = 1000 * PATIENCE_S
         s.connect(self.address[name])
         return s

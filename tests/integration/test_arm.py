@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """dreamvla-arm --driver sim as dreamvlad and an operator see it: attach, targets, refusals, stop, silence, and bad input.
 This peer speaks the contract with pyzmq and msgpack only."""
+
 import functools
 import math
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -15,24 +17,39 @@ import msgpack
 import zmq
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from robots_bench import B, HOME, TCP, Bench, now_ns, wait_for  # noqa: E402
+from robots_bench import B, HOME, PATIENCE_S, TCP, Bench, Witness, now_ns, wait_for  # noqa: E402
 
 ME, OTHER = 0x1234567890ABCDEF, 42
 PERIOD_S = 0.005
 LEAD_NS = 400_000_000  # generous: this peer is no real-time process, and the machine may be busy
 
 
-def steady(test):
-    """A stream that this busy machine itself interrupted proves nothing about the arm: then the test is skipped, not failed."""
-    @functools.wraps(test)
-    def run(self):
-        try:
-            test(self)
-        except AssertionError:
-            if self.driver.stall_s > 0.3:
-                self.skipTest("the test's own stream paused for %.1f s" % self.driver.stall_s)
-            raise
-    return run
+TRIES = 3
+PAUSE_S = 0.1  # streams and attachments end in silence
+WAIT_S = PATIENCE_S / 3
+
+
+def steady(case):
+    """What the machine itself has interrupted proves nothing about the arm: a test that failed when this process had stood still,
+    or the arm had let go of a stream that was too slow, is begun anew, on a new bench, and says so. The last try counts anyway."""
+    def again(test):
+        @functools.wraps(test)
+        def run(self):
+            for left in reversed(range(TRIES)):
+                try:
+                    return test(self)
+                except AssertionError as failure:
+                    if left == 0 or not self.interruption():
+                        raise AssertionError("%s\n%s" % (failure, self.bench.log_of(self.arm))) from failure
+                    print("%s: begun anew, %s:\n%s" % (self.id(), self.interruption(), failure), file=sys.stderr)
+                self.doCleanups()
+                self.setUp()
+            return None
+        return run
+
+    for name in [n for n in dir(case) if n.startswith("test_")]:
+        setattr(case, name, again(getattr(case, name)))
+    return case
 
 
 class Driver:
@@ -44,32 +61,44 @@ class Driver:
         self.states = bench.bind(zmq.SUB, "states")
         self.states.subscribe(b"")
         self.seq = 0
-        self.state = None
-        self.state_count = 0
-        self.stall_s = 0.0  # longest pause in a stream of ours
+        self.recent = []
+        self.acted_ns = 0  # when the last request was answered, the last stream ended
 
     def ask(self, cmd, **more):
         s = self.bench.connect(zmq.REQ, "control")
-        s.rcvtimeo = 5000
         s.send(msgpack.packb({"cmd": cmd, **more}))
         reply = msgpack.unpackb(s.recv())
         s.close()
+        self.acted_ns = now_ns()
+        self.take_states()
         return reply
 
     def attach(self, sender=ME, **more):
         return self.ask("attach", **{"from": sender, "model": "panda", "dof": 7, "tcp": TCP, **more})
 
-    def look(self):
-        """The newest state."""
+    def take_states(self):
+        """Called often: a long queue would cost a busy machine more time than there is before an attachment is lost."""
         while self.states.poll(0):
             topic, raw = self.states.recv_multipart()
             assert topic == b"state/arm", topic
-            self.state = msgpack.unpackb(raw)
-            self.state_count += 1
-        return self.state
+            self.recent.append(msgpack.unpackb(raw))
 
-    def wait(self, what, condition, seconds=10):
-        return wait_for(what, seconds, lambda: self.look() and condition(self.state) and self.state)
+    def look(self):
+        """The newest state."""
+        self.take_states()
+        return self.recent[-1] if self.recent else None
+
+    def wait(self, what, condition, seconds=WAIT_S):
+        """The first state since the last request or stream that fulfils the condition, however short it lasted."""
+        seen = 0
+
+        def found():
+            nonlocal seen
+            self.take_states()
+            new, seen = self.recent[seen:], len(self.recent)
+            return next((s for s in new if s["stamp_ns"] >= self.acted_ns and condition(s)), None)
+
+        return wait_for(what, found, seconds)
 
     def target(self, q, sender=ME, topic=b"target/arm", **more):
         """`more` replaces keys; a value of None leaves the key out."""
@@ -79,26 +108,21 @@ class Driver:
              "frame_stamp_ns": 0, "intervention": False}
         m.update(more)
         self.targets.send_multipart([topic, msgpack.packb({k: v for k, v in m.items() if v is not None})])
+        self.take_states()
 
     def hold(self, seconds, q=None, **more):
         """Streams a standing target."""
         q = q or self.look()["q_d"]
-        before = time.monotonic()
-        end = before + seconds
-        while before < end:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             self.target(q, **more)
             time.sleep(PERIOD_S)
-            before = self.note_pause(before)
-
-    def note_pause(self, before):
-        now = time.monotonic()
-        self.stall_s = max(self.stall_s, now - before)
-        return now
+        self.acted_ns = now_ns()
 
     def swing(self, seconds, stop_when=lambda: False):
         """Moves joint 1 by 0.1 rad to and fro on an absolute grid, from rest: q = q0 + 0.05 (1 - cos(w t)), w ramped up."""
         q0 = list(self.look()["q_d"])
-        start, before = now_ns(), time.monotonic()
+        start = now_ns()
         for k in range(int(seconds / PERIOD_S)):
             t = k * PERIOD_S
             ramp, rate = (t * t * (3 - 2 * t), 6 * t * (1 - t)) if t < 1 else (1.0, 0.0)
@@ -106,23 +130,36 @@ class Driver:
             due = start + int(t * 1e9) + LEAD_NS
             self.target([q0[0] + ramp * x] + q0[1:], dq=[ramp * v + rate * x] + [0.0] * 6, t_ns=due)
             if stop_when():
-                return
+                break
             pause = (start + int((t + PERIOD_S) * 1e9) - now_ns()) * 1e-9
             if pause > 0:
                 time.sleep(pause)
-            before = self.note_pause(before)
+        self.acted_ns = now_ns()
 
 
+@steady
 class Arm(unittest.TestCase):
     def setUp(self):
+        self.witness = Witness()
+        self.witness.start()
+        self.addCleanup(self.witness.ended.set)
         self.bench = Bench()
         self.addCleanup(self.bench.close)
         self.driver = Driver(self.bench)
         self.sim = self.bench.start_sim("--no-cameras")
         self.arm = self.bench.start_arm()
-        self.driver.wait("the arm is ready", lambda s: s["mode"] == "ready")
+        self.driver.wait("the arm is ready", lambda s: s["mode"] == "ready", PATIENCE_S)
         # A subscription needs a moment to reach the publisher; foreign targets show that it has.
-        wait_for("targets arrive", 10, self.targets_arrive)
+        wait_for("targets arrive", self.targets_arrive)
+
+    def interruption(self):
+        """What held up this test, or nothing."""
+        if self.witness.longest_s > PAUSE_S:
+            return "this process had stood still for %.2f s" % self.witness.longest_s
+        for words in ("the driver lost the arm", "500 ms without valid targets"):
+            if words in self.bench.log_of(self.arm):
+                return "the arm had let go: " + words
+        return None
 
     def targets_arrive(self):
         self.driver.target(HOME, sender=OTHER)
@@ -148,11 +185,14 @@ class Arm(unittest.TestCase):
         self.assertAlmostEqual(sum(x * x for x in s["ee_quat"]), 1, places=6)
         self.assertAlmostEqual(abs(s["ee_quat"][0]), 1, places=5)  # pointing down
         self.assertAlmostEqual(s["gripper_m"], 0.08)
-        before = self.driver.state_count
-        time.sleep(0.5)
-        self.driver.look()
-        self.assertGreater(self.driver.state_count - before, 50)  # 100 Hz or more
-        self.assertEqual(s["from"], self.driver.look()["from"])
+        before = len(self.driver.recent)
+        wait_for("100 states", lambda: self.driver.look() and len(self.driver.recent) >= before + 100)
+        states = self.driver.recent[before:]
+        steps_ns = [b["stamp_ns"] - a["stamp_ns"] for a, b in zip(states, states[1:])]
+        self.assertGreaterEqual(min(steps_ns), 0)
+        self.assertTrue(all(b["seq"] > a["seq"] for a, b in zip(states, states[1:])))
+        self.assertLessEqual(statistics.median(steps_ns), 10_000_000)  # 100 Hz or more
+        self.assertEqual({t["from"] for t in states}, {s["from"]})
 
     def test_status_and_ping(self):
         r = self.driver.ask("status")
@@ -182,16 +222,14 @@ class Arm(unittest.TestCase):
         self.assertRefused(self.driver.ask("detach", **{"from": OTHER}), "not attached")
         self.assertOk(self.driver.ask("detach", **{"from": ME}))
 
-    @steady
     def test_attach_is_lost_in_silence(self):
         self.assertOk(self.driver.attach())
         self.driver.hold(0.7)
         self.assertEqual(self.driver.look()["accepted_from"], ME)
         self.driver.wait("500 ms without targets let go", lambda s: s["accepted_from"] == 0)
-        self.bench.end(self.arm)
+        self.assertEqual(self.bench.end(self.arm), 0)
         self.assertIn("let go of %016x: 500 ms without valid targets" % ME, self.bench.log_of(self.arm))
 
-    @steady
     def test_takeover(self):
         self.assertOk(self.driver.attach())
         self.driver.swing(1.0)
@@ -202,7 +240,6 @@ class Arm(unittest.TestCase):
 
     # -- targets
 
-    @steady
     def test_swing(self):
         self.assertOk(self.driver.attach())
         self.driver.swing(3.0)
@@ -235,7 +272,6 @@ class Arm(unittest.TestCase):
         self.assertIn("rad/s", s["refused"]["reason"])
         self.assertAlmostEqual(s["q"][0], HOME[0], places=6)
 
-    @steady
     def test_jump_brakes(self):
         self.assertOk(self.driver.attach())
         self.driver.hold(0.2)
@@ -245,7 +281,6 @@ class Arm(unittest.TestCase):
         self.assertLess(abs(s["q"][0]), 0.01)
         self.assertGreater(self.driver.ask("status")["limits_exceeded"], 0)
 
-    @steady
     def test_targets_stop(self):
         self.assertOk(self.driver.attach())
         self.driver.swing(1.2)
@@ -268,6 +303,7 @@ class Arm(unittest.TestCase):
         self.assertEqual((r["targets_accepted"], r["targets_refused"]), (0, 0))
         self.assertAlmostEqual(r["q"][0], HOME[0], places=6)
         self.driver.hold(0.1, HOME, v=2)
+        wait_for("another kind is void", lambda: self.driver.ask("status")["targets_void"] > 0, WAIT_S)
         self.bench.end(self.arm)
         log = self.bench.log_of(self.arm)
         self.assertIn("target/arm: from: a second publisher, %016x" % OTHER, log)
@@ -278,19 +314,20 @@ class Arm(unittest.TestCase):
         before = self.driver.ask("status")["targets_received"]
         self.driver.hold(0.1, HOME, topic=b"target/arm2")
         self.driver.hold(0.1, HOME, topic=b"target/arm/x")
-        self.assertEqual(self.driver.ask("status")["targets_received"], before)
+        self.driver.target(HOME)  # arrives after those, so that they must have been counted by then
+        wait_for("the one of ours", lambda: self.driver.ask("status")["targets_received"] > before, WAIT_S)
+        self.assertEqual(self.driver.ask("status")["targets_received"], before + 1)
 
     def test_time_voids(self):
         self.assertOk(self.driver.attach())
         for late in (10 ** 9, 150 * 10 ** 6):
             self.driver.target(HOME, t_ns=now_ns() - late)
-        wait_for("late ones are counted", 10, lambda: self.driver.ask("status")["targets_late"] == 2)
+        wait_for("late ones are counted", lambda: self.driver.ask("status")["targets_late"] == 2, WAIT_S)
         for more in ({"t_ns": now_ns() + 10 ** 9}, {"stamp_ns": now_ns() + 10 ** 9}, {"t_ns": 2 ** 63 - 1}, {"t_ns": -2 ** 63}):
             self.driver.target(HOME, **more)
-        wait_for("impossible ones are void", 10, lambda: self.driver.ask("status")["targets_void"] == 4)
+        wait_for("impossible ones are void", lambda: self.driver.ask("status")["targets_void"] == 4, WAIT_S)
         self.assertEqual(self.driver.ask("status")["targets_accepted"], 0)
 
-    @steady
     def test_gripper(self):
         self.assertOk(self.driver.attach())
         self.driver.hold(0.3, gripper_m=0.05)
@@ -302,10 +339,9 @@ class Arm(unittest.TestCase):
 
     # -- stop
 
-    @steady
     def test_stop_is_latched(self):
         self.assertOk(self.driver.attach())
-        self.driver.swing(5.0, stop_when=lambda: self.driver.look()["mode"] == "moving" and abs(self.driver.state["q_d"][0]) > 0.02)
+        self.driver.swing(5.0, stop_when=lambda: self.driver.look()["mode"] == "moving" and abs(self.driver.look()["q_d"][0]) > 0.02)
         self.assertOk(self.driver.ask("stop"))
         self.driver.hold(0.1)
         self.driver.wait("targets are refused", lambda s: "latched" in s["refused"]["reason"])
@@ -336,7 +372,6 @@ class Arm(unittest.TestCase):
                 refused += "too many" in msgpack.unpackb(flood.recv_multipart()[1])["error"]
 
         s = self.bench.connect(zmq.REQ, "control")
-        s.rcvtimeo = 5000
         stops = 0
         while stops < 200 or (refused == 0 and answered < 10 ** 5):
             push()
@@ -360,7 +395,6 @@ class Arm(unittest.TestCase):
 
     # -- the world goes, the arm goes
 
-    @steady
     def test_world_dies_and_returns(self):
         self.assertOk(self.driver.attach())
         self.driver.hold(0.1)
@@ -376,17 +410,14 @@ class Arm(unittest.TestCase):
         self.driver.hold(0.2)
         self.assertGreater(self.driver.ask("status")["targets_accepted"], 5)
 
-    @steady
     def test_sigterm(self):
         self.assertOk(self.driver.attach())
         self.driver.swing(1.0)
         self.assertEqual(self.bench.end(self.arm), 0)
-        s = self.driver.look()
-        self.assertEqual((s["mode"], s["accepted_from"], s["stopped"]), ("ready", 0, True))
+        self.driver.wait("its last word", lambda s: (s["mode"], s["accepted_from"], s["stopped"]) == ("ready", 0, True))
 
     # -- bad input
 
-    @steady
     def test_bad_targets(self):
         self.assertOk(self.driver.attach())
         nan, inf = float("nan"), float("inf")
@@ -396,7 +427,7 @@ class Arm(unittest.TestCase):
             before = self.driver.ask("status")["targets_void"]
             q = more.pop("q", HOME)
             self.driver.target(q, **more)
-            wait_for("void: %s %s" % (q, more), 10, lambda: self.driver.ask("status")["targets_void"] == before + 1)
+            wait_for("void: %s %s" % (q, more), lambda: self.driver.ask("status")["targets_void"] == before + 1, WAIT_S)
         rng = random.Random(1)
         before = self.driver.ask("status")["targets_void"]
         for _ in range(200):
@@ -404,8 +435,8 @@ class Arm(unittest.TestCase):
             time.sleep(0.001)
         self.driver.targets.send_multipart([b"target/arm"])
         self.driver.targets.send_multipart([b"target/arm"] * 9)
-        wait_for("garbage is void", 10, lambda: self.driver.ask("status")["targets_void"] > before + 100)
-        self.driver.attach()
+        wait_for("garbage is void", lambda: self.driver.ask("status")["targets_void"] > before + 100, WAIT_S)
+        self.assertOk(self.driver.attach())
         self.driver.hold(0.2)
         r = self.driver.ask("status")
         self.assertGreater(r["targets_accepted"], 5)
@@ -413,7 +444,6 @@ class Arm(unittest.TestCase):
 
     def test_bad_requests(self):
         s = self.bench.connect(zmq.REQ, "control")
-        s.rcvtimeo = 5000
         rng = random.Random(2)
         for raw in [b"\x00", msgpack.packb([]), msgpack.packb({}), msgpack.packb({"cmd": 5}), msgpack.packb({"cmd": "dance"}),
                     msgpack.packb({"cmd": "stop", "extra": 1}), msgpack.packb({"cmd": "ping"}),
@@ -430,7 +460,7 @@ class Arm(unittest.TestCase):
 
 class Start(unittest.TestCase):
     def run_arm(self, *arguments):
-        return subprocess.run([os.path.join(B, "dreamvla-arm"), *arguments], capture_output=True, text=True, timeout=20)
+        return subprocess.run([os.path.join(B, "dreamvla-arm"), *arguments], capture_output=True, text=True, timeout=PATIENCE_S)
 
     def test_bad_arguments(self):
         bench = Bench()
@@ -476,9 +506,9 @@ class Start(unittest.TestCase):
         bench.start_sim("--no-cameras")
         arm = bench.start_arm()
         driver.wait("a state", lambda s: s["mode"] == "disconnected")
-        time.sleep(1)
+        wait_for("what is wrong", lambda: "the sim world is a Franka with 7 joints, robots[].model has 6" in bench.log_of(arm))
+        self.assertEqual(driver.look()["mode"], "disconnected")
         self.assertEqual(bench.end(arm), 0)
-        self.assertIn("the sim world is a Franka with 7 joints, robots[].model has 6", bench.log_of(arm))
 
     def test_no_world_at_all(self):
         bench = Bench()

@@ -1,15 +1,20 @@
 """dreamvla-infer used wrongly: what it says, so that the next try is right. Answers of the network: tests/golden."""
 
+import json
 import os
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
 INFER = os.path.join(os.environ.get("B", "build/release"), "dreamvla-infer")
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
 CHECKPOINT = os.path.join(ROOT, "tests", "golden", "checkpoints", "two_cameras")
 PICTURE = os.path.join(ROOT, "tests", "golden", "pictures", "scene_a.ppm")
-TIME_LIMIT_S = 60  # sanitizers are slow
+FLOW = ["--image", PICTURE, PICTURE, "--instruction", "pick up", "--state", ",".join(["0"] * 8), "--json", "--decoder", "flow_matching",
+        "--heads", os.path.join(CHECKPOINT, "heads", "flow_matching")]
+TIME_LIMIT_S = 120  # sanitizers are slow
 
 
 def infer(*more):
@@ -22,7 +27,8 @@ class WrongUse(unittest.TestCase):
         for option, value, allowed in (("--resize", "224", "HEIGHTxWIDTH"), ("--center-crop", "9", "above 0 and up to 1"),
                                        ("--precision", "fp16", "fp32 or bf16"), ("--action-chunk", "0", "1 or more"),
                                        ("--threads", "-3", "1 or more"), ("--algorithm", "best", "maskgit_plus"),
-                                       ("--vocabulary", "some", "full or actions"), ("--state", "a,b", "commas")):
+                                       ("--vocabulary", "some", "full or actions"), ("--normalisation", "sigma", "auto, quantiles or bounds"), ("--state", "a,b", "commas"),
+                                       ("--seed", "-1", "0 or more"), ("--seed", "1x", "0 or more")):
             done = infer(option, value)
             self.assertEqual(done.returncode, 2, option)
             self.assertIn("%s: found '%s', allowed " % (option, value), done.stderr)
@@ -38,11 +44,77 @@ class WrongUse(unittest.TestCase):
         self.assertNotIn("quotes", done.stderr)
 
     def test_other_versions(self):
-        for option, value, there in (("--decoder", "l1_regression", "discrete"), ("--decoder", "flow_matching", "discrete"),
-                                     ("--decoder", "diffusion", "discrete"), ("--backend", "cuda", "cpu")):
+        for option, value, there in (("--decoder", "autoregressive", "diffusion"), ("--backend", "abacus", "cpu")):
             done = infer("--image", PICTURE, "--instruction", "pick up", option, value)
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, r"'%s': not part of this version; there are: .*%s" % (value, there))
+
+    def test_decoders_without_their_head_files(self):
+        for decoder, steps in (("l1_regression", 1), ("flow_matching", 4), ("diffusion", 10)):
+            done = infer("--image", PICTURE, "--instruction", "pick up", "--decoder", decoder, "--steps", str(steps))
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, "decoder %s: .*two_cameras: has no action_head--.*_checkpoint.pt.*--heads" % decoder)
+
+
+class Ranges(unittest.TestCase):
+    """The checkpoint's statistics hold both kinds; the formula is that of policy/README.md."""
+
+    def test_normalisation(self):
+        with open(os.path.join(CHECKPOINT, "dataset_statistics.json")) as file:
+            part = json.load(file)["libero_spatial_no_noops"]["action"]
+        for kind, low, high in ((None, "q01", "q99"), ("auto", "q01", "q99"), ("quantiles", "q01", "q99"), ("bounds", "min", "max")):
+            done = infer(*FLOW[:-3], "discrete", "--heads", os.path.join(CHECKPOINT, "heads", "discrete"),
+                         *(["--normalisation", kind] if kind else []))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            answer = json.loads(done.stdout)
+            for action, normalised in zip(answer["actions"], answer["normalised"]):
+                for i, (a, x) in enumerate(zip(action, normalised)):
+                    wide = part[high][i] - part[low][i] + 1e-8
+                    self.assertAlmostEqual(a, 0.5 * (x + 1) * wide + part[low][i] if part["mask"][i] else x, 9)
+
+
+def tensor_file(shape, kind="F64", name="noise", cut=0, value=0.5):
+    """A safetensors file with one tensor of this value."""
+    count = shape[0] * shape[1]
+    data = struct.pack("<%d%s" % (count, "d" if kind == "F64" else "f"), *[value] * count)
+    header = json.dumps({name: {"dtype": kind, "shape": shape, "data_offsets": [0, len(data)]}}).encode()
+    return struct.pack("<Q", len(header)) + header + data[:len(data) - cut]
+
+
+class Noise(unittest.TestCase):
+    def run_with(self, content, *more):
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+            file.write(content)
+            file.flush()
+            return infer(*FLOW, "--noise", file.name, *more)
+
+    def test_files_that_do_not_fit(self):
+        for content, words in ((tensor_file([7, 8]), "noise: F64 [7,8], want F64 or F32 [8,7]"),
+                               (tensor_file([56, 1]), "noise: F64 [56,1], want F64 or F32 [8,7]"),
+                               (tensor_file([8, 7], kind="I32"), "noise: I32 [8,7], want F64 or F32"),
+                               (tensor_file([8, 7], name="x"), "tensor noise is missing"),
+                               (tensor_file([8, 7], cut=1), "truncated"),
+                               (tensor_file([8, 7], value=float("nan")), "value 0 of 56 is nan"),
+                               (b"\xff" * 40, "no safetensors file"), (b"", "no safetensors file")):
+            done = self.run_with(content)
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn(words, done.stderr)
+            self.assertIn(".safetensors: ", done.stderr)
+        self.assertIn("No such file", infer(*FLOW, "--noise", "none.safetensors").stderr)
+
+    def test_only_where_noise_is_taken(self):
+        done = self.run_with(tensor_file([8, 7]), "--decoder", "discrete")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("flow_matching and diffusion do", done.stderr)
+
+    def test_same_noise_same_actions(self):
+        given = [json.loads(self.run_with(tensor_file([8, 7], kind)).stdout) for kind in ("F32", "F64")]
+        self.assertEqual(given[0]["actions"], given[1]["actions"])
+        self.assertIsNone(given[0]["tokens"])
+        seeded = [json.loads(infer(*FLOW, *more).stdout)["actions"] for more in ([], ["--seed", "0"], ["--seed", "18446744073709551615"])]
+        self.assertEqual(seeded[0], seeded[1])
+        self.assertNotEqual(seeded[0], seeded[2])
+        self.assertNotEqual(seeded[0], given[0]["actions"])
 
 
 if __name__ == "__main__":

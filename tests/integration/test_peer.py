@@ -36,7 +36,8 @@ class Story(unittest.TestCase):
             raise AssertionError("%s\nstatus: %s\nlog:\n%s" % (error, self.bench.status(), self.bench.log())) from None
 
     def wait_for_mode(self, mode):
-        self.wait_until(lambda: self.bench.status()["mode"] == mode, "mode " + mode)
+        """The status that says so first."""
+        return self.wait_until(lambda: (s := self.bench.status())["mode"] == mode and s, "mode " + mode)
 
     def new_targets(self, count, wanted=lambda t: True):
         """So many targets that arrive from now on and are wanted."""
@@ -194,13 +195,11 @@ class Story(unittest.TestCase):
     def test_15_a_silent_camera_ends_auto(self):
         self.wait_until(lambda: self.bench.ask("mode", mode="auto")["ok"], "AUTO again")
         self.cameras.pop().end()
-        self.wait_for_mode("HOLD")
-        self.assertIn("wrist", self.bench.status()["reason"])
+        self.assertIn("wrist", self.wait_for_mode("HOLD")["reason"])
 
     def test_16_a_silent_arm_is_a_fault_that_needs_a_reset(self):
         self.arm.ending.set()
-        self.wait_for_mode("FAULT")
-        self.assertIn("arm", self.bench.status()["reason"])
+        self.assertIn("arm", self.wait_for_mode("FAULT")["reason"])
         self.arm.end()
         type(self).arm = peer.Arm(self.bench).start()
         self.wait_until(lambda: self.bench.status()["sources"]["state/arm"]["state"] == "fresh", "a fresh state")

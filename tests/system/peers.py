@@ -38,11 +38,12 @@ sockets:
   control: ipc://{folder}/control
 control:
   realtime: {realtime}
-  state_max_age_ms: {state_max_age_ms}
+  state_max_age_ms: 1000
 policy:
   model: {model}
-  heads: {model}/heads/discrete
-  decoder: discrete
+  heads: {model}/heads/{heads}
+  decoder: {decoder}
+  steps: {steps}
   unnorm_key: libero_spatial_no_noops
   action_chunk: 8
   cameras: [overhead, wrist]
@@ -53,9 +54,9 @@ policy:
   gripper:
     kind: binary
     threshold: 0.0
-  state_range: off
+  state_range: {state_range}
 execution:
-  starve_ms: 5000
+  starve_ms: 10000
 cameras:
   overhead:
     max_age_ms: 2000{overhead}
@@ -132,7 +133,7 @@ class Arm(threading.Thread):
         self.accepted_from, self.waiting = 0, []
         self.targets, self.requests, self.arrivals = [], [], []
         self.acknowledged = (0, 0)
-        self.mute, self.stopped = False, threading.Event()
+        self.stopped = threading.Event()
         self.special = {}
 
     def answer(self, request):
@@ -175,7 +176,7 @@ class Arm(threading.Thread):
             if door in ready:
                 *route, body = door.recv_multipart()
                 reply = self.answer(msgpack.unpackb(body))
-                if reply is not None and not self.mute:
+                if reply is not None:
                     door.send_multipart([*route, msgpack.packb(reply)])
             if targets in ready:
                 _, body = targets.recv_multipart()
@@ -230,7 +231,8 @@ class Daemon:
         self.folder = folder
         self.config = pathlib.Path(folder) / "config.yaml"
         self.config.write_text(CONFIG.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
-                                                "action_space": "ee_delta", "state_max_age_ms": 500, "status": f"ipc://{folder}/status",
+                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1,
+                                                "action_space": "ee_delta", "state_range": "off", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")
         self.process = subprocess.Popen([*command, BUILD / "dreamvlad", "--config", self.config, *arguments],
@@ -276,7 +278,8 @@ def ask(context, folder, patience_s=PATIENCE_S, **request):
 
 @contextlib.contextmanager
 def bench(with_arm=True, with_cameras=True, prepare=lambda arm: None, **settings):
-    """A running dreamvlad with its peers: yields (daemon, arm, cameras, ask). prepare(arm) comes before the arm starts."""
+    """A running dreamvlad with its peers: yields (daemon, arm, cameras, ask). prepare(arm) comes before the arm starts: it is
+    attached to at any moment after that."""
     context = zmq.Context()
     with tempfile.TemporaryDirectory() as folder:
         arm, cameras = Arm(context, folder), Cameras(context, folder)
@@ -317,14 +320,24 @@ def into_auto(request):
         raise AssertionError(f"{failure}: {reply}") from None
 
 
+def thread_of(pid, name):
+    """The number of its thread of that name, or None."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if (task / "comm").read_text().strip() == name:
+                return int(task.name)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it ended meanwhile
+    return None
+
+
 @contextlib.contextmanager
 def hanging(test, daemon, thread):
     """Holds one thread of dreamvlad by ptrace(2), as if it hung, and lets it go on. Skips where ptrace is not permitted.
     Yields what tells whether the thread has ended with its process: until that was asked, the process remains a zombie."""
     libc = ctypes.CDLL(None, use_errno=True)
     seize, interrupt, detach, all_kinds = 0x4206, 0x4207, 17, 0x40000000
-    tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
-    tid = next(int(t.name) for t in tasks.iterdir() if (t / "comm").read_text().strip() == thread)
+    tid = until(f"a thread {thread}", lambda: thread_of(daemon.process.pid, thread))
 
     def call(what):
         return libc.ptrace(ctypes.c_long(what), ctypes.c_long(tid), ctypes.c_void_p(), ctypes.c_void_p())

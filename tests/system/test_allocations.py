@@ -12,10 +12,15 @@ SECONDS = 8
 
 
 def write_config(folder):
-    """The demo's configuration with sockets in a folder of our own, so that nothing else on this machine is met."""
+    """The demo's configuration with sockets in a folder of our own, so that nothing else on this machine is met, and with more
+    patience: what is tested is who allocates, not how fast."""
     root = pathlib.Path.cwd()
     text = (root / "config/demo.yaml").read_text()
     text = text.replace("../tests/", f"{root}/tests/").replace("tcp://127.0.0.1:7421", f"ipc://{folder}/arm")
+    for quick, patient in (("max_age_ms: 400", "max_age_ms: 5000"),
+                           ("state_max_age_ms: 200", "state_max_age_ms: 1000"), ("  method: async\n", "  method: async\n  starve_ms: 10000\n")):
+        assert quick in text, quick
+        text = text.replace(quick, patient)
     text += "sockets:\n"
     for name in ("cameras", "operators", "states", "targets", "status", "control"):
         text += f"  {name}: ipc://{folder}/{name}\n"

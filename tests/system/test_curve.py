@@ -2,8 +2,8 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -11,11 +11,10 @@ import zmq
 
 import peers
 
+sys.path.insert(0, str(peers.ROOT / "tests/integration"))
+from ports import free_addresses  # noqa: E402
 
-def free_address():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return "tcp://127.0.0.1:%d" % s.getsockname()[1]
+SOCKETS = ("cameras", "operators", "states", "targets", "status")
 
 
 class Curve(unittest.TestCase):
@@ -23,7 +22,7 @@ class Curve(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        self.control = free_address()
+        self.control, self.arm, *self.others = free_addresses(2 + len(SOCKETS))
         self.config = self.write_config()
         self.log = open(self.folder / "log", "w+", encoding="utf-8")
         self.addCleanup(self.log.close)
@@ -34,9 +33,9 @@ class Curve(unittest.TestCase):
             (self.folder / name).write_bytes(key + b"\n")
             os.chmod(self.folder / name, 0o600)
         text = (peers.ROOT / "config/demo.yaml").read_text()
-        text = text.replace("../tests/", f"{peers.ROOT}/tests/").replace("tcp://127.0.0.1:7421", free_address())
+        text = text.replace("../tests/", f"{peers.ROOT}/tests/").replace("tcp://127.0.0.1:7421", self.arm)
         text += f"sockets:\n  control: {self.control}\n  curve_secret: {self.folder}/secret\n  curve_clients: {self.folder}/clients\n"
-        text += "".join(f"  {name}: {free_address()}\n" for name in ("cameras", "operators", "states", "targets", "status"))
+        text += "".join(f"  {name}: {address}\n" for name, address in zip(SOCKETS, self.others))
         path = self.folder / "config.yaml"
         path.write_text(text)
         return path
@@ -54,12 +53,12 @@ class Curve(unittest.TestCase):
                               timeout=peers.PATIENCE_S, check=False)
 
     def together(self):
-        """dreamvlad has heard the arm and both cameras, and the arm obeys it."""
+        """dreamvlad has heard the arm and both cameras, and the arm has obeyed it."""
         done = self.ctl("--config", self.config)
         status = json.loads(done.stdout) if done.returncode == 0 else {}
         status = status.get("dreamvlad", status)
         sources = [s["state"] for s in status.get("sources", {}).values()]
-        return len(sources) == 3 and "absent" not in sources and status["arms"]["arm"]["attached"]
+        return len(sources) == 3 and "absent" not in sources and "arm arm: attached at" in self.said()
 
     def test_programs_of_one_configuration_find_each_other(self):
         world = f"ipc://{self.folder}/world"

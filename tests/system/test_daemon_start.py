@@ -49,6 +49,11 @@ class Start(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("none.yaml", done.stderr)
 
+    def test_configuration_from_standard_input_is_refused(self):
+        done = self.run_program("--config", "-")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("-: standard input is not read", done.stderr)
+
     def test_printed_configuration_is_read_back(self):
         self.assert_ends(self.start("--print-config"), 0, "policy:", "control")
         printed = pathlib.Path(self.folder) / "printed.yaml"
@@ -62,6 +67,19 @@ class Start(unittest.TestCase):
         daemon = self.start("--check")
         self.assert_ends(daemon, 0, "fit together")
         self.assertEqual([], [name for name in os.listdir(self.folder) if name not in ("config.yaml", "log")])  # no socket
+
+    def test_check_takes_every_decoder(self):
+        for decoder, steps in (("discrete_diffusion", 3), ("l1_regression", 1), ("flow_matching", 4), ("diffusion", 10)):
+            self.assert_ends(self.start("--check", decoder=decoder, steps=steps), 0, "fit together", f"decoder {decoder}")
+
+    def test_decoder_without_its_head_file(self):
+        self.assert_ends(self.start("--check", decoder="flow_matching", heads="discrete"), 1, "decoder flow_matching",
+                         f"{peers.CHECKPOINT}/heads/discrete: has no action_head--*_checkpoint.pt",
+                         "proprio_projector--10000_checkpoint.pt", "policy.heads")
+
+    def test_steps_that_a_decoder_cannot_take(self):
+        self.assert_ends(self.start("--check", decoder="l1_regression", steps=4), 1, "decoder l1_regression: 4 steps", "exactly 1")
+        self.assert_ends(self.start("--check", decoder="diffusion"), 1, "decoder diffusion: 1 steps", "2 to 50")
 
     def test_missing_checkpoint(self):
         self.assert_ends(self.start("--check", model=f"{self.folder}/nowhere"), 1, f"{self.folder}/nowhere", "policy.model")
@@ -133,9 +151,12 @@ class Start(unittest.TestCase):
             self.skipTest("no permission for SCHED_FIFO here")
         scheduling = {}
         for task in pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir():
-            fields = (task / "stat").read_text().rpartition(")")[2].split()
-            name = (task / "comm").read_text().strip()
-            scheduling[name] = (int(fields[38]), int(fields[37]), os.sched_getaffinity(int(task.name)))
+            try:
+                fields = (task / "stat").read_text().rpartition(")")[2].split()
+                name = (task / "comm").read_text().strip()
+                scheduling[name] = (int(fields[38]), int(fields[37]), os.sched_getaffinity(int(task.name)))
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # a thread that ended meanwhile
         last = max(os.sched_getaffinity(0))
         self.assertEqual(scheduling["control"], (os.SCHED_FIFO, 80, {last}))
         self.assertEqual(scheduling["io"], (os.SCHED_FIFO, 79, {last}))

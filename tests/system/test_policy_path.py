@@ -38,7 +38,7 @@ class Frames(peers.Cameras):
 
 def chunks(daemon):
     """[actions] of every chunk so far, flat."""
-    return [[float(word) for word in line.split()] for line in re.findall(r"policy: chunk \d+:(.*)", daemon.text())]
+    return [[float(word) for word in line.split()] for line in re.findall(r"policy: chunk \d+:(.*)\n", daemon.text())]
 
 
 class Path(unittest.TestCase):
@@ -124,7 +124,7 @@ class Path(unittest.TestCase):
             self.assertEqual(status["mode"], "READY")
             self.assertEqual(status["counters"]["chunks"], 0)
             self.assertEqual({t["source"] for t in arm.targets} - {"hold"}, set())
-            self.assertIn("lost, its best token is no action", daemon.text())
+            peers.until("the log to say why", lambda: daemon.says("lost, its best token is no action"))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ static void softmax_row(float *x, uint32_t n, float scale)
 }
 
 /* One head of one segment that starts at row `start`. */
-static void attend(struct compute *c, const struct compute_attention *a, uint32_t head, uint32_t start, uint32_t length)
+static void attend(struct compute *c, const struct compute_attention *a, uint32_t head, uint32_t start, uint32_t length, float *score)
 {
 	uint32_t size = a->head_size, kv = head * a->kv_heads / a->heads;
 	const float *k = cpu_row(a->k, start) + (size_t)kv * size, *v = cpu_row(a->v, start) + (size_t)kv * size;
@@ -63,25 +63,47 @@ static void attend(struct compute *c, const struct compute_attention *a, uint32_
 		const float *q = cpu_row(a->q, start + done) + (size_t)head * size;
 		float *out = cpu_row(a->out, start + done) + (size_t)head * size;
 
-		cpu_product(c, true, rows, length, size, q, a->q.stride, k, a->k.stride, c->score, length);
+		cpu_product(c, &(struct cpu_product){ .transposed = true, .m = rows, .n = length, .k = size, .a = q, .lda = a->q.stride,
+				.b = k, .ldb = a->k.stride, .out = score, .ldc = length });
 		for (uint32_t r = 0; r < rows; r++)
-			softmax_row(c->score + (size_t)r * length, length, scale);
-		cpu_product(c, false, rows, size, length, c->score, length, v, a->v.stride, out, a->out.stride);
+			softmax_row(score + (size_t)r * length, length, scale);
+		cpu_product(c, &(struct cpu_product){ .m = rows, .n = size, .k = length, .a = score, .lda = length, .b = v,
+				.ldb = a->v.stride, .out = out, .ldc = a->out.stride });
 		for (uint32_t r = 0; c->round && r < rows; r++)
 			for (uint32_t i = 0; i < size; i++)
 				out[(size_t)r * a->out.stride + i] = round_bf16(out[(size_t)r * a->out.stride + i]);
 	}
 }
 
+struct attention_job {
+	struct compute *c;
+	const struct compute_attention *a;
+};
+
+/* Items count the heads of the first segment, then those of the second... */
+static void attend_item(void *context, uint32_t item, uint32_t lane)
+{
+	const struct attention_job *j = context;
+	uint32_t segment = item / j->a->heads, start = 0;
+
+	for (uint32_t s = 0; s < segment; s++)
+		start += j->a->segment[s];
+	attend(j->c, j->a, item % j->a->heads, start, j->a->segment[segment], j->c->lane[lane].score);
+}
+
 void cpu_attention(struct compute *c, const struct compute_attention *a)
 {
-	uint32_t start = 0;
+	struct attention_job j = { c, a };
+	uint64_t multiplications = 0;
+	uint32_t rows = 0;
 
 	for (uint32_t s = 0; s < a->n_segments; s++) {
 		assert(a->segment[s] <= c->options.max_segment && "attention: a longer segment than announced");
-		for (uint32_t h = 0; h < a->heads; h++)
-			attend(c, a, h, start, a->segment[s]);
-		start += a->segment[s];
+		rows += a->segment[s];
+		cpu_announce(c, a->segment[s], a->segment[s], a->head_size, a->heads);
+		cpu_announce(c, a->segment[s], a->head_size, a->segment[s], a->heads);
+		multiplications += (uint64_t)a->segment[s] * a->segment[s] * a->heads * a->head_size * 2;
 	}
-	assert(start == a->q.rows && "attention: segments do not cover the rows");
+	assert(rows == a->q.rows && "attention: segments do not cover the rows");
+	cpu_share(c, multiplications, a->n_segments * a->heads, attend_item, &j);
 }

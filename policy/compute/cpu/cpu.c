@@ -7,13 +7,17 @@
 static void lay_out_scratch(struct compute *c)
 {
 	const struct compute_options *o = &c->options;
-	size_t tile = (size_t)TILE_ROWS_MIN * o->max_inner;
 
-	c->weight = arena_take(&c->scratch, tile > TILE_FLOATS ? tile : TILE_FLOATS, sizeof *c->weight);
-	c->product = arena_take(&c->scratch, (size_t)o->max_rows * TILE_ROWS, sizeof *c->product);
-	c->first = arena_take(&c->scratch, o->max_inner > TILE_ROWS ? o->max_inner : TILE_ROWS, sizeof *c->first);
+	for (uint32_t i = 0; i < c->crew.size; i++) {
+		struct lane *l = &c->lane[i];
+
+		l->weight = arena_take(&c->scratch, TILE_FLOATS, sizeof *l->weight);
+		l->product = arena_take(&c->scratch, (size_t)o->max_rows * TILE_ROWS, sizeof *l->product);
+		l->bias = arena_take(&c->scratch, TILE_ROWS, sizeof *l->bias);
+		l->score = arena_take(&c->scratch, (size_t)ATTENTION_ROWS * o->max_segment, sizeof *l->score);
+	}
+	c->first = arena_take(&c->scratch, o->max_inner, sizeof *c->first);
 	c->second = arena_take(&c->scratch, o->max_inner, sizeof *c->second);
-	c->score = arena_take(&c->scratch, (size_t)ATTENTION_ROWS * o->max_segment, sizeof *c->score);
 	c->row = arena_take(&c->scratch, o->max_outer, sizeof *c->row);
 }
 
@@ -21,6 +25,7 @@ static void cpu_destroy(struct compute *c)
 {
 	if (!c)
 		return;
+	crew_finish(&c->crew);
 	arena_finish(&c->scratch);
 	arena_finish(&c->memory);
 	free(c);
@@ -29,14 +34,18 @@ static void cpu_destroy(struct compute *c)
 static int cpu_create(struct compute **out, const struct compute_options *options, struct errbuf *e)
 {
 	struct compute *c = calloc(1, sizeof *c);
+	uint32_t threads = options->threads ? options->threads : crew_size_here();
 	int rc;
 
 	if (!c)
 		return fail(e, -ENOMEM, "cpu backend: out of memory");
 	c->options = *options;
 	c->round = options->precision == POLICY_BF16;
-	lay_out_scratch(c);
-	if ((rc = arena_reserve(&c->scratch, "cpu backend", e)) < 0) {
+	if ((rc = crew_init(&c->crew, threads < CREW_MAX ? threads : CREW_MAX, e)) == 0) {
+		lay_out_scratch(c);
+		rc = arena_reserve(&c->scratch, "cpu backend", e);
+	}
+	if (rc < 0) {
 		cpu_destroy(c);
 		return rc;
 	}
@@ -111,9 +120,8 @@ static void cpu_embed(struct compute *c, struct compute_matrix table, const int3
 
 static int cpu_finish(struct compute *c, struct errbuf *e)
 {
-	int error = c->error;
+	int error = atomic_exchange(&c->error, 0);
 
-	c->error = 0;
 	return error ? fail(e, error, "cpu backend: the matrix library (oneDNN) refused a product: out of memory?") : 0;
 }
 

@@ -8,21 +8,28 @@
 
 #include "daemon/sys/arena.h"
 #include "policy/compute/compute.h"
+#include "policy/compute/cpu/crew.h"
 
-/* Rows of weights that are widened and multiplied at a time: at most TILE_ROWS, and fewer when rows are long, so that a tile
- * (4 MiB) stays in the second- or third-level cache between widening and multiplying. */
-enum { TILE_ROWS = 512, TILE_ROWS_MIN = 16, TILE_FLOATS = 1 << 20, ATTENTION_ROWS = 128 };
+/* A tile of weights is widened and multiplied at a time, so that it stays in a cache between the two: at most TILE_ROWS rows of it and
+ * TILE_FLOATS values (2 MiB). ATTENTION_ROWS: rows of queries at a time. */
+enum { TILE_ROWS = 512, TILE_FLOATS = 1 << 19, ATTENTION_ROWS = 128 };
+
+/* Scratch memory of one worker. */
+struct lane {
+	float *weight;              /* [TILE_FLOATS] */
+	float *product;             /* [max_rows][TILE_ROWS] */
+	float *bias;                /* [TILE_ROWS] */
+	float *score;               /* [ATTENTION_ROWS][max_segment] */
+};
 
 struct compute {
 	struct compute_options options;
 	bool round;                 /* POLICY_BF16 */
-	int threads;                /* for large products; 0: not known yet */
-	int error;                  /* first failure of the matrix library, -errno */
-	struct arena scratch;       /* the five below */
-	float *weight;              /* [tile][K] */
-	float *product;             /* [max_rows][tile] */
+	_Atomic int error;          /* first failure of the matrix library, -errno */
+	struct crew crew;
+	struct arena scratch;       /* the four below */
+	struct lane lane[CREW_MAX];
 	float *first, *second;      /* [max_inner] widened vectors */
-	float *score;               /* [ATTENTION_ROWS][max_segment] */
 	float *row;                 /* [max_outer] */
 	struct arena memory;        /* activations */
 };
@@ -85,9 +92,26 @@ void cpu_widen(const struct compute *c, struct compute_matrix m, size_t first, s
 /* The same as cpu_widen, or the weights themselves where that changes nothing. */
 const float *cpu_weights(const struct compute *c, struct compute_matrix m, size_t first, size_t n, float *scratch);
 
-/* out [m][n] = a [m][k] b [k][n] (or b [n][k] transposed), leading dimensions as given; failures stick in c. */
-void cpu_product(struct compute *c, bool transposed, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda,
-		const float *b, uint32_t ldb, float *out, uint32_t ldc);
+/* out [m][n] (+)= a [m][k] b [k][n] (or b [n][k] transposed), leading dimensions as given, on the calling thread alone. Failures
+ * stick in c. */
+struct cpu_product {
+	bool transposed, add;
+	uint32_t m, n, k, lda, ldb, ldc;
+	const float *a, *b;
+	float *out;
+};
+void cpu_product(struct compute *c, const struct cpu_product *p);
+
+static inline void cpu_announce(const struct compute *c, uint32_t m, uint32_t n, uint32_t k, uint32_t count)
+{
+	if (c->options.multiplies)
+		c->options.multiplies(c->options.multiplies_context, m, n, k, count);
+}
+
+/* work(context, 0 .. n_items - 1, lane), shared out when the whole is large: `multiplications`, or as many steps that cost about the
+ * same. Which items there are may not depend on the number of threads. */
+void cpu_share(struct compute *c, uint64_t multiplications, uint32_t n_items,
+		void (*work)(void *context, uint32_t item, uint32_t lane), void *context);
 
 void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
 		enum compute_epilogue epilogue, struct compute_view out);

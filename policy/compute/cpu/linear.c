@@ -1,7 +1,8 @@
 /* linear.c - weights to float, matrix products by oneDNN, and what follows a product.
  *
- * oneDNN 2.6 has neither a bfloat16 product without AVX-512 nor one of float by bfloat16, so weights are widened a tile of output
- * rows at a time and multiplied by dnnl_sgemm, which takes any shape without preparing anything. */
+ * oneDNN 2.6 has neither a bfloat16 product without AVX-512 nor one of float by bfloat16, so weights are widened a tile at a time and
+ * multiplied by dnnl_sgemm, which takes any shape without preparing anything. Each thread does all of that with tiles of its own, which
+ * are the same whatever the number of threads is: so are the results. */
 #include "policy/compute/cpu/cpu.h"
 
 #include <errno.h>
@@ -9,8 +10,12 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
 
-/* Multiplications from which more threads pay: below (about 3 ms) they mostly wait for each other, on a busy machine for long. */
+/* Multiplications from which more threads pay: below (about 2 ms) they mostly wait for each other, on a busy machine for long. */
 static const uint64_t PARALLEL_PRODUCT = UINT64_C(1) << 26;
+
+/* A large product has a multiple of TILES_MULTIPLE tiles, which 2, 4 and 8 threads share evenly. TILE_STEP: rows or columns, so that
+ * vectors and cache lines are full. */
+enum { TILES_MULTIPLE = 8, TILE_STEP = 16 };
 
 static void widen_bf16(const uint16_t *from, size_t n, float *out)
 {
@@ -52,17 +57,25 @@ const float *cpu_weights(const struct compute *c, struct compute_matrix m, size_
 	return scratch;
 }
 
-void cpu_product(struct compute *c, bool transposed, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda,
-		const float *b, uint32_t ldb, float *out, uint32_t ldc)
+void cpu_product(struct compute *c, const struct cpu_product *p)
 {
-	/* The number of threads belongs to the calling thread, which is not the one that created the policy. */
-	if (!c->threads)
-		c->threads = c->options.threads ? (int)c->options.threads : omp_get_max_threads();
-	omp_set_num_threads((uint64_t)m * n * k < PARALLEL_PRODUCT ? 1 : c->threads);
-	dnnl_status_t status = dnnl_sgemm('N', transposed ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb, 0.0f, out, ldc);
+	dnnl_status_t status = dnnl_sgemm('N', p->transposed ? 'T' : 'N', p->m, p->n, p->k, 1.0f, p->a, p->lda, p->b, p->ldb,
+			p->add ? 1.0f : 0.0f, p->out, p->ldc);
+	int none = 0;
 
-	if (status != dnnl_success && !c->error)
-		c->error = status == dnnl_out_of_memory ? -ENOMEM : -EIO;
+	if (status != dnnl_success)
+		atomic_compare_exchange_strong(&c->error, &none, status == dnnl_out_of_memory ? -ENOMEM : -EIO);
+}
+
+void cpu_share(struct compute *c, uint64_t multiplications, uint32_t n_items,
+		void (*work)(void *context, uint32_t item, uint32_t lane), void *context)
+{
+	omp_set_num_threads(1); /* of oneDNN, for the calling thread, which need not be the one that created the policy */
+	if (multiplications >= PARALLEL_PRODUCT)
+		crew_run(&c->crew, n_items, work, context);
+	else
+		for (uint32_t i = 0; i < n_items; i++)
+			work(context, i, 0);
 }
 
 /* Bias and activation of one row of products, in place: y [n]; bias may be NULL. One plain loop per step, for the vectors. */
@@ -102,34 +115,80 @@ static void store_row(bool round, enum compute_epilogue epilogue, const float *r
 		out[i] = round_bf16(out[i]);
 }
 
-static uint32_t tile_rows(uint32_t inner)
-{
-	uint32_t rows = TILE_FLOATS / inner;
+struct linear_job {
+	struct compute *c;
+	struct compute_view x;
+	struct compute_matrix w, b;
+	enum compute_epilogue epilogue;
+	struct compute_view out;
+	uint32_t rows, columns;     /* of a tile */
+};
 
-	if (rows > TILE_ROWS)
-		return TILE_ROWS;
-	return rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows;
+static uint32_t divide_up(uint32_t n, uint32_t by)
+{
+	return n / by + (n % by != 0);
+}
+
+/* n in equal parts, none larger than `most`, their number a multiple of `parts`; all but the last one multiples of TILE_STEP. */
+static uint32_t equal_part(uint32_t n, uint32_t most, uint32_t parts)
+{
+	uint32_t count = divide_up(divide_up(n, most), parts) * parts;
+
+	return divide_up(divide_up(n, count), TILE_STEP) * TILE_STEP;
+}
+
+/* Rows first .. + n and columns at .. + width of the job's weights, as float. *stride: from row to row. */
+static const float *tile_weights(const struct linear_job *j, uint32_t first, uint32_t n, uint32_t at, uint32_t width, float *scratch,
+		uint32_t *stride)
+{
+	const struct compute_matrix *w = &j->w;
+	size_t start = (size_t)first * w->columns + at;
+
+	*stride = w->columns;
+	if (w->type == TENSOR_F32 && !j->c->round)
+		return (const float *)w->data + start;
+	*stride = width;
+	if (width == w->columns)
+		cpu_widen(j->c, *w, start, (size_t)n * width, scratch);
+	for (uint32_t r = 0; width < w->columns && r < n; r++)
+		cpu_widen(j->c, *w, start + (size_t)r * w->columns, width, scratch + (size_t)r * width);
+	return scratch;
+}
+
+/* One tile of output rows: its products, added up tile column by tile column, and what follows them. */
+static void multiply_rows(void *context, uint32_t item, uint32_t lane)
+{
+	const struct linear_job *j = context;
+	const struct lane *l = &j->c->lane[lane];
+	uint32_t first = item * j->rows, n = j->w.rows - first < j->rows ? j->w.rows - first : j->rows;
+	const float *bias = j->b.data ? cpu_weights(j->c, j->b, first, n, l->bias) : NULL;
+
+	for (uint32_t at = 0, width; at < j->w.columns; at += width) {
+		struct cpu_product p = { .transposed = true, .add = at > 0, .m = j->x.rows, .n = n, .a = cpu_row(j->x, 0) + at,
+			.lda = j->x.stride, .out = l->product, .ldc = n };
+
+		p.k = width = j->w.columns - at < j->columns ? j->w.columns - at : j->columns;
+		p.b = tile_weights(j, first, n, at, width, l->weight, &p.ldb);
+		cpu_product(j->c, &p);
+	}
+	for (uint32_t r = 0; r < j->x.rows; r++) {
+		float *y = l->product + (size_t)r * n;
+
+		finish_row(j->epilogue, bias, n, y);
+		store_row(j->c->round && j->epilogue != COMPUTE_STORE_FLOAT, j->epilogue, y, n, cpu_row(j->out, r) + first);
+	}
 }
 
 void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
 		enum compute_epilogue epilogue, struct compute_view out)
 {
-	uint32_t step = tile_rows(w.columns);
-	bool round = c->round && epilogue != COMPUTE_STORE_FLOAT;
+	struct linear_job j = { .c = c, .x = x, .w = w, .b = b, .epilogue = epilogue, .out = out };
+	uint64_t multiplications = (uint64_t)x.rows * w.rows * w.columns;
 
 	assert(x.columns == w.columns && out.rows == x.rows && out.columns == w.rows && "linear: shapes do not fit");
 	assert(x.rows <= c->options.max_rows && x.columns <= c->options.max_inner && "linear: larger than announced");
-	for (uint32_t first = 0; first < w.rows; first += step) {
-		uint32_t n = w.rows - first < step ? w.rows - first : step;
-		const float *weight = cpu_weights(c, w, (size_t)first * w.columns, (size_t)n * w.columns, c->weight);
-		const float *bias = b.data ? cpu_weights(c, b, first, n, c->first) : NULL;
-
-		cpu_product(c, true, x.rows, n, w.columns, cpu_row(x, 0), x.stride, weight, w.columns, c->product, n);
-		for (uint32_t r = 0; r < x.rows; r++) {
-			float *y = c->product + (size_t)r * n;
-
-			finish_row(epilogue, bias, n, y);
-			store_row(round, epilogue, y, n, cpu_row(out, r) + first);
-		}
-	}
+	cpu_announce(c, x.rows, w.rows, w.columns, 1);
+	j.rows = equal_part(w.rows, TILE_ROWS, multiplications >= PARALLEL_PRODUCT ? TILES_MULTIPLE : 1);
+	j.columns = equal_part(w.columns, TILE_FLOATS / j.rows / TILE_STEP * TILE_STEP, 1);
+	cpu_share(c, multiplications, divide_up(w.rows, j.rows), multiply_rows, &j);
 }

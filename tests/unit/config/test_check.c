@@ -117,6 +117,10 @@ static void test_policy(void **state)
 	accepts(&c);
 	c.policy_action_space = 3;
 	refuses(&c, "policy.delta_reference", "ee_delta");
+	c.policy_delta_reference = 1; /* measured, which an absolute action has no use for */
+	refuses(&c, "policy.delta_reference", "measured needs an action space of deltas");
+	c.policy_action_space = 0;
+	accepts(&c);
 	c = good();
 	c.policy_gripper_kind = 2;
 	accepts(&c);

@@ -26,6 +26,25 @@ static void start_shell(struct process_group *g, const char *script, const char 
 	assert_int_equal(process_start(g, &o, &e), 0);
 }
 
+/* The first line of the first program's log, as soon as it is whole. */
+static void wait_first_line(const struct process_group *g, char line[32])
+{
+	char path[600];
+
+	snprintf(path, sizeof path, "%s/0-sh.log", g->folder);
+	line[0] = 0;
+	for (int i = 0; i < 4000 && !strchr(line, '\n'); i++) {
+		FILE *f = fopen(path, "r");
+
+		if (f && !fgets(line, 32, f))
+			line[0] = 0;
+		if (f)
+			fclose(f);
+		clock_sleep_until(clock_monotonic_ns() + 5 * NS_PER_MS);
+	}
+	assert_non_null(strchr(line, '\n'));
+}
+
 static void finish(struct process_group *g)
 {
 	process_group_remove_files(g);
@@ -65,10 +84,12 @@ static void test_well_behaved_program_ends_on_term(void **state)
 {
 	struct process_group g;
 	struct errbuf e = { 0 };
+	char line[32];
 
 	(void)state;
 	start_shell(&g, "trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done", NULL);
-	assert_int_equal(process_wait(&g.process[0], 300), -ETIMEDOUT);
+	wait_first_line(&g, line); /* the trap is set */
+	assert_int_equal(process_wait(&g.process[0], 50), -ETIMEDOUT);
 	assert_int_equal(process_group_check(&g, &e), 0);
 	assert_int_equal(process_group_stop(&g, 10000, &e), 0);
 	assert_string_equal(e.text, "");
@@ -80,23 +101,13 @@ static void test_stubborn_program_is_killed_with_its_children(void **state)
 {
 	struct process_group g;
 	struct errbuf e = { 0 };
-	char path[600], line[32] = "";
+	char path[600], line[32];
 	pid_t group;
 
 	(void)state;
 	start_shell(&g, "trap '' TERM; sleep 600 & echo $!; while :; do sleep 0.05; done", NULL);
 	group = g.process[0].pid;
-	snprintf(path, sizeof path, "%s/0-sh.log", g.folder);
-	for (int i = 0; i < 1000 && !strchr(line, '\n'); i++) {
-		FILE *f = fopen(path, "r");
-
-		if (f && !fgets(line, sizeof line, f))
-			line[0] = 0;
-		if (f)
-			fclose(f);
-		clock_sleep_until(clock_monotonic_ns() + 5 * NS_PER_MS);
-	}
-	assert_non_null(strchr(line, '\n'));
+	wait_first_line(&g, line);
 	assert_int_equal(process_group_stop(&g, 100, &e), 1);
 	assert_non_null(strstr(e.text, "sh was ended by signal 9"));
 	/* A dead child may wait for init to collect it, but nothing of the group runs: it leaves the group within moments. */

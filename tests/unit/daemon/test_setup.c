@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/control_tick.h"
 #include "daemon/sys/clock.h"
 
 #include <setjmp.h>
@@ -151,6 +152,28 @@ static void action_scale_has_one_number_per_action(void **state)
 	assert_refused("policy.action_scale: has 6 numbers: want 7");
 }
 
+/* The gripper's number is compared with policy.gripper as it comes: a factor would be ignored. */
+static void a_gripper_is_not_scaled(void **state)
+{
+	(void)state;
+	config.policy_action_scale = (struct config_reals){ 7, { 0.05, 0.05, 0.05, 0.5, 0.5, 0.5, 0.001 } };
+	assert_refused("policy.action_scale[6]: 0.001: want 1");
+	config.policy_action_scale.value[6] = 1.0;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_true(setup.action_scale[3] == 0.5);
+}
+
+static void pose_targets_are_not_there_yet(void **state)
+{
+	(void)state;
+	config.robot[0].output = OUTPUT_POSE;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_non_null(strstr(control_setup_problem(&setup), "robots[].output: pose is not there yet"));
+	config.robot[0].output = OUTPUT_JOINT;
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	assert_null(control_setup_problem(&setup));
+}
+
 static void policy_options_come_from_the_keys(void **state)
 {
 	struct policy_setup p;
@@ -183,11 +206,13 @@ static void no_policy_key_is_lost_on_the_way(void **state)
 	config.policy_steps = 4;
 	config.policy_algorithm = 2;
 	config.policy_top_k = 50;
+	config.policy_seed = 77;
 	config.policy_vocabulary = 1;
 	config.policy_precision = 1;
 	config.policy_threads = 5;
 	config.policy_action_chunk = 13;
 	strcpy(config.policy_unnorm_key, "one_of_many");
+	config.policy_normalisation = 2;
 	strcpy(config.policy_system, "Be quick.");
 	strcpy(config.policy_question, "How to {}?");
 	config.policy_lowercase = false;
@@ -198,13 +223,18 @@ static void no_policy_key_is_lost_on_the_way(void **state)
 	assert_int_equal(p.options.steps, 4);
 	assert_int_equal(p.options.algorithm, POLICY_ENTROPY);
 	assert_int_equal(p.options.top_k, 50);
+	assert_int_equal(p.options.seed, 77);
 	assert_true(p.options.action_vocabulary_only);
 	assert_int_equal(p.options.precision, POLICY_BF16);
 	assert_int_equal(p.options.threads, 5);
 	assert_int_equal(p.options.action_chunk, 13);
 	assert_string_equal(p.options.unnorm_key, "one_of_many");
+	assert_int_equal(p.options.normalisation, POLICY_NORMALISE_BOUNDS);
 	assert_string_equal(p.options.system_line, "Be quick.");
 	assert_string_equal(p.options.question, "How to {}?");
+	config.policy_normalisation = 1;
+	setup_policy(&p, &config, 3);
+	assert_int_equal(p.options.normalisation, POLICY_NORMALISE_QUANTILES);
 	assert_false(p.options.lowercase_instruction);
 	assert_int_equal(p.options.max_picture_width, 801);
 	assert_int_equal(p.options.max_picture_height, 603);
@@ -222,6 +252,7 @@ static void defaults_are_the_recipe_of_training(void **state)
 	assert_int_equal(p.options.steps, 1);
 	assert_int_equal(p.options.algorithm, POLICY_MASKGIT_PLUS);
 	assert_int_equal(p.options.top_k, 0);
+	assert_int_equal(p.options.normalisation, POLICY_NORMALISE_AUTO);
 	assert_false(p.options.action_vocabulary_only);
 	assert_int_equal(p.options.precision, POLICY_FP32);
 	assert_true(p.options.lowercase_instruction);
@@ -292,6 +323,25 @@ static void state_vector_has_to_fit_the_projector(void **state)
 	assert_non_null(strstr(error.text, "robots[0].proprio_dims: 4: want 8"));
 }
 
+static void the_gripper_s_state_needs_a_gripper(void **state)
+{
+	struct policy_info info = { .needs_state = true, .state_dim = 7 };
+	struct proprio_setup p;
+
+	(void)state;
+	config.policy_proprio.n = 2;
+	strcpy(config.policy_proprio.name[0], "ee_pos");
+	strcpy(config.policy_proprio.name[1], "ee_quat");
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	setup.arm[0].gripper_max_m = 0.0;
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), 0);
+	strcpy(config.policy_proprio.name[2], "gripper_open");
+	config.policy_proprio.n = 3;
+	info.state_dim = 8;
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "robots[0].gripper_max_m is 0 m"));
+}
+
 /* A wrong or half-copied folder of heads must not silently take the arm's state away from the policy. */
 static void a_state_needs_a_projector(void **state)
 {
@@ -324,6 +374,9 @@ int main(void)
 		cmocka_unit_test_setup(wrong_action_dims, make),
 		cmocka_unit_test_setup(two_arms_have_their_actions_side_by_side, make),
 		cmocka_unit_test_setup(action_scale_has_one_number_per_action, make),
+		cmocka_unit_test_setup(a_gripper_is_not_scaled, make),
+		cmocka_unit_test_setup(pose_targets_are_not_there_yet, make),
+		cmocka_unit_test_setup(the_gripper_s_state_needs_a_gripper, make),
 		cmocka_unit_test_setup(policy_options_come_from_the_keys, make),
 		cmocka_unit_test_setup(no_policy_key_is_lost_on_the_way, make),
 		cmocka_unit_test_setup(defaults_are_the_recipe_of_training, make),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "policy/policy.h"
 
@@ -12,15 +13,17 @@
 
 static char folder[FIXTURE_PATH_BYTES];
 
+static const char *const names[] = { CONFIG, PREPROCESSOR, "added_tokens.json", "dataset_statistics.json", "merges.txt",
+	"model.safetensors", "tokenizer_config.json", "vocab.json" };
+
+enum { FILES = sizeof names / sizeof names[0] };
+
 /* Heads lie beside the weights. */
 static int set_up(void **state)
 {
-	static const char *const names[] = { CONFIG, PREPROCESSOR, "added_tokens.json", "dataset_statistics.json", "merges.txt",
-		"model.safetensors", "tokenizer_config.json", "vocab.json" };
-
 	(void)state;
 	folder_make(folder);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (size_t i = 0; i < FILES; i++)
 		file_copy(CHECKPOINT, names[i], folder);
 	file_copy(CHECKPOINT "/heads/discrete", PROJECTOR, folder);
 	return 0;
@@ -102,6 +105,78 @@ static void a_projector_that_leads_nowhere_is_refused(void **state)
 	assert_refused(-EINVAL, PROJECTOR);
 }
 
+/* -- what can lie in the place of a file ----------------------------------------------------------------------------------------- */
+
+static void put_empty(const char *path, const char *name)
+{
+	(void)path;
+	file_write(folder, name, "", 0);
+}
+
+static void put_folder(const char *path, const char *name)
+{
+	(void)name;
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+/* As a download that has made its links before it fetched what they lead to. It is never as if the file were absent: other statistics
+ * or tokens would be taken in its place. */
+static void put_broken_link(const char *path, const char *name)
+{
+	(void)name;
+	assert_int_equal(symlink("/nowhere/at/all", path), 0);
+}
+
+static void put_fifo(const char *path, const char *name)
+{
+	(void)name;
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void put_pointer(const char *path, const char *name)
+{
+	static const char text[] = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n";
+
+	(void)path;
+	file_write(folder, name, text, sizeof text - 1);
+}
+
+static void what_lies_in_the_place_of_a_file_is_named(void **state)
+{
+	static void (*const put[])(const char *path, const char *name) = { put_empty, put_folder, put_broken_link, put_fifo, put_pointer };
+	char path[FIXTURE_PATH_BYTES + 64];
+
+	(void)state;
+	for (size_t i = 0; i < FILES; i++)
+		for (size_t k = 0; k < sizeof put / sizeof put[0]; k++) {
+			snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+			assert_int_equal(remove(path), 0);
+			put[k](path, names[i]);
+			assert_refused(-EINVAL, names[i]);
+			assert_int_equal(remove(path), 0);
+			file_copy(CHECKPOINT, names[i], folder);
+		}
+}
+
+/* Zero bytes ended a token early, so that another merge was read than stands there. */
+static void a_zero_byte_in_the_merges_is_refused(void **state)
+{
+	size_t n_bytes, n_head;
+	char *text = file_read(folder, "merges.txt", &n_bytes), *spoilt = malloc(n_bytes + 1), *at = strstr(text, "\nh e\n");
+
+	(void)state;
+	assert_non_null(spoilt);
+	assert_non_null(at);
+	n_head = (size_t)(at - text) + 4;
+	memcpy(spoilt, text, n_head);
+	spoilt[n_head] = '\0';
+	memcpy(spoilt + n_head + 1, text + n_head, n_bytes - n_head);
+	file_write(folder, "merges.txt", spoilt, n_bytes + 1);
+	assert_refused(-EINVAL, "merges.txt|line 3|zero byte");
+	free(spoilt);
+	free(text);
+}
+
 /* Both files agree on patches of one pixel; only the weights know better, and must be asked before buffers are made. */
 static void patches_that_the_weights_do_not_have_cost_no_memory(void **state)
 {
@@ -126,6 +201,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(layers_that_config_does_not_count_are_not_left_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_mask_token_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_projector_that_leads_nowhere_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_lies_in_the_place_of_a_file_is_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_zero_byte_in_the_merges_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(patches_that_the_weights_do_not_have_cost_no_memory, set_up, tear_down),
 	};
 

@@ -12,6 +12,7 @@
 #define TEXT(n, s) "X" n "\0\0\0" s
 #define ORDERED_DICT "ccollections\nOrderedDict\n"
 #define REBUILD "ctorch._utils\n_rebuild_tensor_v2\n"
+#define PARAMETER "ctorch._utils\n_rebuild_parameter\n"
 #define STORAGE(type, key, n) "(" TEXT("\7", "storage") "ctorch\n" type "\n" TEXT("\1", key) TEXT("\3", "cpu") n "tQ"
 #define HOOKS "\x89" ORDERED_DICT ")R"
 /* two rows of three floats at element 0 of storage 0, which has 6 */
@@ -43,6 +44,8 @@ struct archive {
 	size_t n_bytes, n_directory;
 	uint16_t n_members;
 	uint16_t method;           /* 0: stored */
+	uint16_t flags;
+	bool zip64;                /* sizes, offsets and counts stand in ZIP64 records only */
 };
 
 static void put(uint8_t *bytes, size_t *n, uint64_t value, int size)
@@ -57,6 +60,33 @@ static void put_bytes(uint8_t *bytes, size_t *n, const void *data, size_t size)
 	assert_true(*n + size < ZIP_BYTES_MAX);
 	memcpy(bytes + *n, data, size);
 	*n += size;
+}
+
+/* A line of the directory. */
+static void archive_list(struct archive *a, const char *name, size_t size, size_t local)
+{
+	size_t n_name = strlen(name), wide = UINT32_MAX;
+	uint8_t zeros[10] = { 0 };
+
+	put(a->directory, &a->n_directory, 0x02014b50, 4);
+	put(a->directory, &a->n_directory, 0, 4);
+	put(a->directory, &a->n_directory, a->flags, 2);
+	put(a->directory, &a->n_directory, a->method, 2);
+	put(a->directory, &a->n_directory, 0, 8);
+	put(a->directory, &a->n_directory, a->zip64 ? wide : size, 4);
+	put(a->directory, &a->n_directory, a->zip64 ? wide : size, 4);
+	put(a->directory, &a->n_directory, n_name, 2);
+	put(a->directory, &a->n_directory, a->zip64 ? 5 + 4 + 24 : 0, 2);
+	put_bytes(a->directory, &a->n_directory, zeros, sizeof zeros);
+	put(a->directory, &a->n_directory, a->zip64 ? wide : local, 4);
+	put_bytes(a->directory, &a->n_directory, name, n_name);
+	if (a->zip64) {
+		put_bytes(a->directory, &a->n_directory, "\x99\x99\1\0?\1\0\x18\0", 9); /* another field stands before */
+		put(a->directory, &a->n_directory, size, 8);
+		put(a->directory, &a->n_directory, size, 8);
+		put(a->directory, &a->n_directory, local, 8);
+	}
+	a->n_members++;
 }
 
 /* Fields that readers ignore (versions, times, checksum) stay zero. Data is aligned to four bytes as torch.save does. */
@@ -74,30 +104,40 @@ static void archive_add(struct archive *a, const char *name, const void *data, s
 	put(a->bytes, &a->n_bytes, extra - 4, 2);
 	put_bytes(a->bytes, &a->n_bytes, zeros, extra - 4);
 	put_bytes(a->bytes, &a->n_bytes, data, size);
-	put(a->directory, &a->n_directory, 0x02014b50, 4);
-	put(a->directory, &a->n_directory, 0, 6);
-	put(a->directory, &a->n_directory, a->method, 2);
-	put(a->directory, &a->n_directory, 0, 8);
-	put(a->directory, &a->n_directory, size, 4);
-	put(a->directory, &a->n_directory, size, 4);
-	put(a->directory, &a->n_directory, n_name, 2);
-	put_bytes(a->directory, &a->n_directory, zeros, 12);
-	put(a->directory, &a->n_directory, local, 4);
-	put_bytes(a->directory, &a->n_directory, name, n_name);
-	a->n_members++;
+	archive_list(a, name, size, local);
+}
+
+static void put_end64(struct archive *a, size_t directory)
+{
+	size_t at = a->n_bytes;
+
+	put(a->bytes, &a->n_bytes, 0x06064b50, 4);
+	put(a->bytes, &a->n_bytes, 44, 8);
+	put(a->bytes, &a->n_bytes, 0, 8);
+	put(a->bytes, &a->n_bytes, 0, 4);
+	put(a->bytes, &a->n_bytes, a->n_members, 8);
+	put(a->bytes, &a->n_bytes, a->n_members, 8);
+	put(a->bytes, &a->n_bytes, a->n_directory, 8);
+	put(a->bytes, &a->n_bytes, directory, 8);
+	put(a->bytes, &a->n_bytes, 0x07064b50, 4);
+	put(a->bytes, &a->n_bytes, 0, 4);
+	put(a->bytes, &a->n_bytes, at, 8);
+	put(a->bytes, &a->n_bytes, 1, 4);
 }
 
 static void archive_write(struct archive *a, const char *name)
 {
-	size_t at = a->n_bytes;
+	size_t at = a->n_bytes, wide = UINT32_MAX;
 
 	put_bytes(a->bytes, &a->n_bytes, a->directory, a->n_directory);
+	if (a->zip64)
+		put_end64(a, at);
 	put(a->bytes, &a->n_bytes, 0x06054b50, 4);
 	put(a->bytes, &a->n_bytes, 0, 4);
-	put(a->bytes, &a->n_bytes, a->n_members, 2);
-	put(a->bytes, &a->n_bytes, a->n_members, 2);
-	put(a->bytes, &a->n_bytes, a->n_directory, 4);
-	put(a->bytes, &a->n_bytes, at, 4);
+	put(a->bytes, &a->n_bytes, a->zip64 ? wide : a->n_members, 2);
+	put(a->bytes, &a->n_bytes, a->zip64 ? wide : a->n_members, 2);
+	put(a->bytes, &a->n_bytes, a->zip64 ? wide : a->n_directory, 4);
+	put(a->bytes, &a->n_bytes, a->zip64 ? wide : at, 4);
 	put(a->bytes, &a->n_bytes, 0, 2);
 	file_write(folder, name, a->bytes, a->n_bytes);
 }
@@ -195,6 +235,33 @@ static void views_of_one_storage_are_read(void **state)
 	head_file_close(f);
 }
 
+/* Every size, offset and count in 64-bit records, as files over 4 GiB have them. */
+static void zip64_is_read(void **state)
+{
+	static const char pickle[] = PROTO "}" TEXT("\1", "a") TENSOR "s.";
+	struct archive a = { .zip64 = true };
+	struct errbuf e = { "" };
+	struct head_file *f;
+	struct tensor t;
+
+	(void)state;
+	archive_add(&a, "head/data.pkl", pickle, sizeof pickle - 1);
+	archive_add(&a, "head/data/0", values, sizeof values);
+	archive_write(&a, NAME);
+	if (head_file_open(&f, folder, "proprio_projector", &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(head_file_find(f, "a", 2, (uint64_t[]){ 2, 3 }, &t, &e), 0);
+	assert_memory_equal(t.data, values, sizeof values);
+	head_file_close(f);
+	for (size_t i = 0; i < a.n_bytes; i++) { /* the records lie at the end, the locator points at them */
+		a.bytes[i] ^= 0xff;
+		file_write(folder, NAME, a.bytes, a.n_bytes);
+		if (head_file_open(&f, folder, "proprio_projector", NULL) == 0)
+			head_file_close(f);
+		a.bytes[i] ^= 0xff;
+	}
+}
+
 #define CASE(rc, words, pickle) { rc, words, pickle, sizeof pickle - 1 }
 
 static void foreign_pickles_are_refused(void **state)
@@ -206,8 +273,12 @@ static void foreign_pickles_are_refused(void **state)
 	} cases[] = {
 		CASE(-ENOTSUP, NAME "|global posix.system", PROTO "cposix\nsystem\n(" TEXT("\4", "true") "tR."),
 		CASE(-ENOTSUP, NAME "|global builtins.eval", PROTO "cbuiltins\neval\n(" TEXT("\1", "1") "tR."),
-		CASE(-ENOTSUP, "global torch.DoubleStorage",
-				PROTO "}" TEXT("\1", "a") REBUILD "(" STORAGE("DoubleStorage", "0", "K\3") "tRs."),
+		CASE(-ENOTSUP, "entry a|global torch.QInt8Storage",
+				PROTO "}" TEXT("\1", "a") REBUILD "(" STORAGE("QInt8Storage", "0", "K\3") "tRs."),
+		CASE(-EINVAL, "entry b|no tensor", PROTO "}(" TEXT("\1", "a") TENSOR TEXT("\1", "b") REBUILD "(tRu."),
+		CASE(-EINVAL, "no tensor", PROTO "}" TEXT("\1", "a") PARAMETER "(K\1\x89" ORDERED_DICT ")RtRs."),
+		CASE(-EINVAL, "no tensor", PROTO "}" TEXT("\1", "a") PARAMETER ")Rs."),
+		CASE(-EINVAL, "entry b is no tensor but a dictionary", PROTO "}(" TEXT("\1", "a") TENSOR TEXT("\1", "b") "}u."),
 		CASE(-ENOTSUP, NAME "|opcode 0x69|byte 2", PROTO "iposix\nsystem\n."),
 		CASE(-ENOTSUP, "opcode 0x6f", PROTO "(o."),
 		CASE(-ENOTSUP, "opcode 0x93", PROTO "\x93."),
@@ -222,7 +293,7 @@ static void foreign_pickles_are_refused(void **state)
 		CASE(-EINVAL, "no text", PROTO "}K\1" TENSOR "s."),
 		CASE(-EINVAL, "no storage", PROTO "}" TEXT("\1", "a") "K\1K\2\x86Qs."),
 		CASE(-EINVAL, "that are no tensor", PROTO "}" TEXT("\1", "a") REBUILD "(K\0K\0K\0K\0K\0K\0tRs."),
-		CASE(-EINVAL, "no tensor", PROTO "}" TEXT("\1", "a") REBUILD "(" STORAGE("FloatStorage", "0", "K\6") "K\0"
+		CASE(-ENOTSUP, "entry a|7 dimensions", PROTO "}" TEXT("\1", "a") REBUILD "(" STORAGE("FloatStorage", "0", "K\6") "K\0"
 				"(K\1K\1K\1K\1K\1K\1K\6t" "(K\1K\1K\1K\1K\1K\1K\1t" HOOKS "tRs."),
 		CASE(-EINVAL, "no tensor", PROTO "}" TEXT("\1", "a") REBUILD "(" STORAGE("FloatStorage", "0", "K\6") "K\0"
 				"J\xff\xff\xff\xff\x85" "K\1\x85" HOOKS "tRs."),
@@ -263,7 +334,8 @@ static void foreign_pickles_are_refused(void **state)
 static void foreign_files_are_refused(void **state)
 {
 	static const char pickle[] = PROTO "}.";
-	struct archive deflated = { .method = 8 }, big = { .n_members = 0 }, other = { .n_members = 0 };
+	struct archive deflated = { .method = 8 }, encrypted = { .flags = 1 }, big = { .n_members = 0 }, other = { .n_members = 0 },
+		twice = { .n_members = 0 };
 	struct errbuf e;
 	struct head_file *f;
 
@@ -278,6 +350,13 @@ static void foreign_files_are_refused(void **state)
 	archive_add(&deflated, "head/data.pkl", pickle, sizeof pickle - 1);
 	archive_write(&deflated, NAME);
 	assert_refused(-ENOTSUP, NAME "|head/data.pkl|compressed");
+	archive_add(&encrypted, "head/data.pkl", pickle, sizeof pickle - 1);
+	archive_write(&encrypted, NAME);
+	assert_refused(-ENOTSUP, NAME "|head/data.pkl|encrypted");
+	archive_add(&twice, "head/data.pkl", pickle, sizeof pickle - 1);
+	archive_add(&twice, "head/data.pkl", pickle, sizeof pickle - 1);
+	archive_write(&twice, NAME);
+	assert_refused(-EINVAL, NAME "|head/data.pkl|twice");
 	archive_add(&other, "head/readme", "hello", 5);
 	archive_write(&other, NAME);
 	assert_refused(-EINVAL, NAME "|data.pkl");
@@ -358,6 +437,7 @@ int main(void)
 		cmocka_unit_test(golden_heads_are_read_in_place),
 		cmocka_unit_test_setup_teardown(state_dict_of_a_wrapped_module_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(views_of_one_storage_are_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(zip64_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(foreign_pickles_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(foreign_files_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_link_to_nothing_is_not_absent, set_up, tear_down),

@@ -1,30 +1,13 @@
 /* test_policy.c - whole inferences on the golden checkpoint, what is refused, and that nothing of ours allocates while inferring. */
+#include "tests/unit/policy/scene.h"
+
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <jansson.h>
-
-#include "policy/policy.h"
-
-#include <cmocka.h> /* last: its macro fail() would hide ours */
-
-#define CHECKPOINT "tests/golden/checkpoints/two_cameras"
-#define CASES "tests/golden/cases/two_cameras."
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
 #endif
-
-enum { CHUNK = 8, DIM = 7, VALUES = CHUNK * DIM, SIDE = 224, STATE_DIM = 8, CAMERAS = 2 };
-
-static struct errbuf e;
-static struct policy_result result, again;
 
 /* -- allocations of our own code ------------------------------------------------------------------------------------------------ */
 
@@ -73,120 +56,20 @@ void *aligned_alloc(size_t align, size_t n)
 
 /* -- golden cases --------------------------------------------------------------------------------------------------------------- */
 
-struct golden {
-	json_t *inputs;             /* the case's JSON */
-	json_t *header;             /* of its safetensors file */
-	uint8_t *bytes;             /* the whole file */
-	size_t data;                /* where its tensors begin */
-};
-
-static struct golden golden_open(const char *name)
+static void check_golden(const char *name, const char *decoder, enum policy_precision precision, double share)
 {
-	char path[256];
-	struct golden g = { 0 };
-	json_error_t problem;
-	uint64_t n_header;
-
-	snprintf(path, sizeof path, CASES "%s.json", name);
-	g.inputs = json_load_file(path, 0, &problem);
-	assert_non_null(g.inputs);
-	snprintf(path, sizeof path, CASES "%s.safetensors", name);
-	FILE *f = fopen(path, "rb");
-
-	assert_non_null(f);
-	assert_int_equal(fseek(f, 0, SEEK_END), 0);
-	size_t n = (size_t)ftell(f);
-
-	rewind(f);
-	g.bytes = malloc(n);
-	assert_non_null(g.bytes);
-	assert_int_equal(fread(g.bytes, 1, n, f), n);
-	fclose(f);
-	memcpy(&n_header, g.bytes, sizeof n_header);
-	g.data = sizeof n_header + n_header;
-	g.header = json_loadb((const char *)g.bytes + sizeof n_header, n_header, 0, &problem);
-	assert_non_null(g.header);
-	return g;
-}
-
-static void golden_close(struct golden *g)
-{
-	json_decref(g->inputs);
-	json_decref(g->header);
-	free(g->bytes);
-}
-
-static const uint8_t *golden_tensor(const struct golden *g, const char *name)
-{
-	const json_t *at = json_array_get(json_object_get(json_object_get(g->header, name), "data_offsets"), 0);
-
-	assert_non_null(at);
-	return g->bytes + g->data + json_integer_value(at);
-}
-
-/* The case's pictures come after resize and crop, so the picture steps are off. */
-struct scene {
-	struct golden discrete;
-	struct policy_picture picture[CAMERAS];
-	double state[STATE_DIM];
-	struct policy_observation observation;
-	const char *instruction;
-};
-
-static struct scene scene;
-
-static int open_scene(void **state)
-{
-	(void)state;
-	scene.discrete = golden_open("discrete");
-	for (size_t i = 0; i < CAMERAS; i++)
-		scene.picture[i] = (struct policy_picture){ SIDE, SIDE, golden_tensor(&scene.discrete, i ? "picture.1" : "picture.0") };
-	for (size_t i = 0; i < STATE_DIM; i++)
-		scene.state[i] = json_real_value(json_array_get(json_object_get(scene.discrete.inputs, "state"), i));
-	scene.instruction = json_string_value(json_object_get(scene.discrete.inputs, "instruction"));
-	scene.observation = (struct policy_observation){ .picture = scene.picture, .n_pictures = CAMERAS, .state = scene.state };
-	return 0;
-}
-
-static int close_scene(void **state)
-{
-	(void)state;
-	golden_close(&scene.discrete);
-	return 0;
-}
-
-static struct policy_options usual_options(const char *decoder)
-{
-	return (struct policy_options){ .model = CHECKPOINT, .heads = CHECKPOINT "/heads/discrete", .decoder = decoder, .backend = "cpu",
-		.steps = 1, .action_chunk = CHUNK, .n_pictures = CAMERAS, .max_picture_width = 256, .max_picture_height = 256,
-		.threads = 1 };
-}
-
-static struct policy *make(const struct policy_options *options)
-{
-	struct policy *p = NULL;
-
-	if (policy_create(&p, options, &e) != 0)
-		fail_msg("%s", e.text);
-	assert_int_equal(policy_set_instruction(p, scene.instruction, &e), 0);
-	return p;
-}
-
-static void check_golden(const char *name, const char *decoder, const char *heads, enum policy_precision precision, double share)
-{
-	struct golden g = golden_open(name);
+	struct golden_case g = case_open(name);
 	struct policy_options options = usual_options(decoder);
 	uint32_t equal = 0;
 	int64_t token[VALUES];
 	float action[VALUES], normalised[VALUES];
 
-	options.heads = heads;
 	options.precision = precision;
 	struct policy *p = make(&options);
 
-	memcpy(token, golden_tensor(&g, "action.tokens"), sizeof token);
-	memcpy(action, golden_tensor(&g, "actions"), sizeof action);
-	memcpy(normalised, golden_tensor(&g, "actions.normalised"), sizeof normalised);
+	memcpy(token, case_tensor(&g, "action.tokens"), sizeof token);
+	memcpy(action, case_tensor(&g, "actions"), sizeof action);
+	memcpy(normalised, case_tensor(&g, "actions.normalised"), sizeof normalised);
 	assert_int_equal(policy_infer(p, &scene.observation, &result, NULL, &e), 0);
 	for (uint32_t i = 0; i < VALUES; i++) {
 		if (result.token[i] != token[i])
@@ -199,20 +82,20 @@ static void check_golden(const char *name, const char *decoder, const char *head
 	assert_true(result.times.total_ns >= result.times.vision_ns + result.times.decoder_ns);
 	assert_true(result.times.vision_ns > 0 && result.times.decoder_ns > 0);
 	policy_destroy(p);
-	golden_close(&g);
+	case_close(&g);
 }
 
 static void discrete_gives_the_golden_actions(void **state)
 {
 	(void)state;
-	check_golden("discrete", "discrete", CHECKPOINT "/heads/discrete", POLICY_FP32, 1.0);
-	check_golden("discrete", "discrete", CHECKPOINT "/heads/discrete", POLICY_BF16, 0.92);
+	check_golden("discrete", "discrete", POLICY_FP32, 1.0);
+	check_golden("discrete", "discrete", POLICY_BF16, 0.92);
 }
 
 static void discrete_diffusion_gives_the_golden_actions(void **state)
 {
 	(void)state;
-	check_golden("discrete_diffusion.1", "discrete_diffusion", CHECKPOINT "/heads/discrete_diffusion", POLICY_FP32, 1.0);
+	check_golden("discrete_diffusion.1", "discrete_diffusion", POLICY_FP32, 1.0);
 }
 
 static void the_same_twice(void **state)
@@ -413,10 +296,10 @@ static void refuse_options(struct policy_options options, int code, const char *
 
 static void wrong_options_are_refused(void **state)
 {
-	struct policy_options o = usual_options("flow_matching");
+	struct policy_options o = usual_options("autoregressive");
 
 	(void)state;
-	refuse_options(o, -EINVAL, "there are: discrete, discrete_diffusion");
+	refuse_options(o, -EINVAL, "there are: discrete, discrete_diffusion, l1_regression, flow_matching, diffusion");
 	o = usual_options("discrete");
 	o.backend = "abacus";
 	refuse_options(o, -EINVAL, "there are: cpu");
@@ -459,14 +342,14 @@ static void nothing_of_ours_allocates_after_create(void **state)
 {
 	(void)state;
 #ifdef COUNTS_ALLOCATIONS
-	static const char *const decoder[] = { "discrete", "discrete_diffusion" };
+	static const char *const decoder[] = { "discrete", "discrete_diffusion", "l1_regression", "flow_matching", "diffusion" };
 	char text[1025];
 
 	memset(text, '\xc3', 1024); /* 512 times e with an accent: the most tokens that an instruction can become */
 	for (uint32_t i = 1; i < 1024; i += 2)
 		text[i] = '\xa9';
 	text[1024] = '\0';
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < sizeof decoder / sizeof *decoder; i++) {
 		struct policy_options options = usual_options(decoder[i]);
 
 		options.picture[0] = options.picture[1] = (struct policy_picture_steps){ .rotate_180 = true, .jpeg_round_trip = true,

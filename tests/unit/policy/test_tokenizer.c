@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "policy/bpe.h"
 #include "policy/tokenizer.h"
@@ -82,8 +83,8 @@ static uint32_t encode(struct tokenizer *t, const char *text, bool allow_special
 	return n;
 }
 
-/* Every string of a golden file gives exactly its ids. Strings may hold zero bytes. */
-static void check_strings(const char *directory, const char *strings_folder, const char *name)
+/* Every string of a JSON file gives exactly the ids under `key`. Strings may hold zero bytes. */
+static void check_strings(const char *directory, const char *strings_folder, const char *name, const char *key)
 {
 	struct tokenizer *t = open_tokenizer(directory);
 	size_t n_file, i;
@@ -92,17 +93,17 @@ static void check_strings(const char *directory, const char *strings_folder, con
 
 	assert_true(json_array_size(cases) > 30);
 	json_array_foreach(cases, i, entry) {
-		const json_t *string = json_object_get(entry, "text"), *want = json_object_get(entry, "ids");
+		const json_t *string = json_object_get(entry, "text"), *want = json_object_get(entry, key);
 		struct errbuf e = { "" };
 		uint32_t n = 0;
 
 		if (tokenizer_encode(t, json_string_value(string), json_string_length(string), false, ids, IDS_MAX, &n, &e) < 0)
 			fail_msg("string %zu: %s", i, e.text);
 		if (n != json_array_size(want))
-			fail_msg("\"%s\": %u ids, want %zu", json_string_value(string), n, json_array_size(want));
+			fail_msg("string %zu \"%s\": %u ids, want %zu", i, json_string_value(string), n, json_array_size(want));
 		for (uint32_t k = 0; k < n; k++)
 			if (ids[k] != json_integer_value(json_array_get(want, k)))
-				fail_msg("\"%s\": id %u is %d", json_string_value(string), k, ids[k]);
+				fail_msg("string %zu \"%s\": id %u is %d", i, json_string_value(string), k, ids[k]);
 	}
 	json_decref(cases);
 	free(text);
@@ -112,24 +113,100 @@ static void check_strings(const char *directory, const char *strings_folder, con
 static void golden_strings_give_their_ids(void **state)
 {
 	(void)state;
-	check_strings(CHECKPOINT, GOLDEN "/tokenizer", "two_cameras.json");
+	check_strings(CHECKPOINT, GOLDEN "/tokenizer", "two_cameras.json", "ids");
+}
+
+/* data/README.md says where these come from. */
+static void telling_strings_give_their_ids(void **state)
+{
+	static const char *const names[] = { "one_camera", "two_cameras", "three_cameras" };
+	char directory[FIXTURE_PATH_BYTES];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		snprintf(directory, sizeof directory, GOLDEN "/checkpoints/%s", names[i]);
+		check_strings(directory, "tests/unit/policy/data", "tokenizer.json", names[i]);
+	}
+}
+
+/* Where the real vocabulary lies, which is not ours to copy; NULL: nowhere. */
+static const char *find_vocabulary(void)
+{
+	static const char *const places[] = { "shared/tokenizer", "../shared/tokenizer" };
+	const char *named = getenv("DREAMVLA_VOCABULARY");
+
+	for (int i = 0; i < 2 && !named; i++)
+		named = access(places[i], R_OK) == 0 ? places[i] : NULL;
+	return named;
 }
 
 static void real_vocabulary_gives_its_ids(void **state)
 {
-	const char *vocabulary = getenv("DREAMVLA_VOCABULARY");
+	const char *vocabulary = find_vocabulary();
+	char strings[FIXTURE_PATH_BYTES];
 	struct tokenizer *t;
 
 	(void)state;
 	if (!vocabulary) {
-		print_message("DREAMVLA_VOCABULARY is not set (see tests/golden/README.md)\n");
+		print_message("no shared/tokenizer, and DREAMVLA_VOCABULARY is not set (see tests/golden/README.md)\n");
 		skip();
 	}
-	check_strings(vocabulary, vocabulary, "qwen2.json");
+	snprintf(strings, sizeof strings, "%s/qwen2.json", vocabulary);
+	if (access(strings, R_OK) == 0)
+		check_strings(vocabulary, vocabulary, "qwen2.json", "ids");
 	t = open_tokenizer(vocabulary);
 	assert_int_equal(tokenizer_length(t), 151923);
 	assert_int_equal(tokenizer_token_id(t, "<|im_end|>"), 151645);
 	assert_int_equal(tokenizer_token_id(t, "<|action_255|>"), 151922);
+	assert_int_equal(encode(t, "pick up the red block", false), 5);
+	assert_true(ids[0] == 29245 && ids[1] == 705 && ids[2] == 279 && ids[3] == 2518 && ids[4] == 2504);
+	tokenizer_destroy(t);
+}
+
+static double processor_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* Least processor time of five encodings, in ms. */
+static double time_of(struct tokenizer *t, const char *text, size_t n_bytes)
+{
+	double least = 1e9;
+
+	for (int i = 0; i < 5; i++) {
+		double before = processor_ms();
+		struct errbuf e;
+		uint32_t n;
+
+		assert_int_equal(tokenizer_encode(t, text, n_bytes, false, ids, IDS_MAX, &n, &e), 0);
+		before = processor_ms() - before;
+		least = before < least ? before : least;
+	}
+	return least;
+}
+
+/* Whatever a text repeats, four times the text takes about four times as long; square growth would take sixteen times. */
+static void time_grows_with_the_text_alone(void **state)
+{
+	static const char *const units[] = { "a", " ", "\n", "e\u0301", "\u0301\u0316", "'", "\uac00", "1", " a", "\xf0\x9f\x98\x80", "\r ", "it's " };
+	static char text[TOKENIZER_TEXT_BYTES_MAX];
+	struct tokenizer *t = open_tokenizer(CHECKPOINT);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+		size_t n_unit = strlen(units[i]), n = 0;
+		double quarter, whole;
+
+		for (; n + n_unit <= sizeof text; n += n_unit)
+			memcpy(text + n, units[i], n_unit);
+		quarter = time_of(t, text, n / n_unit / 4 * n_unit);
+		whole = time_of(t, text, n);
+		if (!(whole < 9.0 * quarter + 0.2))
+			fail_msg("unit %zu: %g ms for a quarter of the text, %g ms for the whole", i, quarter, whole);
+	}
 	tokenizer_destroy(t);
 }
 
@@ -381,7 +458,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_strings_give_their_ids),
+		cmocka_unit_test(telling_strings_give_their_ids),
 		cmocka_unit_test(real_vocabulary_gives_its_ids),
+		cmocka_unit_test(time_grows_with_the_text_alone),
 		cmocka_unit_test(special_tokens_only_where_allowed),
 		cmocka_unit_test(composed_and_decomposed_text_are_one),
 		cmocka_unit_test(bad_text_is_refused),

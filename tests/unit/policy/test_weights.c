@@ -2,8 +2,11 @@
 #include "tests/unit/policy/fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "policy/mapping.h"
 #include "policy/safetensors_write.h"
 #include "policy/weights.h"
 
@@ -294,6 +297,85 @@ static void contradictory_indexes_are_refused(void **state)
 	assert_refused(-EINVAL, SINGLE "|" INDEX "|both");
 }
 
+/* Pages of a file of the checkpoint that are in memory. */
+static size_t pages_in_memory(const char *name, size_t *n_pages)
+{
+	unsigned char resident[256];
+	struct mapping m;
+	struct errbuf e = { "" };
+	char path[FIXTURE_PATH_BYTES + 64];
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE), found = 0;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	assert_int_equal(mapping_open(&m, path, &e), 0);
+	*n_pages = (m.n_bytes + page_bytes - 1) / page_bytes;
+	assert_true(*n_pages <= sizeof resident);
+	assert_int_equal(mincore((void *)(uintptr_t)m.data, m.n_bytes, resident), 0);
+	for (size_t i = 0; i < *n_pages; i++)
+		found += resident[i] & 1;
+	mapping_close(&m);
+	return found;
+}
+
+/* Asks the kernel to forget a file's pages; not every file system does. */
+static void forget(const char *name)
+{
+	char path[FIXTURE_PATH_BYTES + 64];
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	int descriptor = open(path, O_RDONLY);
+
+	assert_true(descriptor >= 0);
+	fsync(descriptor);
+	posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+	close(descriptor);
+}
+
+static void remember_share(void *context, double share)
+{
+	double *last = context;
+
+	assert_true(share > *last && share <= 1.0);
+	*last = share;
+}
+
+static void loading_brings_every_page_into_memory(void **state)
+{
+	struct weights *w;
+	struct errbuf e = { "" };
+	double share = 0.0;
+	size_t n_pages;
+
+	(void)state;
+	write_file(SINGLE, "{\"a\":{\"dtype\":\"F32\",\"shape\":[200000],\"data_offsets\":[0,800000]}}", 800000);
+	forget(SINGLE);
+	assert_int_equal(weights_open(&w, folder, &e), 0);
+	assert_int_equal(weights_load(w, remember_share, &share, &e), 0);
+	assert_true(share > 0.999999);
+	size_t found = pages_in_memory(SINGLE, &n_pages);
+
+	assert_int_equal(found, n_pages);
+	assert_int_equal(weights_load(w, NULL, NULL, &e), 0);
+	weights_close(w);
+}
+
+/* Cut after it was mapped: reading it would end the process. */
+static void loading_a_file_cut_short_says_so(void **state)
+{
+	struct weights *w;
+	struct errbuf e = { "" };
+	char path[FIXTURE_PATH_BYTES + 64];
+
+	(void)state;
+	write_file(SINGLE, "{\"a\":{\"dtype\":\"F32\",\"shape\":[200000],\"data_offsets\":[0,800000]}}", 800000);
+	assert_int_equal(weights_open(&w, folder, &e), 0);
+	snprintf(path, sizeof path, "%s/%s", folder, SINGLE);
+	assert_int_equal(truncate(path, 5000), 0);
+	assert_int_equal(weights_load(w, NULL, NULL, &e), -EIO);
+	assert_names(&e, "model.safetensors|cut short");
+	weights_close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +388,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_spoilt_byte_crashes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(shards_are_one_checkpoint, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(contradictory_indexes_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(loading_brings_every_page_into_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(loading_a_file_cut_short_says_so, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,7 +227,13 @@ static void rpy_deltas_and_absolute_poses(void **state)
 	}
 }
 
-/* messages.md section 7: a full action of LIBERO's controller moves 6.3 mm in the first 50 ms, 13.3 mm per step in steady motion. */
+/* Ten full actions, then four of nothing: 6.3 mm (63 mrad) in the first 50 ms, 13.3 mm per step in steady motion (messages.md
+ * section 7), and then it coasts. Expected: the controller's differential equation, integrated by scipy's solve_ivp (follow_softly
+ * of tests/unit/daemon/embodiments/make_expected.py). LIBERO's own simulation (robosuite 1.4.1, whose arm has no unit mass) moves
+ * 5.5 mm along y at first and 13.2 mm in the end. */
+static const double soft_step[14] = { 6.2996013, 11.8089636, 12.9665835, 13.2098211, 13.2609299, 13.2716688, 13.2739252, 13.2743994,
+	13.2744990, 13.2745199, 6.9749231, 1.4655617, 0.3079419, 0.0647043 };
+
 static void osc_moves_as_the_controller_did(void **state)
 {
 	struct control_setup s = setup_for(ACTION_EE_DELTA);
@@ -239,13 +245,37 @@ static void osc_moves_as_the_controller_did(void **state)
 	(void)state;
 	s.delta_reference = DELTA_OSC;
 	s.action_dt_ns = 50 * MS;
-	c.n_steps = 40;
-	for (int i = 0; i < 40; i++)
-		c.action[i][1] = 0.05;
-	s.arm[0].box_max_m[1] = 5.0;
-	waypoints_build(&s, 0, &c, 40, &w, &p, first);
-	assert_true(fabs(p.x[1][1] - p.x[0][1] - 0.0063) < 1e-4);
-	assert_true(fabs(p.x[40][1] - p.x[39][1] - 0.0133) < 1e-4);
+	for (int k = 0; k < 6; k++)
+		s.action_scale[k] = k < 3 ? 0.05 : 0.5;
+	c.n_steps = 14;
+	for (int i = 0; i < 10; i++) {
+		c.action[i][1] = -1.0;
+		c.action[i][5] = i % 2 ? 1.0 : 1.7; /* what goes beyond its input's range the controller cuts off */
+	}
+	waypoints_build(&s, 0, &c, 14, &w, &p, first);
+	for (int i = 0; i < 14; i++) {
+		assert_true(fabs(p.x[i][1] - p.x[i + 1][1] - soft_step[i] * 1e-3) < 1e-9);
+		assert_true(fabs(p.x[i + 1][5] - p.x[i][5] - soft_step[i] * 1e-2) < 1e-8);
+		assert_true(fabs(p.x[i][0] - p.x[0][0]) < 1e-12 && fabs(p.x[i][3]) < 1e-9);
+	}
+}
+
+/* The arm turned about its first joint when the chunk was observed: without actions it coasts by v t exp(-w t). */
+static void osc_goes_on_from_the_motion_at_the_observation(void **state)
+{
+	struct control_setup s = setup_for(ACTION_EE_DELTA);
+	struct waypoint_start w = at_home();
+	struct action_chunk c = good_chunk();
+	struct spline p = { 0 };
+	double first[4];
+
+	(void)state;
+	s.delta_reference = DELTA_OSC;
+	s.action_dt_ns = 50 * MS;
+	w.dq_rad[0] = 0.3;
+	waypoints_build(&s, 0, &c, 8, &w, &p, first);
+	assert_true(fabs(p.x[1][5] - 0.3 * 0.0271031666) < 1e-8); /* 0.05 exp(-sqrt(150) 0.05) */
+	assert_true(fabs(p.x[1][1] - 0.3 * 0.0271031666 * p.x[0][0]) < 1e-8); /* home lies in the plane y = 0 */
 }
 
 static void joint_actions_stay_inside_limits(void **state)
@@ -321,6 +351,7 @@ int main(void)
 		cmocka_unit_test(deltas_accumulate),
 		cmocka_unit_test(rpy_deltas_and_absolute_poses),
 		cmocka_unit_test(osc_moves_as_the_controller_did),
+		cmocka_unit_test(osc_goes_on_from_the_motion_at_the_observation),
 		cmocka_unit_test(joint_actions_stay_inside_limits),
 		cmocka_unit_test(splines_pass_their_points_smoothly),
 		cmocka_unit_test(fading_begins_and_ends_as_told),

@@ -149,6 +149,114 @@ static void rpy_takes_the_branch_of_the_mean(void **state)
 	assert_true(fabs(out[0] - (3.1 - 2.0 * 3.14159265358979)) < 1e-9 && fabs(out[1] - 0.2) < 1e-9);
 }
 
+static void quaternions_take_the_sign_of_the_mean(void **state)
+{
+	const enum proprio_item item = PROPRIO_EE_QUAT;
+	struct arm_setup arm = { 0 };
+	struct arm_state s = { .ee.q_xyzw = { 0.6006, 0, 0, -0.8008 } }; /* as far from norm 1 as a message may be */
+	double out[4];
+
+	(void)state;
+	proprio_build(&item, 1, &arm, &s, NULL, out, 4); /* without statistics: w >= 0 */
+	assert_true(fabs(out[0] + 0.6) < 1e-12 && fabs(out[3] - 0.8) < 1e-12);
+	proprio_build(&item, 1, &arm, &s, (double[]){ 0.1, 0, 0, 0.9 }, out, 4);
+	assert_true(fabs(out[0] + 0.6) < 1e-12); /* 0.06 - 0.72 < 0: turned */
+	proprio_build(&item, 1, &arm, &s, (double[]){ 0.9, 0, 0, 0.1 }, out, 4);
+	assert_true(fabs(out[0] - 0.6) < 1e-12 && fabs(out[3] + 0.8) < 1e-12);
+}
+
+/* A turn by pi about x with a wobble of +-0.2 rad about it crosses pi twice a round. Steps of 0.01 rad must stay steps of about
+ * 0.01 in each form, for a mean on either side; the principal value (no mean) jumps, by construction. */
+static void a_tool_that_points_down_wobbles_without_a_jump(void **state)
+{
+	static const struct {
+		enum proprio_item item;
+		double near[4];
+		bool given, jumps;
+	} cases[] = {
+		{ PROPRIO_EE_ROTVEC, { 3.0, 0, 0 }, true, false },
+		{ PROPRIO_EE_ROTVEC, { -3.0, 0, 0 }, true, false },
+		{ PROPRIO_EE_ROTVEC, { 0 }, false, true },
+		{ PROPRIO_EE_RPY, { 3.0, 0, 0 }, true, false },
+		{ PROPRIO_EE_RPY, { -3.0, 0, 0 }, true, false },
+		{ PROPRIO_EE_RPY, { 0 }, false, true },
+		{ PROPRIO_EE_QUAT, { 1, 0, 0, 0 }, true, false },
+		{ PROPRIO_EE_QUAT, { -1, 0, 0, 0 }, true, false },
+		{ PROPRIO_EE_QUAT, { 0 }, false, true },
+	};
+	struct arm_setup arm = { 0 };
+
+	(void)state;
+	for (uint32_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+		double last[4] = { 0 }, out[4] = { 0 }, jump = 0.0;
+		uint32_t n = proprio_item_size(cases[c].item, 0);
+
+		for (int i = 0; i <= 630; i++) {
+			double t = 0.01 * i, wobble[4], down[4];
+			struct arm_state s = { 0 };
+
+			quat_from_rotvec((double[3]){ 0.2 * cos(t), 0.2 * sin(t), 0.1 * sin(2 * t) }, wobble);
+			quat_from_rotvec((double[3]){ M_PI, 0, 0 }, down);
+			quat_multiply(wobble, down, s.ee.q_xyzw);
+			for (int k = 0; k < 4 && i % 3 == 0; k++) /* drivers may turn the sign as they like */
+				s.ee.q_xyzw[k] = -s.ee.q_xyzw[k];
+			assert_int_equal(proprio_build(&cases[c].item, 1, &arm, &s, cases[c].given ? cases[c].near : NULL, out, 4), n);
+			for (uint32_t k = 0; k < n && i > 0; k++)
+				jump = fmax(jump, fabs(out[k] - last[k]));
+			memcpy(last, out, sizeof last);
+		}
+		assert_true(cases[c].jumps ? jump > 1.0 : jump < 0.02);
+		assert_true(!cases[c].given || cases[c].near[0] * out[0] > 0.0);
+	}
+}
+
+static void grippers_are_needed_by_their_items(void **state)
+{
+	const enum proprio_item with[] = { PROPRIO_Q, PROPRIO_GRIPPER_FINGERS }, without[] = { PROPRIO_Q, PROPRIO_ZERO };
+
+	(void)state;
+	assert_true(proprio_needs_gripper(with, 2));
+	assert_false(proprio_needs_gripper(without, 2));
+	assert_false(proprio_needs_gripper(with, 1));
+	assert_true(proprio_needs_gripper((enum proprio_item[]){ PROPRIO_GRIPPER_M }, 1));
+	assert_true(proprio_needs_gripper((enum proprio_item[]){ PROPRIO_GRIPPER_OPEN }, 1));
+}
+
+static const struct state_range unit = { 3, (const double[]){ 0, 0, 5 }, (const double[]){ 1, 10, 5 }, 0.5 };
+
+/* The edge is low - margin (high - low), itself still inside. */
+static void states_are_in_range_up_to_their_margin(void **state)
+{
+	const struct state_range none = { 3, NULL, NULL, 0.5 };
+
+	(void)state;
+	assert_int_equal(state_range_find(&unit, (double[]){ -0.5, 15, 5 }), -1);
+	assert_int_equal(state_range_find(&unit, (double[]){ 1.5, -5, 5 }), -1);
+	assert_int_equal(state_range_find(&unit, (double[]){ -0.501, 15, 5 }), 0);
+	assert_int_equal(state_range_find(&unit, (double[]){ 0, 15.01, 5 }), 1);
+	assert_int_equal(state_range_find(&unit, (double[]){ 0, NAN, 5 }), 1);
+	assert_int_equal(state_range_find(&unit, (double[]){ 0, 0, -77 }), -1); /* no width: says nothing */
+	assert_int_equal(state_range_find(&none, (double[]){ 0, NAN, 5 }), -1);
+}
+
+/* `warn` used to log with every observation. */
+static void changes_of_range_are_said_once(void **state)
+{
+	struct range_watch w = { 0 };
+	uint32_t lines = 0;
+
+	(void)state;
+	assert_false(range_watch_step(&w, -1, 0));
+	assert_true(range_watch_step(&w, 2, 10 * MS));
+	for (int i = 0; i < 1000; i++)
+		assert_false(range_watch_step(&w, 2, (20 + 100 * i) * MS));
+	assert_true(range_watch_step(&w, -1, 200000 * MS));
+	for (int i = 0; i < 1000; i++) /* to and fro at the edge for 10 s */
+		lines += range_watch_step(&w, i % 2 ? -1 : 2, (200001 + 10 * i) * MS);
+	assert_int_equal(lines, 9);
+	assert_true(range_watch_step(&w, w.said == 0 ? 2 : -1, 300000 * MS)); /* what was kept back is said later */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +266,11 @@ int main(void)
 		cmocka_unit_test(states_are_interpolated),
 		cmocka_unit_test(state_vectors_follow_their_layout),
 		cmocka_unit_test(rpy_takes_the_branch_of_the_mean),
+		cmocka_unit_test(quaternions_take_the_sign_of_the_mean),
+		cmocka_unit_test(a_tool_that_points_down_wobbles_without_a_jump),
+		cmocka_unit_test(grippers_are_needed_by_their_items),
+		cmocka_unit_test(states_are_in_range_up_to_their_margin),
+		cmocka_unit_test(changes_of_range_are_said_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

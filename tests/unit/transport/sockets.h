@@ -13,7 +13,7 @@
 
 #include <cmocka.h> /* last: it defines fail() */
 
-enum { PATIENCE_MS = 5000, GRACE_MS = 200 };
+enum { PATIENCE_MS = 30000, GRACE_MS = 200 };
 
 static void *context;
 static struct errbuf error;

@@ -1,0 +1,237 @@
+/* describe_heads.c - the heads of fine-tunes: which files there are, which decoder they are for, and whether it can run with them. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/describe_parts.h"
+#include "policy/pickle.h"
+
+static const char *const kind_names[DESCRIBE_HEAD_KINDS] = {
+	[DESCRIBE_ACTION_HEAD] = "action_head",
+	[DESCRIBE_NOISY_ACTION] = "noisy_action_projector",
+	[DESCRIBE_PROPRIO] = "proprio_projector",
+};
+
+/* -- files ---------------------------------------------------------------------------------------------------------------------- */
+
+static const struct tensor *find_ending(const struct head_file *f, const char *ending)
+{
+	uint32_t n;
+	const struct tensor *t = head_file_tensors(f, &n);
+	size_t n_ending = strlen(ending);
+
+	for (uint32_t i = 0; i < n; i++) {
+		size_t n_name = strlen(t[i].name);
+
+		if (n_name >= n_ending && strcmp(t[i].name + n_name - n_ending, ending) == 0)
+			return &t[i];
+	}
+	return NULL;
+}
+
+/* Actions come out of an action head's fc2, the state goes into a proprio projector's fc1. */
+static uint32_t find_size(const struct head_file *f, enum describe_head_kind kind)
+{
+	const struct tensor *t = find_ending(f, kind == DESCRIBE_ACTION_HEAD ? "fc2.weight" : "fc1.weight");
+	uint64_t size = t && t->rank == 2 ? t->shape[kind == DESCRIBE_ACTION_HEAD ? 0 : 1] : 0;
+
+	return size <= STATISTICS_DIM_MAX ? (uint32_t)size : 0;
+}
+
+static void describe_file(struct describe_head_file *out, const struct head_file *f, enum describe_head_kind kind)
+{
+	const struct tensor *t = head_file_tensors(f, &out->n_tensors);
+	const char *path = head_file_path(f), *slash = strrchr(path, '/');
+	uint64_t n_bytes;
+
+	snprintf(out->name, sizeof out->name, "%s", slash ? slash + 1 : path);
+	for (uint32_t i = 0; i < out->n_tensors; i++)
+		if (tensor_bytes(t[i].type, t[i].rank, t[i].shape, &n_bytes) == 0)
+			out->n_bytes += n_bytes;
+	out->type = out->n_tensors ? t[0].type : TENSOR_F32;
+	out->size = find_size(f, kind);
+}
+
+/* flow: set when the action head is one of flow matching. */
+static int read_file(struct describe_heads *h, enum describe_head_kind kind, bool *flow, struct errbuf *e)
+{
+	struct describe_head_file *out = &h->file[kind];
+	struct errbuf why = { "" };
+	struct head_file *f = NULL;
+	int rc = head_file_open(&f, h->directory, kind_names[kind], &why);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0) {
+		snprintf(out->name, sizeof out->name, "%s--*_checkpoint.pt", kind_names[kind]);
+		return describe_note(&out->problem, &why, e);
+	}
+	describe_file(out, f, kind);
+	*flow |= kind == DESCRIBE_ACTION_HEAD && find_ending(f, "fc2.weight")
+			&& strncmp(find_ending(f, "fc2.weight")->name, "flow_predictor.", strlen("flow_predictor.")) == 0;
+	head_file_close(f);
+	return 0;
+}
+
+/* -- decoders ------------------------------------------------------------------------------------------------------------------- */
+
+static void add_run(struct describe_heads *h, const char *decoder, uint32_t steps)
+{
+	h->run[h->n_runs++] = (struct describe_run){ .decoder = decoder, .steps = steps };
+}
+
+/* The files of a fine-tune tell its decoder but for the two that need none: those differ in nothing that is written. */
+static int choose_runs(struct describe_heads *h, bool flow, struct errbuf *e)
+{
+	bool action = h->file[DESCRIBE_ACTION_HEAD].name[0], noisy = h->file[DESCRIBE_NOISY_ACTION].name[0];
+	struct errbuf why = { "" };
+
+	if (!action && !noisy) {
+		add_run(h, "discrete", 1);
+		add_run(h, "discrete_diffusion", 1);
+	} else if (action && !noisy && !flow) {
+		add_run(h, "l1_regression", 1);
+	} else if (action && noisy) {
+		add_run(h, flow ? "flow_matching" : "diffusion", flow ? 4 : 10);
+	} else {
+		(void)fail(&why, 0, "%s: has %s, but no %s--*_checkpoint.pt, which belongs to it", h->directory,
+				h->file[action ? DESCRIBE_ACTION_HEAD : DESCRIBE_NOISY_ACTION].name,
+				kind_names[action ? DESCRIBE_NOISY_ACTION : DESCRIBE_ACTION_HEAD]);
+		return describe_note(&h->problem, &why, e);
+	}
+	return 0;
+}
+
+/* Statistics whose sizes are those of the heads. */
+static void choose_key(struct describe_heads *h, const struct description *d)
+{
+	uint32_t actions = h->file[DESCRIBE_ACTION_HEAD].size, states = h->file[DESCRIBE_PROPRIO].size;
+
+	for (uint32_t i = 0; i < d->n_datasets; i++) {
+		const struct statistics *s = &d->dataset[i].statistics;
+
+		if (d->dataset[i].problem || (actions && s->action.dim != actions) || (states && s->proprio.dim != states))
+			continue;
+		h->n_keys++;
+		h->unnorm_key = h->unnorm_key ? h->unnorm_key : d->dataset[i].key;
+	}
+}
+
+/* Opens what the daemon would open and counts its buffers. */
+static int try_run(const struct description *d, const struct describe_heads *h, struct describe_run *run, struct errbuf *e)
+{
+	struct policy_picture_steps steps = { .resize_height = DESCRIBE_PICTURE_SIDE, .resize_width = DESCRIBE_PICTURE_SIDE };
+	struct policy_options o = { .model = d->model, .heads = h->directory, .decoder = run->decoder, .steps = run->steps,
+		.action_chunk = DESCRIBE_CHUNK, .n_pictures = DESCRIBE_PICTURES,
+		.unnorm_key = h->unnorm_key ? h->unnorm_key : d->n_datasets ? d->dataset[0].key : NULL };
+	struct errbuf why = { "" };
+
+	for (uint32_t i = 0; i < DESCRIBE_PICTURES; i++)
+		o.picture[i] = steps;
+	for (uint32_t i = 0; i < DESCRIBE_PRECISIONS; i++) {
+		struct policy *p = NULL;
+
+		o.precision = (enum policy_precision)i;
+		if (policy_create(&p, &o, &why) < 0)
+			return describe_note(&run->problem, &why, e);
+		run->buffer_bytes[i] = policy_info(p)->arena_bytes;
+		policy_destroy(p);
+	}
+	run->runs = true;
+	return 0;
+}
+
+/* What every decoder needs: said where it is, not once more for each decoder. */
+static bool is_sound(const struct description *d)
+{
+	bool usable = false;
+
+	for (uint32_t i = 0; i < d->weights.n_shards; i++)
+		if (d->weights.shard[i].problem)
+			return false;
+	for (uint32_t i = 0; i < d->n_datasets; i++)
+		usable |= !d->dataset[i].problem;
+	return usable && !d->manifest_problem && !d->weights.problem && !d->tokenizer_problem;
+}
+
+static int read_heads(struct description *d, struct describe_heads *h, struct errbuf *e)
+{
+	bool flow = false, broken = false;
+	int rc = 0;
+
+	for (uint32_t kind = 0; kind < DESCRIBE_HEAD_KINDS && rc == 0; kind++) {
+		rc = read_file(h, (enum describe_head_kind)kind, &flow, e);
+		broken |= h->file[kind].problem != NULL;
+	}
+	if (rc < 0 || broken)
+		return rc; /* said once, with the file */
+	choose_key(h, d);
+	if ((rc = choose_runs(h, flow, e)) < 0)
+		return rc;
+	for (uint32_t i = 0; i < h->n_runs && rc == 0 && is_sound(d); i++)
+		rc = try_run(d, h, &h->run[i], e);
+	return rc;
+}
+
+/* -- directories ---------------------------------------------------------------------------------------------------------------- */
+
+static int add_directory(struct description *d, const char *path, struct errbuf *e)
+{
+	char real[PATH_BYTES];
+	struct describe_heads *all;
+
+	if (!realpath(path, real)) /* opening it will say why not */
+		snprintf(real, sizeof real, "%s", path);
+	for (uint32_t i = 0; i < d->n_heads; i++)
+		if (strcmp(d->heads[i].directory, real) == 0)
+			return 0;
+	all = realloc(d->heads, (d->n_heads + 1) * sizeof *all);
+	if (!all)
+		return fail(e, -ENOMEM, "describe: out of memory");
+	d->heads = all;
+	memset(&all[d->n_heads], 0, sizeof *all);
+	snprintf(all[d->n_heads++].directory, PATH_BYTES, "%s", real);
+	return 0;
+}
+
+static int is_folder_name(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+/* The folders in the folder `heads` of the checkpoint, one per fine-tune. */
+static int add_subdirectories(struct description *d, struct errbuf *e)
+{
+	char parent[PATH_BYTES], path[PATH_BYTES];
+	struct dirent **names = NULL;
+	int rc = path_join(parent, d->model, "heads", e);
+	int n = rc == 0 ? scandir(parent, &names, is_folder_name, alphasort) : 0;
+
+	for (int i = 0; i < n; i++) {
+		DIR *folder = rc == 0 && (rc = path_join(path, parent, names[i]->d_name, e)) == 0 ? opendir(path) : NULL;
+
+		if (folder)
+			rc = add_directory(d, path, e);
+		else if (rc == 0 && strstr(names[i]->d_name, "_checkpoint.pt"))
+			rc = add_directory(d, parent, e);
+		if (folder)
+			closedir(folder);
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
+
+int describe_heads_read(struct description *d, const char *heads, struct errbuf *e)
+{
+	int rc = heads ? add_directory(d, heads, e) : 0;
+
+	if (rc < 0 || (rc = add_directory(d, d->model, e)) < 0)
+		return rc;
+	rc = add_subdirectories(d, e);
+	for (uint32_t i = 0; i < d->n_heads && rc == 0; i++)
+		rc = read_heads(d, &d->heads[i], e);
+	return rc;
+}

@@ -1,0 +1,70 @@
+/* diffusion.c - continuous diffusion: the noise in the actions is estimated and taken out, step by step (ddim.h). */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "policy/head/ddim.h"
+#include "policy/head/noisy_action.h"
+
+struct head {
+	struct noisy_action actions;
+	struct ddim schedule;
+};
+
+static void diffusion_destroy(struct head *h)
+{
+	if (!h)
+		return;
+	noisy_action_close(&h->actions);
+	free(h);
+}
+
+static int diffusion_create(struct head **out, const struct head_options *options, struct errbuf *e)
+{
+	static const char *const prefixes[] = { "noise_predictor.mlp_resnet", "model", NULL };
+	struct head *h = calloc(1, sizeof *h);
+
+	if (!h)
+		return fail(e, -ENOMEM, "decoder diffusion: out of memory");
+	ddim_init(&h->schedule, options->steps);
+	int rc = noisy_action_open(&h->actions, options, "diffusion", prefixes, e);
+
+	if (rc < 0) {
+		diffusion_destroy(h);
+		return rc;
+	}
+	*out = h;
+	return 0;
+}
+
+static void diffusion_lay_out(struct head *h)
+{
+	noisy_action_lay_out(&h->actions);
+}
+
+static int diffusion_run(struct head *h, uint32_t n_prefix, const struct policy_observation *observation,
+		struct policy_result *result, struct errbuf *e)
+{
+	struct noisy_action *a = &h->actions;
+	uint32_t steps = h->schedule.steps;
+	int rc = noisy_action_start(a, observation, e);
+
+	if (rc < 0)
+		return rc;
+	for (uint32_t step = 0; step < steps; step++) {
+		noisy_action_forward(a, n_prefix, ddim_time(&h->schedule, step), step + 1 == steps);
+		ddim_advance(&h->schedule, step, a->estimate, a->o.n_actions, a->x);
+		noisy_action_trace(a, step, "noise");
+	}
+	return noisy_action_finish(a, result, e);
+}
+
+const struct policy_head head_diffusion = {
+	.name = "diffusion",
+	.from_noise = true,
+	.steps_min = 2, /* a single step starts at time 0, where next to nothing of the noise is taken out */
+	.steps_max = DDIM_TRAIN_STEPS,
+	.create = diffusion_create,
+	.destroy = diffusion_destroy,
+	.lay_out = diffusion_lay_out,
+	.run = diffusion_run,
+};

@@ -1,0 +1,22 @@
+/* describe_output.h - how --describe shows a description: for people, for programs, and as the beginning of a configuration. */
+#ifndef DREAMVLA_POLICY_INFER_DESCRIBE_OUTPUT_H
+#define DREAMVLA_POLICY_INFER_DESCRIBE_OUTPUT_H
+
+#include <stdbool.h>
+
+#include "policy/describe.h"
+
+/* What cannot be read from a checkpoint; dreamvlad refuses each key that still has it. */
+#define DESCRIBE_FILL_IN "FILL_IN"
+
+/* The decoder to write a configuration for: the wanted one when it runs, else the first that runs, those with head files before those
+ * without. Returns false when none runs. */
+bool describe_choose(const struct description *d, const char *decoder, const struct describe_heads **heads,
+		const struct describe_run **run);
+
+/* All print on standard output. decoder: the one asked for, or NULL. Thread: main. Allocates: JSON only. */
+void describe_print_text(const struct description *d);
+void describe_print_yaml(const struct description *d, const char *decoder);
+void describe_print_json(const struct description *d, const char *decoder);
+
+#endif

@@ -1,0 +1,87 @@
+/* conform.c - every operation of compute.h on one backend, in both precisions, against its definition in double (rig.h).
+ *
+ *   conform BACKEND      exit 0: conforms; 1: does not; 77: this machine cannot run it
+ *   conform --list       the backends of this build, one a line
+ *   conform --here       those of them that this machine can run */
+#include "tests/conform/rig.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	void (*run)(struct rig *r);
+} suite[] = { { "moves", conform_moves }, { "linear", conform_linear }, { "rows", conform_rows }, { "attention", conform_attention },
+	{ "tokens", conform_tokens } };
+
+/* Whether the backend runs on this machine at all; the reason is in e when it does not. */
+static bool can_run(const struct compute_backend *ops, enum policy_precision precision, struct errbuf *e)
+{
+	struct compute_options options = { .precision = precision, .max_rows = 1, .max_inner = 1, .max_segment = 1, .max_outer = 1 };
+	struct compute *c = NULL;
+
+	if (ops->create(&c, &options, e) < 0)
+		return false;
+	ops->destroy(c);
+	return true;
+}
+
+static int list(bool here)
+{
+	const struct compute_backend *ops;
+	struct errbuf e;
+
+	for (uint32_t i = 0; (ops = compute_backend_at(i)); i++)
+		if (!here || (can_run(ops, POLICY_FP32, &e) && can_run(ops, POLICY_BF16, &e)))
+			puts(ops->name);
+	return 0;
+}
+
+/* One thread for every case; more of them, more than most machines have free, for those that may be shared. */
+static void run_all(struct rig *r)
+{
+	static const uint32_t threads[] = { 1, 3 };
+
+	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+		r->threads = threads[t];
+		for (size_t i = 0; i < sizeof suite / sizeof *suite; i++) {
+			uint64_t cases = r->n_cases, values = r->n_values;
+
+			if (r->threads > 1 && (suite[i].run == conform_moves || suite[i].run == conform_tokens))
+				continue;
+			r->closest = 0.0;
+			suite[i].run(r);
+			printf("%s %s threads %u %-9s %5ju cases %9ju values, at most %.3f of a bound\n", r->ops->name,
+					r->precision == POLICY_BF16 ? "bf16" : "fp32", r->threads, suite[i].name, (uintmax_t)(r->n_cases - cases),
+					(uintmax_t)(r->n_values - values), r->closest);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct rig r = { .random = 88172645463325252u };
+	struct errbuf e;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: conform BACKEND | --list | --here\n");
+		return 2;
+	}
+	if (!strcmp(argv[1], "--list") || !strcmp(argv[1], "--here"))
+		return list(!strcmp(argv[1], "--here"));
+	r.ops = compute_backend_find(argv[1], &e);
+	if (!r.ops) {
+		fprintf(stderr, "conform: %s\n", e.text);
+		return 2;
+	}
+	r.ops->destroy(NULL);
+	for (r.precision = POLICY_FP32; r.precision <= POLICY_BF16; r.precision++) {
+		if (!can_run(r.ops, r.precision, &e)) {
+			printf("%s\n", e.text);
+			return 77;
+		}
+		run_all(&r);
+	}
+	printf("%s: %ju cases, %ju values, %ju failures\n", r.ops->name, (uintmax_t)r.n_cases, (uintmax_t)r.n_values, (uintmax_t)r.n_failures);
+	return r.n_failures > 0;
+}

@@ -1,0 +1,234 @@
+"""dreamvla-infer --describe: what it says of the golden checkpoints and of broken ones, and that dreamvlad takes its configuration."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+B = os.path.abspath(os.environ.get("B", "build/release"))
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+CHECKPOINTS = os.path.join(ROOT, "tests", "golden", "checkpoints")
+TIME_LIMIT_S = 60  # sanitizers are slow
+# --check makes the configuration's policy, but neither arm nor socket
+FILLED_IN = {"action_chunk": "8", "action_hz": "5", "action_space": "ee_delta", "kind": "binary", "cameras": "[overhead, wrist]",
+             "proprio": "[ee_pos, ee_rotvec, gripper_fingers]"}
+
+
+def describe(model, *more):
+    return subprocess.run([os.path.join(B, "dreamvla-infer"), "--model", model, "--describe", *more], capture_output=True, text=True,
+                          timeout=TIME_LIMIT_S)
+
+
+def as_json(model, *more):
+    return json.loads(describe(model, "--json", *more).stdout)
+
+
+def fill_in(text, values):
+    for key, value in values.items():
+        text = re.sub(r"(\n *%s: )\[?FILL_IN\]?" % key, lambda found: found.group(1) + value, text)
+    return text
+
+
+class Golden(unittest.TestCase):
+    def test_every_decoder_that_has_files_runs(self):
+        for name, want in (("two_cameras", {"discrete", "discrete_diffusion", "l1_regression", "flow_matching", "diffusion"}),
+                           ("one_camera", {"discrete", "discrete_diffusion", "flow_matching"}),
+                           ("three_cameras", {"discrete", "discrete_diffusion", "l1_regression"})):
+            found = as_json(os.path.join(CHECKPOINTS, name))
+            self.assertEqual(found["problems"], 0, name)
+            runs = {}
+            for heads in found["heads"]:
+                for decoder, run in heads["decoders"].items():
+                    self.assertTrue(run["runs"], (heads["directory"], decoder))
+                    self.assertGreater(run["buffer_bytes"]["fp32"], 1 << 20)
+                    runs.setdefault(decoder, set()).add(os.path.basename(heads["directory"]))
+            self.assertEqual(set(runs), want)
+            for decoder in want - {"discrete", "discrete_diffusion"}:
+                self.assertEqual(runs[decoder], {decoder}, name)
+
+    def test_facts_are_those_of_the_files(self):
+        for name, files, action, state, keys, range_of in (
+                ("two_cameras", 1, 7, 8, ["libero_spatial_no_noops"], "quantiles"),
+                ("one_camera", 3, 7, 7, ["bridge_orig", "fractal20220817_data"], "quantiles"),
+                ("three_cameras", 1, 14, 14, ["aloha_towel"], "bounds")):
+            model = os.path.join(CHECKPOINTS, name)
+            with open(os.path.join(model, "config.json")) as file:
+                config = json.load(file)
+            found = as_json(model)
+            decoder, vision = found["config"]["decoder"], found["config"]["vision"]
+            self.assertEqual((decoder["layers"], decoder["hidden"], decoder["vocabulary"], vision["blocks"]),
+                             (config["num_hidden_layers"], config["hidden_size"], config["vocab_size"],
+                              config["vision_config"]["depth"]))
+            weights = found["weights"]
+            self.assertEqual(len(weights["files"]), files)
+            on_disk = sum(os.path.getsize(os.path.join(model, file["name"])) for file in weights["files"])
+            self.assertLess(0.9 * on_disk, sum(weights["bytes"].values()))
+            self.assertLess(sum(weights["bytes"].values()), on_disk)
+            self.assertEqual(list(found["statistics"]["keys"]), keys)
+            for entry in found["statistics"]["keys"].values():
+                self.assertEqual((entry["action"]["dim"], entry["action"]["range"]), (action, range_of))
+                self.assertEqual(entry["proprio"]["dim"], state)
+
+    def test_sizes_of_heads(self):
+        found = as_json(os.path.join(CHECKPOINTS, "two_cameras"))
+        heads = {os.path.basename(heads["directory"]): heads for heads in found["heads"]}
+        self.assertEqual(heads["flow_matching"]["action_head"]["size"], 7)
+        self.assertEqual(heads["flow_matching"]["proprio_projector"]["size"], 8)
+        self.assertIsNone(heads["discrete"]["action_head"])
+        self.assertIsNone(heads["two_cameras"]["proprio_projector"])
+
+    def test_a_person_reads_it(self):
+        done = describe(os.path.join(CHECKPOINTS, "one_camera"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for words in ("3 files", "BF16", "F32", "760 tokens", "bridge_orig: action 7 by q01..q99", "state 7", "10 trajectories",
+                      "flow_matching runs", "makes actions of 7", "cpu, fp32", "cuda"):
+            self.assertIn(words, done.stdout)
+        self.assertNotIn("BROKEN", done.stdout)
+
+    def test_heads_asked_for_come_first(self):
+        model = os.path.join(CHECKPOINTS, "two_cameras")
+        heads = os.path.join(model, "heads", "l1_regression")
+        self.assertEqual(as_json(model, "--heads", heads)["configure"], {"heads": heads, "decoder": "l1_regression"})
+        self.assertEqual(as_json(model, "--decoder", "flow_matching")["configure"]["heads"],
+                         os.path.join(model, "heads", "flow_matching"))
+        self.assertIsNone(as_json(os.path.join(CHECKPOINTS, "one_camera"), "--decoder", "diffusion")["configure"])
+
+
+class Configuration(unittest.TestCase):
+    """The printed `policy:` with the rest of the demo's configuration."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="dreamvla-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        with open(os.path.join(ROOT, "config", "demo.yaml")) as file:
+            self.rest = file.read().split("\ncontrol:\n", 1)[1]
+
+    def check(self, policy):
+        path = os.path.join(self.folder, "dreamvla.yaml")
+        with open(path, "w") as file:
+            file.write(policy + "\ncontrol:\n" + self.rest)
+        return subprocess.run([os.path.join(B, "dreamvlad"), "--config", path, "--check"], capture_output=True, text=True,
+                              timeout=TIME_LIMIT_S)
+
+    def policy(self, *more):
+        return describe(os.path.join(CHECKPOINTS, "two_cameras"), *more).stdout.split("\n\n", 1)[1]
+
+    def test_is_accepted_once_filled_in(self):
+        for decoder in ("discrete", "flow_matching"):
+            policy = self.policy("--decoder", decoder)
+            self.assertIn("decoder: " + decoder, policy)
+            done = self.check(fill_in(policy, FILLED_IN))
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_each_open_question_is_refused(self):
+        policy = self.policy("--decoder", "discrete")
+        for key in FILLED_IN:
+            done = self.check(fill_in(policy, {k: v for k, v in FILLED_IN.items() if k != key}))
+            self.assertNotEqual(done.returncode, 0, key)
+            self.assertRegex(done.stderr, r"policy\.(gripper\.)?%s" % key)
+            self.assertIn("FILL_IN", done.stderr)
+
+
+class Broken(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="dreamvla-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def copy(self, name):
+        self.model = os.path.join(self.folder, "model")
+        shutil.rmtree(self.model, ignore_errors=True)
+        shutil.copytree(os.path.join(CHECKPOINTS, name), self.model)
+
+    def spoil(self, name, change):
+        path = os.path.join(self.model, name)
+        with open(path, "rb") as file:
+            data = file.read()
+        with open(path, "wb") as file:
+            file.write(change(data))
+
+    def assert_broken(self, broken, whole, *more):
+        """The culprit is named, what is whole is still described, and the exit code tells."""
+        done = describe(self.model, *more)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(done.stdout, broken)
+        for words in whole:
+            self.assertIn(words, done.stdout)
+        self.assertNotIn("\npolicy:\n", done.stdout)
+        found = as_json(self.model, *more)
+        self.assertGreater(found["problems"], 0)
+        return found
+
+    def test_half_copied_weights(self):
+        self.copy("one_camera")
+        os.remove(os.path.join(self.model, "model-00002-of-00003.safetensors"))
+        self.spoil("model-00003-of-00003.safetensors", lambda data: data[:-100])
+        found = self.assert_broken(r"BROKEN: .*model-00002-of-00003.safetensors: No such file",
+                                   ["760 tokens", "bridge_orig: action 7", "2 layers", "makes actions of 7", "was not tried"])
+        problems = [file["problem"] for file in found["weights"]["files"]]
+        self.assertIsNone(problems[0])
+        self.assertIn("No such file", problems[1])
+        self.assertIn("truncated", problems[2])
+
+    def test_no_weights(self):
+        self.copy("two_cameras")
+        os.remove(os.path.join(self.model, "model.safetensors"))
+        self.assert_broken(r"BROKEN: .*neither model.safetensors nor", ["768 tokens", "libero_spatial_no_noops"])
+
+    def test_an_index_that_contradicts(self):
+        self.copy("one_camera")
+        shutil.copy(os.path.join(self.model, "model-00001-of-00003.safetensors"), os.path.join(self.model, "model.safetensors"))
+        self.assert_broken(r"BROKEN: .*has both", ["760 tokens"])
+
+    def test_config(self):
+        self.copy("two_cameras")
+        self.spoil("config.json", lambda data: data.replace(b'"hidden_size": 64', b'"hidden_size": -64', 1))
+        self.assert_broken(r"config +BROKEN: .*config.json: hidden_size = -64", ["768 tokens", "74 tensors", "libero_spatial"])
+
+    def test_tokenizer(self):
+        self.copy("two_cameras")
+        os.remove(os.path.join(self.model, "merges.txt"))
+        self.assert_broken(r"tokenizer +BROKEN: .*merges.txt", ["74 tensors", "libero_spatial", "3 layers"])
+
+    def test_statistics(self):
+        self.copy("two_cameras")
+        self.spoil("dataset_statistics.json", lambda data: data.replace(b'"q99"', b'"q98"'))
+        self.assert_broken(r"libero_spatial_no_noops: BROKEN: .*action.q99", ["74 tensors", "768 tokens"])
+        os.remove(os.path.join(self.model, "dataset_statistics.json"))
+        self.assert_broken(r"statistics +BROKEN: .*dataset_statistics.json", ["74 tensors", "768 tokens"])
+
+    def test_heads(self):
+        self.copy("two_cameras")
+        heads = os.path.join("heads", "flow_matching")
+        self.spoil(os.path.join(heads, "action_head--40000_checkpoint.pt"), lambda data: data[:-1])
+        found = as_json(self.model)
+        self.assertEqual(found["problems"], 1)
+        self.assertEqual(found["configure"]["decoder"], "diffusion")
+        done = describe(self.model)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"action_head--\*_checkpoint.pt: BROKEN: .*action_head--40000_checkpoint.pt: .*truncated")
+        os.remove(os.path.join(self.model, heads, "action_head--40000_checkpoint.pt"))
+        self.assertRegex(describe(self.model).stdout, r"BROKEN: .*noisy_action_projector--40000.*, but no action_head--")
+
+    def test_heads_of_another_fine_tune(self):
+        self.copy("two_cameras")
+        other = os.path.join(CHECKPOINTS, "three_cameras", "heads", "l1_regression")
+        done = describe(self.model, "--heads", other)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"l1_regression cannot run: .*proprio_projector--30000.*fc1.weight")
+        self.assertIn("flow_matching runs", done.stdout)
+
+    def test_no_checkpoint_at_all(self):
+        for path, words in ((os.path.join(self.folder, "nowhere"), "No such file"), (__file__, "is no directory")):
+            done = describe(path)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn(words, done.stderr)
+        self.model = self.folder
+        self.assert_broken(r"config +BROKEN: .*config.json", ["neither model.safetensors", "vocab.json"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)

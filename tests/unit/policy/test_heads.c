@@ -1,0 +1,463 @@
+/* test_heads.c - the decoders that fine-tuning gives a head: their golden actions, their noise, and head files that do not fit. */
+#include "policy/pickle.h"
+
+#include "tests/unit/policy/scene.h"
+
+#include <errno.h>
+#include <math.h>
+
+#define HEADS CHECKPOINT "/heads/"
+#define OTHER_HEADS GOLDEN "/checkpoints/one_camera/heads/"
+
+static char folder[FIXTURE_PATH_BYTES];
+
+static int set_up(void **state)
+{
+	(void)state;
+	folder_make(folder);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	folder_remove(folder);
+	return 0;
+}
+
+/* -- golden actions ------------------------------------------------------------------------------------------------------------- */
+
+static void check_golden(const char *name, const char *decoder, uint32_t steps)
+{
+	struct golden_case g = case_open(name);
+	struct policy_options options = usual_options(decoder);
+	struct policy_observation o = scene.observation;
+	double noise[VALUES], budget = 5.0 * json_real_value(json_object_get(g.inputs, "fp32_actions_max_difference"));
+	float value[VALUES];
+
+	options.steps = steps;
+	if (json_object_get(g.header, "noise")) {
+		memcpy(value, case_tensor(&g, "noise"), sizeof value);
+		for (uint32_t i = 0; i < VALUES; i++)
+			noise[i] = (double)value[i];
+		o.noise = noise;
+	}
+	struct policy *p = make(&options);
+
+	memcpy(value, case_tensor(&g, "actions.normalised"), sizeof value);
+	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), 0);
+	assert_false(result.lost);
+	for (uint32_t i = 0; i < VALUES; i++)
+		assert_true(fabs(result.normalised[i] - (double)value[i]) <= (budget > 5e-5 ? budget : 5e-5));
+	memcpy(value, case_tensor(&g, "actions"), sizeof value);
+	for (uint32_t i = 0; i < VALUES; i++)
+		assert_true(fabs(result.action[i] - (double)value[i]) <= (budget > 5e-5 ? budget : 5e-5) * 2.0);
+	policy_destroy(p);
+	case_close(&g);
+}
+
+static void regressing_decoders_give_the_golden_actions(void **state)
+{
+	(void)state;
+	check_golden("l1_regression", "l1_regression", 1);
+	check_golden("flow_matching.1", "flow_matching", 1);
+	check_golden("flow_matching.4", "flow_matching", 4);
+	check_golden("diffusion.5", "diffusion", 5);
+	check_golden("diffusion.10", "diffusion", 10);
+}
+
+/* -- forwards ------------------------------------------------------------------------------------------------------------------- */
+
+struct seen {
+	uint32_t vision, estimates, samples, decoder;
+};
+
+static void see(void *context, const char *name, char type, const void *data, const uint64_t *shape, uint32_t rank)
+{
+	struct seen *s = context;
+
+	(void)type, (void)data, (void)shape, (void)rank;
+	s->vision += !strcmp(name, "vision.patch_embed");
+	s->decoder += !strcmp(name, "decoder.input");
+	s->estimates += strstr(name, "step.") && (strstr(name, ".velocity") || strstr(name, ".noise") || strstr(name, ".tokens"));
+	s->samples += strstr(name, "step.") && strstr(name, ".x");
+}
+
+static void vision_runs_once_whatever_the_steps(void **state)
+{
+	static const char *const decoder[] = { "discrete_diffusion", "flow_matching", "diffusion" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof decoder / sizeof *decoder; i++) {
+		struct policy_options options = usual_options(decoder[i]);
+		struct seen seen = { 0 };
+
+		options.steps = 4;
+		struct policy *p = make(&options);
+
+		assert_int_equal(policy_infer(p, &scene.observation, &result, &(struct policy_tracer){ see, &seen }, &e), 0);
+		assert_int_equal(seen.vision, 1);
+		assert_int_equal(seen.estimates, 4);
+		assert_int_equal(seen.samples, i ? 4 : 0);
+		assert_int_equal(seen.decoder, 1); /* of several forwards one is handed out */
+		policy_destroy(p);
+	}
+}
+
+/* -- noise ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool same_actions(const struct policy_result *a, const struct policy_result *b)
+{
+	return !memcmp(a->action, b->action, VALUES * sizeof *a->action);
+}
+
+static void infer(struct policy *p, const double *noise, struct policy_result *r)
+{
+	struct policy_observation o = scene.observation;
+
+	o.noise = noise;
+	assert_int_equal(policy_infer(p, &o, r, NULL, &e), 0);
+	assert_false(r->lost);
+}
+
+static void a_seed_repeats_its_chunks(void **state)
+{
+	static const char *const decoder[] = { "flow_matching", "diffusion" };
+	static const double zeros[VALUES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof decoder / sizeof *decoder; i++) {
+		struct policy_options options = usual_options(decoder[i]);
+		struct policy *p = make(&options), *twin = make(&options);
+
+		options.seed = 1;
+		struct policy *other = make(&options);
+
+		infer(p, NULL, &result);
+		infer(other, NULL, &again);
+		assert_false(same_actions(&result, &again));
+		infer(twin, zeros, &again); /* given noise takes nothing from the stream */
+		assert_false(same_actions(&result, &again));
+		infer(twin, NULL, &again);
+		assert_true(same_actions(&result, &again));
+		infer(p, NULL, &result); /* the stream goes on */
+		assert_false(same_actions(&result, &again));
+		infer(twin, NULL, &again);
+		assert_true(same_actions(&result, &again));
+		policy_destroy(p);
+		policy_destroy(twin);
+		policy_destroy(other);
+	}
+}
+
+static void noise_that_is_none_is_refused(void **state)
+{
+	struct policy_options options = usual_options("flow_matching");
+	struct policy_observation o = scene.observation;
+	struct policy *p = make(&options);
+	double noise[VALUES] = { 0.0 };
+
+	(void)state;
+	o.noise = noise;
+	noise[VALUES - 1] = NAN;
+	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -EINVAL);
+	assert_names(&e, "value 55 of 56|nan");
+	noise[VALUES - 1] = -INFINITY;
+	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -EINVAL);
+	noise[VALUES - 1] = 0.0;
+	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), 0);
+	policy_destroy(p);
+	options = usual_options("l1_regression");
+	p = make(&options);
+	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -ENOTSUP);
+	assert_names(&e, "l1_regression|flow_matching and diffusion");
+	policy_destroy(p);
+}
+
+/* -- options -------------------------------------------------------------------------------------------------------------------- */
+
+static void refuse(const struct policy_options *options, int code, const char *words)
+{
+	struct policy *p = NULL;
+
+	assert_int_equal(policy_create(&p, options, &e), code);
+	assert_null(p);
+	assert_names(&e, words);
+}
+
+static void steps_a_decoder_cannot_take_are_refused(void **state)
+{
+	static const struct { const char *decoder; uint32_t steps; const char *words; } wrong[] = {
+		{ "discrete", 0, "decoder discrete: 0 steps|exactly 1" }, { "discrete", 2, "decoder discrete: 2 steps|exactly 1" },
+		{ "l1_regression", 4, "decoder l1_regression: 4 steps|exactly 1|flow_matching" },
+		{ "discrete_diffusion", 0, "decoder discrete_diffusion: 0 steps|1 or more" },
+		{ "flow_matching", 0, "decoder flow_matching: 0 steps|1 or more" },
+		{ "diffusion", 0, "decoder diffusion: 0 steps|2 to 50" }, { "diffusion", 1, "decoder diffusion: 1 steps|2 to 50" },
+		{ "diffusion", 51, "decoder diffusion: 51 steps|2 to 50" },
+	};
+	static const struct { const char *decoder; uint32_t steps; } right[] = { { "diffusion", 2 }, { "diffusion", 50 },
+		{ "diffusion", 33 }, { "flow_matching", 1000 }, { "discrete_diffusion", 1000 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct policy_options options = usual_options(wrong[i].decoder);
+
+		options.steps = wrong[i].steps;
+		refuse(&options, -EINVAL, wrong[i].words);
+	}
+	for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+		struct policy_options options = usual_options(right[i].decoder);
+
+		options.steps = right[i].steps;
+		policy_destroy(make(&options));
+	}
+}
+
+static void options_without_effect_are_refused(void **state)
+{
+	static const char *const decoder[] = { "l1_regression", "flow_matching", "diffusion" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof decoder / sizeof *decoder; i++) {
+		struct policy_options options = usual_options(decoder[i]);
+		struct policy_observation o = scene.observation;
+		struct policy *p = make(&options);
+
+		o.committed = (const int32_t[]){ 600 };
+		o.n_committed = 1;
+		assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -ENOTSUP);
+		assert_names(&e, "committed|discrete_diffusion");
+		assert_false(policy_info(p)->chooses_tokens);
+		policy_destroy(p);
+		options.top_k = 5;
+		refuse(&options, -EINVAL, "top_k 5|chooses no tokens|discrete_diffusion");
+		options.top_k = 0;
+		options.algorithm = POLICY_ENTROPY;
+		refuse(&options, -EINVAL, "algorithm|chooses no tokens|discrete_diffusion");
+		options.algorithm = POLICY_MASKGIT_PLUS;
+		options.action_vocabulary_only = true;
+		refuse(&options, -EINVAL, "chooses no tokens|full");
+	}
+}
+
+/* -- head files that do not fit ------------------------------------------------------------------------------------------------- */
+
+#define ACTION_HEAD "action_head--40000_checkpoint.pt"
+#define PROJECTOR "noisy_action_projector--40000_checkpoint.pt"
+#define STATE_PROJECTOR "proprio_projector--40000_checkpoint.pt"
+#define FLOW "flow_predictor.mlp_resnet"
+
+static struct policy_options flow_in_folder(void)
+{
+	struct policy_options options = usual_options("flow_matching");
+
+	options.heads = folder;
+	return options;
+}
+
+static void missing_head_files_are_named(void **state)
+{
+	struct policy_options options = flow_in_folder();
+
+	(void)state;
+	refuse(&options, -ENOENT, "decoder flow_matching|has no action_head--*_checkpoint.pt|found there: none|--heads");
+	assert_non_null(strstr(e.text, folder));
+	file_copy(HEADS "l1_regression", "proprio_projector--30000_checkpoint.pt", folder);
+	refuse(&options, -ENOENT, "has no action_head--*_checkpoint.pt|found there: proprio_projector--30000_checkpoint.pt");
+	file_copy(HEADS "flow_matching", ACTION_HEAD, folder);
+	refuse(&options, -ENOENT, "has no noisy_action_projector--*_checkpoint.pt|" ACTION_HEAD "|policy.heads");
+	file_copy(HEADS "flow_matching", PROJECTOR, folder);
+	policy_destroy(make(&options));
+	file_copy(HEADS "diffusion", "action_head--50000_checkpoint.pt", folder);
+	refuse(&options, -EEXIST, ACTION_HEAD "|action_head--50000_checkpoint.pt");
+}
+
+static void heads_of_another_decoder_are_refused(void **state)
+{
+	struct policy_options options = flow_in_folder();
+
+	(void)state;
+	file_copy(HEADS "flow_matching", PROJECTOR, folder);
+	file_copy(HEADS "diffusion", "action_head--50000_checkpoint.pt", folder);
+	refuse(&options, -ENOENT, "action_head--50000_checkpoint.pt|" FLOW ".layer_norm1.weight|flow_matching"
+			"|noise_predictor.mlp_resnet.layer_norm1.weight|for decoder diffusion");
+	options.decoder = "l1_regression";
+	refuse(&options, -ENOENT, "tensor model.layer_norm1.weight|for decoder diffusion");
+	options.heads = HEADS "l1_regression";
+	options.decoder = "flow_matching";
+	refuse(&options, -ENOENT, "action_head--30000_checkpoint.pt|for decoder l1_regression");
+}
+
+static void heads_of_another_size_are_refused(void **state)
+{
+	struct policy_options options = flow_in_folder();
+
+	(void)state;
+	file_copy(OTHER_HEADS "flow_matching", "action_head--20000_checkpoint.pt", folder);
+	refuse(&options, -EINVAL, "action_head--20000_checkpoint.pt|" FLOW ".layer_norm1.weight|448|672");
+	folder_remove(folder);
+	folder_make(folder);
+	file_copy(HEADS "flow_matching", ACTION_HEAD, folder);
+	file_copy(OTHER_HEADS "flow_matching", "noisy_action_projector--20000_checkpoint.pt", folder);
+	refuse(&options, -EINVAL, "noisy_action_projector--20000_checkpoint.pt|fc1.weight|[64, 1]|[96, 1]");
+}
+
+/* A copy of a golden head file with `from` replaced by `to`, of the same length, wherever it stands; returns how often. */
+static uint32_t spoil(const char *directory, const char *name, const void *from, const void *to, size_t n)
+{
+	size_t n_file;
+	char *data = file_read(directory, name, &n_file);
+	uint32_t times = 0;
+
+	for (size_t at = 0; at + n <= n_file; at++) {
+		if (memcmp(data + at, from, n))
+			continue;
+		memcpy(data + at, to, n);
+		times++;
+	}
+	file_write(folder, name, data, n_file);
+	free(data);
+	return times;
+}
+
+static void missing_and_additional_tensors_are_named(void **state)
+{
+	static const struct { const char *from, *to; int code; const char *words; } wrong[] = {
+		{ "layer_norm2.bias", "layer_norm9.bias", -ENOENT, FLOW ".layer_norm2.bias is missing" },
+		{ "fc2.weight", "fc9.weight", -ENOENT, FLOW ".fc2.weight is missing" },
+		{ "blocks.1.ffn.1.bias", "blocks.7.ffn.1.bias", -ENOENT, FLOW ".mlp_resnet_blocks.1.ffn.1.bias is missing" },
+		{ "blocks.1.ffn.0.weight", "blocks.2.ffn.0.weight", -EINVAL, FLOW ".mlp_resnet_blocks.2.ffn.0.weight|third block" },
+		{ "layer_norm1", "layer_norm9", -ENOENT, FLOW ".layer_norm1.weight is missing" },
+	};
+	struct policy_options options = flow_in_folder();
+
+	(void)state;
+	file_copy(HEADS "flow_matching", PROJECTOR, folder);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		assert_true(spoil(HEADS "flow_matching", ACTION_HEAD, wrong[i].from, wrong[i].to, strlen(wrong[i].from)) > 0);
+		refuse(&options, wrong[i].code, wrong[i].words);
+		assert_names(&e, ACTION_HEAD);
+	}
+	file_copy(HEADS "flow_matching", ACTION_HEAD, folder);
+	assert_true(spoil(HEADS "flow_matching", PROJECTOR, "fc2.bias", "fc9.bias", 8) > 0);
+	refuse(&options, -ENOENT, PROJECTOR "|fc2.bias is missing");
+}
+
+/* -- numbers that are none ------------------------------------------------------------------------------------------------------ */
+
+/* The only one of a folder's head files of this kind, without a folder. */
+static void find_head(const char *directory, const char *kind, char name[256])
+{
+	DIR *d = opendir(directory);
+	const struct dirent *entry;
+
+	assert_non_null(d);
+	name[0] = '\0';
+	while ((entry = readdir(d)))
+		if (!strncmp(entry->d_name, kind, strlen(kind)))
+			snprintf(name, 256, "%s", entry->d_name);
+	closedir(d);
+	assert_true(name[0]);
+}
+
+/* The decoder's head files in `folder`, the bias fc2 of this kind's file all of this value (as bfloat16: its upper half). */
+static void spoil_bias(const char *decoder, const char *kind, const char *tensor, uint32_t n, uint16_t bits)
+{
+	static const char *const kinds[] = { "action_head", "noisy_action_projector", "proprio_projector" };
+	char directory[FIXTURE_PATH_BYTES], name[256];
+	struct head_file *f;
+	uint8_t bias[512], wrong[512];
+	struct tensor t;
+
+	snprintf(directory, sizeof directory, HEADS "%s", decoder);
+	for (size_t i = 0; i < 3; i++) {
+		if (head_file_open(&f, directory, kinds[i], &e) == -ENOENT)
+			continue;
+		find_head(directory, kinds[i], name);
+		file_copy(directory, name, folder);
+		head_file_close(f);
+	}
+	assert_int_equal(head_file_open(&f, directory, kind, &e), 0);
+	assert_int_equal(head_file_find(f, tensor, 1, (uint64_t[]){ n }, &t, &e), 0);
+	size_t size = (t.type == TENSOR_F32 ? 4 : 2) * (size_t)n, step = size / n;
+
+	memcpy(bias, t.data, size);
+	head_file_close(f);
+	for (size_t i = 0; i < size; i++)
+		wrong[i] = (uint8_t)(i % step == step - 1 ? bits >> 8 : i % step == step - 2 ? bits & 0xff : 0);
+	find_head(directory, kind, name);
+	assert_int_equal(spoil(directory, name, bias, wrong, size), 1);
+}
+
+/* Never as a good result: lost, and no token to blame. */
+static void expect_lost(const char *decoder, enum policy_precision precision)
+{
+	struct policy_options options = usual_options(decoder);
+
+	options.heads = folder;
+	options.precision = precision;
+	options.steps = strcmp(decoder, "discrete_diffusion") ? options.steps : 3;
+	struct policy *p = make(&options);
+
+	assert_int_equal(policy_infer(p, &scene.observation, &result, NULL, &e), 0);
+	assert_true(result.lost);
+	assert_int_equal(result.lost_token, -1);
+	assert_int_equal(result.lost_position, 0);
+	policy_destroy(p);
+	folder_remove(folder);
+	folder_make(folder);
+}
+
+static void hidden_states_that_are_no_numbers_lose_the_chunk(void **state)
+{
+	static const char *const decoder[] = { "discrete", "discrete_diffusion", "l1_regression", "flow_matching", "diffusion" };
+
+	(void)state;
+	for (enum policy_precision precision = POLICY_FP32; precision <= POLICY_BF16; precision++) {
+		for (size_t i = 0; i < sizeof decoder / sizeof *decoder; i++) {
+			spoil_bias(decoder[i], "proprio_projector", "fc2.bias", 64, 0x7fc0); /* NaN */
+			expect_lost(decoder[i], precision);
+		}
+	}
+}
+
+static void head_weights_that_are_no_numbers_lose_the_chunk(void **state)
+{
+	static const struct { const char *decoder, *kind, *tensor; uint32_t n; } file[] = {
+		{ "l1_regression", "action_head", "model.fc2.bias", DIM },
+		{ "l1_regression", "action_head", "model.fc1.bias", 64 },
+		{ "flow_matching", "action_head", FLOW ".mlp_resnet_blocks.0.ffn.1.bias", 64 },
+		{ "flow_matching", "noisy_action_projector", "fc2.bias", 64 },
+		{ "diffusion", "action_head", "noise_predictor.mlp_resnet.fc2.bias", DIM },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof file / sizeof *file; i++) {
+		spoil_bias(file[i].decoder, file[i].kind, file[i].tensor, file[i].n, 0x7fc0); /* NaN */
+		expect_lost(file[i].decoder, POLICY_FP32);
+	}
+	spoil_bias("l1_regression", "action_head", "model.fc2.bias", DIM, 0x7f80); /* infinite */
+	expect_lost("l1_regression", POLICY_FP32);
+	spoil_bias("flow_matching", "action_head", FLOW ".fc2.bias", DIM, 0xff80);
+	expect_lost("flow_matching", POLICY_FP32);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(regressing_decoders_give_the_golden_actions),
+		cmocka_unit_test(vision_runs_once_whatever_the_steps),
+		cmocka_unit_test(a_seed_repeats_its_chunks),
+		cmocka_unit_test(noise_that_is_none_is_refused),
+		cmocka_unit_test(steps_a_decoder_cannot_take_are_refused),
+		cmocka_unit_test(options_without_effect_are_refused),
+		cmocka_unit_test_setup_teardown(missing_head_files_are_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(heads_of_another_decoder_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(heads_of_another_size_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(missing_and_additional_tensors_are_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hidden_states_that_are_no_numbers_lose_the_chunk, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(head_weights_that_are_no_numbers_lose_the_chunk, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, open_scene, close_scene);
+}

@@ -9,7 +9,7 @@
 
 #define FILES "tests/unit/policy/pt"
 
-static const char *const versions[] = { "1.13.1", "2.0.1", "2.1.2", "2.4.1", "2.6.0", "2.13.0" };
+static const char *const versions[] = { "1.6.0", "1.13.1", "2.0.1", "2.1.2", "2.4.1", "2.6.0", "2.13.0" };
 static const char *const versions_full[] = { "1.13.1", "2.13.0" };
 
 enum { VERSIONS = sizeof versions / sizeof versions[0] };

@@ -125,7 +125,7 @@ static void key_text(const char *key, char out[KEY_SHOWN])
 {
 	size_t n = 0;
 
-	for (; key[n] && n < KEY_SHOWN - 1; n++)
+	for (; n < KEY_SHOWN - 1 && key[n]; n++)
 		out[n] = (unsigned char)key[n] < 0x20 || key[n] == 0x7f ? '?' : key[n];
 	out[n] = '\0';
 }

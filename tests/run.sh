@@ -32,7 +32,7 @@ mkdir -p "$logs" "$findings"
 stat=${TEST_STAT:-/proc/stat}
 
 # Sanitizers slow a program down several times; a sanitizer's finding must end the program with an error.
-limit_s=${TEST_TIMEOUT_S:-$([ -n "$SAN" ] && echo 600 || echo 120)}
+limit_s=${TEST_TIMEOUT_S:-$([ -n "$SAN" ] && echo 600 || echo 300)}
 # Reports go to files, so that none is lost with the output of a process that nobody reads.
 ASAN_OPTIONS="log_path='$findings/report'":detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 UBSAN_OPTIONS="log_path='$findings/report'":halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}

@@ -159,7 +159,7 @@ static int compare(const void *a, const void *b)
 /* Median of member `offset` of d [n], n > 0. */
 static double median(const struct duration *d, uint32_t n, bool processor)
 {
-	double value[ROUNDS_MAX];
+	double value[ROUNDS_MAX] = { 0 };
 
 	for (uint32_t i = 0; i < n; i++)
 		value[i] = processor ? d[i].processor_s : d[i].wall_s;

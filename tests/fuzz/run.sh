@@ -51,8 +51,8 @@ if [ "$what" = merge ]; then
 	# The names of new ones are hashes: the first of them are any of them.
 	ls "$work/few" | while read -r input; do
 		[ -e "$corpus/$input" ] || [ "$(wc -c <"$work/few/$input")" -gt 4096 ] || echo "$input"
-	done | head -n "${FUZZ_KEEP:-25}" | while read -r input; do cp "$work/few/$input" "$corpus/$input"; done
+	done | head -n 25 | while read -r input; do cp "$work/few/$input" "$corpus/$input"; done
 else
-	"$work/fuzz" -max_total_time="$what" -max_len="${FUZZ_BYTES_MAX:-65536}" -timeout=10 -report_slow_units=2 -rss_limit_mb=512 \
+	"$work/fuzz" -max_total_time="$what" -max_len=65536 -timeout=10 -report_slow_units=2 -rss_limit_mb=512 \
 		$([ ! -e "$dictionary" ] || echo "-dict=$dictionary") -print_final_stats=1 -artifact_prefix="$work/" "$work/found" "$corpus"
 fi

@@ -9,8 +9,8 @@
 
 #define FILES "tests/unit/policy/pt"
 
-static const char *const versions[] = { "1.13.1", "2.4.1", "2.13.0" };
-static const char *const versions_refused[] = { "1.13.1", "2.13.0" };
+static const char *const versions[] = { "1.6.0", "1.13.1", "2.0.1", "2.1.2", "2.4.1", "2.6.0", "2.13.0" };
+static const char *const versions_full[] = { "1.13.1", "2.13.0" };
 
 enum { VERSIONS = sizeof versions / sizeof versions[0] };
 
@@ -136,11 +136,11 @@ static void what_is_no_head_is_named(void **state)
 
 			if (v == 0 && refused[i].new_only)
 				continue;
-			version_folder(folder, versions_refused[v]);
+			version_folder(folder, versions_full[v]);
 			int rc = head_file_open(&f, folder, refused[i].kind, &e);
 
 			if (rc != refused[i].rc)
-				fail_msg("torch %s, %s: rc %d, want %d: %s", versions_refused[v], refused[i].kind, rc, refused[i].rc, e.text);
+				fail_msg("torch %s, %s: rc %d, want %d: %s", versions_full[v], refused[i].kind, rc, refused[i].rc, e.text);
 			assert_names(&e, refused[i].words);
 			assert_names(&e, refused[i].kind);
 			assert_null(f);
@@ -191,9 +191,9 @@ static void no_length_of_a_file_crashes(void **state)
 
 	(void)state;
 	folder_make(folder);
-	for (int v = 0; v < VERSIONS; v++)
+	for (int v = 0; v < 2; v++)
 		for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-			version_folder(from, versions[v]);
+			version_folder(from, versions_full[v]);
 			cut_file(from, folder, kinds[i]);
 		}
 	folder_remove(folder);

@@ -152,6 +152,78 @@ static void assert_refused(struct prompt *p, const char *instruction, const char
 	assert_names(&e, words);
 }
 
+/* Text of any kind goes through; only its length, emptiness and UTF-8 are judged. */
+static void every_character_is_text(void **state)
+{
+	static const char *const texts[] = { " ", "\n", "lift\nthe\r\nlid", "tab\there", "\x01\x02\x7f", "{}", "take {} to {{}}", "%s%n", "\\n",
+		"\u00a0", "\u2028", "\ufeff", "\U0001f600", "<|image_pad|>", "<|vision_start|><|image_pad|><|vision_end|>" };
+	struct prompt *p = make(NULL, NULL, true), *as_is = make(NULL, NULL, false);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		uint32_t n = build(i % 2 ? p : as_is, texts[i]);
+
+		assert_int_equal(count(n, 489), 3);
+		assert_int_equal(count(n, 490), 2);
+		assert_int_equal(count(n, 500), 2 * IMAGE_TOKENS); /* those of the two pictures */
+	}
+	compare(p, "take {} to {}", "take  to ", false);
+	compare(p, "line\nbreak", "line break", false);
+	compare(p, "\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03bf\u03c2", true);  /* the instruction's end is a word's end, */
+	compare(as_is, "\u03a3", "\u03c3", false);
+	prompt_destroy(p);
+	prompt_destroy(as_is);
+}
+
+/* Where the instruction stands in the question, and that nothing else of it is lower-cased. */
+static void the_question_surrounds_the_instruction(void **state)
+{
+	static const struct {
+		const char *question, *instruction, *whole;
+	} cases[] = {
+		{ "{}", "LIFT", "lift" },
+		{ "Do {} NOW", "It", "Do it NOW" },
+		{ "In: What action? {}", "A", "In: What action? a" },
+		{ "a{b}{}}{", "x", "a{b}x}{" }, /* other braces are text */
+		{ "{{}}", "x", "{x}" },
+		{ "%d {}\n", "y", "%d y\n" },
+	};
+	static int32_t want[IDS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct prompt *p = make("S", cases[i].question, true), *plain = make("S", "{}", false);
+		uint32_t n_want = build(plain, cases[i].whole), n;
+
+		memcpy(want, ids, n_want * sizeof ids[0]);
+		n = build(p, cases[i].instruction);
+		assert_int_equal(n, n_want);
+		assert_memory_equal(ids, want, n * sizeof ids[0]);
+		prompt_destroy(p);
+		prompt_destroy(plain);
+	}
+}
+
+/* 1,024 bytes are an instruction, 1,025 are not, whatever lower case or NFC make of them. */
+static void the_limit_counts_bytes_as_given(void **state)
+{
+	struct prompt *p = make(NULL, NULL, true);
+	char text[PROMPT_INSTRUCTION_BYTES_MAX + 2] = "";
+	struct errbuf e;
+
+	(void)state;
+	for (size_t i = 0; i < PROMPT_INSTRUCTION_BYTES_MAX; i += 2)
+		memcpy(text + i, "\u023a", 3); /* two bytes, three in lower case */
+	assert_int_equal(strlen(text), PROMPT_INSTRUCTION_BYTES_MAX);
+	assert_refused(p, text, "tokens"); /* of this vocabulary, which has no such letter */
+	memset(text, 'a', PROMPT_INSTRUCTION_BYTES_MAX + 1);
+	text[PROMPT_INSTRUCTION_BYTES_MAX + 1] = '\0';
+	assert_int_equal(prompt_set_instruction(p, text, &e), -EINVAL);
+	text[PROMPT_INSTRUCTION_BYTES_MAX] = '\0';
+	assert_int_equal(prompt_set_instruction(p, text, &e), 0);
+	prompt_destroy(p);
+}
+
 static void bad_instructions_leave_the_present_one(void **state)
 {
 	struct prompt *p = make(NULL, NULL, true);
@@ -210,6 +282,9 @@ static void bad_templates_are_refused(void **state)
 	} cases[] = {
 		{ { tokenizer, &manifest, NULL, "do it", false }, "question|do it|no {}" },
 		{ { tokenizer, &manifest, NULL, "{} or {}", false }, "question|more than one {}" },
+		{ { tokenizer, &manifest, NULL, "{}{}", false }, "question|more than one {}" },
+		{ { tokenizer, &manifest, NULL, "", false }, "question|no {}" },
+		{ { tokenizer, &manifest, NULL, "{ }", false }, "question|no {}" },
 		{ { tokenizer, &manifest, "\xff", NULL, false }, "not UTF-8" },
 		{ { tokenizer, &manifest, NULL, "{} \xff", false }, "question|not UTF-8" },
 		{ { tokenizer, &manifest, text, NULL, false }, "system line|5000 bytes" },
@@ -249,6 +324,9 @@ int main(void)
 		cmocka_unit_test(golden_prompts_are_reproduced),
 		cmocka_unit_test(instruction_is_lower_cased_where_asked),
 		cmocka_unit_test(no_text_becomes_a_special_token),
+		cmocka_unit_test(every_character_is_text),
+		cmocka_unit_test(the_question_surrounds_the_instruction),
+		cmocka_unit_test(the_limit_counts_bytes_as_given),
 		cmocka_unit_test(bad_instructions_leave_the_present_one),
 		cmocka_unit_test(longest_instruction_fits_what_was_promised),
 		cmocka_unit_test(bad_templates_are_refused),

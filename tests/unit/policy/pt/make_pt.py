@@ -4,8 +4,8 @@
 
 Writes torch-<version>/<case>--0_checkpoint.pt, for each a line in torch-<version>/expected.json: name, type, shape and bytes (hex)
 of every tensor, as PyTorch holds them. --refused adds what a head file must not be; test_pickle_files.c knows what is said
-about each. The versions here: 1.6.0 (the first that writes ZIP files), 1.13.1, 2.0.1, 2.1.2, 2.4.1, 2.6.0, 2.13.0; --refused with
-the first and the last.
+about each. The versions here: 1.6.0 (the first that writes ZIP files), 1.13.1, 2.0.1, 2.1.2, 2.4.1, 2.6.0, 2.13.0; --refused with 1.13.1 and
+2.13.0.
 """
 
 import collections

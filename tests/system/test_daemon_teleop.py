@@ -196,7 +196,7 @@ class Terminal(unittest.TestCase):
                                    stderr=self.its)
             self.addCleanup(ctl.kill)
             peers.until("the line", lambda: "READY" in self.read())
-            self.key("r", "REFUSED: only from HOLD")
+            self.key("r", "only from HOLD")
             self.key("h", "HOLD")
             height = peers.forward(arm.q)[0][2]
             def higher():

@@ -45,10 +45,11 @@ static json_t *weights_json(const struct description *d)
 
 static json_t *range_json(const struct statistics_range *r)
 {
-	json_t *mask = json_array();
+	json_t *mask;
 
 	if (!r->dim)
 		return json_null();
+	mask = json_array();
 	for (uint32_t i = 0; i < r->dim; i++)
 		json_array_append_new(mask, json_boolean(r->masked[i]));
 	return json_pack("{s:i, s:s, s:o}", "dim", (int)r->dim, "range", r->quantiles ? "quantiles" : "bounds", "mask", mask);

@@ -90,7 +90,9 @@ static void ask(const struct ctl *ctl, struct map_builder *request, struct ctl_a
 	if (ctl_ask(ctl, &ctl->daemon, request, CTL_TIMEOUT_MS, a, &e) < 0)
 		snprintf(refused, 256, "%.255s", e.text);
 	else if (!a->reply.ok)
-		snprintf(refused, 256, "%.*s", (int)strcspn(a->reply.error, "\n"), a->reply.error);
+		snprintf(refused, 256, "%.255s", a->reply.error);
+	for (char *c = refused; *c; c++)
+		*c = *c == '\n' ? ';' : *c; /* it stands in one line */
 }
 
 static void jog(const struct ctl *ctl, const char *arm, const double delta[6], struct ctl_answer *a, char refused[256])

@@ -285,7 +285,7 @@ static int build(struct policy *p, const struct policy_options *o, struct errbuf
 	report(o, "buffers", 0.7);
 	if ((rc = allocate(p, e)) < 0)
 		return rc;
-	if ((rc = weights_load(p->weights, report_weights, p, e)) < 0)
+	if (!o->lazy_weights && (rc = weights_load(p->weights, report_weights, p, e)) < 0)
 		return rc;
 	fill_info(p);
 	watch_first_inference(p);

@@ -48,6 +48,7 @@ struct policy_options {
 	struct policy_picture_steps picture[POLICY_PICTURES_MAX]; /* per camera, in prompt order */
 	uint32_t n_pictures;                  /* cameras in the prompt */
 	uint32_t max_picture_width, max_picture_height; /* largest camera picture to expect; 0: 1280 x 960 */
+	bool lazy_weights;                    /* leave them on disk until an inference uses them: for a look at sizes */
 	uint32_t threads;                     /* of large operations; 0: one per processor that create's thread may use */
 	/* During create, and layer by layer during the first inference that succeeds, by the thread of that call; may be NULL. */
 	void (*progress)(void *context, const char *what, double share);
@@ -106,7 +107,8 @@ struct policy_tracer {
 	void *context;
 };
 
-/* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer, reads the weights into memory.
+/* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer, reads the weights into memory
+ * (but for lazy_weights).
  * 0 or -errno: -ENOENT a file is missing, -EINVAL contradictory content, -ENOMEM. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int policy_create(struct policy **out, const struct policy_options *options, struct errbuf *e);
 

@@ -117,7 +117,7 @@ static void the_same_twice(void **state)
 
 /* What create and the first inference told of their progress. */
 struct told {
-	uint32_t n, n_warming;
+	uint32_t n, n_warming, n_reading;
 	double share, share_warming;
 };
 
@@ -131,6 +131,7 @@ static void listen_to(void *context, const char *what, double share)
 	*before = share;
 	t->n++;
 	t->n_warming += warming;
+	t->n_reading += !strcmp(what, "reading weights");
 }
 
 static void the_first_inference_tells_its_progress(void **state)
@@ -152,6 +153,27 @@ static void the_first_inference_tells_its_progress(void **state)
 	assert_true(told.share_warming == 1.0);
 	assert_int_equal(policy_infer(p, &scene.observation, &result, NULL, &e), 0);
 	assert_int_equal(told.n_warming, 2 + 3);
+	policy_destroy(p);
+}
+
+static void lazy_weights_are_not_read_ahead_of_an_inference(void **state)
+{
+	struct told eager = { 0 }, lazy = { 0 };
+	struct policy_options options = usual_options("discrete");
+
+	(void)state;
+	options.progress = listen_to;
+	options.progress_context = &eager;
+	struct policy *p = make(&options);
+
+	assert_int_equal(policy_infer(p, &scene.observation, &result, NULL, &e), 0);
+	policy_destroy(p);
+	options.lazy_weights = true;
+	options.progress_context = &lazy;
+	p = make(&options);
+	assert_true(eager.n_reading > 0 && lazy.n_reading == 0);
+	assert_int_equal(policy_infer(p, &scene.observation, &again, NULL, &e), 0);
+	assert_memory_equal(again.action, result.action, VALUES * sizeof *result.action);
 	policy_destroy(p);
 }
 
@@ -379,6 +401,7 @@ int main(void)
 		cmocka_unit_test(discrete_diffusion_gives_the_golden_actions),
 		cmocka_unit_test(the_same_twice),
 		cmocka_unit_test(the_first_inference_tells_its_progress),
+		cmocka_unit_test(lazy_weights_are_not_read_ahead_of_an_inference),
 		cmocka_unit_test(info_describes_the_checkpoint),
 		cmocka_unit_test(a_token_that_is_no_action_means_lost),
 		cmocka_unit_test(the_action_vocabulary_is_never_lost),

@@ -57,7 +57,7 @@ struct describe_head_file {
 /* A decoder that these files are for. */
 struct describe_run {
 	const char *decoder;
-	uint32_t steps;             /* of the published evaluation */
+	uint32_t steps;             /* of the published evaluation; diffusion has none: a divisor of its 50 training steps */
 	bool runs;                  /* false without a problem: not tried, because the checkpoint itself is broken */
 	uint64_t buffer_bytes[DESCRIBE_PRECISIONS];
 	char *problem;              /* why it cannot run */

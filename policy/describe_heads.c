@@ -124,7 +124,7 @@ static int try_run(const struct description *d, const struct describe_heads *h, 
 {
 	struct policy_picture_steps steps = { .resize_height = DESCRIBE_PICTURE_SIDE, .resize_width = DESCRIBE_PICTURE_SIDE };
 	struct policy_options o = { .model = d->model, .heads = h->directory, .decoder = run->decoder, .steps = run->steps,
-		.action_chunk = DESCRIBE_CHUNK, .n_pictures = DESCRIBE_PICTURES,
+		.action_chunk = DESCRIBE_CHUNK, .n_pictures = DESCRIBE_PICTURES, .lazy_weights = true,
 		.unnorm_key = h->unnorm_key ? h->unnorm_key : d->n_datasets ? d->dataset[0].key : NULL };
 	struct errbuf why = { "" };
 
@@ -156,11 +156,27 @@ static bool is_sound(const struct description *d)
 	return usable && !d->manifest_problem && !d->weights.problem && !d->tokenizer_problem;
 }
 
+/* Said once, not once more for each kind of file. */
+static int check_folder(struct describe_heads *h, struct errbuf *e)
+{
+	DIR *folder = opendir(h->directory);
+	struct errbuf why = { "" };
+
+	if (folder) {
+		closedir(folder);
+		return 0;
+	}
+	(void)fail(&why, -errno, "%s: %s", h->directory, strerror(errno));
+	return describe_note(&h->problem, &why, e);
+}
+
 static int read_heads(struct description *d, struct describe_heads *h, struct errbuf *e)
 {
 	bool flow = false, broken = false;
-	int rc = 0;
+	int rc = check_folder(h, e);
 
+	if (rc < 0 || h->problem)
+		return rc;
 	for (uint32_t kind = 0; kind < DESCRIBE_HEAD_KINDS && rc == 0; kind++) {
 		rc = read_file(h, (enum describe_head_kind)kind, &flow, e);
 		broken |= h->file[kind].problem != NULL;
@@ -182,7 +198,7 @@ static int add_directory(struct description *d, const char *path, struct errbuf 
 	char real[PATH_BYTES];
 	struct describe_heads *all;
 
-	if (!realpath(path, real)) /* opening it will say why not */
+	if (!realpath(path, real)) /* check_folder will say why not */
 		snprintf(real, sizeof real, "%s", path);
 	for (uint32_t i = 0; i < d->n_heads; i++)
 		if (strcmp(d->heads[i].directory, real) == 0)

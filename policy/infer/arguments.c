@@ -9,7 +9,7 @@
 
 static const char usage[] =
 	"usage: dreamvla-infer --model DIR --action-chunk T --image FILE... --instruction TEXT [options]\n"
-	"       dreamvla-infer --model DIR [--heads DIR] --describe [--json]\n"
+	"       dreamvla-infer --model DIR [--heads DIR] [--decoder NAME] --describe [--json]\n"
 	"       dreamvla-infer --model DIR --tokenize < strings.json\n"
 	"\n"
 	"One observation to one action chunk, printed as a table.\n"
@@ -37,7 +37,7 @@ static const char usage[] =
 	"  --instruction TEXT       what to do, as trained: in lower case\n"
 	"  --backend NAME           cpu (default)\n"
 	"  --precision fp32|bf16    default fp32\n"
-	"  --threads N              of matrix products (default: as the library chooses)\n"
+	"  --threads N              of large operations (default: one per processor that this program may use)\n"
 	"  --dump FILE.safetensors  writes every stage\n"
 	"  --json                   prints JSON instead of a table\n"
 	"  --describe               what the checkpoint is, what is broken, which decoders run, and the policy part of a configuration\n"
@@ -300,12 +300,36 @@ static int wrong_usage(const char *what, const char *value)
 	return ARGUMENTS_USAGE;
 }
 
-static int check_arguments(const struct arguments *a)
+static uint64_t bit(int id)
+{
+	return UINT64_C(1) << (id - OPTION_MODEL);
+}
+
+/* Options that the mode does not look at: whoever gives them expects something that will not happen. */
+static int check_mode(const char *mode, uint64_t useless)
+{
+	char what[64];
+
+	for (const struct option *o = options; o->name; o++) {
+		if (!(useless & bit(o->val)))
+			continue;
+		snprintf(what, sizeof what, "--%s does nothing with --%s: leave it out", o->name, mode);
+		return wrong_usage(what, "");
+	}
+	return 0;
+}
+
+static int check_arguments(const struct arguments *a, uint64_t given)
 {
 	if (!a->policy.model)
 		return wrong_usage("--model DIR is missing", "");
-	if (a->tokenize || a->describe)
-		return 0;
+	if (a->tokenize)
+		return check_mode("tokenize", given & ~(bit(OPTION_TOKENIZE) | bit(OPTION_MODEL)));
+	if (a->describe)
+		return check_mode("describe", given & ~(bit(OPTION_DESCRIBE) | bit(OPTION_MODEL) | bit(OPTION_HEADS) | bit(OPTION_DECODER)
+				| bit(OPTION_JSON)));
+	if (a->noise && given & bit(OPTION_SEED))
+		return wrong_usage("--seed does nothing with --noise, which takes the noise from a file: leave one of them out", "");
 	if (!a->policy.action_chunk)
 		return wrong_usage("--action-chunk T is missing", "");
 	if (!a->n_images)
@@ -316,6 +340,7 @@ static int check_arguments(const struct arguments *a)
 int arguments_parse(int argc, char **argv, struct arguments *a)
 {
 	int id, before = 0, index = 0;
+	uint64_t given = 0;
 
 	*a = (struct arguments){ .policy = { .backend = "cpu", .steps = 1 },
 		.steps = { .resize_height = 224, .resize_width = 224, .center_crop = 0.9 } };
@@ -332,11 +357,14 @@ int arguments_parse(int argc, char **argv, struct arguments *a)
 			return ARGUMENTS_USAGE;
 		}
 		before = id == 1 ? before : id;
+		given |= bit(id == 1 ? OPTION_IMAGE : id);
 	}
-	for (; optind < argc; optind++) /* behind "--" */
+	for (; optind < argc; optind++) { /* behind "--" */
 		if (!add_image(argv[optind], a))
 			return wrong_usage("too many pictures: ", argv[optind]);
-	return check_arguments(a);
+		given |= bit(OPTION_IMAGE);
+	}
+	return check_arguments(a, given);
 }
 
 const char *arguments_usage(void)

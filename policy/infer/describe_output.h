@@ -14,9 +14,10 @@
 bool describe_choose(const struct description *d, const char *decoder, const struct describe_heads **heads,
 		const struct describe_run **run);
 
-/* All print on standard output. decoder: the one asked for, or NULL. Thread: main. Allocates: JSON only. */
+/* All print on standard output. decoder: the one asked for, or NULL. JSON: bytes that are no UTF-8 become U+FFFD; -EIO: it is not
+ * whole. Thread: main. Allocates: JSON only. */
 void describe_print_text(const struct description *d);
 void describe_print_yaml(const struct description *d, const char *decoder);
-void describe_print_json(const struct description *d, const char *decoder);
+MUST_CHECK int describe_print_json(const struct description *d, const char *decoder, struct errbuf *e);
 
 #endif

@@ -24,10 +24,30 @@ static const char *bytes_text(uint64_t n_bytes, char out[BYTES_TEXT])
 	return out;
 }
 
+/* Names and paths come from outside, and this goes to a terminal: control characters, those of U+0080 to U+009F among them, become "?". */
+static void print_clean(const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		bool second = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+
+		putchar(*c < 0x20 || *c == 0x7f || second ? '?' : *c);
+		c += second;
+	}
+}
+
+static void print_broken(const char *problem)
+{
+	printf("BROKEN: ");
+	print_clean(problem);
+	putchar('\n');
+}
+
 static void print_problem(const char *label, const char *problem)
 {
-	if (problem)
-		printf("  %-11s BROKEN: %s\n", label, problem);
+	if (!problem)
+		return;
+	printf("  %-11s ", label);
+	print_broken(problem);
 }
 
 static void print_decoder(const struct description *d)
@@ -113,9 +133,11 @@ static void print_range(const char *what, const struct statistics_range *r)
 
 static void print_dataset(const struct describe_dataset *s)
 {
-	printf("    %s: ", s->key);
+	printf("    ");
+	print_clean(s->key);
+	printf(": ");
 	if (s->problem) {
-		printf("BROKEN: %s\n", s->problem);
+		print_broken(s->problem);
 		return;
 	}
 	print_range("action", &s->statistics.action);
@@ -146,9 +168,11 @@ static void print_head_file(const struct describe_head_file *f, enum describe_he
 
 	if (!f->name[0])
 		return;
-	printf("      %s: ", f->name);
+	printf("      ");
+	print_clean(f->name);
+	printf(": ");
 	if (f->problem) {
-		printf("BROKEN: %s\n", f->problem);
+		print_broken(f->problem);
 		return;
 	}
 	printf("%u tensors, %s %s", f->n_tensors, bytes_text(f->n_bytes, text), tensor_type_name(f->type));
@@ -161,13 +185,16 @@ static void print_run(const struct describe_run *r)
 {
 	char fp32[BYTES_TEXT], bf16[BYTES_TEXT];
 
-	if (r->problem)
-		printf("      %s cannot run: %s\n", r->decoder, r->problem);
-	else if (!r->runs)
+	if (r->problem) {
+		printf("      %s cannot run: ", r->decoder);
+		print_clean(r->problem);
+		putchar('\n');
+	} else if (!r->runs) {
 		printf("      %s was not tried: the checkpoint is broken\n", r->decoder);
-	else
+	} else {
 		printf("      %s runs: buffers %s in fp32, %s in bf16\n", r->decoder, bytes_text(r->buffer_bytes[POLICY_FP32], fp32),
 				bytes_text(r->buffer_bytes[POLICY_BF16], bf16));
+	}
 }
 
 /* Inside the checkpoint as it lies in it, else the whole path. */
@@ -186,11 +213,15 @@ static void print_heads(const struct description *d, const struct describe_heads
 
 	for (uint32_t i = 0; i < DESCRIBE_HEAD_KINDS; i++)
 		any |= h->file[i].name[0] != '\0';
-	printf("    %s%s\n", short_path(d, h->directory), any ? "" : ": no head files, so no state is taken");
+	printf("    ");
+	print_clean(short_path(d, h->directory));
+	printf("%s\n", any || h->problem ? "" : ": no head files, so no state is taken");
 	for (uint32_t i = 0; i < DESCRIBE_HEAD_KINDS; i++)
 		print_head_file(&h->file[i], (enum describe_head_kind)i);
-	if (h->problem)
-		printf("      BROKEN: %s\n", h->problem);
+	if (h->problem) {
+		printf("      ");
+		print_broken(h->problem);
+	}
 	for (uint32_t i = 0; i < h->n_runs; i++)
 		print_run(&h->run[i]);
 }
@@ -221,7 +252,8 @@ void describe_print_text(const struct description *d)
 {
 	uint32_t n = describe_problems(d);
 
-	printf("%s\n", d->model);
+	print_clean(d->model);
+	putchar('\n');
 	print_problem("config", d->manifest_problem);
 	if (!d->manifest_problem) {
 		print_decoder(d);
@@ -236,5 +268,6 @@ void describe_print_text(const struct description *d)
 		print_heads(d, &d->heads[i]);
 	print_memory(d);
 	if (n)
-		printf("\n%u problem%s; fetch the files named above again\n", n, n == 1 ? "" : "s");
+		printf("\n%u problem%s: every line above with BROKEN or \"cannot run\". A damaged or missing file wants fetching again; one of "
+				"another fine-tune, its own checkpoint.\n", n, n == 1 ? "" : "s");
 }

@@ -44,13 +44,15 @@ static const struct describe_dataset *find_dataset(const struct description *d, 
 	return NULL;
 }
 
-/* A double-quoted scalar: names and paths come from outside. */
+/* A double-quoted scalar: names and paths come from outside. U+0080 to U+009F are control characters as well. */
 static void print_quoted(const char *text)
 {
 	putchar('"');
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		if (*c < 0x20 || *c == 0x7f)
 			printf("\\x%02x", *c);
+		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			printf("\\x%02x", *++c);
 		else
 			printf("%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
 	}
@@ -88,7 +90,9 @@ static void print_decoder(const struct describe_run *run)
 	else
 		printf("  decoder: %s\n", run->decoder);
 	snprintf(steps, sizeof steps, "%u", run->steps);
-	if (run->steps > 1)
+	if (!strcmp(run->decoder, "diffusion"))
+		print_key("steps", steps, "<-- a divisor of 50 above 1, as evaluated: no number is published; fewer are faster");
+	else if (run->steps > 1)
 		print_key("steps", steps, "as published; fewer are faster");
 }
 
@@ -99,7 +103,7 @@ static void print_statistics(const struct describe_heads *h, const struct descri
 	else
 		print_key("unnorm_key", DESCRIBE_FILL_IN, "<-- the dataset of this robot, one of the %u keys above that fit", h->n_keys);
 	if (s->has_bounds && s->statistics.action.quantiles)
-		print_key("normalisation", "auto", "q01..q99; bounds where the fine-tune was normalised by min..max, as ALOHA's");
+		print_key("normalisation", DESCRIBE_FILL_IN, "<-- the range that was trained: quantiles (LIBERO, Bridge) or bounds (ALOHA)");
 }
 
 static void print_actions(const struct describe_dataset *s)
@@ -126,13 +130,20 @@ static void print_state(const struct describe_heads *h, const struct describe_da
 				s->statistics.proprio.dim);
 }
 
+static void print_other(const struct describe_heads *h, const struct describe_run *run)
+{
+	printf("# also runs: %s with ", run->decoder);
+	print_quoted(h->directory); /* a line break in it must not leave the comment */
+	putchar('\n');
+}
+
 /* Which other fine-tunes could be meant. */
 static void print_others(const struct description *d, const struct describe_heads *chosen)
 {
 	for (uint32_t i = 0; i < d->n_heads; i++)
 		for (uint32_t k = 0; k < d->heads[i].n_runs; k++)
 			if (&d->heads[i] != chosen && d->heads[i].run[k].runs && has_files(&d->heads[i]))
-				printf("# also runs: %s with %s\n", d->heads[i].run[k].decoder, d->heads[i].directory);
+				print_other(&d->heads[i], &d->heads[i].run[k]);
 }
 
 void describe_print_yaml(const struct description *d, const char *decoder)

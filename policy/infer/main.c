@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/sys/clock.h"
 #include "policy/describe.h"
 #include "policy/infer/arguments.h"
 #include "policy/infer/describe_output.h"
@@ -13,12 +14,12 @@
 #include "policy/infer/output.h"
 #include "policy/infer/tokenize.h"
 
-static int show(const struct arguments *a, const struct policy_info *info, const struct policy_result *r)
+static int show(const struct arguments *a, const struct policy_info *info, const struct policy_result *r, int64_t files_ns)
 {
 	if (a->json)
-		output_json(info, r);
+		output_json(info, r, files_ns);
 	else
-		output_table(info, r);
+		output_table(info, r, files_ns);
 	if (!r->lost)
 		return EXIT_SUCCESS;
 	if (r->lost_token < 0)
@@ -48,7 +49,9 @@ static int run_inference(struct arguments *a, struct errbuf *e)
 	struct observation_files files = { 0 };
 	struct policy *p = NULL;
 	int exit_code = EXIT_FAILURE;
+	int64_t begin_ns = clock_monotonic_ns();
 	int rc = observation_load(a, &files, e);
+	int64_t files_ns = clock_monotonic_ns() - begin_ns;
 	const char *ask = rc == -ENOENT && a->loose_words ? ARGUMENTS_ASK_QUOTES : "";
 
 	observation_check_heads(a);
@@ -57,7 +60,7 @@ static int run_inference(struct arguments *a, struct errbuf *e)
 	if (rc == 0 && (rc = observation_check_state(a, policy_info(p), e)) == 0
 			&& (rc = policy_set_instruction(p, a->instruction, e)) == 0
 			&& (rc = infer_once(p, a, &files, &result, e)) == 0)
-		exit_code = show(a, policy_info(p), &result);
+		exit_code = show(a, policy_info(p), &result, files_ns);
 	if (rc < 0)
 		fprintf(stderr, "dreamvla-infer: %s%s\n", e->text, ask);
 	policy_destroy(p);
@@ -84,9 +87,10 @@ static int run_describe(const struct arguments *a, struct errbuf *e)
 	}
 	int exit_code = describe_problems(d) ? EXIT_FAILURE : EXIT_SUCCESS;
 
-	if (a->json) {
-		describe_print_json(d, a->policy.decoder);
-	} else {
+	if (a->json && describe_print_json(d, a->policy.decoder, e) < 0) {
+		fprintf(stderr, "dreamvla-infer: %s\n", e->text);
+		exit_code = EXIT_FAILURE;
+	} else if (!a->json) {
 		describe_print_text(d);
 		describe_print_yaml(d, a->policy.decoder);
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "policy/picture_file.h"
@@ -36,7 +37,10 @@ void observation_free(struct observation_files *files)
 
 void observation_check_heads(struct arguments *a)
 {
-	if (!a->policy.heads || access(a->policy.heads, F_OK) == 0 || errno != ENOENT)
+	const char *decoder = a->policy.decoder;
+	bool needs_no_file = !decoder || !strcmp(decoder, "discrete") || !strcmp(decoder, "discrete_diffusion");
+
+	if (!needs_no_file || !a->policy.heads || access(a->policy.heads, F_OK) == 0 || errno != ENOENT)
 		return;
 	fprintf(stderr, "dreamvla-infer: warning: %s: no such directory; only heads beside the weights are used\n", a->policy.heads);
 	a->policy.heads = NULL;

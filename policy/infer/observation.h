@@ -17,8 +17,9 @@ MUST_CHECK int observation_load(struct arguments *a, struct observation_files *f
 /* Accepts zeroed and half-filled files. */
 void observation_free(struct observation_files *files);
 
-/* A folder that is not there has no heads. Version control drops empty folders, so a checkpoint whose decoder needs no head file
- * may well have lost the one named on the command line. Never silently: a proprio projector could be meant. */
+/* A folder of heads that is not there is an error, for policy_create as for dreamvlad, but with a decoder that needs no head file: version
+ * control drops empty folders, so a checkpoint may well have lost the one named on the command line. That is a warning here, and
+ * the checkpoint itself is looked into instead: never silently, for a proprio projector could be meant. */
 void observation_check_heads(struct arguments *a);
 
 /* -EINVAL: --state does not fit the checkpoint. Thread: any. Allocates: no. */

@@ -2,6 +2,7 @@
 #include "policy/infer/output.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "policy/safetensors_write.h"
@@ -9,6 +10,12 @@
 static double to_ms(int64_t ns)
 {
 	return (double)ns / 1e6;
+}
+
+/* JSON has no NaN: a value of a lost chunk that is no number is null, and keeps its place. */
+static json_t *number_or_null(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
 }
 
 static json_t *json_rows(const double *value, uint32_t rows, uint32_t columns)
@@ -19,13 +26,13 @@ static json_t *json_rows(const double *value, uint32_t rows, uint32_t columns)
 		json_t *row = json_array();
 
 		for (uint32_t i = 0; i < columns; i++)
-			json_array_append_new(row, json_real(value[r * columns + i]));
+			json_array_append_new(row, number_or_null(value[r * columns + i]));
 		json_array_append_new(table, row);
 	}
 	return table;
 }
 
-void output_json(const struct policy_info *info, const struct policy_result *r)
+void output_json(const struct policy_info *info, const struct policy_result *r, int64_t files_ns)
 {
 	json_t *tokens = info->chooses_tokens ? json_array() : json_null(), *lost = json_null();
 
@@ -33,10 +40,10 @@ void output_json(const struct policy_info *info, const struct policy_result *r)
 		json_array_append_new(tokens, json_integer(r->token[i]));
 	if (r->lost)
 		lost = json_pack("{s:i, s:i}", "position", (int)r->lost_position, "token", (int)r->lost_token);
-	json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:{s:f, s:f, s:f, s:f, s:f}}", "actions",
+	json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f}}", "actions",
 			json_rows(r->action, info->action_chunk, info->action_dim), "normalised",
 			json_rows(r->normalised, info->action_chunk, info->action_dim), "tokens", tokens, "lost", lost, "times_ms",
-			"preprocess", to_ms(r->times.preprocess_ns), "vision", to_ms(r->times.vision_ns), "decoder",
+			"files", to_ms(files_ns), "preprocess", to_ms(r->times.preprocess_ns), "vision", to_ms(r->times.vision_ns), "decoder",
 			to_ms(r->times.decoder_ns), "action_decode", to_ms(r->times.action_decode_ns), "total",
 			to_ms(r->times.total_ns));
 
@@ -45,7 +52,7 @@ void output_json(const struct policy_info *info, const struct policy_result *r)
 	json_decref(all);
 }
 
-void output_table(const struct policy_info *info, const struct policy_result *r)
+void output_table(const struct policy_info *info, const struct policy_result *r, int64_t files_ns)
 {
 	for (uint32_t t = 0; t < info->action_chunk; t++) {
 		printf("%3u", t);
@@ -55,9 +62,9 @@ void output_table(const struct policy_info *info, const struct policy_result *r)
 	}
 	printf("decoder %s, statistics %s (%s), weights %.1f MB, buffers %.1f MB\n", info->decoder, info->unnorm_key, info->ranges,
 			(double)info->weight_bytes / 1e6, (double)info->arena_bytes / 1e6);
-	printf("pictures %.2f ms, vision %.2f ms, decoder %.2f ms, actions %.2f ms, total %.2f ms\n", to_ms(r->times.preprocess_ns),
-			to_ms(r->times.vision_ns), to_ms(r->times.decoder_ns), to_ms(r->times.action_decode_ns),
-			to_ms(r->times.total_ns));
+	printf("picture files %.2f ms; pictures %.2f ms, vision %.2f ms, decoder %.2f ms, actions %.2f ms, total %.2f ms\n", to_ms(files_ns),
+			to_ms(r->times.preprocess_ns), to_ms(r->times.vision_ns), to_ms(r->times.decoder_ns),
+			to_ms(r->times.action_decode_ns), to_ms(r->times.total_ns));
 }
 
 struct dump {

@@ -14,8 +14,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 CHECKPOINTS = os.path.join(ROOT, "tests", "golden", "checkpoints")
 TIME_LIMIT_S = 60  # sanitizers are slow
 # --check makes the configuration's policy, but neither arm nor socket
-FILLED_IN = {"action_chunk": "8", "action_hz": "5", "action_space": "ee_delta", "kind": "binary", "cameras": "[overhead, wrist]",
-             "proprio": "[ee_pos, ee_rotvec, gripper_fingers]"}
+FILLED_IN = {"normalisation": "quantiles", "action_chunk": "8", "action_hz": "5", "action_space": "ee_delta", "kind": "binary",
+             "cameras": "[overhead, wrist]", "proprio": "[ee_pos, ee_rotvec, gripper_fingers]"}
 
 
 def describe(model, *more):
@@ -24,7 +24,12 @@ def describe(model, *more):
 
 
 def as_json(model, *more):
-    return json.loads(describe(model, "--json", *more).stdout)
+    """The description; the exit status and standard error must be those of a sound program that says what it found."""
+    done = describe(model, "--json", *more)
+    found = json.loads(done.stdout)
+    if (done.returncode, done.stderr) != (1 if found["problems"] else 0, ""):
+        raise AssertionError("%d problems, but exit status %d, and on standard error: %s" % (found["problems"], done.returncode, done.stderr))
+    return found
 
 
 def fill_in(text, values):
@@ -118,11 +123,24 @@ class Configuration(unittest.TestCase):
         return describe(os.path.join(CHECKPOINTS, "two_cameras"), *more).stdout.split("\n\n", 1)[1]
 
     def test_is_accepted_once_filled_in(self):
-        for decoder in ("discrete", "flow_matching"):
+        for decoder in ("discrete", "flow_matching", "diffusion"):
             policy = self.policy("--decoder", decoder)
             self.assertIn("decoder: " + decoder, policy)
             done = self.check(fill_in(policy, FILLED_IN))
             self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_no_guess_looks_like_a_fact(self):
+        self.assertNotIn("<--", re.search(r"\n  steps: 4 .*", self.policy("--decoder", "flow_matching")).group())
+        self.assertRegex(self.policy("--decoder", "diffusion"), r"\n  steps: 10 +# <-- a divisor of 50")
+
+    def test_a_path_stays_in_its_line(self):
+        model, heads = os.path.join(CHECKPOINTS, "two_cameras"), os.path.join(self.folder, "a\ncontrol: b\x1b[31m")
+        shutil.copytree(os.path.join(model, "heads", "l1_regression"), heads)
+        done = describe(model, "--heads", heads, "--decoder", "flow_matching")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("\ncontrol", done.stdout)
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertIn("a?control: b?[31m\n", done.stdout)
 
     def test_each_open_question_is_refused(self):
         policy = self.policy("--decoder", "discrete")
@@ -212,6 +230,44 @@ class Broken(unittest.TestCase):
         self.assertRegex(done.stdout, r"action_head--\*_checkpoint.pt: BROKEN: .*action_head--40000_checkpoint.pt: .*truncated")
         os.remove(os.path.join(self.model, heads, "action_head--40000_checkpoint.pt"))
         self.assertRegex(describe(self.model).stdout, r"BROKEN: .*noisy_action_projector--40000.*, but no action_head--")
+
+    def test_heads_that_are_not_there(self):
+        model = os.path.join(CHECKPOINTS, "two_cameras")
+        found = as_json(model, "--heads", os.path.join(self.folder, "nowhere"))
+        self.assertEqual((found["problems"], found["heads"][0]["decoders"]), (1, {}))
+        done = describe(model, "--heads", os.path.join(self.folder, "nowhere"))
+        self.assertEqual(len(re.findall("BROKEN: .*nowhere: No such file", done.stdout)), 1, done.stdout)
+        self.assertIn("1 problem:", done.stdout)
+
+    def test_names_that_are_no_text(self):
+        """0xff is no UTF-8, 0xe9 neither; what is valid beside them stays."""
+        self.copy("one_camera")
+        strange = os.path.join(os.fsencode(self.folder), b"m\xff\xc3\xa4\xe9")
+        os.rename(self.model, strange)
+        heads = os.path.join(strange, b"heads", b"flow_matching")
+        os.rename(os.path.join(heads, b"action_head--20000_checkpoint.pt"), os.path.join(heads, b"action_head--\xff_checkpoint.pt"))
+        found = as_json(strange)
+        self.assertEqual(os.path.basename(found["model"]), "m\ufffd\u00e4\ufffd")
+        self.assertEqual(found["problems"], 0)
+        flow = [heads for heads in found["heads"] if "flow_matching" in heads["directory"]]
+        self.assertEqual(flow[0]["action_head"]["name"], "action_head--\ufffd_checkpoint.pt")
+        os.remove(os.path.join(heads, b"action_head--\xff_checkpoint.pt"))
+        self.assertEqual(as_json(strange)["problems"], 1)
+
+    def test_a_key_cut_within_a_character(self):
+        self.copy("two_cameras")
+        key = "k" * 126 + "\u00e4"
+        self.spoil("dataset_statistics.json", lambda data: data.replace(b"libero_spatial_no_noops", key.encode()))
+        found = as_json(self.model)
+        self.assertEqual(list(found["statistics"]["keys"]), ["k" * 126 + "\ufffd"])
+
+    def test_a_key_that_paints_the_terminal(self):
+        self.copy("two_cameras")
+        self.spoil("dataset_statistics.json", lambda data: data.replace(b"libero_spatial_no_noops", rb"a\u001b[31m\u009bb\n"))
+        done = describe(self.model)
+        self.assertIn("    a?[31m?b?: action 7", done.stdout)
+        for control in "\x1b\x9b":
+            self.assertNotIn(control, done.stdout)
 
     def test_heads_of_another_fine_tune(self):
         self.copy("two_cameras")

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
+import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 INFER = os.path.join(os.environ.get("B", "build/release"), "dreamvla-infer")
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
@@ -54,6 +57,54 @@ class WrongUse(unittest.TestCase):
             done = infer("--image", PICTURE, "--instruction", "pick up", "--decoder", decoder, "--steps", str(steps))
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, "decoder %s: .*two_cameras: has no action_head--.*_checkpoint.pt.*--heads" % decoder)
+
+
+    def test_options_that_do_nothing(self):
+        for mode, option, value in (("--describe", "--steps", "99"), ("--describe", "--image", "none.ppm"), ("--describe", "--instruction", "x"),
+                                    ("--describe", "--tokenize", None), ("--tokenize", "--json", None), ("--tokenize", "--heads", "none")):
+            done = subprocess.run([INFER, "--model", CHECKPOINT, mode, option] + [value] * (value is not None), capture_output=True,
+                                  text=True, stdin=subprocess.DEVNULL, timeout=TIME_LIMIT_S)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), (mode, option))
+            self.assertRegex(done.stderr, "--(tokenize|describe|%s) does nothing with --(describe|tokenize)" % option[2:])
+        done = infer(*FLOW, "--noise", "none.safetensors", "--seed", "0")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--seed does nothing with --noise", done.stderr)
+
+    def test_a_folder_of_heads_that_is_not_there(self):
+        for decoder, code in (("discrete", 0), ("discrete_diffusion", 0), ("l1_regression", 1), ("flow_matching", 1), ("diffusion", 1)):
+            steps = "10" if decoder == "diffusion" else "1"
+            done = infer("--image", PICTURE, "--instruction", "pick up", "--decoder", decoder, "--steps", steps, "--heads", "/nonexistent")
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertRegex(done.stderr, "/nonexistent: [Nn]o such")
+
+
+def spoil_floats(source, path):
+    """A copy of a `.pt` whose tensors are all 0xff: NaN in every type."""
+    shutil.copy(source, path)
+    with zipfile.ZipFile(path) as archive:
+        data = [entry for entry in archive.infolist() if re.search(r"/data/\d+$", entry.filename)]
+    with open(path, "r+b") as file:
+        for entry in data:
+            file.seek(entry.header_offset)
+            local = file.read(30)
+            file.seek(sum(struct.unpack("<HH", local[26:30])), os.SEEK_CUR)
+            file.write(b"\xff" * entry.file_size)
+
+
+class Lost(unittest.TestCase):
+    def test_no_value_vanishes(self):
+        with tempfile.TemporaryDirectory() as heads:
+            whole = os.path.join(CHECKPOINT, "heads", "l1_regression")
+            for name in os.listdir(whole):
+                (spoil_floats if name.startswith("action_head") else shutil.copy)(os.path.join(whole, name), os.path.join(heads, name))
+            done = infer("--image", PICTURE, PICTURE, "--instruction", "pick up", "--state", ",".join(["0"] * 8), "--json", "--decoder",
+                         "l1_regression", "--heads", heads)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("is not a number", done.stderr)
+        answer = json.loads(done.stdout)
+        self.assertEqual(answer["lost"], {"position": 0, "token": -1})
+        for table in (answer["actions"], answer["normalised"]):
+            self.assertEqual(table, [[None] * 7] * 8)
 
 
 class Ranges(unittest.TestCase):

@@ -13,7 +13,6 @@
 #include "policy/unpickle.h"
 #include "policy/zip.h"
 
-#define NAME_SUFFIX "_checkpoint.pt"
 #define PICKLE_MEMBER "/data.pkl"
 #define MODULE_PREFIX "module."
 
@@ -28,14 +27,21 @@ struct head_file {
 /* <kind>--<anything>_checkpoint.pt */
 static bool is_head(const char *name, const char *kind)
 {
-	size_t n_kind = strlen(kind), n_name = strlen(name), n_suffix = strlen(NAME_SUFFIX);
+	size_t n_kind = strlen(kind), n_name = strlen(name), n_suffix = strlen(HEAD_FILE_SUFFIX);
 
 	return n_name >= n_kind + 2 + n_suffix && strncmp(name, kind, n_kind) == 0 &&
-			strncmp(name + n_kind, "--", 2) == 0 && strcmp(name + n_name - n_suffix, NAME_SUFFIX) == 0;
+			strncmp(name + n_kind, "--", 2) == 0 && strcmp(name + n_name - n_suffix, HEAD_FILE_SUFFIX) == 0;
 }
 
-/* The one file of this kind in the directory. */
-static int find_file(char path[PATH_BYTES], const char *directory, const char *kind, struct errbuf *e)
+/* A `.pt` that a person would take for one of this kind: as absent it would leave its part of the policy out. */
+static bool is_misnamed(const char *name, const char *kind)
+{
+	size_t n = strlen(name);
+
+	return strncmp(name, kind, strlen(kind)) == 0 && n > 3 && strcmp(name + n - 3, ".pt") == 0 && !is_head(name, kind);
+}
+
+int head_file_locate(char path[PATH_BYTES], const char *directory, const char *kind, struct errbuf *e)
 {
 	DIR *folder = opendir(directory);
 	char names[NAMES_TEXT_BYTES] = "";
@@ -47,6 +53,9 @@ static int find_file(char path[PATH_BYTES], const char *directory, const char *k
 	for (const struct dirent *d; rc == 0 && (d = readdir(folder));) {
 		size_t n_names = strlen(names);
 
+		if (is_misnamed(d->d_name, kind))
+			rc = fail(e, -EINVAL, "%.500s/%.200s: the name of a head file is %s--*" HEAD_FILE_SUFFIX "; rename it, or move it out of "
+					"the folder", directory, d->d_name, kind);
 		if (!is_head(d->d_name, kind))
 			continue;
 		snprintf(names + n_names, sizeof names - n_names, "%s%s", n++ ? ", " : "", d->d_name);
@@ -54,10 +63,10 @@ static int find_file(char path[PATH_BYTES], const char *directory, const char *k
 	}
 	closedir(folder);
 	if (rc == 0 && n > 1)
-		return fail(e, -EEXIST, "%s: has %u files %s--*" NAME_SUFFIX ": %s; leave one", directory, n, kind,
+		return fail(e, -EEXIST, "%s: has %u files %s--*" HEAD_FILE_SUFFIX ": %s; leave one", directory, n, kind,
 				names);
 	if (rc == 0 && n == 0)
-		return fail(e, -ENOENT, "%s: has no %s--*" NAME_SUFFIX, directory, kind);
+		return fail(e, -ENOENT, "%s: has no %s--*" HEAD_FILE_SUFFIX, directory, kind);
 	return rc;
 }
 
@@ -194,7 +203,7 @@ int head_file_open(struct head_file **out, const char *directory, const char *ki
 	char path[PATH_BYTES];
 	struct head_file *f;
 	struct zip z = { 0 };
-	int rc = find_file(path, directory, kind, e);
+	int rc = head_file_locate(path, directory, kind, e);
 
 	if (rc < 0)
 		return rc;

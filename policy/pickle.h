@@ -10,14 +10,21 @@
 #include <stdint.h>
 
 #include "daemon/sys/error.h"
+#include "policy/mapping.h"
 #include "policy/tensor.h"
+
+#define HEAD_FILE_SUFFIX "_checkpoint.pt"
 
 struct head_file;
 
-/* Finds and maps <directory>/<kind>--*_checkpoint.pt, kind as in "proprio_projector". 0; -ENOENT: there is none (for
- * an optional head that is no failure); -ENOTDIR: no such directory; -EEXIST: several, all named in the text;
+/* Path of <directory>/<kind>--*_checkpoint.pt, kind as in "proprio_projector". 0; -ENOENT: there is none; -ENOTDIR: no such
+ * directory; -EEXIST: several, all named in the text; -EINVAL: a `.pt` whose name begins like this but does not go on so.
+ * Thread: any. Allocates: yes, nothing stays. Blocks: on disk. */
+MUST_CHECK int head_file_locate(char path[PATH_BYTES], const char *directory, const char *kind, struct errbuf *e);
+
+/* Finds and maps <directory>/<kind>--*_checkpoint.pt. What head_file_locate returns (-ENOENT of an optional head is no failure);
  * -ENOTSUP: the legacy format, deflated members, an opcode or global that is not that of a tensor dictionary;
- * -EINVAL: truncated, contradictory or a link to nothing. Thread: any. Allocates: yes. Blocks: on disk. */
+ * -EINVAL: truncated, contradictory, damaged or a link to nothing. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e);
 
 /* Unmaps; accepts NULL. Thread: any, when nobody uses a tensor any more. */

@@ -101,6 +101,8 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 	if ((rc = weights_open(&p->weights, o->model, e)) < 0)
 		return rc;
 	report(o, "heads", 0.5);
+	if ((rc = head_check_files(p->head_kind, heads, e)) < 0)
+		return rc;
 	rc = head_file_open(&p->state_file, heads, "proprio_projector", e);
 	return rc == -ENOENT ? 0 : rc;
 }

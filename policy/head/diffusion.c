@@ -2,8 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/sys/log.h"
 #include "policy/head/ddim.h"
 #include "policy/head/noisy_action.h"
+
+/* Trained on times 0 to 49; a run that begins far below takes the noise for one that is half gone. */
+enum { FIRST_TIME_USUAL = 40 };
 
 struct head {
 	struct noisy_action actions;
@@ -18,6 +22,17 @@ static void diffusion_destroy(struct head *h)
 	free(h);
 }
 
+/* Not refused: such a number is the reference's too, only no good one. */
+static void warn_of_late_begin(const struct ddim *s)
+{
+	uint32_t first = ddim_time(s, 0);
+
+	if (first < FIRST_TIME_USUAL)
+		log_line(LOG_LEVEL_WARNING, "decoder diffusion: %u steps begin at time %u of 0 to %d and leave out the noisiest part of the "
+				"schedule; take 10, or another divisor of %d from 5 (policy.steps, --steps)", s->steps, first,
+				DDIM_TRAIN_STEPS - 1, DDIM_TRAIN_STEPS);
+}
+
 static int diffusion_create(struct head **out, const struct head_options *options, struct errbuf *e)
 {
 	static const char *const prefixes[] = { "noise_predictor.mlp_resnet", "model", NULL };
@@ -26,6 +41,7 @@ static int diffusion_create(struct head **out, const struct head_options *option
 	if (!h)
 		return fail(e, -ENOMEM, "decoder diffusion: out of memory");
 	ddim_init(&h->schedule, options->steps);
+	warn_of_late_begin(&h->schedule);
 	int rc = noisy_action_open(&h->actions, options, "diffusion", prefixes, e);
 
 	if (rc < 0) {
@@ -60,6 +76,7 @@ static int diffusion_run(struct head *h, uint32_t n_prefix, const struct policy_
 
 const struct policy_head head_diffusion = {
 	.name = "diffusion",
+	.files = (const char *const[]){ "action_head", "noisy_action_projector", NULL },
 	.from_noise = true,
 	.steps_min = 2, /* a single step starts at time 0, where next to nothing of the noise is taken out */
 	.steps_max = DDIM_TRAIN_STEPS,

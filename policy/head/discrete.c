@@ -53,6 +53,7 @@ static int discrete_run(struct head *h, uint32_t n_prefix, const struct policy_o
 
 const struct policy_head head_discrete = {
 	.name = "discrete",
+	.files = (const char *const[]){ NULL },
 	.chooses_tokens = true,
 	.steps_min = 1,
 	.steps_max = 1,

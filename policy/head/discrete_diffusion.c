@@ -179,6 +179,7 @@ static int diffusion_run(struct head *h, uint32_t n_prefix, const struct policy_
 
 const struct policy_head head_discrete_diffusion = {
 	.name = "discrete_diffusion",
+	.files = (const char *const[]){ NULL },
 	.chooses_tokens = true,
 	.unmasks = true,
 	.steps_min = 1,

@@ -59,6 +59,7 @@ static int flow_run(struct head *h, uint32_t n_prefix, const struct policy_obser
 
 const struct policy_head head_flow_matching = {
 	.name = "flow_matching",
+	.files = (const char *const[]){ "action_head", "noisy_action_projector", NULL },
 	.from_noise = true,
 	.steps_min = 1,
 	.create = flow_create,

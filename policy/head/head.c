@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,11 +37,13 @@ static int check_steps(const struct policy_head *kind, uint32_t steps, struct er
 	if (steps >= kind->steps_min && (!kind->steps_max || steps <= kind->steps_max))
 		return 0;
 	if (!kind->steps_max)
-		return fail(e, -EINVAL, "decoder %s: %u steps; it takes %u or more", kind->name, steps, kind->steps_min);
+		return fail(e, -EINVAL, "decoder %s: %u steps; it takes %u or more (policy.steps, --steps)", kind->name, steps,
+				kind->steps_min);
 	if (kind->steps_max == 1)
-		return fail(e, -EINVAL, "decoder %s: %u steps; it takes exactly 1 (discrete_diffusion, flow_matching and diffusion take "
-				"more)", kind->name, steps);
-	return fail(e, -EINVAL, "decoder %s: %u steps; it takes %u to %u", kind->name, steps, kind->steps_min, kind->steps_max);
+		return fail(e, -EINVAL, "decoder %s: %u steps; it takes exactly 1 (policy.steps, --steps); discrete_diffusion, "
+				"flow_matching and diffusion take more", kind->name, steps);
+	return fail(e, -EINVAL, "decoder %s: %u steps; it takes %u to %u, best a divisor of %u, as 10 (policy.steps, --steps)", kind->name,
+			steps, kind->steps_min, kind->steps_max, kind->steps_max);
 }
 
 int head_check_options(const struct policy_head *kind, const struct policy_options *o, struct errbuf *e)
@@ -52,6 +55,9 @@ int head_check_options(const struct policy_head *kind, const struct policy_optio
 	if (!kind->chooses_tokens && o->action_vocabulary_only)
 		return fail(e, -EINVAL, "decoder %s: the best token is to be looked for over the actions only, but it chooses no "
 				"tokens; leave the vocabulary at full", kind->name);
+	if (!kind->from_noise && o->seed)
+		return fail(e, -EINVAL, "decoder %s: seed %" PRIu64 ", but it does not start from noise (flow_matching and diffusion do); leave "
+				"the seed at 0 (policy.seed, --seed)", kind->name, o->seed);
 	return check_steps(kind, o->steps, e);
 }
 
@@ -83,6 +89,76 @@ int head_need_file(struct head_file **out, const char *directory, const char *ki
 	return fail(e, rc, "decoder %s: %s: has no %s--*_checkpoint.pt, which fine-tuning for this decoder wrote; `.pt` files found "
 			"there: %s; name the folder of the fine-tune's heads (policy.heads, --heads), or its decoder", decoder, directory,
 			kind, found);
+}
+
+/* Every kind of file that fine-tuning may write beside the checkpoint; the last is for all decoders. */
+static const char *const file_kinds[] = { "action_head", "noisy_action_projector", "proprio_projector" };
+
+enum { FILE_KINDS = sizeof file_kinds / sizeof *file_kinds, FILE_KINDS_OF_SOME = FILE_KINDS - 1 };
+
+static bool needs(const struct policy_head *kind, const char *file_kind)
+{
+	for (const char *const *f = kind->files; *f; f++)
+		if (!strcmp(*f, file_kind))
+			return true;
+	return false;
+}
+
+static int refuse_unused(const struct policy_head *kind, const char *file_kind, const char *path, struct errbuf *e)
+{
+	char list[256] = "";
+
+	for (size_t i = 0; i < HEADS; i++)
+		if (needs(heads[i], file_kind))
+			snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] ? ", " : "", heads[i]->name);
+	return fail(e, -EINVAL, "decoder %s: %.500s: it does not use this file, whose fine-tune is for another (of %s); name that "
+			"decoder (policy.decoder, --decoder), or a folder without the file (policy.heads, --heads)", kind->name, path, list);
+}
+
+/* True for <kind>--*_checkpoint.pt of a kind that nobody here knows. */
+static bool is_unknown(const char *name)
+{
+	size_t n = strlen(name), n_suffix = strlen(HEAD_FILE_SUFFIX);
+	const char *split = strstr(name, "--");
+
+	if (!split || n < n_suffix || strcmp(name + n - n_suffix, HEAD_FILE_SUFFIX))
+		return false;
+	for (size_t i = 0; i < FILE_KINDS; i++)
+		if ((size_t)(split - name) == strlen(file_kinds[i]) && !strncmp(name, file_kinds[i], strlen(file_kinds[i])))
+			return false;
+	return true;
+}
+
+static int check_known(const char *directory, struct errbuf *e)
+{
+	DIR *folder = opendir(directory);
+	int rc = folder ? 0 : fail(e, errno == ENOENT ? -ENOTDIR : -errno, "%s: %s", directory, strerror(errno));
+
+	for (const struct dirent *d; rc == 0 && (d = readdir(folder));)
+		if (is_unknown(d->d_name))
+			rc = fail(e, -EINVAL, "%.500s/%.200s: no decoder of this version has such a part (there are: %s, %s, %s); the policy "
+					"would not be the one that was trained; if it does not need the file, move it out of the folder",
+					directory, d->d_name, file_kinds[0], file_kinds[1], file_kinds[2]);
+	if (folder)
+		closedir(folder);
+	return rc;
+}
+
+int head_check_files(const struct policy_head *kind, const char *directory, struct errbuf *e)
+{
+	struct errbuf none;
+	char path[PATH_BYTES];
+	int rc = check_known(directory, e);
+
+	for (size_t i = 0; i < FILE_KINDS_OF_SOME && rc == 0; i++) {
+		if (needs(kind, file_kinds[i]))
+			continue;
+		rc = head_file_locate(path, directory, file_kinds[i], &none);
+		if (rc == 0)
+			return refuse_unused(kind, file_kinds[i], path, e);
+		rc = rc == -ENOENT ? 0 : fail(e, rc, "%s", none.text);
+	}
+	return rc;
 }
 
 struct compute_view head_forward_from_zeros(const struct head_options *o, uint32_t n_prefix)

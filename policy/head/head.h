@@ -38,6 +38,7 @@ struct policy_head {
 	bool chooses_tokens;               /* actions are tokens; otherwise they are regressed from [T][d * H] and no logits are made */
 	bool unmasks;                      /* takes an algorithm, top_k and tokens known beforehand (in-painting) */
 	bool from_noise;                   /* takes noise and a seed, and has a timestep token in the prefix */
+	const char *const *files;          /* kinds of head files it needs besides a proprio projector; NULL ends them */
 	uint32_t steps_min, steps_max;     /* allowed; steps_max 0: no limit */
 
 	/* Opens the files of its own. -EINVAL, -ENOENT with the file's name in the text. */
@@ -56,9 +57,14 @@ struct policy_head {
 /* The decoder of this name, or NULL with the list of those there are in e. Thread: any. Allocates: no. */
 const struct policy_head *head_find(const char *name, struct errbuf *e);
 
-/* -EINVAL: options that this decoder cannot follow: a number of steps, or an algorithm, top_k or choice of vocabulary that would
- * have no effect. Thread: any. Allocates: no. */
+/* -EINVAL: options that this decoder cannot follow: a number of steps, or an algorithm, top_k, seed or choice of vocabulary that
+ * would have no effect. Thread: any. Allocates: no. */
 MUST_CHECK int head_check_options(const struct policy_head *kind, const struct policy_options *o, struct errbuf *e);
+
+/* -EINVAL: the folder holds a head file that this decoder does not use, or one of a kind that none does, or one whose name is
+ * nearly that of a head: the fine-tune is not this decoder's, and its actions would mean nothing. -EEXIST: several of a kind.
+ * -ENOTDIR: no such folder. Thread: start-up. Allocates: yes, nothing stays. Blocks: on disk. */
+MUST_CHECK int head_check_files(const struct policy_head *kind, const char *directory, struct errbuf *e);
 
 /* head_file_open for a file that this decoder cannot do without: its absence is told with the folder, the pattern, the `.pt` files
  * that are there and the remedy. Thread: start-up. Allocates: yes. */

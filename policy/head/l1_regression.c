@@ -59,6 +59,7 @@ static int l1_run(struct head *h, uint32_t n_prefix, const struct policy_observa
 
 const struct policy_head head_l1_regression = {
 	.name = "l1_regression",
+	.files = (const char *const[]){ "action_head", NULL },
 	.steps_min = 1,
 	.steps_max = 1,
 	.create = l1_create,

@@ -89,7 +89,7 @@ static inline struct policy_options usual_options(const char *decoder)
 		{ "l1_regression", CHECKPOINT "/heads/l1_regression" }, { "flow_matching", CHECKPOINT "/heads/flow_matching" },
 		{ "diffusion", CHECKPOINT "/heads/diffusion" } };
 	struct policy_options o = { .model = CHECKPOINT, .heads = CHECKPOINT "/heads/discrete", .decoder = decoder, .backend = "cpu",
-		.steps = strcmp(decoder, "diffusion") ? 1 : 2, .action_chunk = CHUNK, .n_pictures = CAMERAS, .max_picture_width = 256,
+		.steps = strcmp(decoder, "diffusion") ? 1 : 5, .action_chunk = CHUNK, .n_pictures = CAMERAS, .max_picture_width = 256,
 		.max_picture_height = 256, .threads = 1 };
 
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)

@@ -188,12 +188,12 @@ static void refuse(const struct policy_options *options, int code, const char *w
 static void steps_a_decoder_cannot_take_are_refused(void **state)
 {
 	static const struct { const char *decoder; uint32_t steps; const char *words; } wrong[] = {
-		{ "discrete", 0, "decoder discrete: 0 steps|exactly 1" }, { "discrete", 2, "decoder discrete: 2 steps|exactly 1" },
+		{ "discrete", 0, "decoder discrete: 0 steps|exactly 1" }, { "discrete", 2, "decoder discrete: 2 steps|exactly 1|policy.steps" },
 		{ "l1_regression", 4, "decoder l1_regression: 4 steps|exactly 1|flow_matching" },
 		{ "discrete_diffusion", 0, "decoder discrete_diffusion: 0 steps|1 or more" },
-		{ "flow_matching", 0, "decoder flow_matching: 0 steps|1 or more" },
-		{ "diffusion", 0, "decoder diffusion: 0 steps|2 to 50" }, { "diffusion", 1, "decoder diffusion: 1 steps|2 to 50" },
-		{ "diffusion", 51, "decoder diffusion: 51 steps|2 to 50" },
+		{ "flow_matching", 0, "decoder flow_matching: 0 steps|1 or more|policy.steps" },
+		{ "diffusion", 0, "decoder diffusion: 0 steps|2 to 50|--steps" }, { "diffusion", 1, "decoder diffusion: 1 steps|2 to 50" },
+		{ "diffusion", 51, "decoder diffusion: 51 steps|2 to 50|divisor of 50, as 10" },
 	};
 	static const struct { const char *decoder; uint32_t steps; } right[] = { { "diffusion", 2 }, { "diffusion", 50 },
 		{ "diffusion", 33 }, { "flow_matching", 1000 }, { "discrete_diffusion", 1000 } };
@@ -210,6 +210,59 @@ static void steps_a_decoder_cannot_take_are_refused(void **state)
 
 		options.steps = right[i].steps;
 		policy_destroy(make(&options));
+	}
+}
+
+/* What create says on standard error. */
+static void create_and_listen(const struct policy_options *options, char *text, size_t n_text)
+{
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+
+	assert_true(file && saved >= 0);
+	fflush(stderr);
+	dup2(fileno(file), STDERR_FILENO);
+	policy_destroy(make(options));
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	rewind(file);
+	text[fread(text, 1, n_text - 1, file)] = '\0';
+	fclose(file);
+}
+
+static void a_schedule_that_begins_late_is_warned_of(void **state)
+{
+	static const struct { uint32_t steps; const char *time; } late[] = { { 2, "time 25" }, { 4, "time 36" }, { 33, "time 32" } };
+	static const uint32_t good[] = { 5, 10, 25, 50 };
+	struct policy_options options = usual_options("diffusion");
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof late / sizeof *late; i++) {
+		options.steps = late[i].steps;
+		create_and_listen(&options, text, sizeof text);
+		assert_non_null(strstr(text, late[i].time));
+		assert_non_null(strstr(text, "policy.steps"));
+	}
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		options.steps = good[i];
+		create_and_listen(&options, text, sizeof text);
+		assert_string_equal(text, "");
+	}
+}
+
+static void a_seed_without_noise_is_refused(void **state)
+{
+	static const char *const decoder[] = { "discrete", "discrete_diffusion", "l1_regression" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof decoder / sizeof *decoder; i++) {
+		struct policy_options options = usual_options(decoder[i]);
+
+		options.seed = 7;
+		refuse(&options, -EINVAL, "seed 7|flow_matching and diffusion|policy.seed|--seed");
+		assert_names(&e, decoder[i]);
 	}
 }
 
@@ -281,11 +334,79 @@ static void heads_of_another_decoder_are_refused(void **state)
 	file_copy(HEADS "diffusion", "action_head--50000_checkpoint.pt", folder);
 	refuse(&options, -ENOENT, "action_head--50000_checkpoint.pt|" FLOW ".layer_norm1.weight|flow_matching"
 			"|noise_predictor.mlp_resnet.layer_norm1.weight|for decoder diffusion");
+	folder_remove(folder);
+	folder_make(folder);
+	file_copy(HEADS "diffusion", "action_head--50000_checkpoint.pt", folder);
 	options.decoder = "l1_regression";
 	refuse(&options, -ENOENT, "tensor model.layer_norm1.weight|for decoder diffusion");
 	options.heads = HEADS "l1_regression";
 	options.decoder = "flow_matching";
 	refuse(&options, -ENOENT, "action_head--30000_checkpoint.pt|for decoder l1_regression");
+}
+
+/* The decoder is told by an option, its fine-tune by the files: where these contradict, a policy would run that nobody trained. */
+static void head_files_that_the_decoder_does_not_use_are_refused(void **state)
+{
+	static const struct { const char *decoder, *heads, *words; } wrong[] = {
+		{ "discrete", "l1_regression", "action_head--30000_checkpoint.pt|l1_regression, flow_matching, diffusion|policy.decoder" },
+		{ "discrete_diffusion", "flow_matching", ACTION_HEAD "|l1_regression, flow_matching, diffusion|--heads" },
+		{ "l1_regression", "flow_matching", PROJECTOR "|(of flow_matching, diffusion)|policy.decoder" },
+		{ "l1_regression", "diffusion", "noisy_action_projector--50000_checkpoint.pt|(of flow_matching, diffusion)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct policy_options options = usual_options(wrong[i].decoder);
+		char heads[FIXTURE_PATH_BYTES];
+
+		snprintf(heads, sizeof heads, HEADS "%s", wrong[i].heads);
+		options.heads = heads;
+		refuse(&options, -EINVAL, wrong[i].words);
+		assert_names(&e, wrong[i].decoder);
+	}
+}
+
+/* A misnamed file must not count as absent: without its proprio projector the policy would run, and not see the state. */
+static void misnamed_head_files_are_refused(void **state)
+{
+	static const struct { const char *from, *to; } names[] = {
+		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector_latest.pt" },
+		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector.pt" },
+		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector--30000.pt" },
+		{ "action_head--30000_checkpoint.pt", "action_head-30000_checkpoint.pt" },
+		{ "action_head--30000_checkpoint.pt", "noisy_action_projector.pt" }, /* the decoder has no use for it under its right name either */
+	};
+	struct policy_options options = usual_options("l1_regression");
+
+	(void)state;
+	options.heads = folder;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t n;
+		char *data = file_read(HEADS "l1_regression", names[i].from, &n);
+
+		file_copy(HEADS "l1_regression", "action_head--30000_checkpoint.pt", folder);
+		policy_destroy(make(&options)); /* with no proprio projector at all it is sound */
+		file_write(folder, names[i].to, data, n);
+		free(data);
+		refuse(&options, -EINVAL, "--*_checkpoint.pt|rename");
+		assert_names(&e, names[i].to);
+		folder_remove(folder);
+		folder_make(folder);
+	}
+}
+
+static void parts_that_no_decoder_has_are_refused(void **state)
+{
+	struct policy_options options = usual_options("l1_regression");
+
+	(void)state;
+	options.heads = folder;
+	file_copy(HEADS "l1_regression", "action_head--30000_checkpoint.pt", folder);
+	file_write(folder, "dataset--notes.txt", "x", 1);
+	file_write(folder, "training_state.pt", "x", 1);
+	policy_destroy(make(&options));
+	file_write(folder, "vision_backbone--30000_checkpoint.pt", "x", 1);
+	refuse(&options, -EINVAL, "vision_backbone--30000_checkpoint.pt|there are: action_head, noisy_action_projector, proprio_projector");
 }
 
 static void heads_of_another_size_are_refused(void **state)
@@ -450,9 +571,14 @@ int main(void)
 		cmocka_unit_test(a_seed_repeats_its_chunks),
 		cmocka_unit_test(noise_that_is_none_is_refused),
 		cmocka_unit_test(steps_a_decoder_cannot_take_are_refused),
+		cmocka_unit_test(a_schedule_that_begins_late_is_warned_of),
+		cmocka_unit_test(a_seed_without_noise_is_refused),
 		cmocka_unit_test(options_without_effect_are_refused),
 		cmocka_unit_test_setup_teardown(missing_head_files_are_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(heads_of_another_decoder_are_refused, set_up, tear_down),
+		cmocka_unit_test(head_files_that_the_decoder_does_not_use_are_refused),
+		cmocka_unit_test_setup_teardown(misnamed_head_files_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(parts_that_no_decoder_has_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(heads_of_another_size_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing_and_additional_tensors_are_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hidden_states_that_are_no_numbers_lose_the_chunk, set_up, tear_down),

@@ -367,8 +367,17 @@ static void foreign_files_are_refused(void **state)
 	write_head("", 0);
 	assert_refused(-EINVAL, NAME "|0 bytes");
 	file_write(folder, "proprio_projector--9_checkpoint.pt", "", 0);
-	file_write(folder, "proprio_projector--9.pt", "", 0);
 	assert_refused(-EEXIST, "2 files|" NAME "|proprio_projector--9_checkpoint.pt");
+}
+
+static void misnamed_files_do_not_count_as_absent(void **state)
+{
+	(void)state;
+	file_write(folder, "action_head.pt", "", 0);
+	file_write(folder, "proprio_projector.md", "", 0);
+	assert_refused(-ENOENT, "proprio_projector--*_checkpoint.pt");
+	file_write(folder, "proprio_projector--9.pt", "", 0);
+	assert_refused(-EINVAL, "proprio_projector--9.pt|proprio_projector--*_checkpoint.pt|rename");
 }
 
 /* The last byte of each tensor of the golden shape can be read: a fault would end the test. */
@@ -440,6 +449,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(zip64_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(foreign_pickles_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(foreign_files_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(misnamed_files_do_not_count_as_absent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_link_to_nothing_is_not_absent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_spoilt_byte_crashes, set_up, tear_down),
 	};

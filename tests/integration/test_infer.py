@@ -154,7 +154,7 @@ class Noise(unittest.TestCase):
         self.assertIn("No such file", infer(*FLOW, "--noise", "none.safetensors").stderr)
 
     def test_only_where_noise_is_taken(self):
-        done = self.run_with(tensor_file([8, 7]), "--decoder", "discrete")
+        done = self.run_with(tensor_file([8, 7]), "--decoder", "discrete", "--heads", os.path.join(CHECKPOINT, "heads", "discrete"))
         self.assertEqual(done.returncode, 1)
         self.assertIn("flow_matching and diffusion do", done.stderr)
 

@@ -64,6 +64,8 @@ class RandomCheckpoint(unittest.TestCase):
         done = run(os.path.join(BUILD, "dreamvla-bench"), "policy", "--model", self.model, "--instruction", "pick up", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         found = json.loads(done.stdout)
+        self.assertEqual(found["ratio_reached"], found["chunk"]["wall_s"] <= found["aim_ratio"] * found["products_alone"]["wall_s"])
+        self.assertEqual((found["aim_own_memory_bytes"], found["own_memory_reached"]), (1500000000, found["own_memory_bytes"] < 1500000000))
         dump = os.path.join(self.folder.name, "bench.safetensors")
         self.assertEqual(self.infer("--action-chunk", 8, "--dump", dump).returncode, 0)
         sequence = len(check_layer.map_tensors(dump)["decoder.input"])

@@ -91,7 +91,7 @@ static void print_decoder(const struct describe_run *run)
 		printf("  decoder: %s\n", run->decoder);
 	snprintf(steps, sizeof steps, "%u", run->steps);
 	if (!strcmp(run->decoder, "diffusion"))
-		print_key("steps", steps, "<-- a divisor of 50 above 1, as evaluated: no number is published; fewer are faster");
+		print_key("steps", steps, "<-- a divisor of 50 from 5 up, as evaluated: no number is published");
 	else if (run->steps > 1)
 		print_key("steps", steps, "as published; fewer are faster");
 }

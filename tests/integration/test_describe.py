@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,28 @@ class Golden(unittest.TestCase):
         self.assertEqual(as_json(model, "--decoder", "flow_matching")["configure"]["heads"],
                          os.path.join(model, "heads", "flow_matching"))
         self.assertIsNone(as_json(os.path.join(CHECKPOINTS, "one_camera"), "--decoder", "diffusion")["configure"])
+
+
+class FullSize(unittest.TestCase):
+    def test_weights_stay_on_disk(self):
+        """Half a gigabyte of zeros behind the weights, which a sparse file does not take from the disk: it must not come into memory."""
+        with tempfile.TemporaryDirectory(prefix="dreamvla-test-") as folder:
+            model = os.path.join(folder, "model")
+            shutil.copytree(os.path.join(CHECKPOINTS, "two_cameras"), model)
+            with open(os.path.join(model, "model.safetensors"), "r+b") as file:
+                size = struct.unpack("<Q", file.read(8))[0]
+                header, data = json.loads(file.read(size)), file.read()
+                header["padding"] = {"dtype": "BF16", "shape": [1 << 28], "data_offsets": [len(data), len(data) + (1 << 29)]}
+                text = json.dumps(header).encode()
+                text += b" " * (-len(text) % 8)
+                file.seek(0)
+                file.write(struct.pack("<Q", len(text)) + text + data)
+                file.truncate(8 + len(text) + len(data) + (1 << 29))
+            child = subprocess.Popen([os.path.join(B, "dreamvla-infer"), "--model", model, "--describe"], stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(child.returncode, 0)
+        self.assertLess(usage.ru_maxrss * 1024, 1 << 29)
 
 
 class Configuration(unittest.TestCase):

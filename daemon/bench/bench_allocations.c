@@ -127,12 +127,20 @@ const char *allocation_kind_name(enum allocation_kind kind)
 	return name[kind];
 }
 
+/* The threads that work for "policy" are called "policy-1" and so on. */
+static bool belongs_to(const char *name, const char *thread)
+{
+	size_t n = strlen(thread);
+
+	return strncmp(name, thread, n) == 0 && (name[n] == '\0' || name[n] == '-');
+}
+
 uint64_t allocations_of_thread(const struct allocations *a, const char *thread, enum allocation_kind kind)
 {
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < a->n; i++)
-		if (strcmp(a->row[i].name, thread) == 0 && allocation_kind_of(a->row[i].library) == kind)
+		if (belongs_to(a->row[i].name, thread) && allocation_kind_of(a->row[i].library) == kind)
 			n += a->row[i].count;
 	return n;
 }

@@ -32,7 +32,7 @@ enum allocation_kind { ALLOCATION_OURS, ALLOCATION_JPEG, ALLOCATION_ONEDNN, ALLO
 enum allocation_kind allocation_kind_of(const char *library);
 const char *allocation_kind_name(enum allocation_kind kind);
 
-/* Number of allocations of that kind by the threads of that name. */
+/* Number of allocations of that kind by the threads of that name, with or without "-1" and so on behind it. */
 uint64_t allocations_of_thread(const struct allocations *a, const char *thread, enum allocation_kind kind);
 
 #endif

@@ -10,6 +10,8 @@
  * need it may round the weights of attention before they are multiplied with v. Logits, angles and everything else from take_float
  * are never rounded; with POLICY_FP32 nothing is.
  *
+ * Where a backend shares out work among threads (cpu), results do not depend on how many there are, to the last bit.
+ *
  * Errors are sticky: operations return nothing, the first failure is kept and `finish` returns it. All members are called by the
  * thread that uses the policy. Nothing but create, take and reserve allocates (the matrix library may, inside itself). */
 #ifndef DREAMVLA_POLICY_COMPUTE_COMPUTE_H
@@ -70,7 +72,7 @@ struct compute_choice {
 
 struct compute_options {
 	enum policy_precision precision;
-	uint32_t threads;           /* 0: one per processor that create's thread may use */
+	uint32_t threads;           /* 0: one per processor that create's thread may use; a backend may take fewer */
 	uint32_t max_rows;          /* most rows of x in `linear` */
 	uint32_t max_inner;         /* widest x in `linear`, longest weight vector */
 	uint32_t max_segment;       /* longest attention segment */
@@ -95,6 +97,7 @@ struct compute_backend {
 	int (*reserve)(struct compute *c, struct errbuf *e);
 	void (*freeze)(struct compute *c);
 	uint64_t (*memory_bytes)(const struct compute *c);
+	uint32_t (*threads)(const struct compute *c); /* that work, the calling one included */
 
 	/* host [rows][columns] -> out, rounded to the precision; and back, as float. upload has read, download has written the host's
 	 * values at return. */
@@ -131,8 +134,8 @@ struct compute_backend {
 	 * the host, valid at return. */
 	void (*argmax)(struct compute *c, struct compute_view x, int32_t *token);
 
-	/* Softmax over each row, in float; top_k > 0: over its top_k largest logits only. x from take_float; choice [x.rows] on the host,
-	 * valid at return. */
+	/* Softmax over each row, in float; top_k > 0: over its top_k largest logits only, and all that equal the smallest of these. x from
+	 * take_float; choice [x.rows] on the host, valid at return. */
 	void (*choose)(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
 
 	/* Waits for everything; 0, or the first failure since the last call. */

@@ -44,7 +44,7 @@ def problems_of(result):
     for row in rows:
         if row["thread"] == "control" and row["count"]:
             yield f"the control thread allocated: {row}"
-        if row["thread"] == "policy" and row["count"] and row["kind"] == "ours":
+        if re.match("policy(-|$)", row["thread"]) and row["count"] and row["kind"] == "ours":
             yield f"the policy thread allocated: {row}"
     if not (result["control"]["reached"] and result["policy_ours"]["reached"]):
         yield "the verdict is that something was allocated"

@@ -7,12 +7,13 @@
 static void lay_out_scratch(struct compute *c)
 {
 	const struct compute_options *o = &c->options;
+	size_t product_rows = o->max_rows < PRODUCT_ROWS ? o->max_rows : PRODUCT_ROWS;
 
 	for (uint32_t i = 0; i < c->crew.size; i++) {
 		struct lane *l = &c->lane[i];
 
 		l->weight = arena_take(&c->scratch, TILE_FLOATS, sizeof *l->weight);
-		l->product = arena_take(&c->scratch, (size_t)o->max_rows * TILE_ROWS, sizeof *l->product);
+		l->product = arena_take(&c->scratch, product_rows * TILE_ROWS, sizeof *l->product);
 		l->bias = arena_take(&c->scratch, TILE_ROWS, sizeof *l->bias);
 		l->score = arena_take(&c->scratch, (size_t)ATTENTION_ROWS * o->max_segment, sizeof *l->score);
 	}
@@ -77,6 +78,11 @@ static uint64_t cpu_memory_bytes(const struct compute *c)
 	return c->memory.size + c->scratch.size;
 }
 
+static uint32_t cpu_threads(const struct compute *c)
+{
+	return c->crew.size;
+}
+
 static void cpu_upload(struct compute *c, const float *host, struct compute_view out)
 {
 	for (uint32_t r = 0; r < out.rows; r++) {
@@ -135,6 +141,7 @@ const struct compute_backend compute_backend_cpu = {
 	.reserve = cpu_reserve,
 	.freeze = cpu_freeze,
 	.memory_bytes = cpu_memory_bytes,
+	.threads = cpu_threads,
 	.upload = cpu_upload,
 	.download = cpu_download,
 	.zero = cpu_zero,

@@ -11,13 +11,14 @@
 #include "policy/compute/cpu/crew.h"
 
 /* A tile of weights is widened and multiplied at a time, so that it stays in a cache between the two: at most TILE_ROWS rows of it and
- * TILE_FLOATS values (2 MiB). ATTENTION_ROWS: rows of queries at a time. */
-enum { TILE_ROWS = 512, TILE_FLOATS = 1 << 19, ATTENTION_ROWS = 128 };
+ * TILE_FLOATS values (2 MiB). PRODUCT_ROWS: rows of activations that meet a tile at a time, so that large pictures do not cost every
+ * thread a product of their length; widening a tile anew for each costs next to nothing. ATTENTION_ROWS: rows of queries at a time. */
+enum { TILE_ROWS = 512, TILE_FLOATS = 1 << 19, PRODUCT_ROWS = 2048, ATTENTION_ROWS = 128 };
 
 /* Scratch memory of one worker. */
 struct lane {
 	float *weight;              /* [TILE_FLOATS] */
-	float *product;             /* [max_rows][TILE_ROWS] */
+	float *product;             /* [at most PRODUCT_ROWS, and max_rows][TILE_ROWS] */
 	float *bias;                /* [TILE_ROWS] */
 	float *score;               /* [ATTENTION_ROWS][max_segment] */
 };

@@ -1,17 +1,19 @@
 /* crew.c - see crew.h. */
 #include "policy/compute/cpu/crew.h"
 
-#include <errno.h>
 #include <omp.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 uint32_t crew_size_here(void)
 {
 	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+	/* EINVAL where the kernel knows more processors than the set: then there are plenty. */
+	long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
 
-	return n > CREW_MAX ? CREW_MAX : (uint32_t)n;
+	return n > CREW_MAX ? CREW_MAX : n < 1 ? 1 : (uint32_t)n;
 }
 
 static void take_items(struct crew *c, uint32_t worker)
@@ -41,6 +43,15 @@ static bool wait_round(struct crew *c, uint64_t *seen)
 	return !c->stop;
 }
 
+/* The policy thread's own name is taken: debuggers, and those who look for it, want that one. */
+static void name_self(uint32_t worker)
+{
+	char name[16];
+
+	snprintf(name, sizeof name, "policy-%u", worker);
+	pthread_setname_np(pthread_self(), name);
+}
+
 static void *run(void *argument)
 {
 	struct crew *c = argument;
@@ -50,6 +61,7 @@ static void *run(void *argument)
 	pthread_mutex_lock(&c->mutex);
 	uint32_t worker = own_number(c);
 
+	name_self(worker);
 	while (wait_round(c, &seen)) {
 		pthread_mutex_unlock(&c->mutex);
 		take_items(c, worker);
@@ -83,7 +95,8 @@ int crew_init(struct crew *c, uint32_t size, struct errbuf *e)
 	int rc = start_threads(c, size);
 
 	if (rc < 0) {
-		rc = fail(e, rc, "cpu backend: cannot start thread %u of %u: %s; ask for fewer threads", c->n_started + 1, size, strerror(-rc));
+		rc = fail(e, rc, "cpu backend: cannot start thread %u of %u: %s; ask for fewer (policy.threads, --threads)", c->n_started + 1, size,
+				strerror(-rc));
 		crew_finish(c);
 	}
 	return rc;

@@ -32,8 +32,8 @@ struct crew {
 /* One worker for each processor that the calling thread may use. Thread: any. Allocates: no. Blocks: no. */
 uint32_t crew_size_here(void);
 
-/* Starts size - 1 threads (size 1 to CREW_MAX), which inherit the calling thread's processors, scheduling and name. -errno of
- * pthread_create. Thread: any. Allocates: yes (stacks). */
+/* Starts size - 1 threads (size 1 to CREW_MAX), named "policy-1" and so on, which inherit the calling thread's processors and
+ * scheduling. -errno of pthread_create; none of them is left then, and *c is zeroed. Thread: any. Allocates: yes (stacks). */
 MUST_CHECK int crew_init(struct crew *c, uint32_t size, struct errbuf *e);
 
 /* Ends the threads; accepts a zeroed crew. Thread: the one of crew_run. */

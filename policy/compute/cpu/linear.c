@@ -13,8 +13,8 @@
 /* Multiplications from which more threads pay: below (about 2 ms) they mostly wait for each other, on a busy machine for long. */
 static const uint64_t PARALLEL_PRODUCT = UINT64_C(1) << 26;
 
-/* A large product has a multiple of TILES_MULTIPLE tiles, which 2, 4 and 8 threads share evenly. TILE_STEP: rows or columns, so that
- * vectors and cache lines are full. */
+/* A large product is cut for a multiple of TILES_MULTIPLE tiles, which 2, 4 and 8 threads share evenly. TILE_STEP: tiles are rounded up
+ * to as many rows or columns, so that vectors and cache lines are full, which can leave fewer tiles: 297 of 152,064 rows, not 304. */
 enum { TILES_MULTIPLE = 8, TILE_STEP = 16 };
 
 static void widen_bf16(const uint16_t *from, size_t n, float *out)
@@ -122,6 +122,7 @@ struct linear_job {
 	enum compute_epilogue epilogue;
 	struct compute_view out;
 	uint32_t rows, columns;     /* of a tile */
+	uint32_t blocks;            /* of PRODUCT_ROWS rows of x each */
 };
 
 static uint32_t divide_up(uint32_t n, uint32_t by)
@@ -129,7 +130,7 @@ static uint32_t divide_up(uint32_t n, uint32_t by)
 	return n / by + (n % by != 0);
 }
 
-/* n in equal parts, none larger than `most`, their number a multiple of `parts`; all but the last one multiples of TILE_STEP. */
+/* Size of equal parts of n, at most `most`, for a multiple of `parts` of them; a multiple of TILE_STEP, but for the last one. */
 static uint32_t equal_part(uint32_t n, uint32_t most, uint32_t parts)
 {
 	uint32_t count = divide_up(divide_up(n, most), parts) * parts;
@@ -155,27 +156,29 @@ static const float *tile_weights(const struct linear_job *j, uint32_t first, uin
 	return scratch;
 }
 
-/* One tile of output rows: its products, added up tile column by tile column, and what follows them. */
+/* One tile of output rows for one block of x: its products, added up tile column by tile column, and what follows them. */
 static void multiply_rows(void *context, uint32_t item, uint32_t lane)
 {
 	const struct linear_job *j = context;
 	const struct lane *l = &j->c->lane[lane];
-	uint32_t first = item * j->rows, n = j->w.rows - first < j->rows ? j->w.rows - first : j->rows;
+	uint32_t first = item / j->blocks * j->rows, n = j->w.rows - first < j->rows ? j->w.rows - first : j->rows;
+	uint32_t top = item % j->blocks * PRODUCT_ROWS, m = j->x.rows - top < PRODUCT_ROWS ? j->x.rows - top : PRODUCT_ROWS;
 	const float *bias = j->b.data ? cpu_weights(j->c, j->b, first, n, l->bias) : NULL;
 
+	assert(n <= TILE_ROWS && m <= j->c->options.max_rows && "linear: the product does not fit its lane");
 	for (uint32_t at = 0, width; at < j->w.columns; at += width) {
-		struct cpu_product p = { .transposed = true, .add = at > 0, .m = j->x.rows, .n = n, .a = cpu_row(j->x, 0) + at,
+		struct cpu_product p = { .transposed = true, .add = at > 0, .m = m, .n = n, .a = cpu_row(j->x, top) + at,
 			.lda = j->x.stride, .out = l->product, .ldc = n };
 
 		p.k = width = j->w.columns - at < j->columns ? j->w.columns - at : j->columns;
 		p.b = tile_weights(j, first, n, at, width, l->weight, &p.ldb);
 		cpu_product(j->c, &p);
 	}
-	for (uint32_t r = 0; r < j->x.rows; r++) {
+	for (uint32_t r = 0; r < m; r++) {
 		float *y = l->product + (size_t)r * n;
 
 		finish_row(j->epilogue, bias, n, y);
-		store_row(j->c->round && j->epilogue != COMPUTE_STORE_FLOAT, j->epilogue, y, n, cpu_row(j->out, r) + first);
+		store_row(j->c->round && j->epilogue != COMPUTE_STORE_FLOAT, j->epilogue, y, n, cpu_row(j->out, top + r) + first);
 	}
 }
 
@@ -190,5 +193,6 @@ void cpu_linear(struct compute *c, struct compute_view x, struct compute_matrix 
 	cpu_announce(c, x.rows, w.rows, w.columns, 1);
 	j.rows = equal_part(w.rows, TILE_ROWS, multiplications >= PARALLEL_PRODUCT ? TILES_MULTIPLE : 1);
 	j.columns = equal_part(w.columns, TILE_FLOATS / j.rows / TILE_STEP * TILE_STEP, 1);
-	cpu_share(c, multiplications, divide_up(w.rows, j.rows), multiply_rows, &j);
+	j.blocks = divide_up(x.rows, PRODUCT_ROWS);
+	cpu_share(c, multiplications, divide_up(w.rows, j.rows) * j.blocks, multiply_rows, &j);
 }

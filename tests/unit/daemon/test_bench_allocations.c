@@ -34,7 +34,7 @@ static const char *const three =
 	"snapshot 100\n7\tcontrol\tprogram\t50\t5000\nend\n"
 	"snapshot 200\n7\tcontrol\tprogram\t60\t6000\n8\tpolicy\tlibdnnl.so.2\t5\t500\nend\n"
 	"snapshot 300\n7\tcontrol\tprogram\t60\t6000\n8\tpolicy\tlibdnnl.so.2\t25\t900\n8\tpolicy\tprogram\t3\t48\n"
-	"9\tpolicy\tlibgomp.so.1\t1\t16\n9\tZMQbg/IO/0\tlibzmq.so.5\t9\t90\nend\n";
+	"9\tpolicy-1\tlibgomp.so.1\t1\t16\n9\tZMQbg/IO/0\tlibzmq.so.5\t9\t90\nend\n";
 
 static void test_difference_of_two_snapshots(void **state)
 {

@@ -1,11 +1,18 @@
 /* test_compute_threads.c - the cpu backend with several threads: every operation gives the same bits as with one. */
+#include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "policy/compute/compute.h"
+#include "policy/compute/cpu/crew.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
 
@@ -176,11 +183,180 @@ static void long_rows(void **state)
 	free(data);
 }
 
+/* More rows of activations than a thread multiplies at a time: each counts the ones of its own row of x. */
+static void many_rows(void **state)
+{
+	enum { MANY = 2500, NARROW = 120, FEW = 224 };
+	const uint32_t shape[][2] = { { MANY, NARROW }, { MANY, FEW } };
+	struct compute_view view[2];
+	uint16_t *data = calloc((size_t)FEW * NARROW, sizeof *data);
+	float *host = calloc((size_t)MANY * FEW, sizeof *host);
+
+	(void)state;
+	assert_non_null(data);
+	assert_non_null(host);
+	assert_true((uint64_t)MANY * NARROW * FEW >= UINT64_C(1) << 26);
+	for (uint32_t i = 0; i < FEW * NARROW; i++)
+		data[i] = (uint16_t)(bits_of(1.0f) >> 16);
+	start((struct compute_options){ .precision = POLICY_BF16, .threads = 3, .max_rows = MANY, .max_inner = NARROW, .max_segment = 1,
+			.max_outer = 1 });
+	take(view, shape, 2);
+	for (uint32_t i = 0; i < MANY * NARROW; i++)
+		host[i] = i % NARROW < i / NARROW % (NARROW + 1);
+	ops->upload(instance, host, view[0]);
+	ops->linear(instance, view[0], (struct compute_matrix){ data, TENSOR_BF16, FEW, NARROW }, (struct compute_matrix){ 0 }, COMPUTE_STORE,
+			view[1]);
+	ops->download(instance, view[1], host);
+	for (uint32_t i = 0; i < MANY * FEW; i++)
+		assert_int_equal((int)host[i], i / FEW % (NARROW + 1));
+	stop();
+	free(host);
+	free(data);
+}
+
+/* Scratch memory that each thread adds must not grow with the pictures. */
+static void rows_cost_no_memory_per_thread(void **state)
+{
+	uint64_t n_bytes[2];
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		start((struct compute_options){ .precision = POLICY_BF16, .threads = 1 + i, .max_rows = 20000, .max_inner = 1, .max_segment = 1,
+				.max_outer = 1 });
+		n_bytes[i] = ops->memory_bytes(instance);
+		stop();
+	}
+	assert_true(n_bytes[1] - n_bytes[0] < 8 << 20);
+}
+
+/* Several threads of the backend, on the processors of whoever creates it: not those of the process. */
+static void processors_are_those_of_the_creating_thread(void **state)
+{
+	cpu_set_t all, one;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+	CPU_ZERO(&one);
+	for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+	start((struct compute_options){ .max_rows = 1, .max_inner = 1, .max_segment = 1, .max_outer = 1 });
+	uint32_t alone = ops->threads(instance);
+
+	stop();
+	assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+	start((struct compute_options){ .max_rows = 1, .max_inner = 1, .max_segment = 1, .max_outer = 1 });
+	uint32_t everywhere = ops->threads(instance);
+
+	stop();
+	assert_int_equal(alone, 1);
+	assert_int_equal(everywhere, CPU_COUNT(&all) < CREW_MAX ? CPU_COUNT(&all) : CREW_MAX);
+	start((struct compute_options){ .threads = CREW_MAX + 1, .max_rows = 1, .max_inner = 1, .max_segment = 1, .max_outer = 1 });
+	everywhere = ops->threads(instance);
+	stop();
+	assert_int_equal(everywhere, CREW_MAX);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+/* The number that /proc/self/status has under this key, or 0. */
+static unsigned long status_number(const char *key)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	unsigned long n = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof line, f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			n = strtoul(line + strlen(key), NULL, 10);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* In a process of its own, with room for the stacks of some threads, not of all. What was wrong, or 0. */
+static int refuse_threads(void)
+{
+	struct rlimit limit = { 0 };
+	struct errbuf e = { "" };
+	struct crew c;
+
+	limit.rlim_cur = limit.rlim_max = (status_number("VmSize:") + 120 * 1024) * 1024;
+	if (setrlimit(RLIMIT_AS, &limit) != 0)
+		return 1;
+	if (crew_init(&c, CREW_MAX, &e) != -EAGAIN)
+		return 2;
+	if (c.initialised || c.n_started || c.size)
+		return 3;
+	for (int i = 0; i < 200 && status_number("Threads:") > 1; i++)
+		usleep(10000); /* one that was joined may still be listed */
+	if (status_number("Threads:") != 1)
+		return 4;
+	if (!strstr(e.text, "policy.threads") || !strstr(e.text, "--threads") || !strstr(e.text, " of 64"))
+		return 5;
+	crew_finish(&c);
+	return crew_init(&c, 2, &e) == 0 ? (crew_finish(&c), 0) : 6;
+}
+
+static void threads_that_are_not_to_be_had_are_refused(void **state)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0)
+		_exit(refuse_threads());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#else
+
+static void threads_that_are_not_to_be_had_are_refused(void **state)
+{
+	(void)state;
+	skip(); /* the sanitizer itself ends without address space */
+}
+
+#endif
+
+static void note_name(void *context, uint32_t item, uint32_t worker)
+{
+	char (*name)[16] = context;
+
+	(void)item;
+	usleep(20000); /* so that every worker takes one */
+	pthread_getname_np(pthread_self(), name[worker], sizeof name[worker]);
+}
+
+/* Those who look for the thread "policy" must not find a worker. */
+static void workers_have_names_of_their_own(void **state)
+{
+	char name[3][16] = { "" };
+	struct crew c;
+	struct errbuf e = { "" };
+
+	(void)state;
+	assert_int_equal(crew_init(&c, 3, &e), 0);
+	for (int i = 0; i < 100 && (!*name[1] || !*name[2]); i++)
+		crew_run(&c, 3, note_name, name);
+	crew_finish(&c);
+	assert_string_equal(name[1], "policy-1");
+	assert_string_equal(name[2], "policy-2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_bits),
 		cmocka_unit_test(long_rows),
+		cmocka_unit_test(many_rows),
+		cmocka_unit_test(rows_cost_no_memory_per_thread),
+		cmocka_unit_test(processors_are_those_of_the_creating_thread),
+		cmocka_unit_test(threads_that_are_not_to_be_had_are_refused),
+		cmocka_unit_test(workers_have_names_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

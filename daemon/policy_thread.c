@@ -22,7 +22,6 @@ struct policy_thread {
 	const struct control_setup *setup;
 	struct links *links;
 	struct stats *stats;
-	uint32_t processors;
 	pthread_t thread;
 	bool thread_runs;
 	_Atomic bool quit;
@@ -36,7 +35,7 @@ static void *run(void *argument)
 {
 	struct policy_thread *t = argument;
 
-	t->rc = policy_runner_init(&t->runner, t->config, t->setup, t->links, t->stats, t->processors, &t->error);
+	t->rc = policy_runner_init(&t->runner, t->config, t->setup, t->links, t->stats, &t->error);
 	sem_post(&t->loaded);
 	while (t->rc == 0 && !atomic_load_explicit(&t->quit, memory_order_acquire)) {
 		eventfd_wait(t->links->observation_eventfd, WAIT_MS);
@@ -78,7 +77,6 @@ int policy_thread_start(struct policy_thread **out, const struct config *c, cons
 	t->setup = setup;
 	t->links = links;
 	t->stats = stats;
-	t->processors = rt_cpu_count() > 1 ? (uint32_t)rt_cpu_count() - 1u : 1u;
 	sem_init(&t->loaded, 0, 0);
 	*out = t;
 	o.argument = t;

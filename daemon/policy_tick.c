@@ -307,11 +307,11 @@ static int warm_up(struct policy_runner *r, struct errbuf *e)
 	return 0;
 }
 
-static int load(struct policy_runner *r, uint32_t processors, struct errbuf *e)
+static int load(struct policy_runner *r, struct errbuf *e)
 {
 	int rc;
 
-	setup_policy(&r->policy_setup, r->config, processors);
+	setup_policy(&r->policy_setup, r->config);
 	r->policy_setup.options.progress = announce;
 	r->policy_setup.options.progress_context = r;
 	announce(r, "loading the checkpoint", 0.0);
@@ -327,19 +327,19 @@ static int load(struct policy_runner *r, uint32_t processors, struct errbuf *e)
 }
 
 int policy_runner_init(struct policy_runner *r, const struct config *c, const struct control_setup *setup,
-		struct links *links, struct stats *stats, uint32_t processors, struct errbuf *e)
+		struct links *links, struct stats *stats, struct errbuf *e)
 {
 	int64_t begin_ns = clock_monotonic_ns();
 	int rc;
 
 	*r = (struct policy_runner){ .config = c, .setup = setup, .links = links, .stats = stats };
 	pacing_init(&r->pacing, setup);
-	if ((rc = load(r, processors, e)) < 0 || (rc = make_pictures(r, e)) < 0 || (rc = warm_up(r, e)) < 0)
+	if ((rc = load(r, e)) < 0 || (rc = make_pictures(r, e)) < 0 || (rc = warm_up(r, e)) < 0)
 		return rc;
 	log_line(LOG_LEVEL_INFO, "policy: %s, statistics %s (%s), decoder %s on %s, %u threads: loaded and warm in %.1f s (weights %"
 			PRIu64 " MB, buffers %" PRIu64 " MB)", c->policy_model, r->info->unnorm_key, r->info->ranges, r->info->decoder,
 			r->info->backend,
-			r->policy_setup.options.threads, (double)(clock_monotonic_ns() - begin_ns) / (double)NS_PER_S,
+			r->info->threads, (double)(clock_monotonic_ns() - begin_ns) / (double)NS_PER_S,
 			r->info->weight_bytes >> 20, r->info->arena_bytes >> 20);
 	r->status.health = POLICY_WARM;
 	publish_status(r);

@@ -39,10 +39,10 @@ struct policy_runner {
 	struct service_load announced;
 };
 
-/* Opens the checkpoint, checks it against the set-up and infers once from blank pictures. `processors`: how many the policy may
- * use. Thread: policy. Allocates: yes. Blocks: for loading. */
+/* Opens the checkpoint, checks it against the set-up and infers once from blank pictures. Its threads
+ * are as many as the calling thread has processors, or policy.threads. Thread: policy. Allocates: yes. Blocks: for loading. */
 MUST_CHECK int policy_runner_init(struct policy_runner *r, const struct config *c, const struct control_setup *setup,
-		struct links *links, struct stats *stats, uint32_t processors, struct errbuf *e);
+		struct links *links, struct stats *stats, struct errbuf *e);
 void policy_runner_finish(struct policy_runner *r); /* copes with a half-made one */
 
 /* Takes the newest observation, if there is a new one, and infers if it is wanted.

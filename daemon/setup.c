@@ -201,7 +201,7 @@ static struct policy_picture_steps picture_steps(const struct config_camera *cam
 	};
 }
 
-void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other_processors)
+void setup_policy(struct policy_setup *s, const struct config *c)
 {
 	*s = (struct policy_setup){ 0 };
 	name_of_choice(c, "policy.decoder", s->decoder, sizeof s->decoder);
@@ -226,7 +226,7 @@ void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other
 		.n_pictures = c->policy_cameras.n,
 		.max_picture_width = (uint32_t)c->camera_max_width,
 		.max_picture_height = (uint32_t)c->camera_max_height,
-		.threads = c->policy_threads > 0 ? (uint32_t)c->policy_threads : other_processors,
+		.threads = (uint32_t)c->policy_threads, /* 0: the policy counts its own thread's processors */
 	};
 	for (uint32_t i = 0; i < s->options.n_pictures && i < POLICY_PICTURES_MAX; i++)
 		s->options.picture[i] = picture_steps(setup_camera(c, i));

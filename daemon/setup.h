@@ -31,8 +31,8 @@ const struct config_camera *setup_camera(const struct config *c, uint32_t camera
  * space does not have, two arms that share an action. Thread: start-up. Allocates: no. Blocks: no. */
 MUST_CHECK int setup_control(struct control_setup *s, const struct config *c, struct errbuf *e);
 
-/* `other_processors`: what policy.threads 0 stands for. *s points into c. Thread: start-up. Allocates: no. Blocks: no. */
-void setup_policy(struct policy_setup *s, const struct config *c, uint32_t other_processors);
+/* *s points into c. Thread: start-up. Allocates: no. Blocks: no. */
+void setup_policy(struct policy_setup *s, const struct config *c);
 
 /* Does the checkpoint have as many actions per step as the arms take? -EINVAL names key, found and wanted.
  * Thread: start-up. Allocates: no. Blocks: no. */

@@ -89,7 +89,7 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 			|| (rc = statistics_read(&p->statistics, o->model, o->unnorm_key,
 					(enum statistics_kind)o->normalisation, e)) < 0)
 		return rc;
-	report(o, "tokenizer", 0.1);
+	report(o, "tokenizer", 0.02);
 	if ((rc = tokenizer_create(&p->tokenizer, o->model, e)) < 0)
 		return rc;
 	struct prompt_options prompt = { .tokenizer = p->tokenizer, .manifest = &p->manifest, .system_line = o->system_line,
@@ -97,10 +97,10 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 
 	if ((rc = prompt_create(&p->prompt, &prompt, e)) < 0)
 		return rc;
-	report(o, "weights", 0.3);
+	report(o, "weights", 0.04);
 	if ((rc = weights_open(&p->weights, o->model, e)) < 0)
 		return rc;
-	report(o, "heads", 0.5);
+	report(o, "heads", 0.06);
 	if ((rc = head_check_files(p->head_kind, heads, e)) < 0)
 		return rc;
 	rc = head_file_open(&p->state_file, heads, "proprio_projector", e);
@@ -261,7 +261,8 @@ static void fill_info(struct policy *p)
 		.state_high = proprio->dim ? proprio->high : NULL, .state_mean = proprio->has_mean ? proprio->mean : NULL,
 		.weight_bytes = weights_bytes(p->weights),
 		.arena_bytes = p->arena.size + image_prep_bytes(p->image_prep) + p->network.ops->memory_bytes(p->network.compute),
-		.decoder = p->head_kind->name, .backend = p->network.ops->name, .unnorm_key = p->statistics.key,
+		.threads = p->network.ops->threads(p->network.compute), .decoder = p->head_kind->name,
+		.backend = p->network.ops->name, .unnorm_key = p->statistics.key,
 		.ranges = p->statistics.action.quantiles ? "q01/q99" : "min/max" };
 }
 
@@ -269,7 +270,7 @@ static void report_weights(void *context, double share)
 {
 	const struct policy *p = context;
 
-	report(&p->options, "reading weights", 0.7 + 0.3 * share);
+	report(&p->options, "reading weights", 0.1 + 0.8 * share);
 }
 
 static int build(struct policy *p, const struct policy_options *o, struct errbuf *e)
@@ -284,7 +285,7 @@ static int build(struct policy *p, const struct policy_options *o, struct errbuf
 	if ((rc = head_check_options(p->head_kind, o, e)) < 0 || (rc = open_files(p, o, e)) < 0 || (rc = check_sizes(p, e)) < 0
 			|| (rc = create_pictures(p, e)) < 0 || (rc = create_network(p, e)) < 0 || (rc = create_head(p, e)) < 0)
 		return rc;
-	report(o, "buffers", 0.7);
+	report(o, "buffers", 0.08);
 	if ((rc = allocate(p, e)) < 0)
 		return rc;
 	if (!o->lazy_weights && (rc = weights_load(p->weights, report_weights, p, e)) < 0)

@@ -65,6 +65,7 @@ struct policy_info {
 	bool chooses_tokens;                  /* the decoder's actions are tokens; otherwise result.token is left alone */
 	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
 	uint64_t weight_bytes, arena_bytes;
+	uint32_t threads;                     /* of large operations, as many as there really are */
 	const char *decoder, *backend, *unnorm_key;
 	const char *ranges;                   /* of the actions: "q01/q99" or "min/max" */
 };

@@ -129,10 +129,3 @@ int rt_last_cpu(void)
 			return cpu;
 	return 0;
 }
-
-int rt_cpu_count(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}

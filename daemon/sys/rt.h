@@ -28,9 +28,6 @@ MUST_CHECK int rt_thread_start(pthread_t *thread, const struct rt_thread_options
 /* Number of the last processor this process may use. */
 int rt_last_cpu(void);
 
-/* How many processors this process may use. */
-int rt_cpu_count(void);
-
 /* Locks [at, at + n) into memory and touches every page; failing is not an error, only slower. */
 void rt_lock_memory(void *at, size_t n);
 

@@ -66,7 +66,7 @@ static void bench_read(struct bench *b, const struct embodiment *m)
 	snprintf(path, sizeof path, "tests/unit/daemon/embodiments/%s/bench.yaml", m->folder);
 	must(config_read(&b->config, path, &e), &e);
 	must(setup_control(&b->setup, &b->config, &e), &e);
-	setup_policy(&p, &b->config, 1);
+	setup_policy(&p, &b->config);
 	must(statistics_read(&b->statistics, p.options.model, p.options.unnorm_key, (enum statistics_kind)p.options.normalisation, &e), &e);
 	struct policy_info info = info_of(&b->statistics, &b->config);
 

@@ -182,17 +182,17 @@ static void policy_options_come_from_the_keys(void **state)
 	strcpy(config.policy_model, "/some/where");
 	config.policy_decoder = 1;
 	config.camera[1].resize_width = 336;
-	setup_policy(&p, &config, 3);
+	setup_policy(&p, &config);
 	assert_string_equal(p.options.model, "/some/where");
 	assert_string_equal(p.options.decoder, "discrete_diffusion");
 	assert_string_equal(p.options.backend, "cpu");
 	assert_null(p.options.heads);
 	assert_null(p.options.unnorm_key);
-	assert_int_equal(p.options.threads, 3);
+	assert_int_equal(p.options.threads, 0); /* the policy thread's own processors are counted, not this one's */
 	assert_int_equal(p.options.n_pictures, 2);
 	assert_int_equal(p.options.picture[0].resize_width, 336); /* the wrist comes first */
 	config.policy_threads = 8;
-	setup_policy(&p, &config, 3);
+	setup_policy(&p, &config);
 	assert_int_equal(p.options.threads, 8);
 }
 
@@ -218,7 +218,7 @@ static void no_policy_key_is_lost_on_the_way(void **state)
 	config.policy_lowercase = false;
 	config.camera_max_width = 801;
 	config.camera_max_height = 603;
-	setup_policy(&p, &config, 3);
+	setup_policy(&p, &config);
 	assert_string_equal(p.options.heads, "/heads");
 	assert_int_equal(p.options.steps, 4);
 	assert_int_equal(p.options.algorithm, POLICY_ENTROPY);
@@ -233,13 +233,13 @@ static void no_policy_key_is_lost_on_the_way(void **state)
 	assert_string_equal(p.options.system_line, "Be quick.");
 	assert_string_equal(p.options.question, "How to {}?");
 	config.policy_normalisation = 1;
-	setup_policy(&p, &config, 3);
+	setup_policy(&p, &config);
 	assert_int_equal(p.options.normalisation, POLICY_NORMALISE_QUANTILES);
 	assert_false(p.options.lowercase_instruction);
 	assert_int_equal(p.options.max_picture_width, 801);
 	assert_int_equal(p.options.max_picture_height, 603);
 	config.policy_algorithm = 1;
-	setup_policy(&p, &config, 3);
+	setup_policy(&p, &config);
 	assert_int_equal(p.options.algorithm, POLICY_TOPK_MARGIN);
 }
 
@@ -248,7 +248,7 @@ static void defaults_are_the_recipe_of_training(void **state)
 	struct policy_setup p;
 
 	(void)state;
-	setup_policy(&p, &config, 3);
+	setup_policy(&p, &config);
 	assert_int_equal(p.options.steps, 1);
 	assert_int_equal(p.options.algorithm, POLICY_MASKGIT_PLUS);
 	assert_int_equal(p.options.top_k, 0);
@@ -270,7 +270,7 @@ static void picture_steps_belong_to_their_camera(void **state)
 	config.camera[1].resize_height = 168;
 	config.camera[1].resize_width = 336;
 	config.camera[1].center_crop = 0.75;
-	setup_policy(&p, &config, 3);
+	setup_policy(&p, &config);
 	assert_true(p.options.picture[0].rotate_180);
 	assert_true(p.options.picture[0].jpeg_round_trip);
 	assert_int_equal(p.options.picture[0].resize_height, 168);

@@ -1,24 +1,26 @@
 #!/bin/sh
 # run.sh - runs the tests, one after the other, each in a process group of its own and under a time limit.
 #
-#   B=build/release tests/run.sh [--second-try] quick [PART]     PART: only tests whose name contains it
+#   B=build/release tests/run.sh [--second-try] quick [PART...]     PART: only tests whose name contains it, or one of them
 #
 # A test is a program: exit 0 passes, 77 skips (its last line says why), anything else fails and shows its log.
 # Tests find the build in $B (absolute), the sanitizers in $SAN and Python in $PYTHON; they run in the repository's root.
 # What a sanitizer finds in any process of a test fails the test, whatever its exit status.
-# --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes.
+# --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes; so
+# are tests that began parts of themselves anew. Neither forgives a crash, a test that did not end, or what a sanitizer has found.
 # The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing ran.
 # For the runner's own test: TESTS_ROOT names another root, TEST_TIMEOUT_S another time limit, TEST_STAT another /proc/stat.
 set -u
 
 usage() {
-	echo "usage: B=build/release tests/run.sh [--second-try] quick [PART]" >&2
+	echo "usage: B=build/release tests/run.sh [--second-try] quick [PART...]" >&2
 	exit 2
 }
 always_again=
 [ "${1:-}" = --second-try ] && always_again=1 && shift
-[ "${1:-}" = quick ] && [ $# -le 2 ] || usage
-part=${2:-}
+[ "${1:-}" = quick ] || usage
+shift
+parts=$([ $# -eq 0 ] || printf '%s\n' "$@")
 
 cd "${TESTS_ROOT:-$(dirname "$0")/..}" || exit 2
 mkdir -p "${B:-build/release}"
@@ -27,8 +29,9 @@ SAN=${SAN:-}
 PYTHON=${PYTHON:-/usr/bin/python3}
 here=$(pwd)
 logs=$B/test-logs
-findings=$logs/sanitizer
-mkdir -p "$logs" "$findings"
+mkdir -p "$logs"
+findings=$(mktemp -d "$logs/sanitizer.XXXXXX") || exit 2 # of this run alone: another one in the same build has its own
+trap 'rm -rf "$findings"' EXIT
 stat=${TEST_STAT:-/proc/stat}
 
 # Sanitizers slow a program down several times; a sanitizer's finding must end the program with an error.
@@ -40,16 +43,23 @@ LSAN_OPTIONS=suppressions=$here/tests/lint/lsan.supp:print_suppressions=0${LSAN_
 TSAN_OPTIONS="log_path='$findings/report'":halt_on_error=1:second_deadlock_stack=1:suppressions=$here/tests/lint/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}
 export B SAN PYTHON ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS
 
+# backends --list|--here OTHERWISE: those of this build, or of those the ones that this machine can run. Whatever is wrong with the
+# list, it is never empty: tests must not vanish.
+backends() {
+	found=$("$B/tests/conform/conform" "$1" 2>>"$logs/list.log") && [ -n "$found" ] || found=$2
+	echo "$found"
+}
+
 # Prints "name<tab>command" per test, in the order in which they run: from small to large.
 list_tests() {
 	for source in tests/unit/*/test_*.c; do
 		[ -e "$source" ] && printf '%s\t%s\n' "$(echo "${source%.c}" | cut -d/ -f2-)" "'$B/${source%.c}'"
 	done
-	# Every backend of this build; those that this machine cannot run are skipped once, with the reason. No list is a failure.
-	for backend in $([ ! -e tests/conform/conform.c ] || "$B/tests/conform/conform" --list || echo none); do
+	# Every backend of this build; those that this machine cannot run are skipped once, with the reason.
+	for backend in $([ ! -e tests/conform/conform.c ] || backends --list none); do
 		printf '%s\t%s\n' "conform/$backend" "'$B/tests/conform/conform' $backend"
 	done
-	for backend in $([ ! -e tests/golden/golden.py ] || "$B/tests/conform/conform" --here || echo cpu); do
+	for backend in $([ ! -e tests/golden/golden.py ] || backends --here cpu); do
 		for precision in fp32 bf16; do
 			printf '%s\t%s\n' "golden/$backend-$precision" \
 				"'$PYTHON' tests/golden/golden.py --infer '$B/dreamvla-infer' --backend $backend --precision $precision"
@@ -71,22 +81,31 @@ stolen() {
 
 # judge NAME COMMAND: a test of real processes in real time that fails while the host takes more than 1 % of the processors has
 # not shown whose fault it was: it gets one more try, and says so. With --second-try it gets it whatever the host did. Tests that
-# need no clock never do, and what a sanitizer has found is no matter of time.
+# need no clock never do. What a sanitizer has found is no matter of time, nor is a crash, nor a test that did not end at all. A second
+# try that is skipped has shown nothing.
 judge() {
 	before=$(stolen)
 	started=$(date +%s%N)
 	run_test "$1" "$2"
 	case $verdict/$1 in FAIL/integration/* | FAIL/system/*) ;; *) return ;; esac
 	[ -z "$finding" ] || return
+	[ "$code" -ne 124 ] && [ "$code" -lt 128 ] && ! crashed || return
 	taken=$(($(stolen) - before))
 	ticks=$(($(tenths_since "$started") * 10 * $(nproc) + 1))
 	[ $((taken * 100)) -gt "$ticks" ] || [ -n "$always_again" ] || return
 	mv "$log" "$log.first"
 	first=$note
 	run_test "$1" "$2"
+	[ $verdict != skip ] || verdict=FAIL
 	note="${note:+$note; }second try: the first ended with \"$first\" while the host took $((taken * 100 / ticks)) % of the processors, see $log.first"
 	[ $verdict = FAIL ] || second_tries="$second_tries
 passed on the second try: $1 (see $log.first)"
+}
+
+# Whether the test tells of a program of ours that a signal ended, or that did not end when it was asked to.
+crashed() {
+	grep -qE -e 'ended with -[0-9]|AssertionError: -[0-9]+ != |ended by signal|SIG(SEGV|ABRT|BUS|FPE|ILL)' \
+		-e 'Assertion .* failed|Segmentation fault|core dumped|Aborted|did not end on SIGTERM' "$log"
 }
 
 tenths_since() {
@@ -107,7 +126,6 @@ sanitizer_spoke() {
 # Runs one test; sets verdict to ok, skip or FAIL, note to what is worth saying about it, and finding if a sanitizer spoke.
 run_test() {
 	log=$logs/$(echo "$1" | tr / _).log
-	rm -f "$findings"/report*
 	timeout -k 15 "$limit_s" sh -c "exec $2" >"$log" 2>&1 </dev/null
 	code=$?
 	note= finding=
@@ -117,12 +135,31 @@ run_test() {
 	124 | 137) verdict=FAIL note="not finished after $limit_s s, ended" ;;
 	*) verdict=FAIL note="exit $code" ;;
 	esac
+	anew=$(grep -c ': begun anew, ' "$log")
+	[ "$anew" -eq 0 ] || note="${note:+$note; }$anew begun anew"
 	! sanitizer_spoke || finding=1 verdict=FAIL note="exit $code; a sanitizer has found something"
 }
 
-tests=$(list_tests | grep -F -- "$part")
+# stray before|after: what a sanitizer has found in a process of no test, while the tests were listed or after the last one, is a
+# failure of its own.
+stray() {
+	log=$logs/stray_$1.log
+	: >"$log"
+	! sanitizer_spoke || fail_test "a_sanitizer_$1_the_tests"
+}
+
+fail_test() {
+	failed=$((failed + 1))
+	failures="$failures $1"
+	echo "    ---- last lines of $log"
+	tail -n 100 "$log" | sed 's/^/    | /'
+}
+
+rm -f "$logs/list.log"
+tests=$(list_tests | grep -F -e "$parts")
 total=$(printf '%s' "$tests" | grep -c '')
 k=0 passed=0 failed=0 skipped=0 failures= second_tries= times=
+stray before
 tab=$(printf '\t')
 while IFS=$tab read -r name command; do
 	[ -n "$name" ] || continue
@@ -137,21 +174,19 @@ while IFS=$tab read -r name command; do
 	case $verdict in
 	ok) passed=$((passed + 1)) ;;
 	skip) skipped=$((skipped + 1)) ;;
-	FAIL)
-		failed=$((failed + 1))
-		failures="$failures $name"
-		echo "    ---- last lines of $log"
-		tail -n 100 "$log" | sed 's/^/    | /'
-		;;
+	FAIL) fail_test "$name" ;;
 	esac
+	[ "$anew" -eq 0 ] || second_tries="$second_tries
+begun anew: $anew in $name (see $log)"
 done <<END
 $tests
 END
+stray after
 
 printf '%s' "$times" | sort -rn | awk 'NR == 1 { print "the slowest:" } NR <= 10 { printf "%7.1f s  %s\n", $1 / 10, $2 } { sum += $1 }
 	END { if (NR) printf "%7.1f s  all %d\n", sum / 10, NR }'
 [ -z "$second_tries" ] || echo "${second_tries#?}"
 [ -z "$failures" ] || echo "failed:$failures"
-[ $((passed + failed)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$part'?"
+[ $((passed + failed)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$(echo $parts)'?"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]

@@ -109,6 +109,78 @@ expect "$root/out" '^(1/1) FAIL system/test_flaky .* exit 5; second try: the fir
 absent "$root/out" '^passed on the second try'
 expect "$root/out" '^0 passed, 1 failed, 0 skipped$'
 
+# fails_once WORDS CODE: fails with these words and this exit status, then would pass.
+fails_once() {
+	rm -f "$root"/tests/system/*.tried
+	flaky "$root/tests/system/test_flaky.sh"
+	sed -i "s/the first try/$1/; s/exit 4/$2/" "$root/tests/system/test_flaky.sh"
+}
+
+# Crashes and hangs are no matter of time, whoever tells of them.
+for words in 'AssertionError: dreamvlad ended with -11' 'AssertionError: -6 != 0' 'dreamvlad was ended by signal 11 (Segmentation fault)' \
+	'a.c:7: f: Assertion 1 failed.' 'Aborted (core dumped)' 'dreamvlad did not end on SIGTERM within 30 s'; do
+	fails_once "$words" 'exit 1'
+	run --second-try && echo "forgiven: $words" && problems=$((problems + 1))
+	expect "$root/out" '^(1/1) FAIL system/test_flaky .* exit 1$'
+done
+fails_once crash 'kill -SEGV $$'
+run --second-try && echo "a test that crashed was forgiven" && problems=$((problems + 1))
+expect "$root/out" '^(1/1) FAIL system/test_flaky .* exit 139$'
+fails_once hang 'sleep 600'
+patience_s=2
+run --second-try && echo "a test that hung was forgiven" && problems=$((problems + 1))
+patience_s=60
+expect "$root/out" '^(1/1) FAIL system/test_flaky .* not finished after 2 s, ended$'
+
+# A second try that is skipped has shown nothing.
+fails_once first 'exit 4'
+sed -i 's/exit 0/echo no device; exit 77/' "$root/tests/system/test_flaky.sh"
+run --second-try && echo "a skip forgave a failure" && problems=$((problems + 1))
+expect "$root/out" '^(1/1) FAIL system/test_flaky .* no device; second try: the first ended with "exit 4"'
+expect "$root/out" '^0 passed, 1 failed, 0 skipped$'
+
+# What a test began anew by itself is not hidden.
+echo 'echo "a.b.c: begun anew, why:"; exit 0' >"$root/tests/system/test_flaky.sh"
+run || { echo "a new beginning failed the run" && problems=$((problems + 1)); }
+expect "$root/out" '^(1/1) ok   system/test_flaky .* 1 begun anew$'
+expect "$root/out" '^begun anew: 1 in system/test_flaky (see .*)$'
+
+# Tests of backends do not vanish with the list of backends.
+mkdir -p "$root/tests/golden" "$root/tests/conform" "$root/build/tests/conform"
+: >"$root/tests/conform/conform.c"
+echo 'exit()' >"$root/tests/golden/golden.py"
+for conform in 'exit 0' 'echo cpu; exit 1'; do
+	printf '#!/bin/sh\n%s\n' "$conform" >"$root/build/tests/conform/conform"
+	chmod +x "$root/build/tests/conform/conform"
+	run conform/ golden/ || true
+	expect "$root/out" '^(1/3) .* conform/none '
+	expect "$root/out" '^(2/3) ok   golden/cpu-fp32 '
+	expect "$root/out" '^(3/3) ok   golden/cpu-bf16 '
+done
+
+# Another run in the same build takes none of this one's findings.
+cat >"$root/tests/system/test_flaky.sh" <<'END'
+[ -z "${INNER:-}" ] || exit 0
+report=$(echo "$ASAN_OPTIONS" | sed "s/^log_path='//; s/'.*//")
+echo 'ERROR: LeakSanitizer: detected memory leaks' >"$report.1"
+INNER=1 sh "$RUNNER" quick system/test_flaky
+exit 0
+END
+RUNNER=$runner run system/test_flaky && echo "another run deleted a finding" && problems=$((problems + 1))
+expect "$root/out" '^(1/1) FAIL system/test_flaky .* a sanitizer has found something$'
+
+# Nor is what was found while the tests were listed forgotten.
+cat >"$root/build/tests/conform/conform" <<'END'
+#!/bin/sh
+echo 'ERROR: LeakSanitizer: detected memory leaks' >"$(echo "$ASAN_OPTIONS" | sed "s/^log_path='//; s/'.*//").1"
+echo cpu
+END
+echo 'exit 0' >"$root/tests/system/test_flaky.sh"
+run system/test_flaky && echo "a finding of the list was forgotten" && problems=$((problems + 1))
+expect "$root/out" '^failed: a_sanitizer_before_the_tests$'
+expect "$root/out" '^1 passed, 1 failed, 0 skipped$'
+rm -r "$root/tests/golden" "$root/tests/conform" "$root/build/tests/conform"
+
 # ---- what a sanitizer finds is never forgiven, wherever its words went and whatever the test makes of it
 
 finding() {

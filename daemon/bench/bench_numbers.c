@@ -62,18 +62,20 @@ static double longest_pause_ms(const struct demo_numbers *n)
 	return longest;
 }
 
-/* Meant for a run of DEMO_SECONDS; `grows` with the length of the run. */
+/* Meant for a run of DEMO_SECONDS. With the length of the run, down to a shorter one, `grows` what is wanted. A short run cannot
+ * tell a rate that is 1 % off from a single pause of PAUSE_S, so it allows `paused` values that (1.7 % of 6 s, 0.5 % of 20 s). */
 #define DEMO_SECONDS 20.0
+#define PAUSE_S 0.1
 static const struct criterion {
 	const char *what, *unit;
 	double (*value)(const struct demo_numbers *n);
 	double low, high;
-	bool grows;
+	bool grows, paused;
 } criteria[DEMO_CRITERIA] = {
 	{ "share of time in AUTO", "%", share_percent, 95, 102, false },
 	{ "chunks executed", "", chunks, 40, DBL_MAX, true },
 	{ "distance moved by the TCP", "m", path, 0.2, DBL_MAX, true },
-	{ "control rate missed by", "%", rate_error_percent, -1, 1, false },
+	{ "control rate missed by", "%", rate_error_percent, -1, 1, false, true },
 	{ "targets that the arm obeyed", "%", obeyed_percent, 95, 102, false },
 	{ "longest pause between targets", "ms", longest_pause_ms, 0, 500, false },
 	{ "limits exceeded at the arm", "", limits_exceeded, 0, 0, false },
@@ -82,6 +84,7 @@ static const struct criterion {
 uint32_t demo_judge(const struct demo_numbers *n, struct demo_verdict verdict[DEMO_CRITERIA])
 {
 	double share = n->seconds < DEMO_SECONDS ? n->seconds / DEMO_SECONDS : 1;
+	double pause_percent = 100 * PAUSE_S / n->seconds;
 	uint32_t failed = 0;
 
 	for (uint32_t i = 0; i < DEMO_CRITERIA; i++) {
@@ -89,7 +92,7 @@ uint32_t demo_judge(const struct demo_numbers *n, struct demo_verdict verdict[DE
 		struct demo_verdict *v = &verdict[i];
 
 		*v = (struct demo_verdict){ .what = c->what, .unit = c->unit, .value = c->value(n),
-			.low = c->grows ? c->low * share : c->low, .high = c->high };
+			.low = c->grows ? c->low * share : c->paused ? fmin(c->low, -pause_percent) : c->low, .high = c->high };
 		v->passed = v->value >= v->low && v->value <= v->high;
 		failed += !v->passed;
 	}

@@ -48,8 +48,8 @@ struct demo_verdict {
 	bool passed;
 };
 
-/* All criteria of the demo. Those that grow with time are meant for 20 s and shrink in proportion for a shorter run.
- * Returns how many failed. */
+/* All criteria of the demo. Those that grow with time are meant for 20 s and shrink in proportion for a shorter run; a run of less
+ * than 10 s may miss the control rate by one pause of 100 ms, which is then more than 1 % of it. Returns how many failed. */
 uint32_t demo_judge(const struct demo_numbers *n, struct demo_verdict verdict[DEMO_CRITERIA]);
 
 /* The table of numbers; then one line per failed criterion, or that all were met. */

@@ -103,6 +103,24 @@ static void test_short_run_needs_less(void **state)
 	assert_string_equal(failures(&n), "chunks executed; ");
 }
 
+/* 100 ms are 1.67 % of 6 s and 0.5 % of 20 s; one way only: ticks that were too many are no pause. */
+static void test_short_run_may_miss_the_rate_by_one_pause(void **state)
+{
+	struct demo_numbers n = good();
+
+	(void)state;
+	n.rate_hz = 200 * (1 - 0.0105);
+	assert_string_equal(failures(&n), "control rate missed by; ");
+	n.seconds = 6;
+	n.arm[0].obeyed = 1199;
+	n.rate_hz = 200 * (1 - 0.0166);
+	assert_string_equal(failures(&n), "");
+	n.rate_hz = 200 * (1 - 0.0168);
+	assert_string_equal(failures(&n), "control rate missed by; ");
+	n.rate_hz = 200 * (1 + 0.0105);
+	assert_string_equal(failures(&n), "control rate missed by; ");
+}
+
 static void test_table_and_json_tell_the_same(void **state)
 {
 	struct demo_numbers n = good();
@@ -137,6 +155,7 @@ int main(void)
 		cmocka_unit_test(test_every_arm_has_to_move),
 		cmocka_unit_test(test_not_a_number_fails),
 		cmocka_unit_test(test_short_run_needs_less),
+		cmocka_unit_test(test_short_run_may_miss_the_rate_by_one_pause),
 		cmocka_unit_test(test_table_and_json_tell_the_same),
 	};
 

@@ -20,6 +20,8 @@ static int map_descriptor(struct mapping *m, int descriptor, struct errbuf *e)
 	if (!S_ISREG(status.st_mode))
 		return fail(e, -EINVAL, "%s: is not a regular file", m->path);
 	m->n_bytes = (size_t)status.st_size;
+	m->device = status.st_dev;
+	m->inode = status.st_ino;
 	if (m->n_bytes == 0)
 		return 0;
 	data = mmap(NULL, m->n_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -53,11 +55,32 @@ int mapping_open(struct mapping *out, const char *path, struct errbuf *e)
 	return rc;
 }
 
-/* One byte of each page, for kernels before 5.14. */
+/* Whether the file has fewer bytes than were mapped, so that reading them would raise SIGBUS. A file that was replaced keeps its own. */
+static bool is_cut_short(const struct mapping *m)
+{
+	struct stat status;
+
+	return stat(m->path, &status) == 0 && status.st_dev == m->device && status.st_ino == m->inode && (size_t)status.st_size < m->n_bytes;
+}
+
+/* One byte of each page, where MADV_POPULATE_READ is unknown: kernels before 5.14, some sandboxes. */
 static void touch(const uint8_t *bytes, size_t n_bytes, size_t page_bytes)
 {
 	for (size_t i = 0; i < n_bytes; i += page_bytes)
 		(void)*(const volatile uint8_t *)(bytes + i);
+}
+
+/* 0, or an errno that says why they cannot be read. */
+static int read_pages(const struct mapping *m, uint8_t *bytes, size_t length, size_t page_bytes)
+{
+	if (madvise(bytes, length, MADV_POPULATE_READ) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return errno;
+	if (is_cut_short(m))
+		return EFAULT; /* what a newer kernel says to it */
+	touch(bytes, length, page_bytes);
+	return 0;
 }
 
 int mapping_load(const struct mapping *m, size_t first, size_t n_bytes, struct errbuf *e)
@@ -71,13 +94,10 @@ int mapping_load(const struct mapping *m, size_t first, size_t n_bytes, struct e
 	uint8_t *bytes = (uint8_t *)(uintptr_t)m->data + begin;
 
 	(void)madvise(bytes, 2 * length < left ? 2 * length : left, MADV_WILLNEED);
-	if (madvise(bytes, length, MADV_POPULATE_READ) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return fail(e, -EIO, "%s: bytes %zu to %zu cannot be read: the file was cut short after it was opened, or the disk fails (%s)",
-				m->path, begin, begin + length, strerror(errno));
-	touch(bytes, length, page_bytes);
-	return 0;
+	int error = read_pages(m, bytes, length, page_bytes);
+
+	return error == 0 ? 0 : fail(e, -EIO, "%s: bytes %zu to %zu cannot be read: the file was cut short after it was opened, or the disk fails "
+			"(%s)", m->path, begin, begin + length, strerror(error));
 }
 
 void mapping_close(struct mapping *m)

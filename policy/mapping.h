@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/sys/error.h"
 
@@ -17,6 +18,8 @@ struct mapping {
 	char *path;
 	const uint8_t *data;       /* NULL when the file is empty */
 	size_t n_bytes;
+	dev_t device;              /* and inode: which file it is, whatever the path leads to later */
+	ino_t inode;
 };
 
 /* Maps a regular file. -errno of open or mmap, with the path in the text; -EINVAL: not a regular file, or a link to nothing.

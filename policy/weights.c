@@ -2,13 +2,12 @@
 #include "policy/weights.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/sys/log.h"
+#include "policy/available_memory.h"
 #include "policy/json_file.h"
 #include "policy/mapping.h"
 #include "policy/safetensors.h"
@@ -216,21 +215,6 @@ int weights_open(struct weights **out, const char *directory, struct errbuf *e)
 	return 0;
 }
 
-/* MemAvailable of /proc/meminfo: what can be had without swapping, cached pages of these files included. UINT64_MAX: not known. */
-static uint64_t available_bytes(void)
-{
-	uint64_t kib = UINT64_MAX / 1024;
-	FILE *f = fopen("/proc/meminfo", "re");
-	char line[128];
-
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kib * 1024;
-}
-
 static uint64_t file_bytes(const struct weights *w)
 {
 	uint64_t n_bytes = 0;
@@ -242,12 +226,12 @@ static uint64_t file_bytes(const struct weights *w)
 
 int weights_load(const struct weights *w, void (*report)(void *context, double share), void *context, struct errbuf *e)
 {
-	uint64_t total = file_bytes(w), available = available_bytes(), done = 0;
+	uint64_t total = file_bytes(w), available = available_memory_bytes(""), done = 0;
 
 	if (total > available) {
 		log_line(LOG_LEVEL_WARNING, "policy: %s: the weights take %.1f GB, but only %.1f GB of memory are available: every inference will "
-				"read them from disk anew and be slow; end other programs or add memory", w->directory, (double)total / 1e9,
-				(double)available / 1e9);
+				"read them from disk anew and be slow; end other programs, add memory or raise the limit of this service or container",
+				w->directory, (double)total / 1e9, (double)available / 1e9);
 		return 0;
 	}
 	for (uint32_t i = 0; i < w->n_shards; i++) {

@@ -21,8 +21,9 @@ struct weights;
 MUST_CHECK int weights_open(struct weights **out, const char *directory, struct errbuf *e);
 
 /* Reads all files into memory, in the order in which they lie on disk, so that the first inference need not; report (may be NULL) is told
- * the share that is done. Nothing is pinned. When less memory is available than the files take, only warns (log.h): reading them would
- * drive out what was read first. -EIO: a file cannot be read. Thread: any. Allocates: no. Blocks: on disk, for as long as one reading of
+ * the share that is done. Nothing is pinned. When less memory is available than the files take
+ * (available_memory.h), only warns (log.h): reading them would
+ * drive out what was read first. -EIO: a file cannot be read. Thread: any. Allocates: yes. Blocks: on disk, for as long as one reading of
  * the files takes. */
 MUST_CHECK int weights_load(const struct weights *w, void (*report)(void *context, double share), void *context, struct errbuf *e);
 

@@ -1,7 +1,8 @@
 /* describe.h - what a checkpoint directory holds, for a person who wants to use it.
  *
  * Every part is looked at for itself, so that what is broken is told with its error while the rest is still described. Of the weights
- * only the headers are read. Decoders are tried as policy_create would: what is said to run does. */
+ * only the headers are read; head files are read whole. Decoders are tried as policy_create would, but for reading the weights into
+ * memory: what is said to run does. */
 #ifndef DREAMVLA_POLICY_DESCRIBE_H
 #define DREAMVLA_POLICY_DESCRIBE_H
 

@@ -211,7 +211,7 @@ int head_file_open(struct head_file **out, const char *directory, const char *ki
 	if (!f)
 		return fail(e, -ENOMEM, "%s: out of memory", path);
 	if ((rc = mapping_open(&f->file, path, e)) == 0 && (rc = check_format(&f->file, e)) == 0 &&
-			(rc = zip_read(&z, &f->file, e)) == 0)
+			(rc = zip_read(&z, &f->file, e)) == 0 && (rc = zip_check_sums(&z, &f->file, e)) == 0)
 		rc = read_tensors(f, &z, e);
 	zip_free(&z);
 	if (rc < 0) {

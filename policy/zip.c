@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+
+#include "daemon/sys/log.h"
 
 enum {
 	END_BYTES = 22, END_COMMENT_MAX = 65535,
@@ -14,6 +17,7 @@ enum {
 	EXTRA_ZIP64 = 1,
 	FLAG_ENCRYPTED = 1,
 	MEMBERS_MAX = 8192,
+	NAME_SHOWN_MAX = 96,
 };
 
 static const uint32_t end_signature = 0x06054b50, locator_signature = 0x07064b50, end64_signature = 0x06064b50,
@@ -31,6 +35,12 @@ static uint64_t little(const uint8_t *p, int n_bytes)
 	for (int i = n_bytes - 1; i >= 0; i--)
 		value = value << 8 | p[i];
 	return value;
+}
+
+/* Bytes of a name that a message shows: what is found and the remedy come after it. */
+static int name_shown(const struct zip_member *m)
+{
+	return (int)(m->name_bytes < NAME_SHOWN_MAX ? m->name_bytes : NAME_SHOWN_MAX);
 }
 
 /* True when [offset, offset + n_bytes) lies in the file. */
@@ -129,14 +139,14 @@ static int locate(const struct mapping *file, struct zip_member *m, uint64_t loc
 
 	if (!inside(file, local, LOCAL_BYTES) || little(file->data + local, 4) != local_signature)
 		return fail(e, -EINVAL, "%s: member %.*s: no local header at byte %" PRIu64, file->path,
-				(int)m->name_bytes, m->name, local);
+				name_shown(m), m->name, local);
 	offset = local + LOCAL_BYTES + little(file->data + local + 26, 2) + little(file->data + local + 28, 2);
 	if (!inside(file, offset, m->n_bytes))
 		return fail(e, -EINVAL,
 				"%s: member %.*s: its %" PRIu64 " bytes at %" PRIu64
 				" do not fit the file of %zu bytes: "
 				"truncated",
-				file->path, (int)m->name_bytes, m->name, m->n_bytes, offset, file->n_bytes);
+				file->path, name_shown(m), m->name, m->n_bytes, offset, file->n_bytes);
 	m->data = file->data + offset;
 	return 0;
 }
@@ -158,12 +168,12 @@ static int read_member(
 	stored = little(p + 20, 4);
 	full = little(p + 24, 4);
 	local = little(p + 42, 4);
-	*m = (struct zip_member){ .name = (const char *)p + CENTRAL_BYTES, .name_bytes = n_name };
+	*m = (struct zip_member){ .name = (const char *)p + CENTRAL_BYTES, .name_bytes = n_name, .crc32 = (uint32_t)little(p + 16, 4) };
 	if (little(p + 10, 2) != 0 || (little(p + 8, 2) & FLAG_ENCRYPTED))
 		return fail(e, -ENOTSUP, "%s: member %.*s is %s, want stored bytes as torch.save writes them; save it again with it",
-				file->path, (int)n_name, m->name, little(p + 10, 2) ? "compressed" : "encrypted");
+				file->path, name_shown(m), m->name, little(p + 10, 2) ? "compressed" : "encrypted");
 	if (!widen(p + CENTRAL_BYTES + n_name, n_extra, (uint64_t *[]){ &full, &stored, &local }) || stored != full)
-		return fail(e, -EINVAL, "%s: member %.*s: contradictory sizes", file->path, (int)n_name, m->name);
+		return fail(e, -EINVAL, "%s: member %.*s: contradictory sizes", file->path, name_shown(m), m->name);
 	m->n_bytes = full;
 	*at += n_all;
 	return locate(file, m, local, e);
@@ -173,7 +183,7 @@ int zip_read(struct zip *out, const struct mapping *file, struct errbuf *e)
 {
 	struct directory d;
 	struct zip z = { 0 };
-	uint64_t at;
+	uint64_t at, n_all = 0; /* each member is within the file, so no overflow */
 	int rc = read_directory(file, &d, e);
 
 	if (rc < 0)
@@ -183,17 +193,48 @@ int zip_read(struct zip *out, const struct mapping *file, struct errbuf *e)
 		return fail(e, -ENOMEM, "%s: out of memory", file->path);
 	at = d.offset;
 	for (; rc == 0 && z.n_members < d.n_members; z.n_members++) {
-		struct zip_member m;
+		struct zip_member m = { 0 };
 
 		if ((rc = read_member(file, &at, d.offset + d.n_bytes - at, &m, e)) == 0 && zip_find(&z, m.name, m.name_bytes))
-			rc = fail(e, -EINVAL, "%s: member %.*s is there twice", file->path, (int)m.name_bytes, m.name);
+			rc = fail(e, -EINVAL, "%s: member %.*s is there twice", file->path, name_shown(&m), m.name);
 		z.member[z.n_members] = m;
+		n_all += m.n_bytes;
 	}
+	if (rc == 0 && n_all > file->n_bytes)
+		rc = fail(e, -EINVAL, "%s: its members overlap: %" PRIu64 " bytes in a file of %zu", file->path, n_all, file->n_bytes);
 	if (rc == 0)
 		*out = z;
 	else
 		zip_free(&z);
 	return rc;
+}
+
+/* True when the directory states a checksum for any member. */
+static bool has_sums(const struct zip *z)
+{
+	for (uint32_t i = 0; i < z->n_members; i++)
+		if (z->member[i].crc32)
+			return true;
+	return false;
+}
+
+int zip_check_sums(const struct zip *z, const struct mapping *file, struct errbuf *e)
+{
+	if (!has_sums(z)) {
+		log_line(LOG_LEVEL_WARNING, "%s: was saved without checksums, so damage to it goes unseen; save it again with "
+				"torch.serialization.set_crc32_options(True)", file->path);
+		return 0;
+	}
+	for (uint32_t i = 0; i < z->n_members; i++) {
+		const struct zip_member *m = &z->member[i];
+		uint32_t sum = (uint32_t)crc32_z(0, m->data, m->n_bytes);
+
+		if (sum != m->crc32)
+			return fail(e, -EINVAL, "%s: member %.*s is damaged: the CRC-32 of its %" PRIu64 " bytes is %08x, the directory says "
+					"%08x; fetch the file again (one that was changed on purpose: save it with torch.save)", file->path,
+					name_shown(m), m->name, m->n_bytes, sum, m->crc32);
+	}
+	return 0;
 }
 
 void zip_free(struct zip *z)

@@ -75,26 +75,12 @@ static struct log_record *claim(uint32_t *position)
 	}
 }
 
-/* Texts of peers (an instruction, an arm's error) can hold line ends and a terminal's commands: one record is one line. C1 controls
- * are c2 80..c2 9f in UTF-8. */
-static void tame(char *text)
-{
-	for (unsigned char *c = (unsigned char *)text; *c; c++) {
-		bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f;
-
-		if (*c < 0x20 || *c == 0x7f || c1)
-			*c = '?';
-		if (c1)
-			*++c = '?';
-	}
-}
-
 PRINTF_LIKE(3, 0) static void fill(struct log_record *r, enum log_level level, const char *format, va_list arguments)
 {
 	r->level = level;
 	clock_gettime(CLOCK_REALTIME, &r->when);
 	vsnprintf(r->text, sizeof r->text, format, arguments);
-	tame(r->text);
+	text_tame(r->text, false); /* texts of peers (an instruction, an arm's error) may have line ends: one record is one line */
 }
 
 PRINTF_LIKE(2, 0) static void put_directly(enum log_level level, const char *format, va_list arguments)

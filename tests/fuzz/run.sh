@@ -18,7 +18,7 @@ command -v clang >/dev/null || { echo "fuzz: no clang, skipped"; exit 77; }
 
 case $target in
 messages) areas="transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
-*) areas="policy daemon/sys" libraries="-ljansson -lpcre2-8 -lutf8proc" ;;
+*) areas="policy daemon/sys" libraries="-ljansson -lpcre2-8 -lutf8proc -lz" ;;
 esac
 libraries="$libraries -lturbojpeg -lm"
 objects=$(for area in $areas; do ls "$area"/*.c; done | sed "s|^|$B/|; s|c$|o|")

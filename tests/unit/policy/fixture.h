@@ -95,6 +95,13 @@ static inline void file_copy(const char *from, const char *name, const char *to)
 	free(data);
 }
 
+/* A `.pt` file without checksums, as torch.save writes it on request: what is changed in it next must be found by other means. */
+static inline void pt_forget_sums(char *data, size_t n_bytes)
+{
+	for (char *at = data; (at = memmem(at, n_bytes - (size_t)(at - data), "PK\1\2", 4)) && at + 20 <= data + n_bytes; at += 20)
+		memset(at + 16, 0, 4);
+}
+
 /* A copy of the text with the one occurrence of `from` replaced; the caller frees it. */
 static inline char *replace_once(const char *text, const char *from, const char *to)
 {

@@ -1,4 +1,5 @@
 /* test_heads.c - the decoders that fine-tuning gives a head: their golden actions, their noise, and head files that do not fit. */
+#include "daemon/sys/log.h"
 #include "policy/pickle.h"
 
 #include "tests/unit/policy/scene.h"
@@ -15,14 +16,14 @@ static int set_up(void **state)
 {
 	(void)state;
 	folder_make(folder);
-	return 0;
+	return log_set_level("error", NULL); /* for lack of checksums: see spoil */
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	folder_remove(folder);
-	return 0;
+	return log_set_level("info", NULL);
 }
 
 /* -- golden actions ------------------------------------------------------------------------------------------------------------- */
@@ -436,9 +437,27 @@ static uint32_t spoil(const char *directory, const char *name, const void *from,
 		memcpy(data + at, to, n);
 		times++;
 	}
+	pt_forget_sums(data, n_file);
 	file_write(folder, name, data, n_file);
 	free(data);
 	return times;
+}
+
+static void files_without_checksums_are_warned_of(void **state)
+{
+	struct policy_options options = usual_options("l1_regression");
+	char text[1024];
+
+	(void)state;
+	options.heads = folder;
+	assert_int_equal(log_set_level("info", NULL), 0);
+	file_copy(HEADS "l1_regression", "action_head--30000_checkpoint.pt", folder);
+	create_and_listen(&options, text, sizeof text);
+	assert_string_equal(text, "");
+	assert_int_equal(spoil(HEADS "l1_regression", "action_head--30000_checkpoint.pt", "no such bytes", "nothing there", 13), 0);
+	create_and_listen(&options, text, sizeof text);
+	assert_non_null(strstr(text, "action_head--30000_checkpoint.pt"));
+	assert_non_null(strstr(text, "set_crc32_options"));
 }
 
 static void missing_and_additional_tensors_are_named(void **state)
@@ -580,6 +599,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(misnamed_head_files_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(parts_that_no_decoder_has_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(heads_of_another_size_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(files_without_checksums_are_warned_of, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing_and_additional_tensors_are_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hidden_states_that_are_no_numbers_lose_the_chunk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(head_weights_that_are_no_numbers_lose_the_chunk, set_up, tear_down),

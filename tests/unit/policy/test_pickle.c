@@ -2,7 +2,9 @@
 #include "tests/unit/policy/fixture.h"
 
 #include <errno.h>
+#include <zlib.h>
 
+#include "daemon/sys/log.h"
 #include "policy/pickle.h"
 
 #define NAME "proprio_projector--7_checkpoint.pt"
@@ -25,7 +27,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	folder_make(folder);
-	return 0;
+	return log_set_level("error", NULL); /* for lack of checksums: see pt_forget_sums */
 }
 
 static int tear_down(void **state)
@@ -45,6 +47,7 @@ struct archive {
 	uint16_t n_members;
 	uint16_t method;           /* 0: stored */
 	uint16_t flags;
+	bool no_sums;              /* as after torch.serialization.set_crc32_options(False) */
 	bool zip64;                /* sizes, offsets and counts stand in ZIP64 records only */
 };
 
@@ -63,7 +66,7 @@ static void put_bytes(uint8_t *bytes, size_t *n, const void *data, size_t size)
 }
 
 /* A line of the directory. */
-static void archive_list(struct archive *a, const char *name, size_t size, size_t local)
+static void archive_list(struct archive *a, const char *name, const void *data, size_t size, size_t local)
 {
 	size_t n_name = strlen(name), wide = UINT32_MAX;
 	uint8_t zeros[10] = { 0 };
@@ -72,7 +75,8 @@ static void archive_list(struct archive *a, const char *name, size_t size, size_
 	put(a->directory, &a->n_directory, 0, 4);
 	put(a->directory, &a->n_directory, a->flags, 2);
 	put(a->directory, &a->n_directory, a->method, 2);
-	put(a->directory, &a->n_directory, 0, 8);
+	put(a->directory, &a->n_directory, 0, 4);
+	put(a->directory, &a->n_directory, a->no_sums ? 0 : crc32(0, data, (uInt)size), 4);
 	put(a->directory, &a->n_directory, a->zip64 ? wide : size, 4);
 	put(a->directory, &a->n_directory, a->zip64 ? wide : size, 4);
 	put(a->directory, &a->n_directory, n_name, 2);
@@ -89,7 +93,7 @@ static void archive_list(struct archive *a, const char *name, size_t size, size_
 	a->n_members++;
 }
 
-/* Fields that readers ignore (versions, times, checksum) stay zero. Data is aligned to four bytes as torch.save does. */
+/* Fields that readers ignore (versions, times, the checksum before the data) stay zero. Data is aligned to four bytes as torch.save does. */
 static void archive_add(struct archive *a, const char *name, const void *data, size_t size)
 {
 	size_t local = a->n_bytes, n_name = strlen(name), extra = 4 + (64 - (local + 30 + n_name + 4) % 64) % 64;
@@ -104,7 +108,7 @@ static void archive_add(struct archive *a, const char *name, const void *data, s
 	put(a->bytes, &a->n_bytes, extra - 4, 2);
 	put_bytes(a->bytes, &a->n_bytes, zeros, extra - 4);
 	put_bytes(a->bytes, &a->n_bytes, data, size);
-	archive_list(a, name, size, local);
+	archive_list(a, name, data, size, local);
 }
 
 static void put_end64(struct archive *a, size_t directory)
@@ -253,6 +257,7 @@ static void zip64_is_read(void **state)
 	assert_int_equal(head_file_find(f, "a", 2, (uint64_t[]){ 2, 3 }, &t, &e), 0);
 	assert_memory_equal(t.data, values, sizeof values);
 	head_file_close(f);
+	pt_forget_sums((char *)a.bytes, a.n_bytes); /* so that a spoilt byte is not found by its checksum */
 	for (size_t i = 0; i < a.n_bytes; i++) { /* the records lie at the end, the locator points at them */
 		a.bytes[i] ^= 0xff;
 		file_write(folder, NAME, a.bytes, a.n_bytes);
@@ -272,6 +277,10 @@ static void foreign_pickles_are_refused(void **state)
 		size_t n_bytes;
 	} cases[] = {
 		CASE(-ENOTSUP, NAME "|global posix.system", PROTO "cposix\nsystem\n(" TEXT("\4", "true") "tR."),
+		CASE(-ENOTSUP, "global po?[2Jsix.sys??31mtem is", PROTO "cpo\x1b[2Jsix\nsys\xc2\x9b" "31mtem\n(" TEXT("\4", "true") "tR."),
+		CASE(-EINVAL, "entry a?b is no tensor", PROTO "}" TEXT("\3", "a\x1b" "b") "K\7s."),
+		CASE(-ENOTSUP, "entry a?b: global torch.QInt8Storage",
+				PROTO "}" TEXT("\3", "a\x1b" "b") REBUILD "(" STORAGE("QInt8Storage", "0", "K\3") "tRs."),
 		CASE(-ENOTSUP, NAME "|global builtins.eval", PROTO "cbuiltins\neval\n(" TEXT("\1", "1") "tR."),
 		CASE(-ENOTSUP, "entry a|global torch.QInt8Storage",
 				PROTO "}" TEXT("\1", "a") REBUILD "(" STORAGE("QInt8Storage", "0", "K\3") "tRs."),
@@ -413,6 +422,70 @@ static void a_link_to_nothing_is_not_absent(void **state)
 	assert_refused(-EINVAL, NAME "|no file");
 }
 
+/* One bit of a weight, of the program and of a member that nobody reads. */
+static void damaged_members_are_refused(void **state)
+{
+	static const char *const members[] = { "/data/0", "/data.pkl", "/version" };
+	size_t n_bytes;
+	char *data = file_read(CHECKPOINT "/heads/discrete", "proprio_projector--10000_checkpoint.pt", &n_bytes), words[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+		char *name = memmem(data, n_bytes, members[i], strlen(members[i])), *header = name;
+		uint16_t lengths[2];
+
+		assert_non_null(name);
+		while (memcmp(header, "PK\3\4", 4))
+			header--;
+		memcpy(lengths, header + 26, sizeof lengths);
+		header[30 + lengths[0] + lengths[1]] ^= 0x10;
+		file_write(folder, NAME, data, n_bytes);
+		header[30 + lengths[0] + lengths[1]] ^= 0x10;
+		snprintf(words, sizeof words, NAME "|%s is damaged|CRC-32|fetch the file again", members[i]);
+		assert_refused(-EINVAL, words);
+	}
+	free(data);
+}
+
+/* What a file without any checksum says on standard error is checked in test_heads.c. One member without is damage. */
+static void files_without_checksums_are_read(void **state)
+{
+	static const char pickle[] = PROTO "}" TEXT("\1", "a") TENSOR "s.";
+
+	(void)state;
+	for (int some = 0; some < 2; some++) {
+		struct archive a = { .no_sums = true };
+		struct head_file *f = NULL;
+		struct errbuf e = { "" };
+
+		archive_add(&a, "head/data.pkl", pickle, sizeof pickle - 1);
+		a.no_sums = !some;
+		archive_add(&a, "head/data/0", values, sizeof values);
+		archive_write(&a, NAME);
+		if (some)
+			assert_refused(-EINVAL, "head/data.pkl is damaged");
+		else if (head_file_open(&f, folder, "proprio_projector", &e) < 0)
+			fail_msg("%s", e.text);
+		head_file_close(f);
+	}
+}
+
+/* Each would have to be read: some thousand members that are all the whole file take hours. */
+static void overlapping_members_are_refused(void **state)
+{
+	static const char pickle[] = PROTO "}.";
+	struct archive a = { .no_sums = true };
+
+	(void)state;
+	archive_add(&a, "head/data.pkl", pickle, sizeof pickle - 1);
+	archive_add(&a, "head/data/0", values, sizeof values);
+	for (char name[] = "head/data/1"; name[10] <= '9'; name[10]++)
+		archive_list(&a, name, values, 400, 0);
+	put_bytes(a.bytes, &a.n_bytes, (const char[400]){ 0 }, 400);
+	archive_write(&a, NAME);
+	assert_refused(-EINVAL, NAME "|overlap");
+}
+
 /* Every length and many changed bytes of a golden file: an error or tensors inside the file, never a crash. */
 static void no_spoilt_byte_crashes(void **state)
 {
@@ -420,6 +493,7 @@ static void no_spoilt_byte_crashes(void **state)
 	char *data = file_read(CHECKPOINT "/heads/discrete", "proprio_projector--10000_checkpoint.pt", &n_bytes);
 
 	(void)state;
+	pt_forget_sums(data, n_bytes);
 	first_directory = n_bytes - 1200;
 	for (size_t i = 0; i < n_bytes; i += i < 600 || i >= first_directory ? 1 : 97) {
 		struct head_file *f = NULL;
@@ -449,6 +523,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(zip64_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(foreign_pickles_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(foreign_files_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damaged_members_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(files_without_checksums_are_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(overlapping_members_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(misnamed_files_do_not_count_as_absent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_link_to_nothing_is_not_absent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_spoilt_byte_crashes, set_up, tear_down),

@@ -46,7 +46,7 @@ static bool wait_round(struct crew *c, uint64_t *seen)
 /* The policy thread's own name is taken: debuggers, and those who look for it, want that one. */
 static void name_self(uint32_t worker)
 {
-	char name[16];
+	char name[sizeof "policy-4294967295"]; /* at most 15 characters in truth: workers are fewer than CREW_MAX */
 
 	snprintf(name, sizeof name, "policy-%u", worker);
 	pthread_setname_np(pthread_self(), name);

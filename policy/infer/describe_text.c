@@ -24,15 +24,14 @@ static const char *bytes_text(uint64_t n_bytes, char out[BYTES_TEXT])
 	return out;
 }
 
-/* Names and paths come from outside, and this goes to a terminal: control characters, those of U+0080 to U+009F among them, become "?". */
+/* Names and paths come from outside, and this goes to a terminal. */
 static void print_clean(const char *text)
 {
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		bool second = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+	char clean[PATH_BYTES];
 
-		putchar(*c < 0x20 || *c == 0x7f || second ? '?' : *c);
-		c += second;
-	}
+	snprintf(clean, sizeof clean, "%s", text);
+	text_tame(clean, false);
+	printf("%s", clean);
 }
 
 static void print_broken(const char *problem)

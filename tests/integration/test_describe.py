@@ -288,7 +288,7 @@ class Broken(unittest.TestCase):
         self.copy("two_cameras")
         self.spoil("dataset_statistics.json", lambda data: data.replace(b"libero_spatial_no_noops", rb"a\u001b[31m\u009bb\n"))
         done = describe(self.model)
-        self.assertIn("    a?[31m?b?: action 7", done.stdout)
+        self.assertIn("    a?[31m??b?: action 7", done.stdout)
         for control in "\x1b\x9b":
             self.assertNotIn(control, done.stdout)
 

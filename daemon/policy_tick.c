@@ -152,7 +152,7 @@ static void measure(struct policy_runner *r, const struct observation *o, int64_
 	histogram_add(&stage[STAGE_HANDOVER], handed_over_ns - o->ready_ns);
 }
 
-/* For those who compare what the arm was told with dreamvla-infer on the same pictures. */
+/* For those who compare what the arm was told with dreamvla-infer on the same pictures (where there is noise: chunk 1). */
 static void show_chunk(const struct policy_runner *r, const struct action_chunk *chunk)
 {
 	char text[CHUNK_TEXT_BYTES];
@@ -281,9 +281,11 @@ static int make_pictures(struct policy_runner *r, struct errbuf *e)
 	return jpeg_codec_create(&r->jpeg, e);
 }
 
-/* The first inference pays for pages and just-in-time kernels; blank pictures do as well as real ones. */
+/* The first inference pays for pages and just-in-time kernels; blank pictures do as well as real ones. Noise of its own, so that
+ * the first chunk is made of the seed's first: it is then that of dreamvla-infer --seed. */
 static int warm_up(struct policy_runner *r, struct errbuf *e)
 {
+	static const double zeros[POLICY_VALUES_MAX];
 	struct policy_picture picture[CAMERAS_MAX];
 	struct policy_observation input = { .picture = picture, .n_pictures = r->setup->n_cameras };
 	uint32_t width = (uint32_t)r->config->camera_max_width, height = (uint32_t)r->config->camera_max_height;
@@ -296,6 +298,7 @@ static int warm_up(struct policy_runner *r, struct errbuf *e)
 			.rgb = r->rgb[i],
 		};
 	input.state = r->info->needs_state ? r->state : NULL;
+	input.noise = r->info->from_noise ? zeros : NULL;
 	announce(r, "warming up", 0.0);
 	if ((rc = policy_set_instruction(r->policy, "stand still", e)) < 0)
 		return rc;

@@ -1,6 +1,6 @@
 /* policy_tick.h - one observation to one chunk: decode the pictures, build the state vector, infer, check, hand over.
  *
- * Everything is allocated in policy_runner_create; after the warm-up a tick allocates nothing outside libjpeg-turbo and oneDNN. */
+ * Everything is allocated in policy_runner_init; after the warm-up a tick allocates nothing outside libjpeg-turbo and oneDNN. */
 #ifndef DREAMVLA_DAEMON_POLICY_TICK_H
 #define DREAMVLA_DAEMON_POLICY_TICK_H
 

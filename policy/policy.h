@@ -62,6 +62,7 @@ struct policy_info {
 	uint32_t action_chunk, action_dim;
 	uint32_t state_dim;                   /* of the statistics' proprio; 0: none */
 	bool needs_state;                     /* a proprio projector was found */
+	bool from_noise;                      /* the decoder takes noise; without it every chunk draws from the seed's stream */
 	bool chooses_tokens;                  /* the decoder's actions are tokens; otherwise result.token is left alone */
 	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
 	uint64_t weight_bytes, arena_bytes;

@@ -54,11 +54,11 @@ def state_of(q, gripper_m, mean):
     return [*position, *rotation_vector(quaternion, mean[3:6]), gripper_m / 2, -gripper_m / 2]
 
 
-def infer(files, state, instruction, crop, model=peers.CHECKPOINT):
+def infer(files, state, instruction, crop, model=peers.CHECKPOINT, decoder="discrete", more=()):
     """dreamvla-infer's answer: actions, tokens, lost."""
     images = [word for file in files for word in ("--image", file)]
-    done = subprocess.run([peers.BUILD / "dreamvla-infer", "--model", model, "--heads", model / "heads/discrete", "--json",
-                           "--action-chunk", "8", "--unnorm-key", "libero_spatial_no_noops", "--center-crop", str(crop), *images,
+    done = subprocess.run([peers.BUILD / "dreamvla-infer", "--model", model, "--heads", model / "heads" / decoder, "--json",
+                           "--decoder", decoder, *more, "--action-chunk", "8", "--unnorm-key", "libero_spatial_no_noops", "--center-crop", str(crop), *images,
                            "--state=" + ",".join(map(repr, state)), "--instruction", instruction],
                           capture_output=True, text=True, timeout=peers.PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr

@@ -60,10 +60,10 @@ class Path(unittest.TestCase):
             pictures.write_ppm(path, picture)
         return path
 
-    def expected(self, overhead="rgb8", turn=True, swap=False, instruction=TRAINED, crop=CROP):
+    def expected(self, overhead="rgb8", turn=True, swap=False, instruction=TRAINED, crop=CROP, **decoder):
         a, b = self.picture["overhead"], self.picture["wrist"]
         files = [self.file("overhead", a, overhead), self.file("wrist", (b[::-1, ::-1] if turn else b)[:, :, ::-1 if swap else 1])]
-        return pictures.infer(files, self.state, instruction, crop)["actions"]
+        return pictures.infer(files, self.state, instruction, crop, **decoder)["actions"]
 
     def shown(self, overhead, wrist):
         return {"overhead": (overhead, self.picture["overhead"]), "wrist": (wrist, self.picture["wrist"])}
@@ -87,6 +87,21 @@ class Path(unittest.TestCase):
                     self.compare(daemon, request, self.expected(overhead if overhead == "jpeg" else "rgb8"))
             frames.stopped.set()
             frames.join()
+
+    def test_the_first_chunk_takes_the_first_noise_of_the_seed(self):
+        settings = {"overhead": CAMERA, "wrist": CAMERA, "extra": FIXED, "decoder": "flow_matching", "steps": "2\n  seed: 11"}
+        with peers.bench(with_cameras=False, **settings) as (daemon, arm, cameras, request):
+            self.assertTrue(request(cmd="instruction", text=SPOKEN)["ok"])
+            frames = Frames(arm.context, arm.folder, self.shown("rgb8", "rgb8"))
+            frames.start()
+            self.addCleanup(frames.stopped.set)
+            peers.until("a chunk", lambda: chunks(daemon))
+            first = chunks(daemon)[0]
+            frames.stopped.set()
+            frames.join()
+        right, wrong = (self.expected(turn=False, decoder="flow_matching", more=("--steps", "2", "--seed", seed)) for seed in ("11", "12"))
+        self.assertGreater(numpy.abs(numpy.subtract(right, wrong)).max(), 1e-3)
+        numpy.testing.assert_allclose(first, numpy.ravel(right), rtol=1e-5, atol=1e-5)
 
     def compare(self, daemon, request, expected):
         """In SHADOW, and again if pauses of this machine have ended it."""

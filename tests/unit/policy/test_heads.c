@@ -282,6 +282,7 @@ static void options_without_effect_are_refused(void **state)
 		assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -ENOTSUP);
 		assert_names(&e, "committed|discrete_diffusion");
 		assert_false(policy_info(p)->chooses_tokens);
+		assert_int_equal(policy_info(p)->from_noise, i > 0);
 		policy_destroy(p);
 		options.top_k = 5;
 		refuse(&options, -EINVAL, "top_k 5|chooses no tokens|discrete_diffusion");

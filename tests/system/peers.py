@@ -256,6 +256,18 @@ class Daemon:
         self.process.send_signal(signal.SIGTERM)
         return self.wait_end()
 
+    def assert_ends_well(self):
+        """SIGTERM, unless it has ended: either way with 0. A crash after the last reply must not go unseen, and only a process that
+        ends by itself tells of leaks."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.wait_end()
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"dreamvlad did not end on SIGTERM within {PATIENCE_S} s") from None
+        if code != 0:
+            raise AssertionError(f"dreamvlad ended with {code}")
+
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
@@ -279,7 +291,7 @@ def ask(context, folder, patience_s=PATIENCE_S, **request):
 @contextlib.contextmanager
 def bench(with_arm=True, with_cameras=True, prepare=lambda arm: None, **settings):
     """A running dreamvlad with its peers: yields (daemon, arm, cameras, ask). prepare(arm) comes before the arm starts: it is
-    attached to at any moment after that."""
+    attached to at any moment after that. A body that passes is followed by the daemon's end, which has to be a good one."""
     context = zmq.Context()
     with tempfile.TemporaryDirectory() as folder:
         arm, cameras = Arm(context, folder), Cameras(context, folder)
@@ -292,6 +304,7 @@ def bench(with_arm=True, with_cameras=True, prepare=lambda arm: None, **settings
             if with_cameras:
                 cameras.start()
             yield daemon, arm, cameras, lambda **request: ask(context, folder, **request)
+            daemon.assert_ends_well()
         except BaseException:
             print(daemon.text())
             raise

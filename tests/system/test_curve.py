@@ -44,6 +44,7 @@ class Curve(unittest.TestCase):
         process = subprocess.Popen([peers.BUILD / program, "--config", self.config, *arguments], stdout=self.log, stderr=self.log)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
+        return process
 
     def said(self):
         return (self.folder / "log").read_text(errors="replace")
@@ -62,14 +63,17 @@ class Curve(unittest.TestCase):
 
     def test_programs_of_one_configuration_find_each_other(self):
         world = f"ipc://{self.folder}/world"
-        self.start("dreamvla-sim", "--world", world)
-        self.start("dreamvla-arm", "--arm", "arm", "--driver", "sim", "--world", world)
-        self.start("dreamvlad")
+        sim = self.start("dreamvla-sim", "--world", world)
+        arm = self.start("dreamvla-arm", "--arm", "arm", "--driver", "sim", "--world", world)
+        daemon = self.start("dreamvlad")
         try:
             peers.until("the three programs to be together", self.together)
         except AssertionError as failure:
             raise AssertionError(f"{failure}\n{self.said()}") from None
         self.assertNotEqual(self.ctl("--address", self.control).returncode, 0, "somebody without a key was answered")
+        for process in (daemon, arm, sim):
+            process.terminate()
+            self.assertEqual(process.wait(peers.PATIENCE_S), 0, self.said())
 
 
 if __name__ == "__main__":

@@ -133,9 +133,11 @@ class Loading(Manager):
         peers.until("the log to say so", lambda: daemon.says("loaded and warm"))
         peers.until("READY", lambda: self.ask(cmd="status")["mode"] == "READY")
         self.assertTrue(self.ask(cmd="stop")["ok"])
+        daemon.process.send_signal(signal.SIGTERM)
+        self.assert_ends_well(daemon)
 
     def test_stop_is_obeyed_and_the_arm_is_attached_to(self):
-        self.start_loading()
+        daemon = self.start_loading()
         arm = peers.Arm(self.context, self.folder)
         arm.start()
         self.addCleanup(arm.join)
@@ -144,6 +146,8 @@ class Loading(Manager):
         self.assertEqual(self.ask(cmd="stop")["mode"], "HOLD")
         peers.until("hold targets", lambda: arm.targets and arm.targets[-1]["source"] == "hold")
         peers.until("READY=1", self.hears("READY=1"))
+        daemon.process.send_signal(signal.SIGTERM)
+        self.assert_ends_well(daemon)
 
     def test_signal(self):
         daemon = self.start_loading()

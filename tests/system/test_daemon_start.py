@@ -164,6 +164,7 @@ class Start(unittest.TestCase):
         self.assertEqual(scheduling["policy"][0], os.SCHED_OTHER)
         if len(os.sched_getaffinity(0)) > 1:
             self.assertNotIn(last, scheduling["policy"][2])
+        self.assertEqual(daemon.terminate(), 0, daemon.text())
 
 
 if __name__ == "__main__":

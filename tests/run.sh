@@ -105,7 +105,7 @@ passed on the second try: $1 (see $log.first)"
 # Whether the test tells of a program of ours that a signal ended, or that did not end when it was asked to.
 crashed() {
 	grep -qE -e 'ended with -[0-9]|AssertionError: -[0-9]+ != |ended by signal|SIG(SEGV|ABRT|BUS|FPE|ILL)' \
-		-e 'Assertion .* failed|Segmentation fault|core dumped|Aborted|did not end on SIGTERM' "$log"
+		-e 'Assertion .* failed|Segmentation fault|core dumped|Aborted|did not end on SIGTERM|TimeoutExpired' "$log"
 }
 
 tenths_since() {

@@ -118,7 +118,8 @@ fails_once() {
 
 # Crashes and hangs are no matter of time, whoever tells of them.
 for words in 'AssertionError: dreamvlad ended with -11' 'AssertionError: -6 != 0' 'dreamvlad was ended by signal 11 (Segmentation fault)' \
-	'a.c:7: f: Assertion 1 failed.' 'Aborted (core dumped)' 'dreamvlad did not end on SIGTERM within 30 s'; do
+	'a.c:7: f: Assertion 1 failed.' 'Aborted (core dumped)' 'dreamvlad did not end on SIGTERM within 30 s' \
+	'subprocess.TimeoutExpired: Command x timed out'; do
 	fails_once "$words" 'exit 1'
 	run --second-try && echo "forgiven: $words" && problems=$((problems + 1))
 	expect "$root/out" '^(1/1) FAIL system/test_flaky .* exit 1$'

@@ -126,8 +126,8 @@ static json_t *head_file_json(const struct describe_head_file *f)
 {
 	if (!f->name[0])
 		return json_null();
-	return json_pack("{s:o, s:I, s:i, s:s, s:o, s:o}", "name", text_json(f->name), "bytes", (json_int_t)f->n_bytes, "tensors", (int)f->n_tensors,
-			"type", tensor_type_name(f->type), "size", f->size ? json_integer(f->size) : json_null(), "problem",
+	return json_pack("{s:o, s:I, s:i, s:s, s:o, s:o}", "name", text_json(f->name), "bytes", (json_int_t)f->n_bytes, "tensors",
+			(int)f->n_tensors, "type", tensor_type_name(f->type), "size", f->size ? json_integer(f->size) : json_null(), "problem",
 			text_or_null(f->problem));
 }
 

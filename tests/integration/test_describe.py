@@ -29,7 +29,7 @@ def as_json(model, *more):
     done = describe(model, "--json", *more)
     found = json.loads(done.stdout)
     if (done.returncode, done.stderr) != (1 if found["problems"] else 0, ""):
-        raise AssertionError("%d problems, but exit status %d, and on standard error: %s" % (found["problems"], done.returncode, done.stderr))
+        raise AssertionError("%d problems, exit status %d, standard error: %s" % (found["problems"], done.returncode, done.stderr))
     return found
 
 

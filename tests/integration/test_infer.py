@@ -30,7 +30,8 @@ class WrongUse(unittest.TestCase):
         for option, value, allowed in (("--resize", "224", "HEIGHTxWIDTH"), ("--center-crop", "9", "above 0 and up to 1"),
                                        ("--precision", "fp16", "fp32 or bf16"), ("--action-chunk", "0", "1 or more"),
                                        ("--threads", "-3", "1 or more"), ("--algorithm", "best", "maskgit_plus"),
-                                       ("--vocabulary", "some", "full or actions"), ("--normalisation", "sigma", "auto, quantiles or bounds"), ("--state", "a,b", "commas"),
+                                       ("--vocabulary", "some", "full or actions"), ("--state", "a,b", "commas"),
+                                       ("--normalisation", "sigma", "auto, quantiles or bounds"),
                                        ("--seed", "-1", "0 or more"), ("--seed", "1x", "0 or more")):
             done = infer(option, value)
             self.assertEqual(done.returncode, 2, option)
@@ -58,10 +59,10 @@ class WrongUse(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, "decoder %s: .*two_cameras: has no action_head--.*_checkpoint.pt.*--heads" % decoder)
 
-
     def test_options_that_do_nothing(self):
-        for mode, option, value in (("--describe", "--steps", "99"), ("--describe", "--image", "none.ppm"), ("--describe", "--instruction", "x"),
-                                    ("--describe", "--tokenize", None), ("--tokenize", "--json", None), ("--tokenize", "--heads", "none")):
+        for mode, option, value in (("--describe", "--steps", "99"), ("--describe", "--image", "none.ppm"),
+                                    ("--describe", "--instruction", "x"), ("--describe", "--tokenize", None),
+                                    ("--tokenize", "--json", None), ("--tokenize", "--heads", "none")):
             done = subprocess.run([INFER, "--model", CHECKPOINT, mode, option] + [value] * (value is not None), capture_output=True,
                                   text=True, stdin=subprocess.DEVNULL, timeout=TIME_LIMIT_S)
             self.assertEqual((done.returncode, done.stdout), (2, ""), (mode, option))
@@ -76,6 +77,7 @@ class WrongUse(unittest.TestCase):
             done = infer("--image", PICTURE, "--instruction", "pick up", "--decoder", decoder, "--steps", steps, "--heads", "/nonexistent")
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertRegex(done.stderr, "/nonexistent: [Nn]o such")
+            self.assertEqual("warning" in done.stderr, code == 0)
 
 
 def spoil_floats(source, path):

@@ -128,7 +128,16 @@ def hold_stage(verdict, case, stage, found, value, exact):
     elif exact:
         verdict.hold(stage, relative(found, value), max(exact_budget(stage), 5 * case["fp32_error"].get(stage, 0)))
     else:
-        verdict.hold(stage, relative(found, value), 1.25 * case["bf16_error"][stage])
+        verdict.hold(stage, relative(found, value), (4 if stage.startswith("step.") else 1.25) * case["bf16_error"][stage])
+
+
+def held_in_bf16(case, stage):
+    """Not what follows a choice or a step that bf16 may well have taken otherwise: it diverges by chance with random weights."""
+    if stage == "action.tokens":
+        return False
+    if not stage.startswith("step.") or case["decoder"] == "flow_matching":
+        return True
+    return stage.startswith("step.0.") and stage in case["bf16_error"]
 
 
 def hold_patches(verdict, golden, case, truth, dump):
@@ -154,7 +163,7 @@ def check_case(options, golden, case, truth):
     for stage, value in truth.items():
         if stage.startswith("picture.") or stage in ("noise", "grids", "actions", "actions.normalised"):
             continue
-        if not exact and (stage.startswith("step.") or stage == "action.tokens"):
+        if not exact and not held_in_bf16(case, stage):
             continue
         if stage in dump:
             hold_stage(verdict, case, stage, dump[stage], value, exact)

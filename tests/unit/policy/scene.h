@@ -8,7 +8,7 @@
 enum { CHUNK = 8, DIM = 7, VALUES = CHUNK * DIM, SIDE = 224, STATE_DIM = 8, CAMERAS = 2 };
 
 static struct errbuf e;
-static struct policy_result result, again;
+static struct policy_result result;
 
 struct golden_case {
 	json_t *inputs;             /* the case's JSON */
@@ -106,6 +106,34 @@ static inline struct policy *make(const struct policy_options *options)
 		fail_msg("%s", e.text);
 	assert_int_equal(policy_set_instruction(p, scene.instruction, &e), 0);
 	return p;
+}
+
+/* create fails with this code and names these words. */
+static inline void refuse_options(const struct policy_options *options, int code, const char *words)
+{
+	struct policy *p = NULL;
+
+	assert_int_equal(policy_create(&p, options, &e), code);
+	assert_null(p);
+	assert_names(&e, words);
+}
+
+/* What create says on standard error. */
+static inline void create_and_listen(const struct policy_options *options, char *text, size_t n_text)
+{
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+
+	assert_true(file && saved >= 0);
+	fflush(stderr);
+	dup2(fileno(file), STDERR_FILENO);
+	policy_destroy(make(options));
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	rewind(file);
+	text[fread(text, 1, n_text - 1, file)] = '\0';
+	fclose(file);
 }
 
 #endif

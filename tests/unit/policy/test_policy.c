@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdatomic.h>
 
+static struct policy_result again;
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 1
 #endif

@@ -109,7 +109,7 @@ static inline struct policy *make(const struct policy_options *options)
 }
 
 /* create fails with this code and names these words. */
-static inline void refuse_options(const struct policy_options *options, int code, const char *words)
+static inline void refuse_create(const struct policy_options *options, int code, const char *words)
 {
 	struct policy *p = NULL;
 

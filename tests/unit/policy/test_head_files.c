@@ -45,16 +45,16 @@ static void missing_head_files_are_named(void **state)
 	struct policy_options options = flow_in_folder();
 
 	(void)state;
-	refuse_options(&options, -ENOENT, "decoder flow_matching|has no action_head--*_checkpoint.pt|found there: none|--heads");
+	refuse_create(&options, -ENOENT, "decoder flow_matching|has no action_head--*_checkpoint.pt|found there: none|--heads");
 	assert_non_null(strstr(e.text, folder));
 	file_copy(HEADS "l1_regression", "proprio_projector--30000_checkpoint.pt", folder);
-	refuse_options(&options, -ENOENT, "has no action_head--*_checkpoint.pt|found there: proprio_projector--30000_checkpoint.pt");
+	refuse_create(&options, -ENOENT, "has no action_head--*_checkpoint.pt|found there: proprio_projector--30000_checkpoint.pt");
 	file_copy(HEADS "flow_matching", ACTION_HEAD, folder);
-	refuse_options(&options, -ENOENT, "has no noisy_action_projector--*_checkpoint.pt|" ACTION_HEAD "|policy.heads");
+	refuse_create(&options, -ENOENT, "has no noisy_action_projector--*_checkpoint.pt|" ACTION_HEAD "|policy.heads");
 	file_copy(HEADS "flow_matching", PROJECTOR, folder);
 	policy_destroy(make(&options));
 	file_copy(HEADS "diffusion", "action_head--50000_checkpoint.pt", folder);
-	refuse_options(&options, -EEXIST, ACTION_HEAD "|action_head--50000_checkpoint.pt");
+	refuse_create(&options, -EEXIST, ACTION_HEAD "|action_head--50000_checkpoint.pt");
 }
 
 static void heads_of_another_decoder_are_refused(void **state)
@@ -64,16 +64,16 @@ static void heads_of_another_decoder_are_refused(void **state)
 	(void)state;
 	file_copy(HEADS "flow_matching", PROJECTOR, folder);
 	file_copy(HEADS "diffusion", "action_head--50000_checkpoint.pt", folder);
-	refuse_options(&options, -ENOENT, "action_head--50000_checkpoint.pt|" FLOW ".layer_norm1.weight|flow_matching"
+	refuse_create(&options, -ENOENT, "action_head--50000_checkpoint.pt|" FLOW ".layer_norm1.weight|flow_matching"
 			"|noise_predictor.mlp_resnet.layer_norm1.weight|for decoder diffusion");
 	folder_remove(folder);
 	folder_make(folder);
 	file_copy(HEADS "diffusion", "action_head--50000_checkpoint.pt", folder);
 	options.decoder = "l1_regression";
-	refuse_options(&options, -ENOENT, "tensor model.layer_norm1.weight|for decoder diffusion");
+	refuse_create(&options, -ENOENT, "tensor model.layer_norm1.weight|for decoder diffusion");
 	options.heads = HEADS "l1_regression";
 	options.decoder = "flow_matching";
-	refuse_options(&options, -ENOENT, "action_head--30000_checkpoint.pt|for decoder l1_regression");
+	refuse_create(&options, -ENOENT, "action_head--30000_checkpoint.pt|for decoder l1_regression");
 }
 
 /* The decoder is told by an option, its fine-tune by the files: where these contradict, a policy would run that nobody trained. */
@@ -93,7 +93,7 @@ static void head_files_that_the_decoder_does_not_use_are_refused(void **state)
 
 		snprintf(heads, sizeof heads, HEADS "%s", wrong[i].heads);
 		options.heads = heads;
-		refuse_options(&options, -EINVAL, wrong[i].words);
+		refuse_create(&options, -EINVAL, wrong[i].words);
 		assert_names(&e, wrong[i].decoder);
 	}
 }
@@ -120,7 +120,7 @@ static void misnamed_head_files_are_refused(void **state)
 		policy_destroy(make(&options)); /* with no proprio projector at all it is sound */
 		file_write(folder, names[i].to, data, n);
 		free(data);
-		refuse_options(&options, -EINVAL, "--*_checkpoint.pt|rename");
+		refuse_create(&options, -EINVAL, "--*_checkpoint.pt|rename");
 		assert_names(&e, names[i].to);
 		folder_remove(folder);
 		folder_make(folder);
@@ -138,7 +138,7 @@ static void parts_that_no_decoder_has_are_refused(void **state)
 	file_write(folder, "training_state.pt", "x", 1);
 	policy_destroy(make(&options));
 	file_write(folder, "vision_backbone--30000_checkpoint.pt", "x", 1);
-	refuse_options(&options, -EINVAL, "vision_backbone--30000_checkpoint.pt|there are: action_head, noisy_action_projector, proprio_projector");
+	refuse_create(&options, -EINVAL, "vision_backbone--30000_checkpoint.pt|there are: action_head, noisy_action_projector, proprio_projector");
 }
 
 static void heads_of_another_size_are_refused(void **state)
@@ -147,12 +147,12 @@ static void heads_of_another_size_are_refused(void **state)
 
 	(void)state;
 	file_copy(OTHER_HEADS "flow_matching", "action_head--20000_checkpoint.pt", folder);
-	refuse_options(&options, -EINVAL, "action_head--20000_checkpoint.pt|" FLOW ".layer_norm1.weight|448|672");
+	refuse_create(&options, -EINVAL, "action_head--20000_checkpoint.pt|" FLOW ".layer_norm1.weight|448|672");
 	folder_remove(folder);
 	folder_make(folder);
 	file_copy(HEADS "flow_matching", ACTION_HEAD, folder);
 	file_copy(OTHER_HEADS "flow_matching", "noisy_action_projector--20000_checkpoint.pt", folder);
-	refuse_options(&options, -EINVAL, "noisy_action_projector--20000_checkpoint.pt|fc1.weight|[64, 1]|[96, 1]");
+	refuse_create(&options, -EINVAL, "noisy_action_projector--20000_checkpoint.pt|fc1.weight|[64, 1]|[96, 1]");
 }
 
 /* A copy of a golden head file with `from` replaced by `to`, of the same length, wherever it stands; returns how often. */
@@ -206,12 +206,12 @@ static void missing_and_additional_tensors_are_named(void **state)
 	file_copy(HEADS "flow_matching", PROJECTOR, folder);
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		assert_true(spoil(HEADS "flow_matching", ACTION_HEAD, wrong[i].from, wrong[i].to, strlen(wrong[i].from)) > 0);
-		refuse_options(&options, wrong[i].code, wrong[i].words);
+		refuse_create(&options, wrong[i].code, wrong[i].words);
 		assert_names(&e, ACTION_HEAD);
 	}
 	file_copy(HEADS "flow_matching", ACTION_HEAD, folder);
 	assert_true(spoil(HEADS "flow_matching", PROJECTOR, "fc2.bias", "fc9.bias", 8) > 0);
-	refuse_options(&options, -ENOENT, PROJECTOR "|fc2.bias is missing");
+	refuse_create(&options, -ENOENT, PROJECTOR "|fc2.bias is missing");
 }
 
 /* -- numbers that are none ------------------------------------------------------------------------------------------------------ */

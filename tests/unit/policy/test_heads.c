@@ -175,7 +175,7 @@ static void steps_a_decoder_cannot_take_are_refused(void **state)
 		struct policy_options options = usual_options(wrong[i].decoder);
 
 		options.steps = wrong[i].steps;
-		refuse_options(&options, -EINVAL, wrong[i].words);
+		refuse_create(&options, -EINVAL, wrong[i].words);
 	}
 	for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
 		struct policy_options options = usual_options(right[i].decoder);
@@ -215,7 +215,7 @@ static void a_seed_without_noise_is_refused(void **state)
 		struct policy_options options = usual_options(decoder[i]);
 
 		options.seed = 7;
-		refuse_options(&options, -EINVAL, "seed 7|flow_matching and diffusion|policy.seed|--seed");
+		refuse_create(&options, -EINVAL, "seed 7|flow_matching and diffusion|policy.seed|--seed");
 		assert_names(&e, decoder[i]);
 	}
 }
@@ -238,13 +238,13 @@ static void options_without_effect_are_refused(void **state)
 		assert_int_equal(policy_info(p)->from_noise, i > 0);
 		policy_destroy(p);
 		options.top_k = 5;
-		refuse_options(&options, -EINVAL, "top_k 5|chooses no tokens|discrete_diffusion");
+		refuse_create(&options, -EINVAL, "top_k 5|chooses no tokens|discrete_diffusion");
 		options.top_k = 0;
 		options.algorithm = POLICY_ENTROPY;
-		refuse_options(&options, -EINVAL, "algorithm|chooses no tokens|discrete_diffusion");
+		refuse_create(&options, -EINVAL, "algorithm|chooses no tokens|discrete_diffusion");
 		options.algorithm = POLICY_MASKGIT_PLUS;
 		options.action_vocabulary_only = true;
-		refuse_options(&options, -EINVAL, "chooses no tokens|full");
+		refuse_create(&options, -EINVAL, "chooses no tokens|full");
 	}
 }
 

@@ -171,6 +171,7 @@ static uint64_t change_mode(struct control *c, enum mode_event event, enum reaso
 
 static uint64_t stop(struct control *c, enum mode_event event, enum reason why)
 {
+	c->stop_ns = c->now_ns;
 	arbiter_stop(&c->arbiter);
 	return change_mode(c, event, why);
 }

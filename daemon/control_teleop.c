@@ -6,23 +6,39 @@
 
 static const double mismatch_most_rad = 0.8; /* messages.md section 5 */
 static const double ms_per_ns = 1e-6;
+static const int64_t told_again_ns = 1000000000; /* refusals of one device */
 
 static const struct teleop_input *driver_of(const struct control *c)
 {
 	return &c->inputs.teleop[c->teleop.device];
 }
 
+/* Adds what stands in the way of every motion, and of these reasons those that are about the arm. */
+static void add_standing(struct reasons *r, const struct control *c, uint64_t about_arm, uint32_t arm)
+{
+	uint64_t always = control_motion_stops(c) | (c->shutdown ? REASON_BIT(REASON_SHUTDOWN) : 0);
+
+	for (uint32_t i = REASON_FIRST; i < REASON_COUNT; i++)
+		if (always & REASON_BIT(i) || (c->standing.bits & about_arm & REASON_BIT(i) && c->standing.subject[i] == arm))
+			reasons_add(r, (enum reason)i, c->standing.subject[i], c->standing.value[i], c->standing.limit[i]);
+}
+
 /* What keeps the device from driving its arm, all at once, with the numbers of its sentences. */
 static struct reasons obstacles(const struct control *c, const struct teleop_input *in)
 {
-	const uint64_t of_arms = control_motion_stops(c) | (c->shutdown ? REASON_BIT(REASON_SHUTDOWN) : 0);
+	const uint64_t models = REASON_BIT(REASON_KINEMATICS_POSITION) | REASON_BIT(REASON_KINEMATICS_ROTATION);
+	const uint64_t unseeded = REASON_BIT(REASON_ARM_DETACHED) | REASON_BIT(REASON_STATE_ABSENT) | REASON_BIT(REASON_STATE_STALE) |
+			REASON_BIT(REASON_ARM_OFFLINE) | REASON_BIT(REASON_ARM_IDLE) | REASON_BIT(REASON_ARM_GUIDING) |
+			REASON_BIT(REASON_ARM_USER_STOPPED) | REASON_BIT(REASON_STILL_MOVING);
+	bool seeded = c->safety[in->arm].seeded;
 	struct reasons r = { 0 };
 
-	for (uint32_t i = REASON_FIRST; i < REASON_COUNT; i++)
-		if (of_arms & REASON_BIT(i))
-			reasons_add(&r, (enum reason)i, c->standing.subject[i], c->standing.value[i], c->standing.limit[i]);
-	if (!c->safety[in->arm].seeded) {
-		reasons_add(&r, c->inputs.arm[in->arm].present ? REASON_ARM_DETACHED : REASON_STATE_ABSENT, in->arm, 0.0, 0.0);
+	if (in->edge_ns <= c->stop_ns + c->setup.period_ns)
+		reasons_add(&r, REASON_OPERATOR_STOP, 0, 0.0, 0.0);
+	add_standing(&r, c, models | (seeded ? 0 : unseeded), in->arm);
+	if (!seeded) {
+		if (!r.bits)
+			reasons_add(&r, REASON_STILL_MOVING, in->arm, 0.0, 0.0);
 		return r;
 	}
 	double apart = teleop_mismatch_rad(in, &c->setup.arm[in->arm], &c->safety[in->arm]);
@@ -61,6 +77,9 @@ static void take_over(struct control *c, uint32_t device)
 		begin(c, device);
 		return;
 	}
+	if (c->now_ns - c->teleop_refused_ns[device] < told_again_ns)
+		return;
+	c->teleop_refused_ns[device] = c->now_ns;
 	enum reason worst = m.missing & why.bits ? reasons_worst(why.bits) : (enum reason)m.refusal;
 
 	control_event_of_device(c, EVENT_REFUSED, worst, why.subject[worst], device, why.value[worst], why.limit[worst]);

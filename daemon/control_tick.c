@@ -60,6 +60,9 @@ void control_init(struct control *c, const struct control_setup *setup, struct l
 	trajectory_init(&c->trajectory, &c->setup);
 	arbiter_init(&c->arbiter, &c->setup);
 	teleop_init(&c->teleop, setup->teleop_timeout_ns);
+	c->stop_ns = INT64_MIN / 2;
+	for (uint32_t i = 0; i < TELEOP_DEVICES_MAX; i++)
+		c->teleop_refused_ns[i] = INT64_MIN / 2;
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		safety_init(&c->safety[i], &c->setup.arm[i], c->setup.period_ns);
 		safety_init(&c->shadow[i], &c->setup.arm[i], c->setup.period_ns);
@@ -326,7 +329,13 @@ static void watch_idleness(struct control *c)
 		c->idle_since_ns = c->now_ns;
 	int64_t idle_ns = c->now_ns - c->idle_since_ns, limit_ns = starve_limit_ns(c);
 
-	if (idle_ns > limit_ns)
+	/* In RETURN something else than the chunk may be missing. */
+	uint64_t others = c->mode == MODE_RETURN ? c->standing.bits & ~REASON_BIT(REASON_NO_CHUNK) : 0;
+	enum reason why = reasons_worst(others);
+
+	if (idle_ns > limit_ns && why != REASON_NONE)
+		control_hold(c, why, c->standing.subject[why], c->standing.value[why], c->standing.limit[why]);
+	else if (idle_ns > limit_ns)
 		control_hold(c, REASON_CHUNK_STARVED, 0, (double)idle_ns * 1e-6, (double)limit_ns * 1e-6);
 }
 

@@ -68,6 +68,8 @@ struct control {
 	struct teleop teleop;
 	struct teleop_motion hand; /* TELEOP: of the arm that a person drives */
 	int64_t taken_over_ns;   /* when it began */
+	int64_t stop_ns;         /* newest stop, hold or shutdown that an operator asked for: edges before it are void */
+	int64_t teleop_refused_ns[TELEOP_DEVICES_MAX]; /* newest refusal that was told */
 	bool back_to_auto;       /* TELEOP interrupted AUTO, and teleop.resume wants it to go on */
 	double hindrance;        /* 0: arms follow, 1: path time must stand */
 	double lag_rad[ARMS_MAX]; /* behind the path's reference, the worst joint */

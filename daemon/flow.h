@@ -230,6 +230,7 @@ struct teleop_input {
 	uint32_t arm;
 	bool deadman;
 	uint32_t edges, releases;
+	int64_t edge_ns;           /* arrival of the newest edge */
 	enum teleop_kind kind;
 	double value[TELEOP_VALUES_MAX]; /* twist: m/s, rad/s; pose: m, quaternion; joint: rad [dof] */
 	enum delta_frame frame;    /* twist */

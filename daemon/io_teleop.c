@@ -87,16 +87,18 @@ static int check(struct io *io, struct message_teleop *t, struct errbuf *e)
 	return arm;
 }
 
-/* An edge needs a message without dead-man before it, from the same publisher. */
+/* An edge needs a message without dead-man before it, from the same publisher and without a silence in between: whoever presses while
+ * nobody hears it has not taken over when the link comes back. */
 static void keep(struct io *io, uint32_t device, uint32_t arm, const struct message_teleop *t)
 {
 	struct teleop_input *in = &io->inputs.teleop[device], old = *in;
 	struct io_teleop *d = &io->teleop[device];
+	bool heard = old.from == t->head.from && io->now_ns - old.arrival_ns <= io->setup->teleop_timeout_ns;
 
-	d->armed = !t->deadman || (d->armed && old.from == t->head.from);
+	d->armed = !t->deadman || (d->armed && heard);
 	*in = (struct teleop_input){ .present = true, .from = t->head.from, .stamp_ns = t->head.stamp_ns, .arrival_ns = io->now_ns,
 		.arm = arm, .deadman = t->deadman, .kind = t->kind, .frame = t->frame, .has_gripper = t->has_gripper, .gripper_m = t->gripper_m,
-		.edges = old.edges + (t->deadman && d->armed), .releases = old.releases + (old.deadman && !t->deadman) };
+		.edges = old.edges + (t->deadman && d->armed), .edge_ns = t->deadman && d->armed ? io->now_ns : old.edge_ns, .releases = old.releases + (old.deadman && !t->deadman) };
 	memcpy(in->value, t->value, sizeof in->value);
 	d->armed = d->armed && !t->deadman;
 	io->inputs_changed = true;

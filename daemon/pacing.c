@@ -46,6 +46,8 @@ bool pacing_wants(const struct pacing *p, const struct policy_hint *hint, const 
 		return false;
 	if (!moving && hint->mode != MODE_READY && hint->mode != MODE_HOLD)
 		return false;
+	if (hint->mode == MODE_RETURN && !hint->wants_chunk) /* the arms still brake: it would be void */
+		return false;
 	if (!p->tried || o->instruction_id != p->tried_instruction)
 		return true;
 	if (!moving)

@@ -281,7 +281,7 @@ static void target_fill(struct safety *s, const struct setpoint *want, bool brak
 		.t_ns = at->t_ns,
 		.tick_ns = at->tick_ns,
 		.kind = s->arm->output,
-		.source = brake_only ? TARGET_HOLD : want->source,
+		.source = want->active && brake_only ? TARGET_HOLD : want->source, /* a source may ask for nothing but a stop */
 		.valid_for_ns = at->valid_for_ns,
 		.epoch = at->epoch,
 		.chunk = want->chunk,

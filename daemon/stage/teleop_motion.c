@@ -8,12 +8,18 @@
 #include "daemon/stage/kinematics.h"
 
 static const double gripper_change_m = 0.005; /* messages.md section 5 */
-/* Shares of the arm's limits that a person's motion may take, and how long an acceleration takes to build up. */
-static const double acceleration_share = 0.3, joint_speed_share = 0.3, drift_share = 0.1, ramp_s = 0.02;
-/* The reference leads the arm by this at most, and a goal the reference. */
+/* Shares of the arm's limits that a person's motion may take: what is left lets safety follow it exactly. */
+static const double tcp_acceleration_share = 0.3, velocity_share = 0.8, acceleration_share = 0.6, jerk_share = 0.5;
+static const double joint_speed_share = 0.3, drift_share = 0.1, tcp_ramp_s = 0.02;
+/* The reference leads the arm by this at most, and the goal leads the reference. */
 static const double leash_rad = 0.02, leash_m = 0.01, leash_turn_rad = 0.05;
+/* What joint limits made of the way to the goal is caught up at this rate (1/s), and not faster than these. */
+static const double catch_up = 4.0, catch_up_m_s = 0.02, catch_up_rad_s = 0.1;
 /* Of the speeds that a person may have: what safety keeps for itself must not hold a steady motion up. */
 static const double reserve = 0.9;
+/* Whatever else happens, the TCP moves not much faster than the person asks for; braking joint by joint needs some room. */
+static const double cap_share = 1.3, cap_more_m_s = 0.06;
+static const double still = 1e-4, near_m = 2e-4, near_rad = 5e-4;
 static const double far = 1e6; /* no bound of its own: the arm's limits are safety's */
 
 double teleop_mismatch_rad(const struct teleop_input *in, const struct arm_setup *arm, const struct safety *sent)
@@ -32,11 +38,36 @@ double teleop_mismatch_rad(const struct teleop_input *in, const struct arm_setup
 
 /* ---- start ------------------------------------------------------------------------------------------------------------------ */
 
+/* Limits of the reference: within those that safety keeps, and never below what the joint has already. */
+static struct axis_limits joint_limits(const struct axis_limits *of_safety, const struct axis *now)
+{
+	struct axis_limits l = *of_safety;
+
+	l.v_max = fmax(velocity_share * l.v_max, fabs(now->v));
+	l.v_min = -l.v_max;
+	l.a_max = fmax(acceleration_share * l.a_max, fabs(now->a));
+	l.j_max *= jerk_share;
+	return l;
+}
+
+/* The reference begins, or begins again, where the arm is sent, moving as it does. */
+static void anchor(struct teleop_motion *m, const struct safety *sent)
+{
+	double q[DOF_MAX] = { 0 };
+
+	memcpy(m->joint, sent->joint, sizeof m->joint);
+	for (uint32_t i = 0; i < m->arm->model.dof; i++)
+		q[i] = sent->joint[i].q;
+	kinematics_forward(&m->arm->model, &m->arm->tcp, q, &m->at);
+}
+
 static void start_tcp(struct teleop_motion *m, const struct safety *sent)
 {
-	double j[6][DOF_MAX];
+	double j[6][DOF_MAX], q[DOF_MAX] = { 0 };
 
-	kinematics_jacobian(&m->arm->model, &m->arm->tcp, m->q_rad, &m->start, j);
+	for (uint32_t i = 0; i < m->arm->model.dof; i++)
+		q[i] = sent->joint[i].q;
+	kinematics_jacobian(&m->arm->model, &m->arm->tcp, q, &m->start, j);
 	m->goal = m->start;
 	for (int r = 0; r < 6; r++)
 		for (uint32_t i = 0; i < m->arm->model.dof; i++)
@@ -48,11 +79,9 @@ void teleop_motion_start(struct teleop_motion *m, const struct control_setup *se
 {
 	*m = (struct teleop_motion){ .arm = &setup->arm[arm], .dt_s = (double)setup->period_ns * 1e-9, .v_max_m_s = setup->teleop_v_max_m_s,
 		.w_max_rad_s = setup->teleop_w_max_rad_s, .kind = in->kind, .gripper_known = in->has_gripper, .gripper_start_m = in->gripper_m };
-	for (uint32_t i = 0; i < m->arm->model.dof; i++)
-		m->q_rad[i] = sent->joint[i].q;
-	if (m->kind == TELEOP_JOINT)
-		memcpy(m->axis, sent->joint, sizeof m->axis);
-	else
+	memcpy(m->zero, in->value, sizeof m->zero);
+	anchor(m, sent);
+	if (m->kind != TELEOP_JOINT)
 		start_tcp(m, sent);
 }
 
@@ -62,9 +91,9 @@ static struct axis_limits tcp_limits(const struct teleop_motion *m, bool turns, 
 {
 	const struct robot_model *r = &m->arm->model;
 	double v = speed * reserve * (turns ? m->w_max_rad_s : m->v_max_m_s);
-	double a = acceleration_share * m->arm->limit_scale * (turns ? r->tcp_alpha_max_rad_s2 : r->tcp_a_max_m_s2);
+	double a = tcp_acceleration_share * m->arm->limit_scale * (turns ? r->tcp_alpha_max_rad_s2 : r->tcp_a_max_m_s2);
 
-	return (struct axis_limits){ .q_min = -far, .q_max = far, .v_min = -v, .v_max = v, .a_max = a, .j_max = a / ramp_s };
+	return (struct axis_limits){ .q_min = -far, .q_max = far, .v_min = -v, .v_max = v, .a_max = a, .j_max = a / tcp_ramp_s };
 }
 
 /* Shortens v to `most`; what is not finite becomes nothing. */
@@ -102,13 +131,17 @@ static void advance_twist(struct teleop_motion *m, const struct teleop_input *in
 	quat_normalise(m->goal.q_xyzw, m->goal.q_xyzw);
 }
 
-/* Pose: the way from the take-over's pose follows the device's. */
+/* Pose: the way from the take-over's pose follows the device's own way since then. */
 static void advance_pose(struct teleop_motion *m, const struct teleop_input *in, double speed)
 {
-	double way[6], near[3], turn[4];
+	double way[6], near[3], turn[4], back[4];
 
-	memcpy(way, in->value, 3 * sizeof *way);
-	quat_to_rotvec(in->value + 3, way + 3);
+	for (int i = 0; i < 3; i++)
+		way[i] = in->value[i] - m->zero[i];
+	quat_conjugate(m->zero + 3, back);
+	quat_multiply(in->value + 3, back, turn);
+	quat_normalise(turn, turn);
+	quat_to_rotvec(turn, way + 3);
 	for (int i = 0; i < 3; i++)
 		near[i] = m->axis[3 + i].q;
 	rotvec_nearest(way + 3, near, way + 3);
@@ -144,63 +177,138 @@ static struct pose leashed(const struct pose *at, const struct pose *goal)
 	return near;
 }
 
+/* Nothing is asked for, and what was asked for is there. */
+static bool is_idle(const struct teleop_motion *m)
+{
+	double missing[6];
+
+	for (int i = 0; i < 6; i++)
+		if (!(fabs(m->axis[i].v) <= still))
+			return false;
+	pose_difference(&m->at, &m->goal, missing);
+	return m->kind == TELEOP_TWIST || (vec3_norm(missing) <= near_m && vec3_norm(missing + 3) <= near_rad);
+}
+
+/* How fast the TCP is to be: as its axes say, and a little more towards the goal. */
+static void wished_twist(struct teleop_motion *m, double twist[6])
+{
+	double missing[6];
+
+	if (m->kind == TELEOP_TWIST)
+		m->goal = leashed(&m->at, &m->goal);
+	pose_difference(&m->at, &m->goal, missing);
+	for (int i = 0; i < 6; i++)
+		missing[i] *= catch_up;
+	shorten(missing, catch_up_m_s);
+	shorten(missing + 3, catch_up_rad_s);
+	for (int i = 0; i < 6; i++)
+		twist[i] = m->axis[i].v + missing[i];
+}
+
 /* A redundant arm drifts to its home posture, in proportion to how fast its TCP moves. */
-static void drift(const struct teleop_motion *m, const struct ik *k, double *q_rad)
+static void add_drift(const struct teleop_motion *m, const struct ik *k, const double *q_rad, double *dq)
 {
 	const struct robot_model *r = &m->arm->model;
-	double wish[DOF_MAX], dq[DOF_MAX] = { 0 }, fit = 1.0, busy = 0.0;
+	double wish[DOF_MAX], drift[DOF_MAX] = { 0 }, fit = 1.0, busy = 0.0;
 
 	for (int i = 0; i < 6; i++)
 		busy = fmax(busy, fabs(m->axis[i].v) / (i < 3 ? m->v_max_m_s : m->w_max_rad_s));
 	ik_posture_wish(r, m->arm->home_rad, q_rad, wish);
-	ik_null_space(k, wish, dq);
+	ik_null_space(k, wish, drift);
 	for (uint32_t i = 0; i < r->dof; i++)
-		fit = fmin(fit, drift_share * m->arm->limit_scale * r->dq_max_rad_s[i] / fmax(fabs(dq[i]), 1e-9));
+		fit = fmin(fit, drift_share * m->arm->limit_scale * r->dq_max_rad_s[i] / fmax(fabs(drift[i]), 1e-9));
 	for (uint32_t i = 0; i < r->dof; i++)
-		q_rad[i] += fit * fmin(busy, 1.0) * dq[i] * m->dt_s;
+		dq[i] += fit * fmin(busy, 1.0) * drift[i];
 }
 
-static void follow_goal(struct teleop_motion *m)
+/* Joint speeds for the wished twist, shortened as a whole where a joint would be too fast (near singular postures). */
+static void wished_speeds(struct teleop_motion *m, const struct safety *sent, double *dq)
 {
-	const struct robot_model *r = &m->arm->model;
-	double fastest = INFINITY;
-	struct pose near;
+	double q[DOF_MAX] = { 0 }, twist[6], share = 1.0;
 	struct ik k;
 
-	for (uint32_t i = 0; i < r->dof; i++)
-		fastest = fmin(fastest, m->arm->limit_scale * r->dq_max_rad_s[i]);
-	ik_prepare(&k, r, &m->arm->tcp, m->q_rad);
-	near = leashed(&k.tcp, &m->goal);
-	drift(m, &k, m->q_rad);
-	ik_step(r, &m->arm->tcp, &near, fastest * m->dt_s, m->q_rad);
-}
-
-/* Keeps the reference on its leash; a twist's goal comes along, or else it would run away while an edge holds the arm. */
-static void pull_back(struct teleop_motion *m, const struct safety *sent)
-{
-	struct pose at;
-
 	for (uint32_t i = 0; i < m->arm->model.dof; i++)
-		m->q_rad[i] = sent->joint[i].q + fmin(fmax(m->q_rad[i] - sent->joint[i].q, -leash_rad), leash_rad);
-	if (m->kind != TELEOP_TWIST)
-		return;
-	kinematics_forward(&m->arm->model, &m->arm->tcp, m->q_rad, &at);
-	m->goal = leashed(&at, &m->goal);
+		q[i] = m->joint[i].q;
+	wished_twist(m, twist);
+	ik_prepare(&k, &m->arm->model, &m->arm->tcp, q);
+	ik_solve(&k, twist, dq);
+	add_drift(m, &k, q, dq);
+	for (uint32_t i = 0; i < m->arm->model.dof; i++)
+		share = fmin(share, velocity_share * sent->limits[i].v_max / fmax(fabs(dq[i]), 1e-9));
+	for (uint32_t i = 0; i < m->arm->model.dof; i++)
+		dq[i] *= share;
 }
 
-static void advance_joints(struct teleop_motion *m, const struct teleop_input *in, double speed)
+/* What all joints can follow together: every joint by the law of axis_track_velocity, all by the share that the slowest one can, so
+ * that the arm keeps to its direction. At an edge any other direction might lead out, and safety would grant nothing. */
+static void jerks_for(const struct teleop_motion *m, const struct axis_limits *l, const double *dq, double *jerk)
+{
+	uint32_t n = m->arm->model.dof;
+	double rate = 1.0 / (3.0 * m->dt_s), share = 1.0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		double missing = fmax(fabs(dq[i] - m->joint[i].v), 1e-9);
+
+		rate = fmin(rate, fmin(l[i].a_max / missing, sqrt(l[i].j_max / missing)));
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		jerk[i] = (rate * (dq[i] - m->joint[i].v) - m->joint[i].a) / (2.0 * m->dt_s);
+		share = fmin(share, l[i].j_max / fmax(fabs(jerk[i]), 1e-9));
+	}
+	for (uint32_t i = 0; i < n; i++)
+		jerk[i] *= share;
+}
+
+static void follow_goal(struct teleop_motion *m, const struct safety *sent)
+{
+	double dq[DOF_MAX] = { 0 }, q[DOF_MAX] = { 0 }, jerk[DOF_MAX];
+	struct axis_limits l[DOF_MAX];
+
+	wished_speeds(m, sent, dq);
+	for (uint32_t i = 0; i < m->arm->model.dof; i++)
+		l[i] = joint_limits(&sent->limits[i], &m->joint[i]);
+	jerks_for(m, l, dq, jerk);
+	for (uint32_t i = 0; i < m->arm->model.dof; i++) {
+		axis_step(&m->joint[i], &l[i], jerk[i], m->dt_s);
+		q[i] = m->joint[i].q;
+	}
+	kinematics_forward(&m->arm->model, &m->arm->tcp, q, &m->at);
+}
+
+/* An edge or a limit holds the arm: the reference does not run ahead of it. */
+static void keep_leash(struct teleop_motion *m, const struct safety *sent)
+{
+	for (uint32_t i = 0; i < m->arm->model.dof; i++) {
+		if (fabs(m->joint[i].q - sent->joint[i].q) <= leash_rad)
+			continue;
+		anchor(m, sent);
+		return;
+	}
+}
+
+static void advance_joints(struct teleop_motion *m, const struct teleop_input *in, const struct safety *sent, double speed)
 {
 	const struct robot_model *r = &m->arm->model;
 
 	for (uint32_t i = 0; i < r->dof; i++) {
-		double v = speed * joint_speed_share * m->arm->limit_scale * r->dq_max_rad_s[i];
-		double a = acceleration_share * m->arm->limit_scale * r->ddq_max_rad_s2[i];
-		struct axis_limits l = { .q_min = -far, .q_max = far, .v_min = -v, .v_max = v, .a_max = a, .j_max = a / ramp_s };
+		struct axis_limits l = joint_limits(&sent->limits[i], &m->joint[i]);
 		struct axis reference = { .q = in->value[i] };
 
-		axis_step(&m->axis[i], &l, axis_track(&m->axis[i], &reference, &l, m->dt_s), m->dt_s);
-		m->q_rad[i] = m->axis[i].q;
+		l.v_max = fmax(speed * joint_speed_share * sent->limits[i].v_max, fabs(m->joint[i].v));
+		l.v_min = -l.v_max;
+		axis_step(&m->joint[i], &l, axis_track(&m->joint[i], &reference, &l, m->dt_s), m->dt_s);
 	}
+}
+
+/* Speeds that the TCP may have at most, for safety to hold. */
+static void set_caps(const struct teleop_motion *m, struct setpoint *out)
+{
+	double v[3] = { m->axis[0].v, m->axis[1].v, m->axis[2].v };
+
+	out->tcp_v_max_m_s = m->v_max_m_s;
+	out->tcp_w_max_rad_s = m->w_max_rad_s;
+	if (m->kind != TELEOP_JOINT)
+		out->tcp_v_max_m_s = fmin(m->v_max_m_s, cap_share * vec3_norm(v) + cap_more_m_s);
 }
 
 static void set_gripper(struct teleop_motion *m, const struct teleop_input *in, struct setpoint *out)
@@ -218,21 +326,25 @@ static void set_gripper(struct teleop_motion *m, const struct teleop_input *in, 
 void teleop_motion_step(struct teleop_motion *m, const struct teleop_input *in, const struct safety *sent, double speed,
 		struct setpoint *out)
 {
-	double before[DOF_MAX];
-
-	*out = (struct setpoint){ .active = true, .source = TARGET_TELEOP, .tcp_v_max_m_s = m->v_max_m_s,
-		.tcp_w_max_rad_s = m->w_max_rad_s };
-	memcpy(before, m->q_rad, sizeof before);
+	*out = (struct setpoint){ .active = true, .source = TARGET_TELEOP };
+	keep_leash(m, sent);
 	if (m->kind == TELEOP_JOINT) {
-		advance_joints(m, in, speed);
+		advance_joints(m, in, sent, speed);
 	} else {
 		(m->kind == TELEOP_TWIST ? advance_twist : advance_pose)(m, in, speed);
-		follow_goal(m);
+		if (is_idle(m)) { /* safety brings the arm to a stand, with nothing to chase */
+			anchor(m, sent);
+			m->goal = m->kind == TELEOP_TWIST ? m->at : m->goal;
+			out->active = false;
+		} else {
+			follow_goal(m, sent);
+		}
 	}
-	pull_back(m, sent);
 	for (uint32_t i = 0; i < m->arm->model.dof; i++) {
-		out->q_rad[i] = m->q_rad[i];
-		out->dq_rad_s[i] = (m->q_rad[i] - before[i]) / m->dt_s;
+		out->q_rad[i] = m->joint[i].q;
+		out->dq_rad_s[i] = m->joint[i].v;
+		out->ddq_rad_s2[i] = m->joint[i].a;
 	}
+	set_caps(m, out);
 	set_gripper(m, in, out);
 }

@@ -1,8 +1,9 @@
 /* teleop_motion.h - from what a person's device asks for to setpoints of one arm.
  *
  * Starts from what was sent, moving or not, so that a take-over is no jump: the motion that was is slowed down to what the person
- * asks for within limits of speed, acceleration and jerk of the TCP (or of the joints). The reference never runs ahead of the arm by
- * more than a short leash: against an edge it waits there, and turns back at once.
+ * asks for within limits of speed, acceleration and jerk of the TCP, and the joints' reference keeps its own limits, so that safety
+ * follows it exactly. The reference never runs ahead of the arm by more than a short leash: against an edge it waits there, and
+ * turns back at once.
  * Functions: thread of the owner (control), allocate no, block no. */
 #ifndef DREAMVLA_DAEMON_STAGE_TELEOP_MOTION_H
 #define DREAMVLA_DAEMON_STAGE_TELEOP_MOTION_H
@@ -11,15 +12,14 @@
 #include "daemon/stage/axis.h"
 #include "daemon/stage/safety.h"
 
-enum { TELEOP_AXES = DOF_MAX };
-
 struct teleop_motion {
 	const struct arm_setup *arm;   /* constant */
 	double dt_s, v_max_m_s, w_max_rad_s;
 	enum teleop_kind kind;
-	struct axis axis[TELEOP_AXES]; /* twist: velocity of the TCP [6]; pose: way since the take-over [6]; joint: the joints */
-	struct pose start, goal;       /* of the TCP: at the take-over, and now */
-	double q_rad[DOF_MAX];         /* where inverse kinematics is */
+	struct axis axis[6];           /* twist: velocity of the TCP; pose: way since the take-over */
+	struct pose start, goal, at;   /* of the TCP: at the take-over, where it is to be, and where the reference is */
+	struct axis joint[DOF_MAX];    /* the reference, which keeps the arm's limits by itself */
+	double zero[TELEOP_VALUES_MAX]; /* what the device said at the take-over */
 	bool gripper_known, gripper_acts;
 	double gripper_start_m;        /* what the device said at the take-over */
 };

@@ -48,6 +48,7 @@ struct bench {
 	double fastest_rad_s;
 	uint32_t ticket, faults_seen, last_fault;
 	uint32_t events[EVENT_LIMIT + 1][REASON_COUNT];
+	double wrong_tcp_m;      /* the arm's pose is off by so much */
 	double gripper_m;
 	bool gripper_seen;
 	uint64_t teleop_targets;
@@ -140,6 +141,7 @@ static inline void world_publish(struct bench *b)
 		memcpy(s->q_d_rad, b->q[i], sizeof s->q_d_rad);
 		memcpy(s->dq_rad_s, b->dq[i], sizeof s->dq_rad_s);
 		kinematics_forward(&b->setup.arm[i].model, &b->setup.arm[i].tcp, s->q_rad, &s->ee);
+		s->ee.p_m[2] += b->wrong_tcp_m;
 	}
 	for (uint32_t i = 0; i < b->setup.n_cameras && b->cameras_run; i++)
 		b->inputs.camera[i] = (struct camera_status){ .present = true, .stamp_ns = b->now_ns - 20 * MS, .arrival_ns = b->now_ns };

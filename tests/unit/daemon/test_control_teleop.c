@@ -6,6 +6,7 @@ static void press(struct bench *b, uint32_t device, bool pressed)
 {
 	struct teleop_input *in = &b->inputs.teleop[device];
 
+	in->edge_ns = pressed && in->present && !in->deadman ? b->now_ns : in->edge_ns;
 	in->edges += pressed && in->present && !in->deadman;
 	in->releases += !pressed && in->deadman;
 	in->present = true;
@@ -224,6 +225,43 @@ static void auto_waits_until_the_dead_man_is_released(void **state)
 	free(b);
 }
 
+static void a_stop_wins_against_an_edge_of_its_time(void **state)
+{
+	(void)state;
+	for (int order = 0; order < 2; order++) {
+		struct bench *b = bench_moving();
+
+		press(b, 0, false);
+		run_ms(b, 5);
+		if (order == 0)
+			press(b, 0, true);
+		assert_true(ask_kind(b, COMMAND_STOP).ok);
+		if (order == 1) { /* came before the stop, seen after it */
+			press(b, 0, true);
+			b->inputs.teleop[0].edge_ns = b->now_ns - PERIOD_NS;
+		}
+		run_ms(b, 500);
+		expect_mode(b, MODE_HOLD, REASON_OPERATOR_STOP);
+		assert_int_equal(b->events[EVENT_REFUSED][REASON_OPERATOR_STOP], 1);
+		take_over(b, 0, 0.0);
+		assert_int_equal(b->report.mode, MODE_TELEOP);
+		free(b);
+	}
+}
+
+static void an_arm_whose_model_is_another_cannot_be_taken(void **state)
+{
+	struct bench *b = bench_standing();
+
+	(void)state;
+	b->wrong_tcp_m = 0.02;
+	run_ms(b, 50);
+	take_over(b, 0, 0.1);
+	assert_int_equal(b->report.mode, MODE_READY);
+	assert_int_equal(b->events[EVENT_REFUSED][REASON_KINEMATICS_POSITION], 1);
+	free(b);
+}
+
 static void an_arm_that_is_not_attached_cannot_be_taken(void **state)
 {
 	struct bench *b = bench_standing();
@@ -249,6 +287,7 @@ static void a_far_leader_arm_is_refused_and_a_jump_ends_it(void **state)
 	in->value[1] += 0.81;
 	run_ms(b, 5);
 	in->edges++;
+	in->edge_ns = b->now_ns;
 	in->deadman = true;
 	run_ms(b, 5);
 	assert_int_equal(b->report.mode, MODE_READY);
@@ -331,6 +370,7 @@ static void babble(struct bench *b, uint64_t *seed)
 	struct teleop_input *in = &b->inputs.teleop[device];
 	bool pressed = any(seed, 0.0, 1.0) < 0.7;
 
+	in->edge_ns = pressed && in->present && !in->deadman ? b->now_ns : in->edge_ns;
 	in->edges += pressed && in->present && !in->deadman;
 	in->releases += !pressed && in->deadman;
 	in->present = true;
@@ -392,6 +432,8 @@ int main(void)
 		cmocka_unit_test(cameras_do_not_matter_to_a_person_but_stops_do),
 		cmocka_unit_test(a_fault_ends_it_and_keeps_people_away_until_the_reset),
 		cmocka_unit_test(auto_waits_until_the_dead_man_is_released),
+		cmocka_unit_test(a_stop_wins_against_an_edge_of_its_time),
+		cmocka_unit_test(an_arm_whose_model_is_another_cannot_be_taken),
 		cmocka_unit_test(an_arm_that_is_not_attached_cannot_be_taken),
 		cmocka_unit_test(a_far_leader_arm_is_refused_and_a_jump_ends_it),
 		cmocka_unit_test(one_of_two_arms_is_driven_and_the_other_holds),

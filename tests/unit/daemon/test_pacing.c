@@ -54,7 +54,7 @@ static void only_where_a_chunk_can_be_used(void **state)
 	(void)state;
 	pacing_init(&p, &setup);
 	for (uint32_t m = 0; m < MODE_COUNT; m++) {
-		struct policy_hint hint = { .mode = (enum mode)m };
+		struct policy_hint hint = { .mode = (enum mode)m, .wants_chunk = m == MODE_RETURN };
 		bool usable = m == MODE_READY || m == MODE_AUTO || m == MODE_SHADOW || m == MODE_HOLD || m == MODE_RETURN;
 
 		assert_int_equal(wants(&p, &hint, S), usable);

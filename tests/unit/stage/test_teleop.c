@@ -288,12 +288,15 @@ static void a_pose_is_reached_and_kept(void **state)
 
 	(void)state;
 	hand_init(&h);
-	h.in = (struct teleop_input){ .kind = TELEOP_POSE, .deadman = true, .value = { 0.05, -0.1, 0.03, 0.0, 0.0, sin(0.2), cos(0.2) } };
-	start(&h);
+	h.in = (struct teleop_input){ .kind = TELEOP_POSE, .deadman = true, .value = { 0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0 } };
+	start(&h); /* what it says then is where its way begins */
+	run(&h, 500);
+	assert_true(h.fastest_m_s == 0.0);
+	memcpy(h.in.value, (double[7]){ 0.35, -0.1, 0.03, 0.0, 0.0, sin(0.2), cos(0.2) }, sizeof h.in.value);
 	struct pose from = h.sent.ee, goal = from;
 
 	for (int i = 0; i < 3; i++)
-		goal.p_m[i] += h.in.value[i];
+		goal.p_m[i] += h.in.value[i] - (i == 0 ? 0.3 : 0.0);
 	quat_multiply(h.in.value + 3, from.q_xyzw, goal.q_xyzw);
 	run(&h, 3000);
 	pose_difference(&h.sent.ee, &goal, way);
@@ -346,6 +349,55 @@ static void a_take_over_in_motion_is_no_jump(void **state)
 	assert_true(safety_standing(&h.sent));
 }
 
+static void piper_init(struct hand *h)
+{
+	struct arm_setup *a = &h->setup.arm[0];
+
+	hand_init(h);
+	a->model = *robot_model_find("piper");
+	a->tcp.p_m[2] = 0.1358;
+	memcpy(a->home_rad, a->model.home_rad, sizeof a->home_rad);
+	memcpy(a->box_min_m, (double[3]){ 0.10, -0.35, 0.02 }, sizeof a->box_min_m);
+	memcpy(a->box_max_m, (double[3]){ 0.55, 0.35, 0.50 }, sizeof a->box_max_m);
+	a->floor_m = 0.02;
+	a->limit_scale = 0.3;
+	a->tcp_v_max_m_s = 0.4;
+	safety_init(&h->sent, a, PERIOD_NS);
+	assert_true(safety_seed(&h->sent, a->home_rad));
+}
+
+static double any(uint64_t *seed, double low, double high)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX generator */
+	return low + (high - low) * (double)(*seed >> 11) / 9007199254740992.0;
+}
+
+/* A PiPER stands near a singular posture at home and has little jerk to spare: wherever a stick has led it, it follows not much
+ * faster than it is told, and comes to a stand when told nothing. */
+static void a_piper_stands_when_the_stick_is_let_go(void **state)
+{
+	uint64_t seed = 7;
+	struct hand h;
+
+	(void)state;
+	for (int k = 0; k < 40; k++) {
+		double size = k % 2 ? 0.02 : 0.2;
+
+		piper_init(&h);
+		twist(&h, 0.0, 0.0, 0.0);
+		start(&h);
+		for (int leg = 0; leg < 6; leg++) {
+			for (int i = 0; i < 6; i++)
+				h.in.value[i] = i < 3 ? any(&seed, -size, size) : k % 2 ? 0.0 : any(&seed, -0.5, 0.5);
+			run(&h, (int)any(&seed, 1000.0, 3000.0));
+		}
+		assert_true(h.fastest_m_s <= (k % 2 ? 1.3 * sqrt(3.0) * size + 0.06 : 0.25));
+		memset(h.in.value, 0, sizeof h.in.value);
+		run(&h, 1000);
+		assert_true(safety_standing(&h.sent));
+	}
+}
+
 static void the_gripper_acts_once_it_was_moved(void **state)
 {
 	struct hand h;
@@ -382,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_pose_is_reached_and_kept),
 		cmocka_unit_test(joints_are_followed_and_far_ones_are_known),
 		cmocka_unit_test(a_take_over_in_motion_is_no_jump),
+		cmocka_unit_test(a_piper_stands_when_the_stick_is_let_go),
 		cmocka_unit_test(the_gripper_acts_once_it_was_moved),
 	};
 

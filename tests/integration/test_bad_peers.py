@@ -37,7 +37,7 @@ class BadPeers(unittest.TestCase):
     def tearDownClass(cls):
         cls.arm.end()
         code = cls.bench.end()
-        assert code == 0, code
+        assert code == 0, "dreamvlad ended with %d" % code
 
     def setUp(self):
         self.alive()

@@ -24,7 +24,8 @@ class Story(unittest.TestCase):
         for p in [*cls.cameras, cls.arm]:
             if p:
                 p.end()
-        cls.bench.end()
+        code = cls.bench.end()
+        assert code == 0, "dreamvlad ended with %d" % code
 
     def setUp(self):
         self.assertIsNone(self.bench.process.poll(), "dreamvlad has ended:\n" + self.bench.log())

@@ -19,7 +19,7 @@ static const double catch_up = 4.0, catch_up_m_s = 0.02, catch_up_rad_s = 0.1;
 static const double reserve = 0.9;
 /* Whatever else happens, the TCP moves not much faster than the person asks for; braking joint by joint needs some room. */
 static const double cap_share = 1.3, cap_more_m_s = 0.06;
-static const double still = 1e-4, near_m = 2e-4, near_rad = 5e-4;
+static const double still = 2e-3, near_m = 2e-4, near_rad = 5e-4;
 static const double far = 1e6; /* no bound of its own: the arm's limits are safety's */
 
 double teleop_mismatch_rad(const struct teleop_input *in, const struct arm_setup *arm, const struct safety *sent)

@@ -240,8 +240,10 @@ static void infer(struct policy_runner *r, const struct observation *o)
 		return;
 	}
 	r->status.health = POLICY_WARM;
-	if (result_good(r))
-		hand_over(r, o, begin_ns, decoded_ns - begin_ns);
+	if (!result_good(r))
+		return;
+	publish_status(r); /* first what speaks against the chunk, then the chunk: RETURN takes it at once */
+	hand_over(r, o, begin_ns, decoded_ns - begin_ns);
 }
 
 void policy_tick(struct policy_runner *r)

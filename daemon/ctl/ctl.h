@@ -21,7 +21,7 @@ struct ctl_door {
 	char name[CONFIG_NAME_BYTES]; /* "dreamvlad", or the arm's */
 	char program[16];             /* who listens there: dreamvlad, dreamvla-arm */
 	char address[CONFIG_TEXT_BYTES];
-	char remedy[128];             /* what to look at when nobody answers */
+	char remedy[192];             /* what to look at when nobody answers */
 };
 
 struct ctl {

@@ -127,6 +127,8 @@ static void draw_line(const struct ctl *ctl, struct ctl_answer *a, double step_m
 
 	request_begin(&request, bytes, sizeof bytes, "status");
 	ask(ctl, &request, a, lost);
+	if (ended) /* a signal broke the question off */
+		return;
 	if (!lost[0] && message_status_decode_reply(&s, a->bytes, a->n, &e) < 0)
 		snprintf(lost, sizeof lost, "%.255s", e.text);
 	if (lost[0])
@@ -161,6 +163,17 @@ static void drive(const struct ctl *ctl, const char *arm, struct ctl_answer *a)
 	}
 }
 
+/* Who finds nobody there at the beginning need not wait for a line. */
+static int find_daemon(const struct ctl *ctl, struct ctl_answer *a)
+{
+	struct map_builder request;
+	struct errbuf e = { "" };
+	uint8_t bytes[64];
+
+	request_begin(&request, bytes, sizeof bytes, "status");
+	return ctl_ask(ctl, &ctl->daemon, &request, CTL_TIMEOUT_MS, a, &e) < 0 ? ctl_fail(ctl, "%s", e.text) : CTL_OK;
+}
+
 int ctl_run_teleop(const struct ctl *ctl, int n, char **argument)
 {
 	struct termios before;
@@ -169,6 +182,11 @@ int ctl_run_teleop(const struct ctl *ctl, int n, char **argument)
 
 	if (code != CTL_OK)
 		return code;
+	code = find_daemon(ctl, &a);
+	if (code != CTL_OK) {
+		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+		return code;
+	}
 	fputs(intro, stdout);
 	drive(ctl, n > 0 ? argument[0] : NULL, &a);
 	printf("\n");

@@ -91,6 +91,7 @@ static void set_defaults(struct ctl *ctl)
 	config_defaults(&c);
 	config_robot_defaults(&robot);
 	set_daemon(ctl, c.sockets_control);
+	strcpy(ctl->daemon.remedy, "build/release/dreamvlad --config FILE; this is the default address (neither --config nor " DEFAULT_CONFIG ")");
 	add_arm(ctl, &robot);
 }
 

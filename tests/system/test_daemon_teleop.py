@@ -210,6 +210,13 @@ class Terminal(unittest.TestCase):
             os.write(self.mine, b"q")
             self.assertEqual(ctl.wait(peers.PATIENCE_S), 0)
 
+    def test_without_a_daemon_it_ends(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = subprocess.run([peers.BUILD / "dreamvlactl", "--address", f"ipc://{folder}/nobody", "teleop"], stdin=self.its,
+                                    capture_output=True, text=True, timeout=peers.PATIENCE_S)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("no answer", result.stderr)
+
     def test_without_a_terminal_it_says_so(self):
         with tempfile.TemporaryDirectory() as folder:
             result = subprocess.run([peers.BUILD / "dreamvlactl", "--address", f"ipc://{folder}/nobody", "teleop"], stdin=subprocess.DEVNULL,

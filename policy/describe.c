@@ -67,6 +67,7 @@ int describe_create(struct description **out, const char *model, const char *hea
 static void free_heads(struct describe_heads *h)
 {
 	free(h->problem);
+	free(h->doubt);
 	for (uint32_t i = 0; i < DESCRIBE_HEAD_KINDS; i++)
 		free(h->file[i].problem);
 	for (uint32_t i = 0; i < h->n_runs; i++)
@@ -115,6 +116,13 @@ uint32_t describe_problems(const struct description *d)
 		n += d->weights.shard[i].problem != NULL;
 	for (uint32_t i = 0; i < d->n_datasets; i++)
 		n += d->dataset[i].problem != NULL;
+	return n + describe_heads_problems(d);
+}
+
+uint32_t describe_heads_problems(const struct description *d)
+{
+	uint32_t n = 0;
+
 	for (uint32_t i = 0; i < d->n_heads; i++)
 		n += head_problems(&d->heads[i]);
 	return n;

@@ -51,6 +51,7 @@ struct describe_head_file {
 	uint64_t n_bytes;
 	uint32_t n_tensors;
 	enum tensor_type type;      /* of the first tensor */
+	uint32_t hidden;            /* of the network that it was trained with; 0: unknown */
 	uint32_t size;              /* action head: actions (rows of fc2); proprio projector: state values; 0: unknown */
 	char *problem;
 };
@@ -73,6 +74,7 @@ struct describe_heads {
 	const char *unnorm_key;     /* statistics of the same sizes; NULL: none */
 	uint32_t n_keys;            /* how many such statistics there are */
 	char *problem;              /* of the directory */
+	char *doubt;                /* the files may be of several fine-tunes; NULL: nothing speaks for it */
 };
 
 struct description {
@@ -88,6 +90,7 @@ struct description {
 	char *statistics_problem;
 	struct describe_heads *heads;
 	uint32_t n_heads;
+	bool bound;                 /* heads[0] was asked for: no other is to be configured */
 };
 
 /* Describes the checkpoint `model`; heads: a further directory of head files, or NULL. -ENOENT, -ENOTDIR: no such directory; -ENOMEM.
@@ -99,6 +102,9 @@ void describe_destroy(struct description *d);
 
 /* How many parts are broken; 0: every decoder whose files are there runs. Thread: any. Allocates: no. */
 uint32_t describe_problems(const struct description *d);
+
+/* The share of these that is in the heads. Thread: any. Allocates: no. */
+uint32_t describe_heads_problems(const struct description *d);
 
 /* Bytes of all weights that could be read. Thread: any. Allocates: no. */
 uint64_t describe_weight_bytes(const struct description *d);

@@ -246,6 +246,7 @@ int describe_heads_read(struct description *d, const char *heads, struct errbuf 
 
 	if (rc < 0 || (rc = add_directory(d, d->model, e)) < 0)
 		return rc;
+	d->bound = heads != NULL;
 	rc = add_subdirectories(d, e);
 	for (uint32_t i = 0; i < d->n_heads && rc == 0; i++)
 		rc = read_heads(d, &d->heads[i], e);

@@ -15,8 +15,11 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 CHECKPOINTS = os.path.join(ROOT, "tests", "golden", "checkpoints")
 TIME_LIMIT_S = 60  # sanitizers are slow
 # --check makes the configuration's policy, but neither arm nor socket
-FILLED_IN = {"normalisation": "quantiles", "action_chunk": "8", "action_hz": "5", "action_space": "ee_delta", "kind": "binary",
-             "cameras": "[overhead, wrist]", "proprio": "[ee_pos, ee_rotvec, gripper_fingers]"}
+FILLED_IN = {"normalisation": "quantiles", "action_chunk": "8", "action_hz": "5", "action_space": "ee_delta", "rotation": "rotvec",
+             "delta_frame": "base", "action_scale": "[0.05, 0.05, 0.05, 0.5, 0.5, 0.5, 1]", "delta_reference": "osc",
+             "kind": "binary", "polarity": "high_opens", "threshold": "0.5", "action_closed": "0", "action_open": "1",
+             "cameras": "[overhead]", "proprio": "[ee_pos, ee_rotvec, gripper_fingers]", "<FILL_IN>": "overhead",
+             "rotate_180": "true", "model": "panda", "tcp": "[0, 0, 0.1034, 0, 0, -0.3826834, 0.9238795]"}
 
 
 def describe(model, *more):
@@ -35,6 +38,8 @@ def as_json(model, *more):
 
 def fill_in(text, values):
     for key, value in values.items():
+        if key == "<FILL_IN>":
+            text = text.replace(key + ":", value + ":")
         text = re.sub(r"(\n *%s: )\[?FILL_IN\]?" % key, lambda found: found.group(1) + value, text)
     return text
 
@@ -103,6 +108,15 @@ class Golden(unittest.TestCase):
                          os.path.join(model, "heads", "flow_matching"))
         self.assertIsNone(as_json(os.path.join(CHECKPOINTS, "one_camera"), "--decoder", "diffusion")["configure"])
 
+    def test_heads_asked_for_are_the_only_ones(self):
+        model = os.path.join(CHECKPOINTS, "two_cameras")
+        heads = os.path.join(model, "heads", "l1_regression")
+        self.assertIsNone(as_json(model, "--heads", heads, "--decoder", "flow_matching")["configure"])
+        self.assertNotIn("also runs", describe(model, "--heads", heads).stdout)
+        other = os.path.join(CHECKPOINTS, "three_cameras", "heads", "l1_regression")
+        done = describe(model, "--heads", other)
+        self.assertTrue(done.stdout.endswith('\n# no configuration: nothing in "%s" runs\n' % other), done.stdout)
+
 
 class FullSize(unittest.TestCase):
     def test_weights_stay_on_disk(self):
@@ -127,18 +141,16 @@ class FullSize(unittest.TestCase):
 
 
 class Configuration(unittest.TestCase):
-    """The printed `policy:` with the rest of the demo's configuration."""
+    """What is printed is a whole configuration, once filled in."""
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="dreamvla-test-")
         self.addCleanup(shutil.rmtree, self.folder)
-        with open(os.path.join(ROOT, "config", "demo.yaml")) as file:
-            self.rest = file.read().split("\ncontrol:\n", 1)[1]
 
-    def check(self, policy):
+    def check(self, text):
         path = os.path.join(self.folder, "dreamvla.yaml")
         with open(path, "w") as file:
-            file.write(policy + "\ncontrol:\n" + self.rest)
+            file.write(text)
         return subprocess.run([os.path.join(B, "dreamvlad"), "--config", path, "--check"], capture_output=True, text=True,
                               timeout=TIME_LIMIT_S)
 
@@ -149,6 +161,7 @@ class Configuration(unittest.TestCase):
         for decoder in ("discrete", "flow_matching", "diffusion"):
             policy = self.policy("--decoder", decoder)
             self.assertIn("decoder: " + decoder, policy)
+            self.assertEqual(set(re.findall(r"\n *-? *(\S+): \[?FILL_IN", policy)) | {"<FILL_IN>"}, set(FILLED_IN))
             done = self.check(fill_in(policy, FILLED_IN))
             self.assertEqual(done.returncode, 0, done.stderr)
 
@@ -170,7 +183,7 @@ class Configuration(unittest.TestCase):
         for key in FILLED_IN:
             done = self.check(fill_in(policy, {k: v for k, v in FILLED_IN.items() if k != key}))
             self.assertNotEqual(done.returncode, 0, key)
-            self.assertRegex(done.stderr, r"policy\.(gripper\.)?%s" % key)
+            self.assertRegex(done.stderr, r"(policy|policy\.gripper|cameras|cameras\.overhead|robots\[0\])\.%s: " % key)
             self.assertIn("FILL_IN", done.stderr)
 
 

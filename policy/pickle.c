@@ -33,12 +33,11 @@ static bool is_head(const char *name, const char *kind)
 			strncmp(name + n_kind, "--", 2) == 0 && strcmp(name + n_name - n_suffix, HEAD_FILE_SUFFIX) == 0;
 }
 
-/* A `.pt` that a person would take for one of this kind: as absent it would leave its part of the policy out. */
-static bool is_misnamed(const char *name, const char *kind)
+/* What a person would take for one of this kind, or half a download of one, whatever its suffix: as absent it would leave its part
+ * of the policy out. */
+static bool is_misnamed(const struct dirent *d, const char *kind)
 {
-	size_t n = strlen(name);
-
-	return strncmp(name, kind, strlen(kind)) == 0 && n > 3 && strcmp(name + n - 3, ".pt") == 0 && !is_head(name, kind);
+	return strncmp(d->d_name, kind, strlen(kind)) == 0 && !is_head(d->d_name, kind) && d->d_type != DT_DIR;
 }
 
 int head_file_locate(char path[PATH_BYTES], const char *directory, const char *kind, struct errbuf *e)
@@ -53,9 +52,9 @@ int head_file_locate(char path[PATH_BYTES], const char *directory, const char *k
 	for (const struct dirent *d; rc == 0 && (d = readdir(folder));) {
 		size_t n_names = strlen(names);
 
-		if (is_misnamed(d->d_name, kind))
-			rc = fail(e, -EINVAL, "%.500s/%.200s: the name of a head file is %s--*" HEAD_FILE_SUFFIX "; rename it, or move it out of "
-					"the folder", directory, d->d_name, kind);
+		if (is_misnamed(d, kind))
+			rc = fail(e, -EINVAL, "%.500s/%.200s: the name of a head file is %s--*" HEAD_FILE_SUFFIX "; finish its download, rename "
+					"it, or move it out of the folder", directory, d->d_name, kind);
 		if (!is_head(d->d_name, kind))
 			continue;
 		snprintf(names + n_names, sizeof names - n_names, "%s%s", n++ ? ", " : "", d->d_name);

@@ -18,7 +18,7 @@
 struct head_file;
 
 /* Path of <directory>/<kind>--*_checkpoint.pt, kind as in "proprio_projector". 0; -ENOENT: there is none; -ENOTDIR: no such
- * directory; -EEXIST: several, all named in the text; -EINVAL: a `.pt` whose name begins like this but does not go on so.
+ * directory; -EEXIST: several, all named in the text; -EINVAL: a file whose name begins with kind but does not go on so.
  * Thread: any. Allocates: yes, nothing stays. Blocks: on disk. */
 MUST_CHECK int head_file_locate(char path[PATH_BYTES], const char *directory, const char *kind, struct errbuf *e);
 

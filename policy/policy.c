@@ -70,9 +70,9 @@ static int check_options(const struct policy_options *o, struct errbuf *e)
 		return fail(e, -EINVAL, "policy: no checkpoint directory is given");
 	if (!o->n_pictures || o->n_pictures > POLICY_PICTURES_MAX)
 		return fail(e, -EINVAL, "policy: %u pictures, want 1 to %d", o->n_pictures, POLICY_PICTURES_MAX);
-	if (!o->action_chunk || o->action_chunk > POLICY_VALUES_MAX)
-		return fail(e, -EINVAL, "policy: an action chunk of %u steps, want at least 1, and at most %d values", o->action_chunk,
-				POLICY_VALUES_MAX);
+	if (!o->action_chunk || o->action_chunk > POLICY_CHUNK_MAX)
+		return fail(e, -EINVAL, "policy: an action chunk of %u steps, want 1 to %d (policy.action_chunk, --action-chunk)",
+				o->action_chunk, POLICY_CHUNK_MAX);
 	if (o->precision != POLICY_FP32 && o->precision != POLICY_BF16)
 		return fail(e, -EINVAL, "policy: unknown precision; there are: fp32, bf16");
 	return 0;
@@ -101,7 +101,7 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 	if ((rc = weights_open(&p->weights, o->model, e)) < 0)
 		return rc;
 	report(o, "heads", 0.06);
-	if ((rc = head_check_files(p->head_kind, heads, e)) < 0)
+	if ((rc = head_check_files(p->head_kind, heads, o->model, e)) < 0)
 		return rc;
 	rc = head_file_open(&p->state_file, heads, "proprio_projector", e);
 	return rc == -ENOENT ? 0 : rc;

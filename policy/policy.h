@@ -11,7 +11,7 @@
 
 #include "daemon/sys/error.h"
 
-enum { POLICY_PICTURES_MAX = 8 };
+enum { POLICY_PICTURES_MAX = 8, POLICY_STEPS_MAX = 50, POLICY_CHUNK_MAX = 64 };
 
 struct policy;
 
@@ -35,12 +35,12 @@ struct policy_options {
 	const char *decoder;                  /* a name of policy/head/heads.def */
 	const char *backend;                  /* "cpu" */
 	enum policy_precision precision;
-	uint32_t steps;                       /* discrete_diffusion, flow_matching: 1 or more; diffusion: 2 to 50; others: 1 */
+	uint32_t steps;                       /* discrete_diffusion, flow_matching: 1 to 50; diffusion: 2 to 50; others: 1 */
 	enum policy_algorithm algorithm;
 	uint32_t top_k;                       /* 0: off */
 	uint64_t seed;                        /* of the noise of flow_matching and diffusion; a create starts its stream anew */
 	bool action_vocabulary_only;          /* best token over the action rows only */
-	uint32_t action_chunk;                /* T */
+	uint32_t action_chunk;                /* T, 1 to POLICY_CHUNK_MAX */
 	const char *unnorm_key;               /* NULL: the only one there is */
 	enum policy_normalisation normalisation;
 	const char *system_line, *question;   /* NULL: the training recipe's; question holds one {} */
@@ -91,7 +91,7 @@ struct policy_times {
 	int64_t preprocess_ns, vision_ns, decoder_ns, action_decode_ns, total_ns;
 };
 
-enum { POLICY_VALUES_MAX = 64 * 32 };
+enum { POLICY_VALUES_MAX = POLICY_CHUNK_MAX * 32 };
 
 struct policy_result {
 	bool lost;                            /* a best token is no action, or a value no number: the actions are not to be used */

@@ -80,6 +80,7 @@ const struct policy_head head_diffusion = {
 	.from_noise = true,
 	.steps_min = 2, /* a single step starts at time 0, where next to nothing of the noise is taken out */
 	.steps_max = DDIM_TRAIN_STEPS,
+	.steps_advice = "best a divisor of 50, as 10",
 	.create = diffusion_create,
 	.destroy = diffusion_destroy,
 	.lay_out = diffusion_lay_out,

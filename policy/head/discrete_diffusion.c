@@ -183,6 +183,7 @@ const struct policy_head head_discrete_diffusion = {
 	.chooses_tokens = true,
 	.unmasks = true,
 	.steps_min = 1,
+	.steps_max = POLICY_STEPS_MAX,
 	.create = diffusion_create,
 	.destroy = diffusion_destroy,
 	.run = diffusion_run,

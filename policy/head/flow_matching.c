@@ -62,6 +62,7 @@ const struct policy_head head_flow_matching = {
 	.files = (const char *const[]){ "action_head", "noisy_action_projector", NULL },
 	.from_noise = true,
 	.steps_min = 1,
+	.steps_max = POLICY_STEPS_MAX,
 	.create = flow_create,
 	.destroy = flow_destroy,
 	.lay_out = flow_lay_out,

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define HEAD(id) extern const struct policy_head head_##id;
 #include "policy/head/heads.def"
@@ -34,24 +35,41 @@ const struct policy_head *head_find(const char *name, struct errbuf *e)
 
 static int check_steps(const struct policy_head *kind, uint32_t steps, struct errbuf *e)
 {
-	if (steps >= kind->steps_min && (!kind->steps_max || steps <= kind->steps_max))
+	const char *advice = kind->steps_advice;
+
+	if (steps >= kind->steps_min && steps <= kind->steps_max)
 		return 0;
-	if (!kind->steps_max)
-		return fail(e, -EINVAL, "decoder %s: %u steps; it takes %u or more (policy.steps, --steps)", kind->name, steps,
-				kind->steps_min);
 	if (kind->steps_max == 1)
 		return fail(e, -EINVAL, "decoder %s: %u steps; it takes exactly 1 (policy.steps, --steps); discrete_diffusion, "
 				"flow_matching and diffusion take more", kind->name, steps);
-	return fail(e, -EINVAL, "decoder %s: %u steps; it takes %u to %u, best a divisor of %u, as 10 (policy.steps, --steps)", kind->name,
-			steps, kind->steps_min, kind->steps_max, kind->steps_max);
+	return fail(e, -EINVAL, "decoder %s: %u steps; it takes %u to %u%s%s (policy.steps, --steps)", kind->name, steps,
+			kind->steps_min, kind->steps_max, advice ? ", " : "", advice ? advice : "");
+}
+
+/* What only a decoder that unmasks can follow. */
+static int check_unmasking(const struct policy_head *kind, const struct policy_options *o, struct errbuf *e)
+{
+	static const char *const names[] = { [POLICY_MASKGIT_PLUS] = "maskgit_plus", [POLICY_TOPK_MARGIN] = "topk_margin",
+		[POLICY_ENTROPY] = "entropy" };
+	const char *why = kind->chooses_tokens ? "takes the best token" : "chooses no tokens";
+
+	if (kind->unmasks)
+		return 0;
+	if (o->algorithm != POLICY_MASKGIT_PLUS)
+		return fail(e, -EINVAL, "decoder %s: algorithm %s, but it %s (discrete_diffusion takes it); leave it out "
+				"(policy.algorithm, --algorithm)", kind->name, names[o->algorithm], why);
+	if (o->top_k)
+		return fail(e, -EINVAL, "decoder %s: top_k %u, but it %s (discrete_diffusion takes it); leave it out (policy.top_k, "
+				"--top-k)", kind->name, o->top_k, why);
+	return 0;
 }
 
 int head_check_options(const struct policy_head *kind, const struct policy_options *o, struct errbuf *e)
 {
-	if (!kind->unmasks && (o->top_k || o->algorithm != POLICY_MASKGIT_PLUS))
-		return fail(e, -EINVAL, "decoder %s: top_k %u, algorithm number %d; it %s and takes neither (discrete_diffusion takes "
-				"them)", kind->name, o->top_k, (int)o->algorithm,
-				kind->chooses_tokens ? "takes the best token" : "chooses no tokens");
+	int rc = check_unmasking(kind, o, e);
+
+	if (rc < 0)
+		return rc;
 	if (!kind->chooses_tokens && o->action_vocabulary_only)
 		return fail(e, -EINVAL, "decoder %s: the best token is to be looked for over the actions only, but it chooses no "
 				"tokens; leave the vocabulary at full", kind->name);
@@ -115,40 +133,54 @@ static int refuse_unused(const struct policy_head *kind, const char *file_kind, 
 			"decoder (policy.decoder, --decoder), or a folder without the file (policy.heads, --heads)", kind->name, path, list);
 }
 
-/* True for <kind>--*_checkpoint.pt of a kind that nobody here knows. */
-static bool is_unknown(const char *name)
+static bool ends_with(const char *name, const char *end)
 {
-	size_t n = strlen(name), n_suffix = strlen(HEAD_FILE_SUFFIX);
-	const char *split = strstr(name, "--");
+	size_t n = strlen(name), n_end = strlen(end);
 
-	if (!split || n < n_suffix || strcmp(name + n - n_suffix, HEAD_FILE_SUFFIX))
-		return false;
-	for (size_t i = 0; i < FILE_KINDS; i++)
-		if ((size_t)(split - name) == strlen(file_kinds[i]) && !strncmp(name, file_kinds[i], strlen(file_kinds[i])))
-			return false;
-	return true;
+	return n >= n_end && !strcmp(name + n - n_end, end);
 }
 
-static int check_known(const char *directory, struct errbuf *e)
+/* True for what holds tensors and begins like no kind that is known here: <kind>--*_checkpoint.pt, and in a folder of heads every
+ * `.pt` and `.pth`. What begins like a known kind is judged by head_file_locate. */
+static bool is_unknown(const char *name, bool only_heads)
+{
+	for (size_t i = 0; i < FILE_KINDS; i++)
+		if (!strncmp(name, file_kinds[i], strlen(file_kinds[i])))
+			return false;
+	if (only_heads && (ends_with(name, ".pt") || ends_with(name, ".pth")))
+		return true;
+	return strstr(name, "--") && ends_with(name, HEAD_FILE_SUFFIX);
+}
+
+/* Beside the weights there may be other files of torch. */
+static bool is_same_folder(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int check_known(const char *directory, bool only_heads, struct errbuf *e)
 {
 	DIR *folder = opendir(directory);
 	int rc = folder ? 0 : fail(e, errno == ENOENT ? -ENOTDIR : -errno, "%s: %s", directory, strerror(errno));
 
 	for (const struct dirent *d; rc == 0 && (d = readdir(folder));)
-		if (is_unknown(d->d_name))
-			rc = fail(e, -EINVAL, "%.500s/%.200s: no decoder of this version has such a part (there are: %s, %s, %s); the policy "
-					"would not be the one that was trained; if it does not need the file, move it out of the folder",
-					directory, d->d_name, file_kinds[0], file_kinds[1], file_kinds[2]);
+		if (is_unknown(d->d_name, only_heads))
+			rc = fail(e, -EINVAL, "%.500s/%.200s: not understood: no decoder of this version has such a part (there are: %s, %s, %s, "
+					"each --*" HEAD_FILE_SUFFIX "); the policy would not be the one that was trained; rename it if it is one of "
+					"these, and if the policy does not need it, move it out of the folder", directory, d->d_name,
+					file_kinds[0], file_kinds[1], file_kinds[2]);
 	if (folder)
 		closedir(folder);
 	return rc;
 }
 
-int head_check_files(const struct policy_head *kind, const char *directory, struct errbuf *e)
+int head_check_files(const struct policy_head *kind, const char *directory, const char *model, struct errbuf *e)
 {
 	struct errbuf none;
 	char path[PATH_BYTES];
-	int rc = check_known(directory, e);
+	int rc = check_known(directory, !is_same_folder(directory, model), e);
 
 	for (size_t i = 0; i < FILE_KINDS_OF_SOME && rc == 0; i++) {
 		if (needs(kind, file_kinds[i]))

@@ -39,7 +39,8 @@ struct policy_head {
 	bool unmasks;                      /* takes an algorithm, top_k and tokens known beforehand (in-painting) */
 	bool from_noise;                   /* takes noise and a seed, and has a timestep token in the prefix */
 	const char *const *files;          /* kinds of head files it needs besides a proprio projector; NULL ends them */
-	uint32_t steps_min, steps_max;     /* allowed; steps_max 0: no limit */
+	uint32_t steps_min, steps_max;     /* allowed */
+	const char *steps_advice;          /* which of these to choose, for messages; NULL: none */
 
 	/* Opens the files of its own. -EINVAL, -ENOENT with the file's name in the text. */
 	int (*create)(struct head **out, const struct head_options *options, struct errbuf *e);
@@ -62,9 +63,10 @@ const struct policy_head *head_find(const char *name, struct errbuf *e);
 MUST_CHECK int head_check_options(const struct policy_head *kind, const struct policy_options *o, struct errbuf *e);
 
 /* -EINVAL: the folder holds a head file that this decoder does not use, or one of a kind that none does, or one whose name is
- * nearly that of a head: the fine-tune is not this decoder's, and its actions would mean nothing. -EEXIST: several of a kind.
+ * nearly that of a head, or, unless it is the checkpoint's own folder `model`, another `.pt` or `.pth`: the fine-tune is not this
+ * decoder's, and its actions would mean nothing. -EEXIST: several of a kind.
  * -ENOTDIR: no such folder. Thread: start-up. Allocates: yes, nothing stays. Blocks: on disk. */
-MUST_CHECK int head_check_files(const struct policy_head *kind, const char *directory, struct errbuf *e);
+MUST_CHECK int head_check_files(const struct policy_head *kind, const char *directory, const char *model, struct errbuf *e);
 
 /* head_file_open for a file that this decoder cannot do without: its absence is told with the folder, the pattern, the `.pt` files
  * that are there and the remedy. Thread: start-up. Allocates: yes. */

@@ -212,9 +212,26 @@ static void patches_that_the_weights_do_not_have_cost_no_memory(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Weights are kept there in more than one form, so only what begins like a head is judged. */
+static void beside_the_weights_only_heads_are_judged(void **state)
+{
+	struct policy *p = NULL;
+	struct errbuf e = { "" };
+
+	(void)state;
+	file_write(folder, "pytorch_model.pt", "x", 1);
+	file_write(folder, "training_args.pth", "x", 1);
+	if (create(&p, &e) < 0)
+		fail_msg("%s", e.text);
+	policy_destroy(p);
+	file_write(folder, "action_head.safetensors", "x", 1);
+	assert_refused(-EINVAL, "action_head.safetensors|action_head--*_checkpoint.pt|rename");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(beside_the_weights_only_heads_are_judged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_untouched_copy_is_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(layers_that_config_does_not_count_are_not_left_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_mask_token_is_refused, set_up, tear_down),

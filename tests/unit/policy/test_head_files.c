@@ -105,6 +105,11 @@ static void misnamed_head_files_are_refused(void **state)
 		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector_latest.pt" },
 		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector.pt" },
 		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector--30000.pt" },
+		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector--30000_checkpoint.pth" },
+		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector--30000_checkpoint.pt.part" },
+		{ "proprio_projector--30000_checkpoint.pt", "proprio_projector--30000_checkpoint.safetensors" },
+		{ "proprio_projector--30000_checkpoint.pt", "pp.pt" },
+		{ "proprio_projector--30000_checkpoint.pt", "lora_adapter.pth" },
 		{ "action_head--30000_checkpoint.pt", "action_head-30000_checkpoint.pt" },
 		{ "action_head--30000_checkpoint.pt", "noisy_action_projector.pt" }, /* the decoder has no use for it under its right name either */
 	};
@@ -135,7 +140,6 @@ static void parts_that_no_decoder_has_are_refused(void **state)
 	options.heads = folder;
 	file_copy(HEADS "l1_regression", "action_head--30000_checkpoint.pt", folder);
 	file_write(folder, "dataset--notes.txt", "x", 1);
-	file_write(folder, "training_state.pt", "x", 1);
 	policy_destroy(make(&options));
 	file_write(folder, "vision_backbone--30000_checkpoint.pt", "x", 1);
 	refuse_create(&options, -EINVAL, "vision_backbone--30000_checkpoint.pt|there are: action_head, noisy_action_projector, proprio_projector");

@@ -162,13 +162,15 @@ static void steps_a_decoder_cannot_take_are_refused(void **state)
 	static const struct { const char *decoder; uint32_t steps; const char *words; } wrong[] = {
 		{ "discrete", 0, "decoder discrete: 0 steps|exactly 1" }, { "discrete", 2, "decoder discrete: 2 steps|exactly 1|policy.steps" },
 		{ "l1_regression", 4, "decoder l1_regression: 4 steps|exactly 1|flow_matching" },
-		{ "discrete_diffusion", 0, "decoder discrete_diffusion: 0 steps|1 or more" },
-		{ "flow_matching", 0, "decoder flow_matching: 0 steps|1 or more|policy.steps" },
+		{ "discrete_diffusion", 0, "decoder discrete_diffusion: 0 steps|1 to 50" },
+		{ "discrete_diffusion", 51, "decoder discrete_diffusion: 51 steps|1 to 50|--steps" },
+		{ "flow_matching", 0, "decoder flow_matching: 0 steps|1 to 50|policy.steps" },
+		{ "flow_matching", 1000000, "decoder flow_matching: 1000000 steps|1 to 50|policy.steps" },
 		{ "diffusion", 0, "decoder diffusion: 0 steps|2 to 50|--steps" }, { "diffusion", 1, "decoder diffusion: 1 steps|2 to 50" },
 		{ "diffusion", 51, "decoder diffusion: 51 steps|2 to 50|divisor of 50, as 10" },
 	};
 	static const struct { const char *decoder; uint32_t steps; } right[] = { { "diffusion", 2 }, { "diffusion", 50 },
-		{ "diffusion", 33 }, { "flow_matching", 1000 }, { "discrete_diffusion", 1000 } };
+		{ "diffusion", 33 }, { "flow_matching", 50 }, { "discrete_diffusion", 50 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -383,10 +383,13 @@ static void misnamed_files_do_not_count_as_absent(void **state)
 {
 	(void)state;
 	file_write(folder, "action_head.pt", "", 0);
-	file_write(folder, "proprio_projector.md", "", 0);
 	assert_refused(-ENOENT, "proprio_projector--*_checkpoint.pt");
 	file_write(folder, "proprio_projector--9.pt", "", 0);
 	assert_refused(-EINVAL, "proprio_projector--9.pt|proprio_projector--*_checkpoint.pt|rename");
+	folder_remove(folder);
+	folder_make(folder);
+	file_write(folder, "proprio_projector--9_checkpoint.pt.part", "", 0);
+	assert_refused(-EINVAL, "proprio_projector--9_checkpoint.pt.part|proprio_projector--*_checkpoint.pt|download");
 }
 
 /* The last byte of each tensor of the golden shape can be read: a fault would end the test. */

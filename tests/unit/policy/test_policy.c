@@ -337,12 +337,13 @@ static void wrong_options_are_refused(void **state)
 	refuse_options(o, -EINVAL, "decoder discrete: top_k 5");
 	o.top_k = 0;
 	o.algorithm = POLICY_ENTROPY;
-	refuse_options(o, -EINVAL, "algorithm");
+	refuse_options(o, -EINVAL, "algorithm entropy, but");
+	refuse_options(o, -EINVAL, "--algorithm");
 	o = usual_options("discrete");
 	o.action_chunk = 0;
 	refuse_options(o, -EINVAL, "chunk");
-	o.action_chunk = 2000; /* times seven dimensions */
-	refuse_options(o, -EINVAL, "chunk");
+	o.action_chunk = POLICY_CHUNK_MAX + 1;
+	refuse_options(o, -EINVAL, "chunk of 65 steps, want 1 to 64");
 	o = usual_options("discrete");
 	o.n_pictures = POLICY_PICTURES_MAX + 1;
 	refuse_options(o, -EINVAL, "pictures");

@@ -40,6 +40,15 @@ static uint32_t find_size(const struct head_file *f, enum describe_head_kind kin
 	return size <= STATISTICS_DIM_MAX ? (uint32_t)size : 0;
 }
 
+/* The network's width: columns of an action head's fc2, rows of a projector's. */
+static uint32_t find_hidden(const struct head_file *f, enum describe_head_kind kind)
+{
+	const struct tensor *t = find_ending(f, "fc2.weight");
+	uint64_t hidden = t && t->rank == 2 ? t->shape[kind == DESCRIBE_ACTION_HEAD] : 0;
+
+	return hidden <= UINT32_MAX ? (uint32_t)hidden : 0;
+}
+
 static void describe_file(struct describe_head_file *out, const struct head_file *f, enum describe_head_kind kind)
 {
 	const struct tensor *t = head_file_tensors(f, &out->n_tensors);
@@ -52,10 +61,21 @@ static void describe_file(struct describe_head_file *out, const struct head_file
 			out->n_bytes += n_bytes;
 	out->type = out->n_tensors ? t[0].type : TENSOR_F32;
 	out->size = find_size(f, kind);
+	out->hidden = find_hidden(f, kind);
 }
 
-/* flow: set when the action head is one of flow matching. */
-static int read_file(struct describe_heads *h, enum describe_head_kind kind, bool *flow, struct errbuf *e)
+/* The decoder of which only such an action head can be; NULL: its names do not tell. */
+static const char *find_decoder(const struct head_file *f)
+{
+	const struct tensor *t = find_ending(f, "fc2.weight");
+
+	if (t && strncmp(t->name, "flow_predictor.", strlen("flow_predictor.")) == 0)
+		return "flow_matching";
+	return t && strncmp(t->name, "noise_predictor.", strlen("noise_predictor.")) == 0 ? "diffusion" : NULL;
+}
+
+/* decoder: set when the action head tells it. */
+static int read_file(struct describe_heads *h, enum describe_head_kind kind, const char **decoder, struct errbuf *e)
 {
 	struct describe_head_file *out = &h->file[kind];
 	struct errbuf why = { "" };
@@ -69,8 +89,8 @@ static int read_file(struct describe_heads *h, enum describe_head_kind kind, boo
 		return describe_note(&out->problem, &why, e);
 	}
 	describe_file(out, f, kind);
-	*flow |= kind == DESCRIBE_ACTION_HEAD && find_ending(f, "fc2.weight")
-			&& strncmp(find_ending(f, "fc2.weight")->name, "flow_predictor.", strlen("flow_predictor.")) == 0;
+	if (kind == DESCRIBE_ACTION_HEAD)
+		*decoder = find_decoder(f);
 	head_file_close(f);
 	return 0;
 }
@@ -82,24 +102,36 @@ static void add_run(struct describe_heads *h, const char *decoder, uint32_t step
 	h->run[h->n_runs++] = (struct describe_run){ .decoder = decoder, .steps = steps };
 }
 
-/* The files of a fine-tune tell its decoder but for the two that need none: those differ in nothing that is written. */
-static int choose_runs(struct describe_heads *h, bool flow, struct errbuf *e)
+/* Both are needed, and the projector is not there. */
+static int miss_projector(const struct describe_heads *h, struct describe_run *run, struct errbuf *e)
+{
+	struct errbuf why = { "" };
+
+	(void)fail(&why, 0, "%s--*" HEAD_FILE_SUFFIX " is missing in %s", kind_names[DESCRIBE_NOISY_ACTION], h->directory);
+	return describe_note(&run->problem, &why, e);
+}
+
+/* The files of a fine-tune tell its decoder but for the two that need none: those differ in nothing that is written.
+ * told: the decoder that the action head names, or NULL. */
+static int choose_runs(struct describe_heads *h, const char *told, struct errbuf *e)
 {
 	bool action = h->file[DESCRIBE_ACTION_HEAD].name[0], noisy = h->file[DESCRIBE_NOISY_ACTION].name[0];
 	struct errbuf why = { "" };
 
-	if (!action && !noisy) {
+	if (!action && noisy) {
+		(void)fail(&why, 0, "%s: has %s, but no %s--*" HEAD_FILE_SUFFIX ", which belongs to it", h->directory,
+				h->file[DESCRIBE_NOISY_ACTION].name, kind_names[DESCRIBE_ACTION_HEAD]);
+		return describe_note(&h->problem, &why, e);
+	}
+	if (!action) {
 		add_run(h, "discrete", 1);
 		add_run(h, "discrete_diffusion", 1);
-	} else if (action && !noisy && !flow) {
+	} else if (!noisy && !told) {
 		add_run(h, "l1_regression", 1);
-	} else if (action && noisy) {
-		add_run(h, flow ? "flow_matching" : "diffusion", flow ? 4 : 10);
 	} else {
-		(void)fail(&why, 0, "%s: has %s, but no %s--*_checkpoint.pt, which belongs to it", h->directory,
-				h->file[action ? DESCRIBE_ACTION_HEAD : DESCRIBE_NOISY_ACTION].name,
-				kind_names[action ? DESCRIBE_NOISY_ACTION : DESCRIBE_ACTION_HEAD]);
-		return describe_note(&h->problem, &why, e);
+		told = told ? told : "diffusion";
+		add_run(h, told, strcmp(told, "flow_matching") == 0 ? 4 : 10);
+		return noisy ? 0 : miss_projector(h, &h->run[0], e);
 	}
 	return 0;
 }
@@ -119,6 +151,29 @@ static void choose_key(struct describe_heads *h, const struct description *d)
 	}
 }
 
+static bool fits(const struct description *d, const struct describe_heads *h)
+{
+	bool fits = h->n_keys > 0;
+
+	for (uint32_t i = 0; i < DESCRIBE_HEAD_KINDS; i++)
+		fits &= !h->file[i].hidden || h->file[i].hidden == d->manifest.decoder.hidden;
+	return fits;
+}
+
+/* An expected shape says little to who does not know where its numbers come from. */
+static int note_run(const struct description *d, const struct describe_heads *h, struct describe_run *run, const struct errbuf *why,
+		struct errbuf *e)
+{
+	const struct statistics *s = &d->dataset[0].statistics;
+	struct errbuf more = { "" };
+
+	if (fits(d, h))
+		return describe_note(&run->problem, why, e);
+	(void)fail(&more, 0, "%.600s (hidden %u from config.json, a state of %u and actions of %u from %.100s): one of these files is of another "
+			"fine-tune", why->text, d->manifest.decoder.hidden, s->proprio.dim, s->action.dim, d->statistics_file);
+	return describe_note(&run->problem, &more, e);
+}
+
 /* Opens what the daemon would open and counts its buffers. */
 static int try_run(const struct description *d, const struct describe_heads *h, struct describe_run *run, struct errbuf *e)
 {
@@ -135,7 +190,7 @@ static int try_run(const struct description *d, const struct describe_heads *h, 
 
 		o.precision = (enum policy_precision)i;
 		if (policy_create(&p, &o, &why) < 0)
-			return describe_note(&run->problem, &why, e);
+			return note_run(d, h, run, &why, e);
 		run->buffer_bytes[i] = policy_info(p)->arena_bytes;
 		policy_destroy(p);
 	}
@@ -170,24 +225,65 @@ static int check_folder(struct describe_heads *h, struct errbuf *e)
 	return describe_note(&h->problem, &why, e);
 }
 
+/* Half a download leaves a folder without files: taken as it stands it would be a policy without state. */
+static int check_files(const struct description *d, struct describe_heads *h, struct errbuf *e)
+{
+	struct errbuf why = { "" };
+
+	for (uint32_t i = 0; i < DESCRIBE_HEAD_KINDS; i++)
+		if (h->file[i].name[0])
+			return 0;
+	if (strcmp(h->directory, d->model) == 0)
+		return 0;
+	(void)fail(&why, 0, "%s: has no file *" HEAD_FILE_SUFFIX ": fetch the files, or remove the folder", h->directory);
+	return describe_note(&h->problem, &why, e);
+}
+
+/* Files that were saved together carry one number and one type. */
+static int doubt_files(struct describe_heads *h, struct errbuf *e)
+{
+	const struct describe_head_file *first = NULL;
+	struct errbuf why = { "" };
+
+	for (uint32_t i = 0; i < DESCRIBE_HEAD_KINDS; i++) {
+		const struct describe_head_file *f = &h->file[i];
+
+		if (!f->name[0])
+			continue;
+		first = first ? first : f;
+		bool same_number = strcmp(strstr(f->name, "--"), strstr(first->name, "--")) == 0;
+
+		if (same_number && f->type == first->type)
+			continue;
+		(void)fail(&why, 0, "%s and %s differ in their %s: are they of one fine-tune?", first->name, f->name,
+				same_number ? "type" : "number");
+		return describe_note(&h->doubt, &why, e);
+	}
+	return 0;
+}
+
 static int read_heads(struct description *d, struct describe_heads *h, struct errbuf *e)
 {
-	bool flow = false, broken = false;
+	const char *told = NULL;
+	bool broken = false;
 	int rc = check_folder(h, e);
 
 	if (rc < 0 || h->problem)
 		return rc;
 	for (uint32_t kind = 0; kind < DESCRIBE_HEAD_KINDS && rc == 0; kind++) {
-		rc = read_file(h, (enum describe_head_kind)kind, &flow, e);
+		rc = read_file(h, (enum describe_head_kind)kind, &told, e);
 		broken |= h->file[kind].problem != NULL;
 	}
 	if (rc < 0 || broken)
 		return rc; /* said once, with the file */
+	if ((rc = check_files(d, h, e)) < 0 || h->problem)
+		return rc;
 	choose_key(h, d);
-	if ((rc = choose_runs(h, flow, e)) < 0)
+	if ((rc = doubt_files(h, e)) < 0 || (rc = choose_runs(h, told, e)) < 0)
 		return rc;
 	for (uint32_t i = 0; i < h->n_runs && rc == 0 && is_sound(d); i++)
-		rc = try_run(d, h, &h->run[i], e);
+		if (!h->run[i].problem)
+			rc = try_run(d, h, &h->run[i], e);
 	return rc;
 }
 

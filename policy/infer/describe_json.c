@@ -142,11 +142,11 @@ static json_t *heads_json(const struct describe_heads *h)
 				(json_int_t)r->buffer_bytes[POLICY_FP32], "bf16", (json_int_t)r->buffer_bytes[POLICY_BF16], "problem",
 				text_or_null(r->problem)));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "directory", text_json(h->directory), "action_head",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "directory", text_json(h->directory), "action_head",
 			head_file_json(&h->file[DESCRIBE_ACTION_HEAD]), "noisy_action_projector",
 			head_file_json(&h->file[DESCRIBE_NOISY_ACTION]), "proprio_projector", head_file_json(&h->file[DESCRIBE_PROPRIO]),
 			"decoders", runs, "unnorm_key", text_or_null(h->n_keys == 1 ? h->unnorm_key : NULL), "problem",
-			text_or_null(h->problem));
+			text_or_null(h->problem), "warning", text_or_null(h->doubt));
 }
 
 static json_t *choice_json(const struct description *d, const char *decoder)

@@ -9,8 +9,8 @@
 /* What cannot be read from a checkpoint; dreamvlad refuses each key that still has it. */
 #define DESCRIBE_FILL_IN "FILL_IN"
 
-/* The decoder to write a configuration for: the first that runs (and is the wanted one), those with head files before those without;
- * with --heads only of that folder. Those without head files are out while others' head files are broken. False: there is none. */
+/* The decoder to write a configuration for: the first that runs (and is the wanted one), those with head files before those without.
+ * With --heads only of that folder; else those without head files are out while any head file is broken. False: there is none. */
 bool describe_choose(const struct description *d, const char *decoder, const struct describe_heads **heads,
 		const struct describe_run **run);
 

@@ -221,6 +221,11 @@ static void print_heads(const struct description *d, const struct describe_heads
 		printf("      ");
 		print_broken(h->problem);
 	}
+	if (h->doubt) {
+		printf("      warning: ");
+		print_clean(h->doubt);
+		putchar('\n');
+	}
 	for (uint32_t i = 0; i < h->n_runs; i++)
 		print_run(&h->run[i]);
 }

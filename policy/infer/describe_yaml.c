@@ -34,7 +34,9 @@ bool describe_choose(const struct description *d, const char *decoder, const str
 		const struct describe_run **run)
 {
 	/* The bare checkpoint stands in for no fine-tune that is broken: it would run and move otherwise. */
-	return choose(d, decoder, true, heads, run) || (!describe_heads_problems(d) && choose(d, decoder, false, heads, run));
+	bool bare = d->bound || !describe_heads_problems(d);
+
+	return choose(d, decoder, true, heads, run) || (bare && choose(d, decoder, false, heads, run));
 }
 
 static const struct describe_dataset *find_dataset(const struct description *d, const char *key)
@@ -155,9 +157,9 @@ static void print_cameras(void)
 
 	snprintf(side, sizeof side, "%d", DESCRIBE_PICTURE_SIDE);
 	printf("cameras:\n");
-	printf("  <" DESCRIBE_FILL_IN ">:%*s# <-- such a section for every name in policy.cameras\n", 20, "");
+	printf("  <" DESCRIBE_FILL_IN ">:%*s# <-- such a section for every name in policy.cameras\n", COMMENT_COLUMN - 12, "");
 	print_key("  rotate_180", DESCRIBE_FILL_IN, "<-- as in training: true (LIBERO) or false (Bridge, Fractal, ALOHA)");
-	print_key("  jpeg_round_trip", "false", "<-- as in training; true where a camera sends raw pictures for a policy trained on JPEG");
+	print_key("  jpeg_round_trip", "false", "<-- as in training; true for a camera that sends raw pictures where the training's were JPEG");
 	print_key("  resize_height", side, "<-- as in training");
 	print_key("  resize_width", side, "<-- as in training");
 	print_key("  center_crop", "0.9", "<-- as in training; 0: off, for a fine-tune without augmented pictures");

@@ -165,6 +165,20 @@ class Configuration(unittest.TestCase):
             done = self.check(fill_in(policy, FILLED_IN))
             self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_two_arms(self):
+        """Fourteen actions are no single arm's, however the rest is filled in."""
+        text = describe(os.path.join(CHECKPOINTS, "three_cameras"), "--decoder", "l1_regression").stdout.split("\n\n", 1)[1]
+        text = fill_in(text, FILLED_IN | {"action_space": "joint_absolute", "action_scale": "[]", "delta_reference": "commanded",
+                                          "kind": "continuous", "proprio": "[q, gripper_open]", "model": "piper",
+                                          "tcp": "[0, 0, 0, 0, 0, 0, 1]"})
+        self.assertNotIn("FILL_IN", text)
+        self.assertNotEqual(self.check(text).returncode, 0)
+        begin, arm = text.split("  - name: arm", 1)
+        one = "    action_dims: 7\n    proprio_dims: 7\n"
+        done = self.check(begin + "  - name: left" + arm + one + "  - name: right" + arm + one +
+                          "    action_first: 7\n    control: tcp://127.0.0.1:7422\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_no_guess_looks_like_a_fact(self):
         self.assertNotIn("<--", re.search(r"\n  steps: 4 .*", self.policy("--decoder", "flow_matching")).group())
         self.assertRegex(self.policy("--decoder", "diffusion"), r"\n  steps: 10 +# <-- a divisor of 50")
@@ -312,6 +326,63 @@ class Broken(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"l1_regression cannot run: .*proprio_projector--30000.*fc1.weight")
         self.assertIn("flow_matching runs", done.stdout)
+        self.assertIn("(hidden 64 from config.json, a state of 8 and actions of 7 from dataset_statistics.json): one of these files",
+                      done.stdout)
+
+    def test_no_bare_checkpoint_for_broken_heads(self):
+        self.copy("one_camera")
+        heads = os.path.join(self.model, "heads", "flow_matching")
+        shutil.rmtree(heads)
+        shutil.copytree(os.path.join(CHECKPOINTS, "two_cameras", "heads", "l1_regression"), heads)
+        for more in ([], ["--decoder", "discrete"]):
+            self.assert_broken(r"l1_regression cannot run: ", ["discrete runs", "# no configuration"], *more)
+        self.assertEqual(as_json(self.model, "--heads", self.model)["configure"]["decoder"], "discrete")
+
+    def test_statistics_of_another_fine_tune(self):
+        self.copy("two_cameras")
+        shutil.copy(os.path.join(CHECKPOINTS, "three_cameras", "dataset_statistics.json"), self.model)
+        for name in ("discrete", "discrete_diffusion"):
+            shutil.rmtree(os.path.join(self.model, "heads", name))
+        self.assert_broken(r"flow_matching cannot run: .*a state of 14 and actions of 14 from dataset_statistics.json",
+                           ["# no configuration: nothing in "])
+
+    def test_a_folder_without_files(self):
+        self.copy("two_cameras")
+        heads = os.path.join(self.model, "heads")
+        os.mkdir(os.path.join(heads, "empty"))
+        self.assertRegex(describe(self.model).stdout, r"BROKEN: .*heads/empty: has no file .* fetch the files, or remove the folder")
+        self.assertEqual(as_json(self.model)["problems"], 1)
+        self.assert_broken(r"BROKEN: .*/heads: has no file", ["# no configuration"], "--heads", heads)
+
+    def test_state_without_projector(self):
+        self.copy("two_cameras")
+        shutil.rmtree(os.path.join(self.model, "heads"))
+        self.assertRegex(describe(self.model).stdout, r"proprio: \[\] +# <-- the statistics have a state of 8, no projector was found")
+
+    def test_a_projector_half_downloaded(self):
+        for decoder, number in (("diffusion", "50000"), ("flow_matching", "40000")):
+            self.copy("two_cameras")
+            heads = os.path.join(self.model, "heads", decoder)
+            noisy = os.path.join(heads, "noisy_action_projector--%s_checkpoint.pt" % number)
+            os.rename(noisy, noisy + ".part")
+            self.assert_broken(r"noisy_action_projector--", ["# no configuration"], "--heads", heads)
+            self.assertNotIn("l1_regression", describe(self.model, "--heads", heads).stdout.split("heads/")[1])
+            os.remove(noisy + ".part")
+            self.assert_broken(decoder + r" cannot run: noisy_action_projector--\*_checkpoint.pt is missing in " + re.escape(heads), [],
+                               "--heads", heads)
+
+    def test_files_of_several_fine_tunes(self):
+        self.copy("two_cameras")
+        heads = os.path.join(self.model, "heads", "flow_matching")
+        self.assertIsNone(as_json(self.model, "--heads", heads)["heads"][0]["warning"])
+        proprio = os.path.join(heads, "proprio_projector--%d_checkpoint.pt")
+        os.rename(proprio % 40000, proprio % 10000)
+        found = as_json(self.model, "--heads", heads)
+        self.assertRegex(found["heads"][0]["warning"], "proprio_projector--10000_checkpoint.pt differ in their number")
+        self.assertEqual(found["problems"], 0)
+        shutil.copy(os.path.join(self.model, "heads", "l1_regression", "proprio_projector--30000_checkpoint.pt"), proprio % 40000)
+        os.remove(proprio % 10000)
+        self.assertRegex(describe(self.model, "--heads", heads).stdout, "warning: .* differ in their type: are they of one fine-tune")
 
     def test_no_checkpoint_at_all(self):
         for path, words in ((os.path.join(self.folder, "nowhere"), "No such file"), (__file__, "is no directory")):

@@ -11,6 +11,7 @@
 #include "daemon/stage/reason.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
+#include "policy/policy.h"
 
 #define REPLY_PATIENCE_NS (90 * NS_PER_MS) /* replies come within 100 ms (messages.md section 6) */
 #define JOG_MAX_M 0.010
@@ -236,6 +237,8 @@ static int handle_instruction(struct io *io, const struct request *q, const stru
 		return rc;
 	if (text[0] == '\0' || strlen(text) >= INSTRUCTION_BYTES)
 		return fail(e, -EINVAL, "text: has %zu bytes: want 1 to %d", strlen(text), INSTRUCTION_BYTES - 1);
+	if ((rc = policy_check_instruction(text, e)) < 0)
+		return rc;
 	io_instruction_set(io, text);
 	send_mode(io, peer, io->report.mode);
 	return 0;

@@ -6,6 +6,7 @@
 #include "daemon/io.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
+#include "policy/policy.h"
 #include "transport/stamp.h"
 #include "transport/topic.h"
 
@@ -33,7 +34,7 @@ static int take_instruction(struct io *io, const struct endpoint_message *m, str
 
 	if (m->n_parts != 2)
 		return fail(e, -EBADMSG, "parts: found %u, want 2: topic, map", m->n_parts);
-	if ((rc = message_instruction_decode(&i, m->part[1], m->bytes[1], e)) < 0)
+	if ((rc = message_instruction_decode(&i, m->part[1], m->bytes[1], e)) < 0 || (rc = policy_check_instruction(i.text, e)) < 0)
 		return rc;
 	if ((rc = stamp_to_monotonic(i.head.stamp_ns, io->now_ns, io->clock_offset_ns, &stamp_ns, e)) < 0)
 		return rc;

@@ -337,6 +337,11 @@ const struct policy_info *policy_info(const struct policy *p)
 	return &p->info;
 }
 
+int policy_check_instruction(const char *text, struct errbuf *e)
+{
+	return prompt_check_instruction(text, e);
+}
+
 int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e)
 {
 	return prompt_set_instruction(p->prompt, text, e);

@@ -120,7 +120,10 @@ void policy_destroy(struct policy *p);
 /* Constant after create; the strings live as long as the policy. Thread: any. Allocates: no. Blocks: no. */
 const struct policy_info *policy_info(const struct policy *p);
 
-/* Sets the instruction (UTF-8, 1 to 1,024 bytes). -EINVAL: not UTF-8 or too long; the previous one then stays.
+/* -EINVAL: no instruction that any policy takes: blank, too long, or with control characters. Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int policy_check_instruction(const char *text, struct errbuf *e);
+
+/* Sets the instruction (UTF-8, 1 to 1,024 bytes). -EINVAL: as policy_check_instruction, or not UTF-8; the previous one then stays.
  * Thread: policy. Allocates: no (after create). Blocks: no. */
 MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "policy/lower_case.h"
 
@@ -214,16 +215,54 @@ void prompt_destroy(struct prompt *p)
 	free(p);
 }
 
+/* Nothing but spaces and line ends of any script. What is no UTF-8 is not blank: the tokenizer says what it is. */
+static bool is_blank(const char *text, size_t n_bytes)
+{
+	for (size_t at = 0; at < n_bytes;) {
+		utf8proc_int32_t c;
+		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(n_bytes - at), &c);
+
+		if (n < 1)
+			return false;
+		utf8proc_category_t kind = utf8proc_category(c);
+
+		if (c != '\n' && c != '\t' && kind != UTF8PROC_CATEGORY_ZS && kind != UTF8PROC_CATEGORY_ZL && kind != UTF8PROC_CATEGORY_ZP)
+			return false;
+		at += (size_t)n;
+	}
+	return true;
+}
+
+/* Line feed and tab are text: the training code passes them on as they are. No other control character is ever meant. */
+static bool is_control(char byte)
+{
+	return ((unsigned char)byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;
+}
+
+int prompt_check_instruction(const char *text, struct errbuf *e)
+{
+	size_t n_bytes = strlen(text);
+
+	if (n_bytes > PROMPT_INSTRUCTION_BYTES_MAX)
+		return fail(e, -EINVAL, "instruction: has %zu bytes, too many: want 1..%d", n_bytes, PROMPT_INSTRUCTION_BYTES_MAX);
+	for (size_t i = 0; i < n_bytes; i++)
+		if (is_control(text[i]))
+			return fail(e, -EINVAL, "instruction: byte %zu is 0x%02x, a control character; want text", i,
+					(unsigned)(unsigned char)text[i]);
+	if (is_blank(text, n_bytes))
+		return fail(e, -EINVAL, "instruction: has no text%s, want 1..%d bytes", n_bytes ? " but blanks" : "",
+				PROMPT_INSTRUCTION_BYTES_MAX);
+	return 0;
+}
+
 int prompt_set_instruction(struct prompt *p, const char *text, struct errbuf *e)
 {
-	size_t n_bytes = strnlen(text, PROMPT_INSTRUCTION_BYTES_MAX + 1);
 	struct errbuf why = { "" };
 	uint32_t n = 0;
-	int rc;
+	int rc = prompt_check_instruction(text, e);
 
-	if (n_bytes < 1 || n_bytes > PROMPT_INSTRUCTION_BYTES_MAX)
-		return fail(e, -EINVAL, "instruction: has %s, want 1..%d bytes", n_bytes ? "too many bytes" : "no text",
-				PROMPT_INSTRUCTION_BYTES_MAX);
+	if (rc < 0)
+		return rc;
 	compose(p, text);
 	rc = tokenizer_encode(p->tokenizer, p->text, strlen(p->text), false, p->scratch, p->n_question_max, &n, &why);
 	if (rc < 0)

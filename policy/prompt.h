@@ -34,7 +34,11 @@ MUST_CHECK int prompt_create(struct prompt **out, const struct prompt_options *o
 /* Accepts NULL. */
 void prompt_destroy(struct prompt *p);
 
-/* Sets the instruction (UTF-8, 1 to 1,024 bytes). -EINVAL: empty, too long or not UTF-8; the previous one then stays.
+/* -EINVAL: blank, too long, or with a control character other than line feed and tab. Whether it is UTF-8 shows when it is set.
+ * Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int prompt_check_instruction(const char *text, struct errbuf *e);
+
+/* Sets the instruction (UTF-8, 1 to 1,024 bytes). -EINVAL: as prompt_check_instruction, or not UTF-8; the previous one then stays.
  * Thread: one at a time, also for all prompts of one tokenizer. Allocates: no. Blocks: no. */
 MUST_CHECK int prompt_set_instruction(struct prompt *p, const char *text, struct errbuf *e);
 

@@ -193,6 +193,8 @@ class BadPeers(unittest.TestCase):
         for text, named in (("x" * 1025, "found a text of 1025 bytes, want a text of 1..1024"), ("", "found a text of 0 bytes"),
                             (b"bytes", "found binary data"), (7, "found 7"), ("a\0b", "found a text that is not UTF-8")):
             self.is_counted("operators_void", lambda text=text: p.send({"text": text}), "instruction: text: " + named)
+        for text, named in (("  \t ", "has no text but blanks"), ("lift\x1b[2J", "byte 4 is 0x1b, a control character")):
+            self.is_counted("operators_void", lambda text=text: p.send({"text": text}), "instruction: " + named)
         for body in (b"\xa4text\xa2\xc3\x28", b"\xa4text\xd9\xff"):
             head = msgpack.packb(p.head())
             self.is_counted("operators_void", lambda body=body: p.send_raw(bytes([head[0] + 1]) + head[1:] + body))
@@ -206,7 +208,8 @@ class BadPeers(unittest.TestCase):
                      msgpack.packb({"cmd": "mode", "mode": "AUTO"}), msgpack.packb({"cmd": "mode"}),
                      msgpack.packb({"cmd": "mode", "mode": 1}), msgpack.packb({"cmd": "speed", "scale": math.nan}),
                      msgpack.packb({"cmd": "speed", "scale": "1"}), msgpack.packb({"cmd": "instruction", "text": ""}),
-                     msgpack.packb({"cmd": "instruction", "text": "x" * 1025}), msgpack.packb({"cmd": "home", "arm": "other"}),
+                     msgpack.packb({"cmd": "instruction", "text": "x" * 1025}), msgpack.packb({"cmd": "instruction", "text": " \n"}),
+                     msgpack.packb({"cmd": "instruction", "text": "lift\x07"}), msgpack.packb({"cmd": "home", "arm": "other"}),
                      msgpack.packb({"cmd": "jog", "delta": [1, 0, 0, 0, 0, 0]}), msgpack.packb({"cmd": "jog", "delta": [0] * 100}),
                      msgpack.packb({"cmd": "jog", "delta": [math.nan] * 6}), msgpack.packb({str(i): i for i in range(300)}),
                      b"\x82\xa3cmd\xa4stop\xa3cmd\xa4stop"):

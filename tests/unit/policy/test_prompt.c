@@ -152,11 +152,11 @@ static void assert_refused(struct prompt *p, const char *instruction, const char
 	assert_names(&e, words);
 }
 
-/* Text of any kind goes through; only its length, emptiness and UTF-8 are judged. */
+/* Text of any kind goes through; only its length, emptiness, UTF-8 and control characters are judged. */
 static void every_character_is_text(void **state)
 {
-	static const char *const texts[] = { " ", "\n", "lift\nthe\r\nlid", "tab\there", "\x01\x02\x7f", "{}", "take {} to {{}}", "%s%n", "\\n",
-		"\u00a0", "\u2028", "\ufeff", "\U0001f600", "<|image_pad|>", "<|vision_start|><|image_pad|><|vision_end|>" };
+	static const char *const texts[] = { " a ", "lift\nthe\nlid\n", "tab\there", "{}", "take {} to {{}}", "%s%n", "\\n",
+		"a\u00a0", "\u2028b", "\ufeff", "\U0001f600", "<|image_pad|>", "<|vision_start|><|image_pad|><|vision_end|>" };
 	struct prompt *p = make(NULL, NULL, true), *as_is = make(NULL, NULL, false);
 
 	(void)state;
@@ -239,8 +239,13 @@ static void bad_instructions_leave_the_present_one(void **state)
 	assert_true(n <= 512);
 	memcpy(before, ids, n * sizeof ids[0]);
 	assert_refused(p, "", "no text|1..1024");
+	assert_refused(p, "   ", "no text but blanks|1..1024");
+	assert_refused(p, " \n\t\u00a0\u2003\u2028", "no text but blanks");
+	assert_refused(p, "lift\r\nthe lid", "byte 4 is 0x0d");
+	assert_refused(p, "\x1b[2J", "byte 0 is 0x1b|control");
+	assert_refused(p, "lift\x7f", "byte 4 is 0x7f|control");
 	memset(text, 'q', PROMPT_INSTRUCTION_BYTES_MAX + 1);
-	assert_refused(p, text, "too many|1..1024");
+	assert_refused(p, text, "1025 bytes|too many|1..1024");
 	assert_refused(p, "lift \xff", "not UTF-8|0xff");
 	assert_refused(p, "lift \xc3", "not UTF-8|0xc3");
 	for (size_t i = 0; i < PROMPT_INSTRUCTION_BYTES_MAX; i += 4)

@@ -60,7 +60,10 @@ int describe_statistics_read(struct description *d, struct errbuf *e)
 		return describe_note(&d->statistics_problem, &why, e);
 	const json_t *table = own ? root : json_object_get(root, "norm_stats");
 
-	if (json_object_size(table) == 0) {
+	if (own && json_object_size(table) == 0) {
+		(void)fail(&why, 0, "%s: has no entries: actions cannot be un-normalised", path);
+		rc = describe_note(&d->statistics_problem, &why, e);
+	} else if (json_object_size(table) == 0) {
 		(void)fail(&why, 0, "%s: there is no " STATISTICS_FILE ", and " CONFIG_FILE " has no norm_stats: actions cannot be "
 				"un-normalised", d->model);
 		rc = describe_note(&d->statistics_problem, &why, e);

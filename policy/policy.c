@@ -263,7 +263,8 @@ static void fill_info(struct policy *p)
 		.arena_bytes = p->arena.size + image_prep_bytes(p->image_prep) + p->network.ops->memory_bytes(p->network.compute),
 		.threads = p->network.ops->threads(p->network.compute), .decoder = p->head_kind->name,
 		.backend = p->network.ops->name, .unnorm_key = p->statistics.key,
-		.ranges = p->statistics.action.quantiles ? "q01/q99" : "min/max" };
+		.ranges = p->statistics.action.quantiles ? "q01/q99" : "min/max",
+		.state_ranges = proprio->quantiles ? "q01..q99" : "min..max" };
 }
 
 static void report_weights(void *context, double share)
@@ -349,6 +350,24 @@ int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e)
 
 /* -- one inference -------------------------------------------------------------------------------------------------------------- */
 
+/* A best token that is no action means lost; one that was given is a mistake of the giver. */
+static int check_committed(const struct policy *p, const struct policy_observation *o, struct errbuf *e)
+{
+	int32_t end = (int32_t)tokenizer_length(p->tokenizer), first = end - (int32_t)p->manifest.decoder.action_bins;
+
+	if (o->n_committed && !p->head_kind->unmasks)
+		return fail(e, -ENOTSUP, "policy: decoder %s cannot continue committed tokens; discrete_diffusion can",
+				p->head_kind->name);
+	if (o->n_committed > p->n_actions)
+		return fail(e, -EINVAL, "policy: committed: %u ids, want at most %u (%u steps of %u dimensions)", o->n_committed,
+				p->n_actions, p->info.action_chunk, p->info.action_dim);
+	for (uint32_t i = 0; i < o->n_committed; i++)
+		if (o->committed[i] < first || o->committed[i] >= end)
+			return fail(e, -EINVAL, "policy: committed: id %u is %d, which is no action; want %d to %d", i, o->committed[i],
+					first, end - 1);
+	return 0;
+}
+
 static int check_observation(const struct policy *p, const struct policy_observation *o, struct errbuf *e)
 {
 	if (o->n_pictures != p->options.n_pictures)
@@ -356,13 +375,10 @@ static int check_observation(const struct policy *p, const struct policy_observa
 	if (p->state_file && !o->state)
 		return fail(e, -EINVAL, "policy: the checkpoint has a proprio projector, so a state of %u values is needed",
 				p->statistics.proprio.dim);
-	if (o->n_committed && !p->head_kind->unmasks)
-		return fail(e, -ENOTSUP, "policy: decoder %s cannot continue committed tokens; discrete_diffusion can",
-				p->head_kind->name);
 	if (o->noise && !p->head_kind->from_noise)
 		return fail(e, -ENOTSUP, "policy: decoder %s does not start from noise; flow_matching and diffusion do",
 				p->head_kind->name);
-	return 0;
+	return check_committed(p, o, e);
 }
 
 static void trace_picture(const struct network *n, uint32_t i, const struct image_stages *s)

@@ -69,6 +69,7 @@ struct policy_info {
 	uint32_t threads;                     /* of large operations, as many as there really are */
 	const char *decoder, *backend, *unnorm_key;
 	const char *ranges;                   /* of the actions: "q01/q99" or "min/max" */
+	const char *state_ranges;             /* what state_low and state_high are: "q01..q99" or "min..max" */
 };
 
 /* 8-bit RGB, rows without padding: [height][width][3]. */
@@ -128,8 +129,8 @@ MUST_CHECK int policy_check_instruction(const char *text, struct errbuf *e);
 MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e);
 
 /* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action, or with no number.
- * -EINVAL: number or size of pictures, missing or non-finite state, non-finite noise; -ENOTSUP: committed tokens or noise with a
- * decoder that takes none.
+ * -EINVAL: number or size of pictures, missing or non-finite state, non-finite noise, committed ids that are too many or no
+ * actions; -ENOTSUP: committed tokens or noise with a decoder that takes none.
  * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN (with a tracer: yes). Blocks: for the computation. */
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);

@@ -191,7 +191,7 @@ static int choose(const json_t *table, const char *path, const char *key, const 
 	char keys[KEYS_TEXT_BYTES];
 
 	if (json_object_size(table) == 0)
-		return fail(e, -ENOENT, "%s: holds no statistics: actions cannot be un-normalised", path);
+		return fail(e, -ENOENT, "%s: has no entries, so it holds no statistics: actions cannot be un-normalised", path);
 	if (!key && json_object_size(table) != 1) {
 		list_keys(table, keys);
 		return fail(e, -EINVAL, "%.160s: has statistics of several datasets; choose an unnorm key: %s", path, keys);

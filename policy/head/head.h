@@ -50,7 +50,7 @@ struct policy_head {
 	void (*lay_out)(struct head *h);
 
 	/* Runs the decoder behind n_prefix prefix tokens; fills result->normalised and, where there are tokens, token, lost,
-	 * lost_position and lost_token. 0; -EINVAL: committed tokens or noise that are none; -errno of the backend. */
+	 * lost_position and lost_token. Committed tokens have been checked. 0; -EINVAL: noise that is none; -errno of the backend. */
 	int (*run)(struct head *h, uint32_t n_prefix, const struct policy_observation *observation, struct policy_result *result,
 			struct errbuf *e);
 };

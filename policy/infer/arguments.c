@@ -305,6 +305,15 @@ static uint64_t bit(int id)
 	return UINT64_C(1) << (id - OPTION_MODEL);
 }
 
+/* One value would silently win; pictures are many, and a switch given twice is on. */
+static bool is_repeated(int id, uint64_t given)
+{
+	for (const struct option *o = options; o->name; o++)
+		if (o->val == id && o->has_arg == required_argument && id != OPTION_IMAGE)
+			return given & bit(id);
+	return false;
+}
+
 /* Options that the mode does not look at: whoever gives them expects something that will not happen. */
 static int check_mode(const char *mode, uint64_t useless)
 {
@@ -356,6 +365,8 @@ int arguments_parse(int argc, char **argv, struct arguments *a)
 			fprintf(stderr, "dreamvla-infer: --%s: found '%s', allowed %s\n", options[index].name, optarg, allowed(id));
 			return ARGUMENTS_USAGE;
 		}
+		if (is_repeated(id, given))
+			return wrong_usage("given more than once: --", options[index].name);
 		before = id == 1 ? before : id;
 		given |= bit(id == 1 ? OPTION_IMAGE : id);
 	}

@@ -40,6 +40,7 @@ static int infer_once(struct policy *p, const struct arguments *a, const struct 
 		.state = a->n_state ? a->state : NULL, .committed = a->committed, .n_committed = a->n_committed, .noise = a->noise ? noise : NULL };
 	int rc = a->noise ? noise_file_read(a->noise, info->action_chunk, info->action_dim, noise, e) : 0;
 
+	observation_warn_state(a, info);
 	return rc < 0 ? rc : output_infer(p, &observation, a->dump, r, e);
 }
 

@@ -9,6 +9,9 @@
 
 #include "policy/picture_file.h"
 
+/* Beyond the range by more than this share of its width, a state is not one of those that were trained on. */
+#define FAR_SHARE 0.5
+
 int observation_load(struct arguments *a, struct observation_files *files, struct errbuf *e)
 {
 	struct policy_options *p = &a->policy;
@@ -44,6 +47,17 @@ void observation_check_heads(struct arguments *a)
 		return;
 	fprintf(stderr, "dreamvla-infer: warning: %s: no such directory; only heads beside the weights are used\n", a->policy.heads);
 	a->policy.heads = NULL;
+}
+
+void observation_warn_state(const struct arguments *a, const struct policy_info *info)
+{
+	for (uint32_t i = 0; i < a->n_state; i++) {
+		double low = info->state_low[i], high = info->state_high[i], margin = FAR_SHARE * (high - low);
+
+		if (a->state[i] < low - margin || a->state[i] > high + margin)
+			fprintf(stderr, "dreamvla-infer: warning: state[%u] is %g, the statistics have %g..%g (%s)\n", i, a->state[i], low,
+					high, info->state_ranges);
+	}
 }
 
 int observation_check_state(const struct arguments *a, const struct policy_info *info, struct errbuf *e)

@@ -25,4 +25,7 @@ void observation_check_heads(struct arguments *a);
 /* -EINVAL: --state does not fit the checkpoint. Thread: any. Allocates: no. */
 MUST_CHECK int observation_check_state(const struct arguments *a, const struct policy_info *info, struct errbuf *e);
 
+/* Says on standard error which values of the checked --state lie far outside the statistics: most often another unit or order. */
+void observation_warn_state(const struct arguments *a, const struct policy_info *info);
+
 #endif

@@ -17,6 +17,7 @@ CHECKPOINT = os.path.join(ROOT, "tests", "golden", "checkpoints", "two_cameras")
 PICTURE = os.path.join(ROOT, "tests", "golden", "pictures", "scene_a.ppm")
 FLOW = ["--image", PICTURE, PICTURE, "--instruction", "pick up", "--state", ",".join(["0"] * 8), "--json", "--decoder", "flow_matching",
         "--heads", os.path.join(CHECKPOINT, "heads", "flow_matching")]
+DISCRETE = [*FLOW[:-3], "discrete", "--heads", os.path.join(CHECKPOINT, "heads", "discrete")]
 TIME_LIMIT_S = 120  # sanitizers are slow
 
 
@@ -37,6 +38,49 @@ class WrongUse(unittest.TestCase):
             self.assertEqual(done.returncode, 2, option)
             self.assertIn("%s: found '%s', allowed " % (option, value), done.stderr)
             self.assertIn(allowed, done.stderr)
+
+    def test_one_value_is_given_once(self):
+        for option, value in (("--state", "1,2"), ("--seed", "0"), ("--decoder", "discrete"), ("--instruction", "pick up")):
+            done = infer(*FLOW, "--seed", "0", option, value)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), option)
+            self.assertIn("given more than once: %s\n" % option, done.stderr)
+
+    def test_too_many_steps(self):
+        started = infer(*FLOW, "--steps", "1000000")
+        self.assertEqual(started.returncode, 1)
+        self.assertIn("1000000 steps; it takes 1 to 50", started.stderr)
+
+    def test_instructions_that_say_nothing(self):
+        for text, words in (("   ", "no text but blanks"), ("lift\x1b[1m", "byte 4 is 0x1b"), ("x" * 2000, "has 2000 bytes")):
+            done = infer("--image", PICTURE, PICTURE, "--instruction", text, "--heads", os.path.join(CHECKPOINT, "heads", "discrete"),
+                         "--state", ",".join(["0"] * 8))
+            self.assertEqual((done.returncode, done.stdout), (1, ""), text)
+            self.assertIn(words, done.stderr)
+
+    def test_a_state_far_outside_the_statistics(self):
+        with open(os.path.join(CHECKPOINT, "dataset_statistics.json")) as file:
+            part = json.load(file)["libero_spatial_no_noops"]["proprio"]
+        low, high = part["q01"], part["q99"]
+        for share, warned in ((1.49, False), (1.51, True), (-0.49, False), (-0.51, True)):
+            state = [(a + b) / 2 for a, b in zip(low, high)]
+            state[2] = low[2] + share * (high[2] - low[2])
+            done = infer(*FLOW[:5], "--json", "--heads", os.path.join(CHECKPOINT, "heads", "discrete"),
+                         "--state", ",".join(map(str, state)))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stderr, "dreamvla-infer: warning: state[2] is %g, the statistics have %g..%g (q01..q99)\n"
+                             % (state[2], low[2], high[2]) if warned else "")
+
+    def test_statistics_without_entries(self):
+        with tempfile.TemporaryDirectory() as model:
+            for name in os.listdir(CHECKPOINT):
+                os.symlink(os.path.join(os.path.abspath(CHECKPOINT), name), os.path.join(model, name))
+            os.unlink(os.path.join(model, "dataset_statistics.json"))
+            with open(os.path.join(model, "dataset_statistics.json"), "w") as file:
+                file.write("{}")
+            done = subprocess.run([INFER, "--model", model, "--describe"], capture_output=True, text=True, timeout=TIME_LIMIT_S)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("dataset_statistics.json: has no entries", done.stdout)
+        self.assertNotIn("there is no dataset_statistics.json", done.stdout)
 
     def test_instruction_without_quotes(self):
         for words in (["pick", "up", "it"], ["pick"] + ["up"] * 40):
@@ -113,8 +157,7 @@ class Ranges(unittest.TestCase):
         with open(os.path.join(CHECKPOINT, "dataset_statistics.json")) as file:
             part = json.load(file)["libero_spatial_no_noops"]["action"]
         for kind, low, high in ((None, "q01", "q99"), ("auto", "q01", "q99"), ("quantiles", "q01", "q99"), ("bounds", "min", "max")):
-            done = infer(*FLOW[:-3], "discrete", "--heads", os.path.join(CHECKPOINT, "heads", "discrete"),
-                         *(["--normalisation", kind] if kind else []))
+            done = infer(*DISCRETE, *(["--normalisation", kind] if kind else []))
             self.assertEqual(done.returncode, 0, done.stderr)
             answer = json.loads(done.stdout)
             for action, normalised in zip(answer["actions"], answer["normalised"]):
@@ -153,7 +196,10 @@ class Noise(unittest.TestCase):
         self.assertIn("No such file", infer(*FLOW, "--noise", "none.safetensors").stderr)
 
     def test_only_where_noise_is_taken(self):
-        done = self.run_with(tensor_file([8, 7]), "--decoder", "discrete", "--heads", os.path.join(CHECKPOINT, "heads", "discrete"))
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+            file.write(tensor_file([8, 7]))
+            file.flush()
+            done = infer(*DISCRETE, "--noise", file.name)
         self.assertEqual(done.returncode, 1)
         self.assertIn("flow_matching and diffusion do", done.stderr)
 

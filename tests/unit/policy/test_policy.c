@@ -1,4 +1,6 @@
 /* test_policy.c - whole inferences on the golden checkpoint, what is refused, and that nothing of ours allocates while inferring. */
+#include "policy/head/action_tokens.h"
+
 #include "tests/unit/policy/scene.h"
 
 #include <errno.h>
@@ -203,20 +205,21 @@ static void info_describes_the_checkpoint(void **state)
 
 static void a_token_that_is_no_action_means_lost(void **state)
 {
-	static const int32_t committed[] = { 650, 0 };
-	struct policy_options options = usual_options("discrete_diffusion");
-	struct policy_observation o = scene.observation;
-	struct policy *p = make(&options);
+	static const struct { int32_t token; bool lost; } cases[] = { { 511, true }, { 512, false }, { 767, false }, { 768, true },
+		{ 0, true }, { -1, true } };
+	struct head_options o = { .n_actions = 2, .token_count = 768, .action_bins = 256 };
 
 	(void)state;
-	o.committed = committed;
-	o.n_committed = 2;
-	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), 0);
-	assert_true(result.lost);
-	assert_int_equal(result.lost_position, 1);
-	assert_int_equal(result.lost_token, 0);
-	assert_int_equal(result.token[0], 650);
-	policy_destroy(p);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		result.token[0] = 650;
+		result.token[1] = cases[i].token;
+		action_tokens_decode(&o, &result);
+		assert_int_equal(result.lost, cases[i].lost);
+		if (!cases[i].lost)
+			continue;
+		assert_int_equal(result.lost_position, 1);
+		assert_int_equal(result.lost_token, cases[i].token);
+	}
 }
 
 static void the_action_vocabulary_is_never_lost(void **state)
@@ -236,18 +239,28 @@ static void the_action_vocabulary_is_never_lost(void **state)
 
 static void wrong_committed_tokens_are_refused(void **state)
 {
-	static const int32_t committed[VALUES + 1] = { -1 };
+	static const int32_t wrong[] = { -1, 0, 511, 768, 896 };
+	int32_t committed[VALUES + 1];
 	struct policy_options options = usual_options("discrete_diffusion");
 	struct policy_observation o = scene.observation;
 	struct policy *p = make(&options);
 
 	(void)state;
+	for (size_t i = 0; i <= VALUES; i++)
+		committed[i] = 650;
 	o.committed = committed;
-	o.n_committed = 1;
+	o.n_committed = VALUES + 1;
 	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -EINVAL);
-	assert_non_null(strstr(e.text, "-1"));
-	o.committed = (const int32_t[]){ 896 };
-	assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -EINVAL);
+	assert_names(&e, "57 ids, want at most 56");
+	o.n_committed = 2;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		char words[64];
+
+		committed[1] = wrong[i];
+		snprintf(words, sizeof words, "id 1 is %d, which is no action|512 to 767", wrong[i]);
+		assert_int_equal(policy_infer(p, &o, &result, NULL, &e), -EINVAL);
+		assert_names(&e, words);
+	}
 	policy_destroy(p);
 	options = usual_options("discrete");
 	p = make(&options);

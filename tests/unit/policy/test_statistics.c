@@ -313,10 +313,13 @@ static void config_is_the_second_place(void **state)
 	assert_names(&e, STATISTICS "|norm_stats");
 	file_write(folder, "config.json", "{\"norm_stats\": {}}", 18);
 	assert_int_equal(statistics_read(&s, folder, NULL, STATISTICS_AUTO, &e), -ENOENT);
-	assert_names(&e, "config.json|no statistics");
+	assert_names(&e, "config.json|no entries|no statistics");
 	file_write(folder, "config.json", config, sizeof config - 1);
 	assert_int_equal(statistics_read(&s, folder, NULL, STATISTICS_AUTO, &e), 0);
 	assert_string_equal(s.key, "a");
+	file_write(folder, STATISTICS, "{}", 2);
+	assert_int_equal(statistics_read(&s, folder, NULL, STATISTICS_AUTO, &e), -ENOENT);
+	assert_names(&e, STATISTICS ": has no entries");
 }
 
 static void spoilt_statistics_are_refused(void **state)

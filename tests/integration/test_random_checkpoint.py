@@ -35,8 +35,8 @@ class RandomCheckpoint(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def infer(self, *more):
-        return run(os.path.join(BUILD, "dreamvla-infer"), "--model", self.model, "--action-chunk", 2, "--image", PICTURE, PICTURE,
+    def infer(self, *more, chunk=2):
+        return run(os.path.join(BUILD, "dreamvla-infer"), "--model", self.model, "--action-chunk", chunk, "--image", PICTURE, PICTURE,
                    "--instruction", "pick up", "--state", "0,0,0,0,0,0,0,0", *more)
 
     def test_shards_and_projector_are_used(self):
@@ -67,7 +67,7 @@ class RandomCheckpoint(unittest.TestCase):
         self.assertEqual(found["ratio_reached"], found["chunk"]["wall_s"] <= found["aim_ratio"] * found["products_alone"]["wall_s"])
         self.assertEqual((found["aim_own_memory_bytes"], found["own_memory_reached"]), (1500000000, found["own_memory_bytes"] < 1500000000))
         dump = os.path.join(self.folder.name, "bench.safetensors")
-        self.assertEqual(self.infer("--action-chunk", 8, "--dump", dump).returncode, 0)
+        self.assertEqual(self.infer("--dump", dump, chunk=8).returncode, 0)
         sequence = len(check_layer.map_tensors(dump)["decoder.input"])
         layer = sequence * (64 * (64 + 32 + 32 + 64) + 3 * 64 * 96) + 2 * sequence ** 2 * 64
         block = 512 * (4 * 32 * 32 + 2 * 32 * 128) + 2 * 2 * 256 ** 2 * 32

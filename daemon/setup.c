@@ -9,6 +9,8 @@
 #include "daemon/sys/clock.h"
 #include "robots/setup/arm_setup.h"
 
+_Static_assert((int)CHUNK_STEPS_MAX == (int)POLICY_CHUNK_MAX, "what the policy answers is what the daemon can take");
+
 static void copy_text(char *out, size_t capacity, const char *text)
 {
 	snprintf(out, capacity, "%s", text);

@@ -166,7 +166,7 @@ static int check_known(const char *directory, bool only_heads, struct errbuf *e)
 	int rc = folder ? 0 : fail(e, errno == ENOENT ? -ENOTDIR : -errno, "%s: %s", directory, strerror(errno));
 
 	for (const struct dirent *d; rc == 0 && (d = readdir(folder));)
-		if (is_unknown(d->d_name, only_heads))
+		if (d->d_type != DT_DIR && is_unknown(d->d_name, only_heads))
 			rc = fail(e, -EINVAL, "%.500s/%.200s: not understood: no decoder of this version has such a part (there are: %s, %s, %s, "
 					"each --*" HEAD_FILE_SUFFIX "); the policy would not be the one that was trained; rename it if it is one of "
 					"these, and if the policy does not need it, move it out of the folder", directory, d->d_name,

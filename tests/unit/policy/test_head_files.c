@@ -5,6 +5,8 @@
 #include "tests/unit/policy/scene.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define HEADS CHECKPOINT "/heads/"
 #define OTHER_HEADS GOLDEN "/checkpoints/one_camera/heads/"
@@ -135,12 +137,16 @@ static void misnamed_head_files_are_refused(void **state)
 static void parts_that_no_decoder_has_are_refused(void **state)
 {
 	struct policy_options options = usual_options("l1_regression");
+	char inner[FIXTURE_PATH_BYTES + 32];
 
 	(void)state;
 	options.heads = folder;
 	file_copy(HEADS "l1_regression", "action_head--30000_checkpoint.pt", folder);
 	file_write(folder, "dataset--notes.txt", "x", 1);
+	snprintf(inner, sizeof inner, "%s/proprio_projector.pt", folder); /* put away: what lies in a folder within is not looked at */
+	assert_int_equal(mkdir(inner, 0700), 0);
 	policy_destroy(make(&options));
+	assert_int_equal(rmdir(inner), 0);
 	file_write(folder, "vision_backbone--30000_checkpoint.pt", "x", 1);
 	refuse_create(&options, -EINVAL, "vision_backbone--30000_checkpoint.pt|there are: action_head, noisy_action_projector, proprio_projector");
 }

@@ -1,4 +1,5 @@
-/* arbiter.h - who drives each arm: hold, policy or home (teleop comes between policy and home), and the operator's small motions.
+/* arbiter.h - who drives each arm: hold, policy or home, and the operator's small motions; a person's device
+ * overrides them all (daemon/control_teleop.c).
  * Functions: thread of the owner (control), allocate no, block no. */
 #ifndef DREAMVLA_DAEMON_STAGE_ARBITER_H
 #define DREAMVLA_DAEMON_STAGE_ARBITER_H

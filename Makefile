@@ -54,7 +54,7 @@ SOURCES_config := $(wildcard config/*.c)
 SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c policy/compute/cpu/*.c)
 SOURCES_infer := $(filter-out %/main.c,$(wildcard policy/infer/*.c))
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
-SOURCES_robots := $(filter-out %/main.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/franka/*.c))
+SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/franka/*.c robots/franka/*.c))
 SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/ctl/*.c daemon/bench/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml
@@ -150,6 +150,17 @@ $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	@echo "CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+
+# The model library that the simulated Panda serves: for its clients, which know nothing of sanitizers.
+FRANKA_LIBRARY_SOURCES := robots/franka/library.c robots/franka/dynamics.c robots/franka/inertia_panda.c robots/model/panda.c \
+	daemon/stage/kinematics.c daemon/stage/geometry.c
+$B/robots/franka/library.so: $(FRANKA_LIBRARY_SOURCES) robots/franka/dynamics.h $B/flags
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) -O2 -fPIC -shared -Wl,-Bsymbolic $(FRANKA_LIBRARY_SOURCES) -lm -o $@
+
+$B/robots/sim/franka/library_bytes.o: $B/robots/franka/library.so
+CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARY='"$B/robots/franka/library.so"'
 
 # Rebuilds everything when the flags change, not when the clock does.
 FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))

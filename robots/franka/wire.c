@@ -32,6 +32,15 @@ struct state_10 {
 	float success_rate;
 } __attribute__((packed));
 
+/* As protocol 7 and newer have it; older ones end before the last byte. */
+struct motion_7 {
+	uint64_t message_id;
+	double q_c[7], dq_c[7], O_T_EE_c[16], O_dP_EE_c[6], elbow_c[2];
+	uint8_t valid_elbow, motion_finished;
+	double tau_J_d[7];
+	uint8_t torque_finished;
+} __attribute__((packed));
+
 #define AT(type, field, offset) _Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
 #define BYTES(type, size) _Static_assert(sizeof(struct type) == (size), #type)
 #define AT_BOTH(field, offset_5, offset_10) AT(state_5, field, offset_5); AT(state_10, field, offset_10)
@@ -87,17 +96,17 @@ AT_BOTH(success_rate, 2365, 1373);
 BYTES(state_5, FCI_STATE_BYTES_5);
 BYTES(state_10, FCI_STATE_BYTES_10);
 
-AT(fci_motion, message_id, 0);
-AT(fci_motion, q_c, 8);
-AT(fci_motion, dq_c, 64);
-AT(fci_motion, O_T_EE_c, 120);
-AT(fci_motion, O_dP_EE_c, 248);
-AT(fci_motion, elbow_c, 296);
-AT(fci_motion, valid_elbow, 312);
-AT(fci_motion, motion_finished, 313);
-AT(fci_motion, tau_J_d, 314);
-AT(fci_motion, torque_finished, FCI_COMMAND_BYTES_5);
-BYTES(fci_motion, FCI_COMMAND_BYTES_7);
+AT(motion_7, message_id, 0);
+AT(motion_7, q_c, 8);
+AT(motion_7, dq_c, 64);
+AT(motion_7, O_T_EE_c, 120);
+AT(motion_7, O_dP_EE_c, 248);
+AT(motion_7, elbow_c, 296);
+AT(motion_7, valid_elbow, 312);
+AT(motion_7, motion_finished, 313);
+AT(motion_7, tau_J_d, 314);
+AT(motion_7, torque_finished, FCI_COMMAND_BYTES_5);
+BYTES(motion_7, FCI_COMMAND_BYTES_7);
 
 BYTES(fci_header, FCI_HEADER_BYTES);
 BYTES(fci_connect, 16 - FCI_HEADER_BYTES);
@@ -353,16 +362,36 @@ bool fci_get_state(uint32_t version, const uint8_t *in, size_t n, struct fci_sta
 	return true;
 }
 
+/* Copies what two forms of a command have in common; memcpy, because one of them is packed. */
+#define COPY_MOTION(to, from) \
+	do { \
+		(to)->message_id = (from)->message_id; \
+		memcpy(&(to)->q_c, &(from)->q_c, sizeof (to)->q_c); \
+		memcpy(&(to)->dq_c, &(from)->dq_c, sizeof (to)->dq_c); \
+		memcpy(&(to)->O_T_EE_c, &(from)->O_T_EE_c, sizeof (to)->O_T_EE_c); \
+		memcpy(&(to)->O_dP_EE_c, &(from)->O_dP_EE_c, sizeof (to)->O_dP_EE_c); \
+		memcpy(&(to)->elbow_c, &(from)->elbow_c, sizeof (to)->elbow_c); \
+		(to)->valid_elbow = (from)->valid_elbow; \
+		(to)->motion_finished = (from)->motion_finished; \
+		memcpy(&(to)->tau_J_d, &(from)->tau_J_d, sizeof (to)->tau_J_d); \
+		(to)->torque_finished = (from)->torque_finished; \
+	} while (0)
+
 void fci_put_motion(uint32_t version, const struct fci_motion *m, uint8_t *out)
 {
-	memcpy(out, m, fci_motion_bytes(version));
+	struct motion_7 w;
+
+	COPY_MOTION(&w, m);
+	memcpy(out, &w, fci_motion_bytes(version));
 }
 
 bool fci_get_motion(uint32_t version, const uint8_t *in, size_t n, struct fci_motion *m)
 {
+	struct motion_7 w = { 0 };
+
 	if (n != fci_motion_bytes(version))
 		return false;
-	*m = (struct fci_motion){ 0 };
-	memcpy(m, in, n);
+	memcpy(&w, in, n);
+	COPY_MOTION(m, &w);
 	return true;
 }

@@ -122,14 +122,14 @@ struct fci_cartesian_limit {
 
 /* ---- UDP ----------------------------------------------------------------------------------------------------------- */
 
-/* A command as protocol 7 and newer send it; older ones end before the last byte. Always float64; unused fields are zero. */
+/* A command; protocols 5 and 6 have no torque_finished. Always float64; unused fields are zero. */
 struct fci_motion {
 	uint64_t message_id; /* of the state that it answers */
 	double q_c[7], dq_c[7], O_T_EE_c[16], O_dP_EE_c[6], elbow_c[2];
 	uint8_t valid_elbow, motion_finished;
 	double tau_J_d[7];
 	uint8_t torque_finished;
-} __attribute__((packed));
+};
 
 struct fci_state {
 	uint64_t message_id; /* ms */

@@ -240,6 +240,20 @@ static void a_state_has_its_flags_in_place(void **state)
 	assert_string_equal(fci_error_name((enum fci_error)40), "base_acceleration_invalid_reading");
 }
 
+static void assert_same_motion(const struct fci_motion *a, const struct fci_motion *b)
+{
+	assert_true(a->message_id == b->message_id);
+	assert_memory_equal(a->q_c, b->q_c, sizeof a->q_c);
+	assert_memory_equal(a->dq_c, b->dq_c, sizeof a->dq_c);
+	assert_memory_equal(a->O_T_EE_c, b->O_T_EE_c, sizeof a->O_T_EE_c);
+	assert_memory_equal(a->O_dP_EE_c, b->O_dP_EE_c, sizeof a->O_dP_EE_c);
+	assert_memory_equal(a->elbow_c, b->elbow_c, sizeof a->elbow_c);
+	assert_memory_equal(a->tau_J_d, b->tau_J_d, sizeof a->tau_J_d);
+	assert_int_equal(a->valid_elbow, b->valid_elbow);
+	assert_int_equal(a->motion_finished, b->motion_finished);
+	assert_int_equal(a->torque_finished, b->torque_finished);
+}
+
 static void commands_go_there_and_back(void **state)
 {
 	(void)state;
@@ -249,7 +263,14 @@ static void commands_go_there_and_back(void **state)
 	for (int i = 0; i < 7; i++) {
 		in.q_c[i] = 0.1 * i;
 		in.tau_J_d[i] = -3.0 * i;
+		in.dq_c[i] = 7.0 + i;
 	}
+	for (int i = 0; i < 16; i++)
+		in.O_T_EE_c[i] = 20.0 + i;
+	for (int i = 0; i < 6; i++)
+		in.O_dP_EE_c[i] = 40.0 + i;
+	in.elbow_c[0] = 0.5;
+	in.elbow_c[1] = -1.0;
 	for (uint32_t version = FCI_VERSION_MIN; version <= FCI_VERSION_MAX; version++) {
 		size_t n = fci_motion_bytes(version);
 
@@ -259,7 +280,7 @@ static void commands_go_there_and_back(void **state)
 		fci_put_motion(version, &in, bytes);
 		assert_int_equal(bytes[n], 0xee);
 		assert_true(fci_get_motion(version, bytes, n, &out));
-		assert_memory_equal(&in, &out, sizeof in);
+		assert_same_motion(&in, &out);
 		assert_false(fci_get_motion(version, bytes, n - 1, &out));
 		assert_false(fci_get_motion(version, bytes, 0, &out));
 	}

@@ -1,0 +1,100 @@
+/* hand.c - see hand.h. */
+#include "robots/sim/franka/hand.h"
+
+#include <math.h>
+#include <string.h>
+
+/* 50 mm/s for each finger (data sheet of the Franka Hand). */
+static const double speed_max_m_s = 0.1;
+/* Data sheet: 140 N at most; a hand cannot press with less than nothing. */
+static const double force_max_n = 140.0;
+static const double arrived_m = 1e-4, stalled_apart_m = 1e-3;
+static const uint32_t stalled_ms = 100;
+static const double period_s = 1e-3;
+
+void franka_hand_init(struct franka_hand *h, double max_width_m)
+{
+	*h = (struct franka_hand){ .max_width_m = max_width_m, .width_m = max_width_m, .command_m = max_width_m };
+}
+
+static bool goal_sound(const struct franka_hand *h, const struct fci_grasp *g)
+{
+	return g->width_m >= 0.0 && g->width_m <= h->max_width_m && g->speed_m_s > 0.0 && g->speed_m_s <= 10.0 && g->force_n >= 0.0 &&
+			g->force_n <= force_max_n && g->epsilon_inner_m >= 0.0 && g->epsilon_inner_m <= 1.0 && g->epsilon_outer_m >= 0.0 &&
+			g->epsilon_outer_m <= 1.0;
+}
+
+static void take_goal(enum fci_gripper_command c, const uint8_t *payload, double max_width_m, struct fci_grasp *goal)
+{
+	struct fci_gripper_move m;
+
+	*goal = (struct fci_grasp){ .width_m = max_width_m, .speed_m_s = speed_max_m_s };
+	if (c == FCI_GRIPPER_GRASP)
+		memcpy(goal, payload, sizeof *goal);
+	if (c == FCI_GRIPPER_MOVE) {
+		memcpy(&m, payload, sizeof m);
+		goal->width_m = m.width_m;
+		goal->speed_m_s = m.speed_m_s;
+	}
+}
+
+bool franka_hand_start(struct franka_hand *h, enum fci_gripper_command c, const uint8_t *payload, enum fci_gripper_status *status)
+{
+	struct fci_grasp goal;
+
+	*status = FCI_GRIPPER_SUCCESS;
+	if (c == FCI_GRIPPER_STOP) {
+		h->running = FCI_GRIPPER_CONNECT;
+		h->command_m = h->width_m;
+		h->is_grasped = false;
+		return false;
+	}
+	take_goal(c, payload, h->max_width_m, &goal);
+	if (!goal_sound(h, &goal)) {
+		*status = FCI_GRIPPER_FAIL;
+		return false;
+	}
+	h->goal = goal;
+	h->running = c;
+	h->command_m = h->width_m;
+	h->is_grasped = false;
+	h->stalled_ms = 0;
+	return true;
+}
+
+/* A grasp closes until something stops it. */
+static double destination(const struct franka_hand *h)
+{
+	return h->running == FCI_GRIPPER_GRASP ? 0.0 : h->goal.width_m;
+}
+
+static enum fci_gripper_status judge(struct franka_hand *h)
+{
+	const struct fci_grasp *g = &h->goal;
+
+	if (h->running != FCI_GRIPPER_GRASP)
+		return fabs(h->width_m - g->width_m) <= stalled_apart_m ? FCI_GRIPPER_SUCCESS : FCI_GRIPPER_UNSUCCESSFUL;
+	h->is_grasped = h->width_m > g->width_m - g->epsilon_inner_m && h->width_m < g->width_m + g->epsilon_outer_m;
+	return h->is_grasped ? FCI_GRIPPER_SUCCESS : FCI_GRIPPER_UNSUCCESSFUL;
+}
+
+bool franka_hand_step(struct franka_hand *h, double measured_m, enum fci_gripper_status *status)
+{
+	double reach_m = fmin(h->goal.speed_m_s, speed_max_m_s) * period_s;
+
+	h->message_id++;
+	h->width_m = measured_m;
+	if (h->running == FCI_GRIPPER_CONNECT)
+		return false;
+	h->command_m += fmin(fmax(destination(h) - h->command_m, -reach_m), reach_m);
+	bool behind = fabs(h->command_m - measured_m) > stalled_apart_m;
+
+	h->stalled_ms = behind ? h->stalled_ms + 1 : 0;
+	bool there = fabs(measured_m - destination(h)) <= arrived_m;
+
+	if (!there && h->stalled_ms < stalled_ms)
+		return false;
+	*status = judge(h);
+	h->running = FCI_GRIPPER_CONNECT;
+	return true;
+}

@@ -1,0 +1,33 @@
+/* hand.h - the simulated Franka Hand: homing, moving, grasping, stopping; what it holds decides the world.
+ *
+ * Documented: a grasp succeeds when the width it ends at lies within the epsilons around the wanted one; widths outside the stroke
+ * are refused; a stop ends what runs. Decided here: a new command ends the one before as a stop does; homing takes the fingers to
+ * their widest. Pure: no clock, no heap, no I/O. One step is one millisecond. */
+#ifndef DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
+#define DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "robots/franka/wire.h"
+
+struct franka_hand {
+	uint32_t message_id;
+	double max_width_m;
+	double width_m;                     /* as measured last */
+	double command_m;                   /* where the fingers shall be now */
+	bool is_grasped;
+	enum fci_gripper_command running;   /* CONNECT: nothing */
+	struct fci_grasp goal;
+	uint32_t stalled_ms;
+};
+
+void franka_hand_init(struct franka_hand *h, double max_width_m);
+
+/* Starts a command with its payload. False: it was refused (answer FAIL) or ended at once (a stop: answer SUCCESS), see *status. */
+bool franka_hand_start(struct franka_hand *h, enum fci_gripper_command c, const uint8_t *payload, enum fci_gripper_status *status);
+
+/* One millisecond with the measured width. True when the running command has ended, with its status. */
+bool franka_hand_step(struct franka_hand *h, double measured_m, enum fci_gripper_status *status);
+
+#endif

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
+#include "robots/sim/franka/station.h"
 #include "robots/sim/picture.h"
 #include "robots/sim/renderer.h"
 #include "robots/sim/sim_process.h"
@@ -23,6 +24,10 @@ static const char USAGE[] =
 	"  --seed N          where the blocks lie (default 1)\n"
 	"  --duration S      end after so many seconds (default: at SIGTERM)\n"
 	"  --world ADDRESS   socket for dreamvla-arm --driver sim (default " WORLD_ADDRESS_DEFAULT ")\n"
+	"  --franka ADDRESS  a Franka with its control interface (FCI) instead of the world's socket, at this IPv4 address,\n"
+	"                    ports 1337 (robot) and 1338 (hand): for libfranka and what is built on it\n"
+	"  --franka-version N  protocol that it speaks, 5 (Panda) to 10 (FR3); default: whichever its client speaks\n"
+	"  --faults ADDRESS  socket for faults on purpose with --franka (default " STATION_FAULTS_DEFAULT ")\n"
 	"  --rate-hz HZ      pictures per second and camera (default 30)\n"
 	"  --size WxH        of the pictures (default 224x224)\n"
 	"  --no-cameras      publish none\n"
@@ -70,6 +75,16 @@ static int parse_seed(const char *text, uint64_t *out, struct errbuf *e)
 	return 0;
 }
 
+static int parse_version(const char *text, uint32_t *out, struct errbuf *e)
+{
+	double v;
+	int rc = parse_number("franka-version", text, FCI_VERSION_MIN, FCI_VERSION_MAX, &v, e);
+
+	if (rc == 0)
+		*out = (uint32_t)v;
+	return rc;
+}
+
 static int parse_camera(const char *text, enum sim_camera *out, struct errbuf *e)
 {
 	for (int i = 0; i < SIM_CAMERA_COUNT; i++)
@@ -85,6 +100,9 @@ static const struct option OPTIONS[] = {
 	{ "seed", required_argument, NULL, 's' },
 	{ "duration", required_argument, NULL, 'd' },
 	{ "world", required_argument, NULL, 'w' },
+	{ "franka", required_argument, NULL, 'f' },
+	{ "franka-version", required_argument, NULL, 'v' },
+	{ "faults", required_argument, NULL, 'x' },
 	{ "rate-hz", required_argument, NULL, 'r' },
 	{ "size", required_argument, NULL, 'z' },
 	{ "no-cameras", no_argument, NULL, 'n' },
@@ -101,6 +119,9 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 's': return parse_seed(optarg, &a->sim.seed, e);
 	case 'd': return parse_number("duration", optarg, 0, 1e6, &a->sim.duration_s, e);
 	case 'w': a->sim.world = optarg; return 0;
+	case 'f': a->sim.franka = optarg; return 0;
+	case 'v': return parse_version(optarg, &a->sim.franka_version, e);
+	case 'x': a->sim.faults = optarg; return 0;
 	case 'r': return parse_number("rate-hz", optarg, 0.1, 200, &a->sim.rate_hz, e);
 	case 'z': return parse_size(optarg, &a->sim, e);
 	case 'n': a->sim.cameras = false; return 0;
@@ -144,7 +165,7 @@ int main(int argc, char **argv)
 	static struct arguments a; /* a configuration is large for a stack */
 	struct errbuf e = { "" };
 
-	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
+	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT, .faults = STATION_FAULTS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
 		.cameras = true };
 	int rc = parse(&a, argc, argv, &e);
 	if (rc == 0 && a.help) {

@@ -11,12 +11,14 @@
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
+#include "robots/model/model.h"
 #include "robots/sim/camera_server.h"
 #include "robots/sim/world_server.h"
 
 struct sim {
 	void *zmq_context;
 	struct world_server *world;
+	struct station *station;
 	struct camera_server *cameras;
 	pthread_t thread;
 	bool started;
@@ -72,6 +74,17 @@ static int probe_realtime(struct sim *s, const struct config *c, struct errbuf *
 	return 0;
 }
 
+static int start_station(struct sim *s, const struct sim_options *o, struct errbuf *e)
+{
+	if (!o->franka)
+		return 0;
+	s->station = calloc(1, sizeof *s->station);
+	if (!s->station)
+		return fail(e, -ENOMEM, "sim: out of memory");
+	return station_open(s->station, &(struct station_options){ .address = o->franka, .version = o->franka_version, .faults = o->faults,
+			.model = robot_model_find("panda"), .zmq_context = s->zmq_context }, e);
+}
+
 static int start_world(struct sim *s, const struct sim_options *o, struct errbuf *e)
 {
 	bool realtime;
@@ -79,7 +92,10 @@ static int start_world(struct sim *s, const struct sim_options *o, struct errbuf
 	s->world = calloc(1, sizeof *s->world);
 	if (!s->world)
 		return fail(e, -ENOMEM, "sim: out of memory");
-	int rc = world_server_init(s->world, &(struct world_server_options){ o->seed, o->world, s->zmq_context }, e);
+	int rc = start_station(s, o, e);
+	if (rc < 0)
+		return rc;
+	rc = world_server_init(s->world, &(struct world_server_options){ o->seed, o->world, s->station, s->zmq_context }, e);
 	if (rc < 0)
 		return rc;
 	rc = rt_thread_start(&s->thread, &(struct rt_thread_options){ .name = "sim-world", .run = world_server_run,
@@ -132,6 +148,9 @@ static void end(struct sim *s)
 	if (s->world)
 		world_server_finish(s->world);
 	free(s->world);
+	if (s->station)
+		station_close(s->station);
+	free(s->station);
 	if (s->zmq_context)
 		zmq_ctx_term(s->zmq_context);
 }
@@ -144,7 +163,8 @@ int sim_run(const struct sim_options *o, struct errbuf *e)
 	block_signals(&set);
 	int rc = start(&s, o, e);
 	if (rc == 0) {
-		log_line(LOG_LEVEL_INFO, "sim: world at %s, seed %llu; cameras %s", o->world, (unsigned long long)o->seed,
+		log_line(LOG_LEVEL_INFO, "sim: %s %s, seed %llu; cameras %s", o->franka ? "Franka at" : "world at",
+				o->franka ? o->franka : o->world, (unsigned long long)o->seed,
 				o->cameras ? o->config.sockets_cameras : "off");
 		wait_for_end(&set, o->duration_s);
 	}

@@ -13,6 +13,9 @@ struct sim_options {
 	uint64_t seed;
 	double duration_s;         /* 0: until a signal */
 	const char *world;         /* address of the world's socket */
+	const char *franka;        /* IPv4 address of a Franka with its control interface instead of the world's socket; NULL: none */
+	uint32_t franka_version;   /* protocol that it speaks; 0: its client's */
+	const char *faults;        /* socket that makes that Franka go wrong on purpose */
 	double rate_hz;            /* of each camera */
 	uint32_t width, height;
 	bool cameras;

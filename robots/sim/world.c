@@ -81,7 +81,7 @@ static void take_command(struct world *w, const struct world_command *c)
 		if (!isfinite(c->q_rad[j]))
 			return;
 	for (uint32_t j = 0; j < m->dof; j++)
-		w->q_command_rad[j] = clamp(c->q_rad[j], m->q_min_rad[j], m->q_max_rad[j]);
+		w->q_command_rad[j] = c->placed ? c->q_rad[j] : clamp(c->q_rad[j], m->q_min_rad[j], m->q_max_rad[j]);
 	if (c->has_gripper && isfinite(c->gripper_m))
 		w->gripper_command_m = clamp(c->gripper_m, 0.0, m->gripper_max_m);
 }
@@ -98,6 +98,12 @@ static void servo_step(struct world *w, double dt_s)
 		w->q_rad[j] = w->q_command_rad[j] + (offset + a * dt_s) * decay;
 		w->dq_rad_s[j] = (w->dq_rad_s[j] - SERVO_RAD_S * a * dt_s) * decay;
 	}
+}
+
+static void place(struct world *w, const struct world_command *c)
+{
+	memcpy(w->q_rad, c->q_rad, sizeof w->q_rad);
+	memcpy(w->dq_rad_s, c->dq_rad_s, sizeof w->dq_rad_s);
 }
 
 static struct frame frame_from_pose(const struct pose *p)
@@ -131,7 +137,10 @@ void world_step(struct world *w, const struct world_command *command, int64_t dt
 	double reach_m = GRIPPER_SPEED_M_S * dt_s;
 
 	take_command(w, command);
-	servo_step(w, dt_s);
+	if (command->valid && command->placed)
+		place(w, command);
+	else
+		servo_step(w, dt_s);
 	w->gripper_m += clamp(w->gripper_command_m - w->gripper_m, -reach_m, reach_m);
 	/* A closing gripper stops at what it holds. */
 	if (push_blocks(w, dt_s) && w->gripper_m < gripper_before_m)

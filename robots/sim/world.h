@@ -43,6 +43,8 @@ struct world_options {
 struct world_command {
 	bool valid;
 	double q_rad[DOF_MAX];
+	bool placed;               /* the joints are there, moving with dq: a robot of its own moves them, not the world's servos */
+	double dq_rad_s[DOF_MAX];
 	bool has_gripper;
 	double gripper_m;
 };

@@ -19,6 +19,9 @@ int world_server_init(struct world_server *s, const struct world_server_options 
 		s->from = (uint64_t)clock_monotonic_ns();
 	world_init(&s->world, &(struct world_options){ .seed = o->seed, .model = robot_model_find("panda") });
 	latest_init(&s->snapshot_box);
+	s->station = o->station;
+	if (s->station)
+		return 0;
 	return endpoint_open(&s->socket, o->zmq_context, &(struct endpoint_options){ .type = ZMQ_ROUTER, .bind = true,
 			.address = o->address, .high_water = 16, .max_message_bytes = WORLD_COMMAND_BYTES }, e);
 }
@@ -55,6 +58,8 @@ static void receive(struct world_server *s, int64_t now_ns)
 	struct errbuf e;
 	size_t n;
 
+	if (!s->socket)
+		return;
 	/* Bounded: a flood must not keep the world from stepping. */
 	for (int i = 0; i < RECEIVE_MAX && endpoint_receive_request(s->socket, &from, &body, &n, &e) > 0; i++)
 		take_command(s, &from, body, n, now_ns);
@@ -85,12 +90,24 @@ static void publish_snapshot(struct world_server *s, int64_t now_ns)
 	latest_publish(&s->snapshot_box);
 }
 
+/* A robot of its own is asked once for all the steps that are due. */
+static void move_robot(struct world_server *s, int64_t due_ns, int64_t now_ns)
+{
+	int64_t steps = (now_ns - due_ns) / STEP_NS + 1;
+
+	if (!s->station || due_ns > now_ns)
+		return;
+	station_obey(s->station);
+	station_step(s->station, steps < BATCH_MAX ? (uint32_t)steps : BATCH_MAX, &s->world, &s->command);
+}
+
 /* Makes up for every step that is due at now_ns; returns when the next one is. */
 static int64_t step_until(struct world_server *s, int64_t due_ns, int64_t now_ns)
 {
+	move_robot(s, due_ns, now_ns);
 	for (int i = 0; i < BATCH_MAX && due_ns <= now_ns; i++, due_ns += STEP_NS) {
 		world_step(&s->world, &s->command, STEP_NS);
-		s->command.valid = false;
+		s->command.valid = s->station != NULL; /* a placed arm stays where it is placed */
 		atomic_fetch_add_explicit(&s->steps, 1, memory_order_relaxed);
 	}
 	if (due_ns <= now_ns) {

@@ -11,6 +11,7 @@
 #include "daemon/sys/error.h"
 #include "daemon/sys/handover.h"
 #include "robots/sim/world.h"
+#include "robots/sim/franka/station.h"
 #include "transport/endpoint.h"
 #include "transport/sequence.h"
 
@@ -22,7 +23,8 @@ struct world_snapshot {
 
 struct world_server {
 	struct world world;
-	struct endpoint *socket;
+	struct endpoint *socket;      /* NULL where a station moves the arm */
+	struct station *station;      /* or NULL */
 	uint64_t from, state_seq, command_seq;
 	struct sequence peer;
 	struct endpoint_peer address; /* of the peer, once there is one */
@@ -36,6 +38,7 @@ struct world_server {
 struct world_server_options {
 	uint64_t seed;
 	const char *address;
+	struct station *station;      /* a robot with an interface of its own, opened; must outlive the server. NULL: the world's socket */
 	void *zmq_context;
 };
 

@@ -105,13 +105,12 @@ static bool take_request(struct hand_server *s)
 
 static void take_requests(struct hand_server *s)
 {
+	/* First whether the present one has gone: the next may be at the door already. */
+	if (client_here(&s->client) && (!client_receive(&s->client) || !client_flush(&s->client)))
+		gone(s);
 	client_accept(&s->client);
 	if (!client_here(&s->client))
 		return;
-	if (!client_receive(&s->client) || !client_flush(&s->client)) {
-		gone(s);
-		return;
-	}
 	for (int i = 0; i < REQUESTS_MAX && take_request(s); i++)
 		;
 	s->silent_ms = s->connected ? 0 : s->silent_ms + 1;

@@ -42,6 +42,12 @@ static void gone_for(struct robot_server *s, const char *what)
 	gone(s, what);
 }
 
+void robot_server_drop(struct robot_server *s)
+{
+	if (client_here(&s->client))
+		gone(s, "cut on purpose");
+}
+
 static void watch_silence(struct robot_server *s)
 {
 	if (!client_here(&s->client) || s->connected)
@@ -187,14 +193,12 @@ static bool take_request(struct robot_server *s)
 
 static void take_requests(struct robot_server *s)
 {
-	if (client_accept(&s->client))
-		s->silent_ms = 0;
+	/* First whether the present one has gone: the next may be at the door already. */
+	if (client_here(&s->client) && (!client_receive(&s->client) || !client_flush(&s->client)))
+		gone(s, "connection closed");
+	client_accept(&s->client);
 	if (!client_here(&s->client))
 		return;
-	if (!client_receive(&s->client) || !client_flush(&s->client)) {
-		gone(s, "connection closed");
-		return;
-	}
 	for (int i = 0; i < REQUESTS_MAX && take_request(s); i++)
 		;
 }

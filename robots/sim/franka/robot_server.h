@@ -38,6 +38,9 @@ struct robot_server {
 MUST_CHECK int robot_server_open(struct robot_server *s, const char *address, uint32_t version, const double *q_rad, struct errbuf *e);
 void robot_server_close(struct robot_server *s); /* accepts a zeroed one */
 
+/* Cuts the client's connection. */
+void robot_server_drop(struct robot_server *s);
+
 /* One millisecond: takes in what has come, moves the arm, answers, sends the state. Blocks: no. Allocates: no. */
 void robot_server_step(struct robot_server *s);
 

@@ -6,7 +6,7 @@
 
 static const double dt_s = FRANKA_PERIOD_S;
 static const double follow_rad_s = 500.0;
-static const double armature_kg_m2 = 0.1, friction_nms = 0.5;
+static const double armature_kg_m2 = 0.1;
 
 static void feel(struct franka_plant *p, const struct franka_motion *m)
 {
@@ -47,7 +47,7 @@ void franka_plant_follow(struct franka_plant *p, const struct franka_desired *d)
 	feel(p, &m);
 }
 
-/* Semi-implicit: friction counts at the end of the period. Velocities beyond what any arm has are cut, so that nothing a client
+/* Velocities beyond what any arm has are cut, so that nothing a client
  * sends makes a number overflow; the robot's own check has ended the motion long before. */
 void franka_plant_push(struct franka_plant *p, const double *tau_nm)
 {
@@ -59,8 +59,8 @@ void franka_plant_push(struct franka_plant *p, const double *tau_nm)
 	for (int i = 0; i < FRANKA_DOF; i++) {
 		double most = p->dynamics->tau_max_nm[i];
 
-		m[i][i] += armature_kg_m2 + friction_nms * dt_s;
-		force[i] = fmin(fmax(tau_nm[i], -most), most) - bias[i] - friction_nms * p->dq_rad_s[i];
+		m[i][i] += armature_kg_m2;
+		force[i] = fmin(fmax(tau_nm[i], -most), most) - bias[i];
 	}
 	if (!franka_solve(m, force, ddq))
 		return;

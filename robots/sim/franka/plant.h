@@ -2,8 +2,8 @@
  *
  * Position: a stiff, critically damped follower of the desired motion (500 1/s, with its velocity and acceleration fed forward), so
  * that a smooth trajectory is followed within microradians and a step within about 10 ms. Torque: rigid-body dynamics with gravity
- * and the Coriolis torques of the arm itself compensated for gravity only, as the real controller does; an armature of 0.1 kg m^2
- * per joint (the motors' inertia through their gears, as the MuJoCo Menagerie's model of this arm has it) and some viscous friction.
+ * and friction compensated, as the real controller does, and an armature of 0.1 kg m^2 per joint (the motors' inertia through their
+ * gears, as the MuJoCo Menagerie's model of this arm has it).
  * Pure: no clock, no heap, no I/O. */
 #ifndef DREAMVLA_ROBOTS_SIM_FRANKA_PLANT_H
 #define DREAMVLA_ROBOTS_SIM_FRANKA_PLANT_H

@@ -108,7 +108,8 @@ static void take_requests(struct hand_server *s)
 	/* First whether the present one has gone: the next may be at the door already. */
 	if (client_here(&s->client) && (!client_receive(&s->client) || !client_flush(&s->client)))
 		gone(s);
-	client_accept(&s->client);
+	if (client_accept(&s->client))
+		s->silent_ms = 0;
 	if (!client_here(&s->client))
 		return;
 	for (int i = 0; i < REQUESTS_MAX && take_request(s); i++)

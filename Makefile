@@ -17,7 +17,7 @@ Q := $(if $(V),,@)
 # The one list of Debian packages: to build, to test, to lint.
 PACKAGES_BUILD := build-essential pkg-config libzmq3-dev libmsgpack-dev libyaml-dev libturbojpeg0-dev \
 	libjansson-dev libpcre2-dev libutf8proc-dev libdnnl-dev libsystemd-dev zlib1g-dev
-PACKAGES_TEST := libcmocka-dev python3 python3-zmq python3-msgpack python3-numpy rt-tests
+PACKAGES_TEST := libcmocka-dev python3 python3-venv python3-zmq python3-msgpack python3-numpy rt-tests
 PACKAGES_LINT := cppcheck universal-ctags
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_TEST) $(PACKAGES_LINT)
 
@@ -193,7 +193,7 @@ check: deps
 check-full: check check-extra
 
 # What check-full adds; .ci/run asks for it after check has run.
-check-extra: check-sanitizers check-threads lint
+check-extra: check-sanitizers check-threads check-peers lint
 
 # A build of its own, also when B was given.
 variant = $(if $(filter file,$(origin B)),build/$(1),$B-$(1))
@@ -212,6 +212,12 @@ check-threads: deps
 		echo "ThreadSanitizer needs setarch -R or vm.mmap_rnd_bits of at most 28: this machine has neither"; \
 		echo "0 passed, 0 failed, $(words $(THREAD_TESTS)) skipped"; \
 	else B=$(call variant,thread) SAN=thread $(CALM) tests/run.sh quick $(THREAD_TESTS); fi
+
+# Robots' own clients, as their users install them, against our simulated robots.
+check-peers: deps
+	@$(MAKE) --no-print-directory all
+	@tests/peers/environments.sh build/peers
+	@B=$B tests/run.sh $(if $(SECOND_TRY),--second-try) peers
 
 lint: deps
 	@$(MAKE) --no-print-directory all
@@ -233,6 +239,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit preload deps demo check check-full check-extra check-sanitizers check-threads lint bench install clean FORCE
+.PHONY: all unit preload deps demo check check-full check-extra check-sanitizers check-threads check-peers lint bench install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

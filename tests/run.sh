@@ -1,7 +1,9 @@
 #!/bin/sh
 # run.sh - runs the tests, one after the other, each in a process group of its own and under a time limit.
 #
-#   B=build/release tests/run.sh [--second-try] quick [PART...]     PART: only tests whose name contains it, or one of them
+#   B=build/release tests/run.sh [--second-try] quick|peers [PART...]     PART: only tests whose name contains it, or one of them
+#
+# peers: programs that nobody here wrote, in environments that tests/peers/environments.sh made in build/peers.
 #
 # A test is a program: exit 0 passes, 77 skips (its last line says why), anything else fails and shows its log.
 # Tests find the build in $B (absolute), the sanitizers in $SAN and Python in $PYTHON; they run in the repository's root.
@@ -13,12 +15,12 @@
 set -u
 
 usage() {
-	echo "usage: B=build/release tests/run.sh [--second-try] quick [PART...]" >&2
+	echo "usage: B=build/release tests/run.sh [--second-try] quick|peers [PART...]" >&2
 	exit 2
 }
 always_again=
 [ "${1:-}" = --second-try ] && always_again=1 && shift
-[ "${1:-}" = quick ] || usage
+case ${1:-} in quick | peers) which=$1 ;; *) usage ;; esac
 shift
 parts=$([ $# -eq 0 ] || printf '%s\n' "$@")
 
@@ -74,6 +76,17 @@ list_tests() {
 	done
 }
 
+# A test per environment that its second line names; the tests of an environment that could not be made are skipped by name.
+list_peers() {
+	for script in tests/peers/test_*.py; do
+		for environment in $(sed -n 's/^.*environments: \([^"]*\).*$/\1/p' "$script"); do
+			name=$(basename "$script" .py) python=build/peers/$environment/bin/python
+			printf '%s\t%s\n' "peers/${name#test_}@$environment" "$([ -x "$python" ] && echo "'$python' '$script'" ||
+				echo "sh -c 'echo $environment is not there: the Python package registry could not be reached; exit 77'")"
+		done
+	done
+}
+
 # Processor time that the host of this virtual machine has given to others, in ticks of 10 ms (proc(5): steal).
 stolen() {
 	awk '/^cpu /{ print $9 + 0; exit }' "$stat"
@@ -87,7 +100,7 @@ judge() {
 	before=$(stolen)
 	started=$(date +%s%N)
 	run_test "$1" "$2"
-	case $verdict/$1 in FAIL/integration/* | FAIL/system/*) ;; *) return ;; esac
+	case $verdict/$1 in FAIL/integration/* | FAIL/system/* | FAIL/peers/*) ;; *) return ;; esac
 	[ -z "$finding" ] || return
 	[ "$code" -ne 124 ] && [ "$code" -lt 128 ] && ! crashed || return
 	taken=$(($(stolen) - before))
@@ -125,7 +138,7 @@ sanitizer_spoke() {
 
 # Runs one test; sets verdict to ok, skip or FAIL, note to what is worth saying about it, and finding if a sanitizer spoke.
 run_test() {
-	log=$logs/$(echo "$1" | tr / _).log
+	log=$logs/$(echo "$1" | tr '/ ' __).log
 	timeout -k 15 "$limit_s" sh -c "exec $2" >"$log" 2>&1 </dev/null
 	code=$?
 	note= finding=
@@ -156,7 +169,8 @@ fail_test() {
 }
 
 rm -f "$logs/list.log"
-tests=$(list_tests | grep -F -e "$parts")
+tests=$([ $which = quick ] && list_tests || list_peers)
+tests=$(echo "$tests" | grep -F -e "$parts")
 total=$(printf '%s' "$tests" | grep -c '')
 k=0 passed=0 failed=0 skipped=0 failures= second_tries= times=
 stray before

@@ -137,10 +137,10 @@ $B/tests/conform/conform: $(CONFORM) $(call archives,policy)
 # The fuzz targets on files, without libFuzzer; tests/fuzz/run.sh fuzzes.
 REPLAY := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $B/tests/fuzz/fuzz.o $(call archives,policy) $(call archives,transport)
+$B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $B/tests/fuzz/fuzz.o $(call archives,policy) $(call archives,robots)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=mmap,--wrap=munmap $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(sort $(call libraries,policy) $(call libraries,transport)) -o $@
+		$(sort $(call libraries,policy) $(call libraries,robots)) -o $@
 
 $B/tests/fuzz/seed_messages: $B/tests/fuzz/seed_messages.o $(call archives,transport)
 	@echo "LINK $@"

@@ -18,10 +18,11 @@ command -v clang >/dev/null || { echo "fuzz: no clang, skipped"; exit 77; }
 
 case $target in
 messages) areas="transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
+franka_*) areas="robots/sim/franka robots/franka robots/model daemon/stage transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
 *) areas="policy daemon/sys" libraries="-ljansson -lpcre2-8 -lutf8proc -lz" ;;
 esac
 libraries="$libraries -lturbojpeg -lm"
-objects=$(for area in $areas; do ls "$area"/*.c; done | sed "s|^|$B/|; s|c$|o|")
+objects=$(for area in $areas; do ls "$area"/*.c; done | grep -v '^robots/franka/library.c$' | sed "s|^|$B/|; s|c$|o|")
 own="$B/tests/fuzz/fuzz_$target.o $B/tests/fuzz/fuzz.o"
 # shellcheck disable=SC2086  # lists of words
 make --no-print-directory CC=clang B="$B" SAN=address,undefined,fuzzer-no-link CFLAGS="-O1 -g" $objects $own

@@ -164,6 +164,10 @@ void io_thread_stop(struct io *io);
 void io_ask_phase(struct io *io, enum io_phase phase);
 enum io_phase io_phase_reached(const struct io *io);
 
+/* Everything that the thread does when it wakes up, once: what is there is received, what is due is sent. It waits for nothing, so
+ * that a test can run it on a time of its own. */
+void io_wake(struct io *io);                      /* io_thread.c */
+
 /* ---- pieces of one wake-up ---- */
 
 void io_camera_receive(struct io *io);            /* io_camera.c */

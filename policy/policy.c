@@ -11,6 +11,7 @@
 #include "policy/head/head.h"
 #include "policy/image_prep.h"
 #include "policy/prompt.h"
+#include "policy/quantise.h"
 #include "policy/statistics.h"
 #include "policy/tokenizer.h"
 #include "policy/vision_encoder.h"
@@ -257,7 +258,8 @@ static void fill_info(struct policy *p)
 
 	p->info = (struct policy_info){ .action_chunk = p->options.action_chunk, .action_dim = p->statistics.action.dim,
 		.state_dim = proprio->dim, .needs_state = p->state_file != NULL,
-		.from_noise = p->head_kind->from_noise, .chooses_tokens = p->head_kind->chooses_tokens, .state_low = proprio->dim ? proprio->low : NULL,
+		.from_noise = p->head_kind->from_noise, .chooses_tokens = p->head_kind->chooses_tokens,
+		.unmasks = p->head_kind->unmasks, .state_low = proprio->dim ? proprio->low : NULL,
 		.state_high = proprio->dim ? proprio->high : NULL, .state_mean = proprio->has_mean ? proprio->mean : NULL,
 		.weight_bytes = weights_bytes(p->weights),
 		.arena_bytes = p->arena.size + image_prep_bytes(p->image_prep) + p->network.ops->memory_bytes(p->network.compute),
@@ -569,4 +571,15 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 	if (rc == 0)
 		p->network.progress = NULL;
 	return rc;
+}
+
+/* -- actions to tokens ---------------------------------------------------------------------------------------------------------- */
+
+int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant, struct errbuf *e)
+{
+	const struct action_tokens ids = { tokenizer_length(p->tokenizer), p->manifest.decoder.action_bins };
+
+	if (!p->head_kind->chooses_tokens)
+		return fail(e, -ENOTSUP, "policy: decoder %s chooses no tokens, so no action can be said as one", p->head_kind->name);
+	return quantise_actions(&ids, &p->statistics.action, action, prefer, token, meant, e);
 }

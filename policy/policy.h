@@ -64,6 +64,7 @@ struct policy_info {
 	bool needs_state;                     /* a proprio projector was found */
 	bool from_noise;                      /* the decoder takes noise; without it every chunk draws from the seed's stream */
 	bool chooses_tokens;                  /* the decoder's actions are tokens; otherwise result.token is left alone */
+	bool unmasks;                         /* it can continue committed tokens */
 	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
 	uint64_t weight_bytes, arena_bytes;
 	uint32_t threads;                     /* of large operations, as many as there really are */
@@ -134,5 +135,13 @@ MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct
  * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN (with a tracer: yes). Blocks: for the computation. */
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);
+
+/* One step of actions in units of the statistics [action_dim], finite, to the tokens that mean them best [action_dim], and what those
+ * mean [action_dim] (in place is allowed). prefer [action_dim] or NULL: an action's id here is kept while it means the value to within
+ * a bin's width, or where the statistics have no width worth the name, so that what a policy has said stays as it was said.
+ * -ENOTSUP: the decoder chooses no tokens; -EINVAL: a value is not finite; nothing is then written.
+ * Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant,
+		struct errbuf *e);
 
 #endif

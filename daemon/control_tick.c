@@ -256,9 +256,11 @@ static void remember(struct control *c, int64_t due_ns)
 {
 	struct past_entry e = { .t_ns = due_ns, .path_s = c->trajectory.clock.q };
 
-	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		for (uint32_t j = 0; j < DOF_MAX; j++)
 			e.q_rad[i][j] = c->safety[i].joint[j].q;
+		e.gripper_m[i] = c->safety[i].has_gripper ? c->safety[i].gripper_m : (double)NAN;
+	}
 	past_push(&c->past, &e);
 }
 

@@ -245,7 +245,7 @@ static void limit_arm(struct control *c, uint32_t i, const struct setpoint *want
 		mask |= safety_step(&c->shadow[i], want, &at, &c->shadow_target[i]);
 	c->shadow_target[i].shadow = true;
 	if (mask & LIMIT_NOT_FINITE)
-		reasons_add(&c->latched, REASON_TARGET_NOT_FINITE, i, 0.0, 0.0);
+		reasons_add(&c->arm[i].latched, REASON_TARGET_NOT_FINITE, i, 0.0, 0.0);
 	c->report.clamps += mask != 0;
 	c->report.limit_stops += (mask & (LIMIT_WORKSPACE | LIMIT_FLOOR)) && !(c->clamped[i] & (LIMIT_WORKSPACE | LIMIT_FLOOR));
 	c->clamped[i] = mask;
@@ -369,6 +369,7 @@ static void label_target(struct control *c, struct driver_target *t, bool first)
 {
 	/* Whatever its source: the first target of a chunk whose path slows down at an edge is a hold. */
 	t->first_of_chunk = first && t->valid && t->chunk != 0 && t->chunk == c->trajectory.chunk;
+	t->intervention = c->mode == MODE_TELEOP;
 	t->chunk_received_ns = c->chunk_received_ns;
 	t->chunk_handed_over_ns = c->chunk_handed_over_ns;
 	if (t->first_of_chunk)
@@ -423,6 +424,7 @@ static void report_arm(const struct control *c, uint32_t i, struct control_repor
 	for (uint32_t j = 0; j < DOF_MAX; j++)
 		r->q_sent_rad[i][j] = s->joint[j].q;
 	r->ee_sent[i] = s->ee;
+	r->twist_sent[i] = c->target[i].twist; /* zero while nothing is sent */
 	r->tcp_path_m[i] = s->tcp_path_m;
 }
 

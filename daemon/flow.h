@@ -123,6 +123,7 @@ struct control_setup {
 	int64_t blend_ns, starve_ns, old_instruction_ns;
 	double speed_default;
 	int64_t valid_for_ns;
+	bool fault_stops_arm;      /* a fault of one arm ends the policy and stops that arm; else it stops every arm */
 	/* teleop */
 	int64_t teleop_timeout_ns;
 	bool teleop_resumes;       /* a released dead-man hands back to the policy */
@@ -302,6 +303,7 @@ struct driver_target {
 	bool first_of_chunk;       /* first target made from this chunk: closes the latency measurement */
 	int64_t chunk_received_ns, chunk_handed_over_ns; /* of that chunk */
 	bool shadow;               /* computed in SHADOW: goes out on shadow/<arm>, never to the arm */
+	bool intervention;         /* a person drives: this arm, or another one of the bench while this one holds */
 };
 
 /* All targets of one tick: [0..n_arms) real ones, then the shadows. */
@@ -342,6 +344,7 @@ struct control_report {
 	double margin_position[ARMS_MAX], margin_velocity[ARMS_MAX], margin_acceleration[ARMS_MAX], margin_jerk[ARMS_MAX]; /* 0..1 left to the nearest limit */
 	double q_sent_rad[ARMS_MAX][DOF_MAX];
 	struct pose ee_sent[ARMS_MAX];
+	struct twist twist_sent[ARMS_MAX]; /* of the TCP */
 	double tcp_path_m[ARMS_MAX]; /* length of the commanded TCP path since start */
 	bool standing;             /* every arm's last sent target has (nearly) no velocity */
 	bool wants_attach;         /* reset or mode asked for it: io attaches again */
@@ -374,6 +377,8 @@ struct control_event {
 	uint32_t arm;
 	double value, limit;
 	uint32_t device;           /* of teleop, index of inputs.teleop; TELEOP_DEVICES_MAX: none */
+	uint32_t driven;           /* EVENT_TAKEOVER, EVENT_INTERVENTION: arm that the device drives, or drove until now */
+	int64_t since_ns;          /* and since when */
 };
 
 #endif

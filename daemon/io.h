@@ -123,6 +123,8 @@ struct io {
 	struct inputs inputs;
 	bool inputs_changed, frames_changed;
 	struct io_teleop teleop[TELEOP_DEVICES_MAX];
+	char teleop_refused[MESSAGE_TEXT_BYTES + 2 * NAME_BYTES]; /* why a device may not drive, the newest refusal */
+	int64_t teleop_refused_ns;    /* when; 0: never */
 	char instruction[INSTRUCTION_BYTES];
 	struct sequence instruction_sequence;
 	bool skewed;                  /* there are frames of every camera, but no set within camera.max_skew_ms */

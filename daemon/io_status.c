@@ -141,7 +141,15 @@ static void fill_arms(const struct io *io, struct message_status *m)
 		out->mode = a->present ? a->mode : ARM_DISCONNECTED;
 		out->attached = a->attached;
 		out->stopped = a->stopped;
+		memcpy(out->twist, r->twist_sent[i].v_m_s, sizeof r->twist_sent[i].v_m_s);
+		memcpy(out->twist + 3, r->twist_sent[i].w_rad_s, sizeof r->twist_sent[i].w_rad_s);
 	}
+}
+
+static void fill_teleop(const struct io *io, struct message_status *m)
+{
+	snprintf(m->teleop_refused, sizeof m->teleop_refused, "%.*s", MESSAGE_TEXT_BYTES - 1, io->teleop_refused);
+	m->teleop_refused_age_ms = io->teleop_refused_ns > 0 ? (double)(io->now_ns - io->teleop_refused_ns) / (double)NS_PER_MS : 0.0;
 }
 
 static void add_counter(struct message_status *m, const char *name, uint64_t value)
@@ -222,6 +230,7 @@ void io_status_fill(struct io *io)
 	fill_stages(io, m);
 	fill_control(io, m);
 	fill_arms(io, m);
+	fill_teleop(io, m);
 	m->n_counters = 0;
 	fill_io_counters(io, m);
 	fill_socket_counters(io, m);

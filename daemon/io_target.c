@@ -42,7 +42,7 @@ static void send_target(struct io *io, const struct driver_target *t)
 	char topic[NAME_BYTES + 8];
 	int length = snprintf(topic, sizeof topic, "%s/%s", t->shadow ? "shadow" : "target", io->setup->arm[t->arm].name);
 
-	m.intervention = t->source == TARGET_TELEOP;
+	m.intervention = t->intervention;
 	m.head.from = io->from;
 	m.head.seq = t->shadow ? ++a->shadow_seq : ++a->target_seq;
 	m.head.stamp_ns = io_to_wire_ns(io, clock_monotonic_ns());

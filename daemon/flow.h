@@ -128,6 +128,8 @@ struct control_setup {
 	int64_t teleop_timeout_ns;
 	bool teleop_resumes;       /* a released dead-man hands back to the policy */
 	double teleop_v_max_m_s, teleop_w_max_rad_s; /* of the TCP */
+	double teleop_gripper_hysteresis_m; /* a person's gripper turns round only by more than this */
+	int64_t teleop_gripper_dwell_ns; /* and stays so long before it turns round again */
 };
 
 /* ---- io -> policy --------------------------------------------------------------------------------------------- */

@@ -178,6 +178,7 @@ void io_observation_publish(struct io *io);       /* io_observation.c: the newes
 void io_state_receive(struct io *io);             /* io_state.c */
 void io_operator_receive(struct io *io);          /* io_operator.c */
 void io_teleop_init(struct io *io);               /* io_teleop.c: the slots of the listed devices. Thread: main */
+bool io_teleop_knows(const struct io *io, const char *name); /* the device has a slot */
 MUST_CHECK int io_teleop_take(struct io *io, const char *name, const struct endpoint_message *m, struct errbuf *e);
 void io_instruction_set(struct io *io, const char *text); /* equal text is no change */
 void io_target_send(struct io *io);               /* io_target.c */

@@ -163,6 +163,11 @@ static void gripper_decide(struct gripper *g, const struct gripper_setup *s, dou
 	*g = (struct gripper){ .decided = true, .open = open, .changed_ns = now_ns };
 }
 
+void gripper_resume(struct gripper *g, double commanded_m, double gripper_max_m, int64_t now_ns)
+{
+	*g = (struct gripper){ .decided = true, .open = commanded_m > gripper_max_m / 2.0, .changed_ns = now_ns };
+}
+
 bool gripper_step(struct gripper *g, const struct gripper_setup *setup, double value, double gripper_max_m, int64_t now_ns, double *out_m)
 {
 	if (!setup->binary)

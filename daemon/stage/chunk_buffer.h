@@ -67,6 +67,9 @@ struct gripper {
 	int64_t changed_ns;
 };
 
+/* Another source has commanded the gripper: the next decision starts from there, with hysteresis and dwell. */
+void gripper_resume(struct gripper *g, double commanded_m, double gripper_max_m, int64_t now_ns);
+
 /* The opening that an action's gripper value asks for at now_ns. NaN: the last decision; false when there is none. */
 bool gripper_step(struct gripper *g, const struct gripper_setup *setup, double value, double gripper_max_m, int64_t now_ns, double *out_m);
 

@@ -31,6 +31,13 @@ void trajectory_drop(struct trajectory *t)
 	t->clock.v = t->clock.a = 0.0;
 }
 
+void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent, int64_t now_ns)
+{
+	for (uint32_t a = 0; a < t->setup->n_arms; a++)
+		if (sent[a].has_gripper)
+			gripper_resume(&t->arm[a].gripper_state, sent[a].gripper_m, t->setup->arm[a].gripper_max_m, now_ns);
+}
+
 bool trajectory_standing(const struct trajectory *t)
 {
 	return !t->active || (t->clock.v <= 1e-9 && fabs(t->clock.a) <= 1e-9);

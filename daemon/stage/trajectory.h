@@ -77,6 +77,9 @@ void path_pose(const struct path *p, const struct jet at[SPLINE_DIM_MAX], struct
  * arms stand or the path runs out. due_ns: for the gripper's dwell. Without a path: inactive setpoints. */
 void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct setpoint out[ARMS_MAX]);
 
+/* The policy takes over again: its grippers' decisions go on from what was commanded last, by whomever. sent[n_arms]. */
+void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent, int64_t now_ns);
+
 /* The clock stands, or there is no path. */
 bool trajectory_standing(const struct trajectory *t);
 

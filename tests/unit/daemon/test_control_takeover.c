@@ -217,6 +217,42 @@ static void targets_are_marked_from_the_first_to_the_last(void **state)
 	free(b);
 }
 
+/* ---- gripper ---- */
+
+/* A value within the hysteresis decides nothing: the gripper stays as the person left it. */
+static void the_policys_gripper_goes_on_from_the_persons(void **state)
+{
+	(void)state;
+	for (int open = 0; open < 2; open++) {
+		struct bench *b = bench_new();
+
+		b->setup.teleop_resumes = true;
+		b->gripper_action = 0.5; /* the threshold itself */
+		b->constant_gripper = true;
+		bench_start(b);
+		run_ms(b, 500);
+		assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+		run_ms(b, 700);
+		press(b, 0, false);
+		b->inputs.teleop[0].has_gripper = true;
+		b->inputs.teleop[0].gripper_m = open ? 0.0 : 0.08;
+		run_ms(b, 5);
+		press(b, 0, true);
+		run_ms(b, 50);
+		b->inputs.teleop[0].gripper_m = open ? 0.08 : 0.0;
+		run_ms(b, 500);
+		assert_true(b->gripper_m == (open ? 0.08 : 0.0));
+		press(b, 0, false);
+		run_ms(b, 3000);
+		assert_int_equal(b->report.mode, MODE_AUTO);
+		assert_true(b->gripper_m == (open ? 0.08 : 0.0));
+		b->gripper_action = open ? 0.4 : 0.6;
+		run_ms(b, 3000);
+		assert_true(b->gripper_m == (open ? 0.0 : 0.08));
+		free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +265,7 @@ int main(void)
 		cmocka_unit_test(auto_is_refused_while_any_dead_man_is_pressed),
 		cmocka_unit_test(its_end_says_who_drove_what_since_when_and_why_no_longer),
 		cmocka_unit_test(targets_are_marked_from_the_first_to_the_last),
+		cmocka_unit_test(the_policys_gripper_goes_on_from_the_persons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,14 @@ $B/tests/conform/conform: $(CONFORM) $(call archives,policy)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,policy) -o $@
 
+# Scenarios: all of dreamvlad and its arms in one process on virtual time. Clock, sockets and network are the scenario's own, so that
+# its objects come before the archives that hold the real ones.
+SCENARIO := $(patsubst %.c,$B/%.o,$(wildcard tests/scenario/*.c))
+
+$B/tests/scenario/scenario: $(SCENARIO) $(call archives,bench)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call libraries,bench) -o $@
+
 # The fuzz targets on files, without libFuzzer; tests/fuzz/run.sh fuzzes.
 REPLAY := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -157,7 +165,7 @@ $B/flags: FORCE
 	@mkdir -p $B
 	@$(call keep,$(FLAGS),$@)
 
-unit: $(UNIT) $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
+unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
 
 # Counts the heap's use by thread and caller; loaded into the programs by tests and benchmarks only.
 preload: $B/tests/preload/count_malloc.so

@@ -172,10 +172,10 @@ $B/flags: FORCE
 
 unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
 
-# Counts the heap's use by thread and caller; loaded into the programs by tests and benchmarks only.
-preload: $B/tests/preload/count_malloc.so
+# Loaded into the programs by tests and benchmarks only: what counts the heap's use by thread and caller, and the kernel's half of input devices.
+preload: $(patsubst %.c,$B/%.so,$(wildcard tests/preload/*.c))
 
-$B/tests/preload/count_malloc.so: tests/preload/count_malloc.c $B/flags
+$B/tests/preload/%.so: tests/preload/%.c $B/flags
 	@mkdir -p $(@D)
 	@echo "LINK $@"
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) $(CFLAGS) -shared -fPIC -pthread $< -ldl -o $@

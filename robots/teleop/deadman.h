@@ -1,6 +1,6 @@
 /* deadman.h - one dead-man's switch: pressed counts only after it was seen released, and no release is overlooked.
  *
- * Pure. After forget (device unplugged, events lost, source stale) a switch still held is a switch that nobody has pressed. */
+ * Pure. After begin and forget (device plugged in, events lost, source stale) a switch still held is one that nobody has pressed. */
 #ifndef DREAMVLA_ROBOTS_TELEOP_DEADMAN_H
 #define DREAMVLA_ROBOTS_TELEOP_DEADMAN_H
 
@@ -21,11 +21,16 @@ static inline void deadman_take(struct deadman *d, bool pressed)
 	d->pressed = pressed;
 }
 
-/* What was known holds no longer: it has to be released, and pressed again. */
+/* The switch is there (again), like this: one that is held was pressed while nobody looked. */
+static inline void deadman_begin(struct deadman *d, bool pressed)
+{
+	*d = (struct deadman){ .armed = !pressed, .pressed = pressed };
+}
+
+/* Something was missed: one that is held has to be released, and pressed again. */
 static inline void deadman_forget(struct deadman *d)
 {
-	d->armed = false;
-	d->let_go = false;
+	deadman_begin(d, d->pressed);
 }
 
 /* Once per message. A release and a new press since the last one are still a release first. */

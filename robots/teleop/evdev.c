@@ -154,7 +154,9 @@ static int number_of(const struct dirent *entry)
 
 static int is_event(const struct dirent *entry)
 {
-	return strncmp(entry->d_name, "event", strlen("event")) == 0;
+	const char *number = entry->d_name + strlen("event");
+
+	return strncmp(entry->d_name, "event", strlen("event")) == 0 && *number && strspn(number, "0123456789") == strlen(number);
 }
 
 static int by_number(const struct dirent **a, const struct dirent **b)

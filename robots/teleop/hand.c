@@ -26,8 +26,7 @@ int hand_init(struct hand *h, const struct hand_options *o, struct errbuf *e)
 
 void hand_begin(struct hand *h, const struct input_facts *f)
 {
-	deadman_forget(&h->deadman);
-	deadman_take(&h->deadman, f->key_down[h->o.deadman]);
+	deadman_begin(&h->deadman, f->key_down[h->o.deadman]);
 	h->slow = f->key_down[h->o.slow];
 	h->was_pressed = false;
 }
@@ -77,7 +76,7 @@ static void scale(double v[3], const double way[3], double most)
 	double length = sqrt(way[0] * way[0] + way[1] * way[1] + way[2] * way[2]);
 
 	for (int i = 0; i < 3; i++)
-		v[i] = isfinite(length) ? way[i] * most / fmax(length, 1.0) : 0.0;
+		v[i] = isfinite(length) ? way[i] * most / fmax(length, 1.0) + 0.0 : 0.0; /* no -0 for people to read */
 }
 
 void hand_twist(const struct hand *h, const double way[6], struct device_wish *out)

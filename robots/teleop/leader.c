@@ -135,13 +135,11 @@ static bool take_pedal(struct leader *l, int64_t now_ns, struct errbuf *e)
 
 	if (!l->pedal)
 		return true;
-	if (evdev_look(l->pedal, now_ns, e) == EVDEV_NEW) {
-		leader_map_lose_deadman(&l->map);
-		leader_map_press(&l->map, evdev_facts(l->pedal)->key_down[l->key]);
-	}
+	if (evdev_look(l->pedal, now_ns, e) == EVDEV_NEW)
+		leader_map_begin_deadman(&l->map, evdev_facts(l->pedal)->key_down[l->key]);
 	for (int i = 0; i < EVDEV_EVENTS_MAX && evdev_next(l->pedal, &ev) > 0; i++) {
 		if (ev.type == EV_SYN && ev.code == SYN_DROPPED)
-			leader_map_lose_deadman(&l->map);
+			leader_map_forget_deadman(&l->map);
 		else if (ev.type == EV_KEY && ev.code == l->key && ev.value != 2)
 			leader_map_press(&l->map, ev.value == 1);
 	}

@@ -26,12 +26,18 @@ static void keep_joints(struct leader_map *l, const struct message_state *m, int
 	l->gripper_m = m->state.gripper_m;
 }
 
-static void squeeze(struct leader_map *l)
+/* The gripper as the dead-man: how it stands after a gap was pressed while nobody looked. */
+static void take_deadman(struct leader_map *l, bool gap)
 {
 	double limit_m = l->deadman_gripper_m + (l->deadman.pressed ? hysteresis_m : 0.0);
+	bool squeezed = l->has_gripper && l->gripper_m < limit_m;
 
-	if (l->deadman_gripper_m > 0.0)
-		deadman_take(&l->deadman, l->has_gripper && l->gripper_m < limit_m);
+	if (!(l->deadman_gripper_m > 0.0) && gap)
+		deadman_forget(&l->deadman);
+	else if (l->deadman_gripper_m > 0.0 && gap)
+		deadman_begin(&l->deadman, squeezed);
+	else if (l->deadman_gripper_m > 0.0)
+		deadman_take(&l->deadman, squeezed);
 }
 
 int leader_map_take(struct leader_map *l, const struct message_state *m, int64_t stamp_ns, int64_t now_ns, struct errbuf *e)
@@ -48,10 +54,10 @@ int leader_map_take(struct leader_map *l, const struct message_state *m, int64_t
 		return fail(e, -EBADMSG, "seq: %" PRIu64 " came after %" PRIu64, m->head.seq, l->sequence.seq);
 	if (verdict == SEQUENCE_FOREIGN)
 		return fail(e, -EBADMSG, "from: a second publisher sends states of the leader, %016" PRIx64, m->head.from);
-	if (now_ns - l->stamp_ns > SILENT_NS || verdict == SEQUENCE_RESTART)
-		deadman_forget(&l->deadman);
+	bool gap = now_ns - l->stamp_ns > SILENT_NS || verdict == SEQUENCE_RESTART;
+
 	keep_joints(l, m, stamp_ns);
-	squeeze(l);
+	take_deadman(l, gap);
 	return 0;
 }
 
@@ -60,7 +66,12 @@ void leader_map_press(struct leader_map *l, bool pressed)
 	deadman_take(&l->deadman, pressed);
 }
 
-void leader_map_lose_deadman(struct leader_map *l)
+void leader_map_begin_deadman(struct leader_map *l, bool pressed)
+{
+	deadman_begin(&l->deadman, pressed);
+}
+
+void leader_map_forget_deadman(struct leader_map *l)
 {
 	deadman_forget(&l->deadman);
 }

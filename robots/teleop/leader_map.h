@@ -26,9 +26,10 @@ void leader_map_init(struct leader_map *l, uint32_t dof, double deadman_gripper_
  * older one). A leader that was started anew is another leader: the dead-man has to be pressed again. */
 MUST_CHECK int leader_map_take(struct leader_map *l, const struct message_state *m, int64_t stamp_ns, int64_t now_ns, struct errbuf *e);
 
-/* Where the dead-man is another device: its switch, after every change; and when it was lost. */
+/* Where the dead-man is another device: its switch when that is there (again), after every change, and when events were lost. */
+void leader_map_begin_deadman(struct leader_map *l, bool pressed);
 void leader_map_press(struct leader_map *l, bool pressed);
-void leader_map_lose_deadman(struct leader_map *l);
+void leader_map_forget_deadman(struct leader_map *l);
 
 /* Once per message. A leader that was silent for 100 ms presses no dead-man. false: nothing is known of it yet. */
 bool leader_map_read(struct leader_map *l, int64_t now_ns, struct device_wish *out);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/control_arm.h"
+#include "daemon/control_hint.h"
 #include "daemon/control_mode.h"
 #include "daemon/control_teleop.h"
 #include "daemon/control_watch.h"
@@ -25,8 +26,6 @@ const char *control_setup_problem(const struct control_setup *s)
 {
 	if (s->method == EXECUTE_ENSEMBLE)
 		return "execution.method: ensemble is not there yet: use async or sync";
-	if (s->method == EXECUTE_INPAINT)
-		return "execution.method: inpaint is not there yet: use async or sync";
 	if (s->n_arms == 0 || s->n_arms > ARMS_MAX || s->n_cameras > CAMERAS_MAX)
 		return "robots: want 1 to 4 arms, and at most 4 cameras";
 	if (s->period_ns <= 0 || s->action_dt_ns <= 0)
@@ -165,6 +164,7 @@ static void adopt_chunk(struct control *c)
 		drop_chunk(c, why);
 		return;
 	}
+	c->path_epoch = c->epoch;
 	if (c->setup.method == EXECUTE_SYNC)
 		c->after_ns = INT64_MAX; /* until the arms stand again, see settle */
 	c->report.chunks_adopted++;
@@ -270,7 +270,8 @@ static void move_once(struct control *c, int64_t due_ns)
 	struct setpoint planned[ARMS_MAX], chosen[ARMS_MAX];
 	double worst = 0.0;
 
-	trajectory_step(&c->trajectory, path_rate(c), due_ns, planned);
+	c->path_rate = path_rate(c);
+	trajectory_step(&c->trajectory, c->path_rate, due_ns, planned);
 	arbiter_step(&c->arbiter, planned, c->speed, chosen);
 	control_steer(c, chosen);
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
@@ -460,20 +461,6 @@ static void report(struct control *c, int64_t periods)
 	latest_publish(&c->links->report_box);
 }
 
-static void hint(struct control *c)
-{
-	bool nothing_to_run = trajectory_ran_out(&c->trajectory) || c->trajectory.instruction_id != c->instruction_id;
-
-	c->links->hint[c->links->hint_box.writing] = (struct policy_hint){
-		.mode = c->mode,
-		.epoch = c->epoch,
-		.wants_chunk = control_runs_policy(c) ? nothing_to_run && (c->setup.method != EXECUTE_SYNC || control_standing(c))
-						      : (c->mode == MODE_READY || c->mode == MODE_HOLD || c->mode == MODE_RETURN) && control_standing(c),
-		.wants_after_ns = c->after_ns,
-	};
-	latest_publish(&c->links->hint_box);
-}
-
 void control_tick(struct control *c, int64_t now_ns)
 {
 	int64_t gap_ns = c->last_ns > 0 ? now_ns - c->last_ns : c->setup.period_ns;
@@ -492,6 +479,6 @@ void control_tick(struct control *c, int64_t now_ns)
 	watch_progress(c);
 	hand_over_targets(c);
 	report(c, periods > 0 ? periods : 1);
-	hint(c);
+	control_hint(c);
 	c->last_ns = now_ns;
 }

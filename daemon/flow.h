@@ -207,6 +207,7 @@ enum policy_health { POLICY_LOADING, POLICY_WARM, POLICY_BROKEN };
 struct policy_status {
 	enum policy_health health;
 	uint64_t chunks, rejected; /* produced; rejected because lost, not finite, or failed */
+	uint64_t committed;        /* inpaint: actions of those chunks that the policy was given */
 	bool state_out_of_range;   /* of the newest observation: outside the statistics' range with its margin */
 	uint32_t state_dim_out;    /* the first dimension that is */
 	bool lost;                 /* newest inference ended in a token that is no action */
@@ -365,6 +366,8 @@ struct policy_hint {
 	uint32_t epoch;
 	bool wants_chunk;          /* sync: the motion has ended, or the modes where a first chunk is wanted */
 	int64_t wants_after_ns;    /* observations older than this are of no use (before a hand-over) */
+	uint64_t chunk;            /* newest one that control has taken and, where it runs any, judged; 0: none */
+	/* The running motion, which inpaint continues, is larger and has a box of its own: stage/motion.h. */
 };
 
 enum control_event_kind { EVENT_MODE, EVENT_FAULT, EVENT_ATTACH, EVENT_REFUSED, EVENT_CHUNK_DROPPED, EVENT_INSTRUCTION, EVENT_HOME,

@@ -214,6 +214,7 @@ static void fill_control_counters(const struct io *io, struct message_status *m)
 	add_counter(m, "ticks_fault", r->ticks_in_mode[MODE_FAULT]);
 	add_counter(m, "chunks", io->policy.chunks);
 	add_counter(m, "chunks_rejected", io->policy.rejected);
+	add_counter(m, "actions_committed", io->policy.committed);
 	add_counter(m, "chunks_adopted", r->chunks_adopted);
 	add_counter(m, "chunks_dropped", r->chunks_dropped);
 	add_counter(m, "clamps", r->clamps);

@@ -13,12 +13,12 @@ static bool is_action(const struct action_tokens *ids, int32_t id)
 static bool still_means(const struct action_tokens *ids, const struct statistics_range *range, uint32_t dim, int32_t id,
 		double normalised)
 {
-	const double width_min = 1e-6, bin = 2.0 / (ids->bins - 1), rounding = 1e-9;
+	const double width_min = 1e-6, keep_bins = 0.75, bin = 2.0 / (ids->bins - 1);
 	bool constant = range->masked[dim] && range->high[dim] - range->low[dim] < width_min;
 
 	if (!is_action(ids, id))
 		return false;
-	return constant || fabs(action_tokens_value(ids, id) - fmin(fmax(normalised, -1.0), 1.0)) <= bin + rounding;
+	return constant || fabs(action_tokens_value(ids, id) - fmin(fmax(normalised, -1.0), 1.0)) <= keep_bins * bin;
 }
 
 int quantise_actions(const struct action_tokens *ids, const struct statistics_range *range, const double *action,

@@ -120,6 +120,7 @@ static inline void bench_start(struct bench *b)
 	latest_init(&b->links.policy_box);
 	latest_init(&b->links.report_box);
 	latest_init(&b->links.hint_box);
+	latest_init(&b->links.motion_box);
 	queue_init(&b->links.command_queue, COMMAND_RING);
 	queue_init(&b->links.target_queue, TARGET_RING);
 	queue_init(&b->links.event_queue, EVENT_RING);

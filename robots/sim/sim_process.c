@@ -79,7 +79,7 @@ static int start_world(struct sim *s, const struct sim_options *o, struct errbuf
 	s->world = calloc(1, sizeof *s->world);
 	if (!s->world)
 		return fail(e, -ENOMEM, "sim: out of memory");
-	int rc = world_server_init(s->world, &(struct world_server_options){ o->seed, o->world, s->zmq_context }, e);
+	int rc = world_server_init(s->world, &(struct world_server_options){ o->seed, o->world, s->zmq_context, o->model }, e);
 	if (rc < 0)
 		return rc;
 	rc = rt_thread_start(&s->thread, &(struct rt_thread_options){ .name = "sim-world", .run = world_server_run,

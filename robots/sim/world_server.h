@@ -37,6 +37,7 @@ struct world_server_options {
 	uint64_t seed;
 	const char *address;
 	void *zmq_context;
+	const struct robot_model *model; /* constant */
 };
 
 /* Binds the socket. Errors as endpoint_open. Thread: start-up. Allocates: yes. */

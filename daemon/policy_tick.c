@@ -167,17 +167,26 @@ static void show_chunk(const struct policy_runner *r, const struct action_chunk 
 	log_line(LOG_LEVEL_DEBUG, "policy: chunk %" PRIu64 ":%s", chunk->id, text);
 }
 
-/* What the policy was told to continue, and the ids of its answer, which begin with it. */
+static void show_ids(uint64_t chunk, const char *what, const int32_t *id, uint32_t n)
+{
+	char text[CHUNK_TEXT_BYTES] = "";
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < n && at + ACTION_TEXT_BYTES < sizeof text; i++)
+		at += (size_t)snprintf(text + at, ACTION_TEXT_BYTES, " %" PRId32, id[i]);
+	log_line(LOG_LEVEL_DEBUG, "policy: chunk %" PRIu64 " %s%s", chunk, what, text);
+}
+
+/* What the policy was told to continue, and its answer, for dreamvla-infer --committed. */
 static void show_tokens(const struct policy_runner *r, const struct action_chunk *chunk)
 {
-	char text[CHUNK_TEXT_BYTES];
-	size_t at = 0;
+	char what[64];
 
 	if (!r->commit || strcmp(r->config->log_level, "debug") != 0)
 		return;
-	for (uint32_t i = 0; i < chunk->n_steps * chunk->action_dim && at + ACTION_TEXT_BYTES < sizeof text; i++)
-		at += (size_t)snprintf(text + at, ACTION_TEXT_BYTES, " %" PRId32, r->result.token[i]);
-	log_line(LOG_LEVEL_DEBUG, "policy: chunk %" PRIu64 " continues %u actions; tokens:%s", chunk->id, r->n_committed, text);
+	snprintf(what, sizeof what, "continues %u actions:", r->n_committed);
+	show_ids(chunk->id, what, r->committed, r->n_committed * chunk->action_dim);
+	show_ids(chunk->id, "has the tokens:", r->result.token, chunk->n_steps * chunk->action_dim);
 }
 
 static void hand_over(struct policy_runner *r, const struct observation *o, int64_t begin_ns, int64_t decode_ns)
@@ -267,7 +276,8 @@ static void commit(struct policy_runner *r, const struct observation *o, struct 
 	await_control(r);
 	(void)latest_refresh(&l->motion_box);
 	r->n_committed = policy_commit_make(r->commit, &l->motion[l->motion_box.reading], r->hint.epoch, o, pacing_latency_ns(&r->pacing),
-			&input->committed);
+			&r->committed);
+	input->committed = r->committed;
 	input->n_committed = r->n_committed * r->info->action_dim;
 }
 

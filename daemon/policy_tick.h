@@ -33,7 +33,8 @@ struct policy_runner {
 	struct policy_result result;
 	struct pacing pacing;
 	struct policy_commit *commit; /* execution.method inpaint; NULL: another one */
-	uint32_t n_committed;         /* actions of the running inference that were given */
+	uint32_t n_committed;         /* actions of the running inference that were given, */
+	const int32_t *committed;     /* and their ids */
 	struct policy_hint hint;
 	struct policy_status status;
 	uint32_t instruction_id;      /* the one the policy has */

@@ -56,6 +56,7 @@ policy:
     threshold: 0.0
   state_range: {state_range}
 execution:
+  method: {method}
   starve_ms: 10000
 cameras:
   overhead:
@@ -231,7 +232,7 @@ class Daemon:
         self.folder = folder
         self.config = pathlib.Path(folder) / "config.yaml"
         self.config.write_text(template.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
-                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1,
+                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1, "method": "async",
                                                 "action_space": "ee_delta", "state_range": "off", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")

@@ -333,7 +333,7 @@ static struct run run(enum action_space space, enum delta_reference reference, e
 	seed = 20261122;
 	mind_start(m);
 	into_auto(m);
-	live_ms(m, 20000);
+	live_ms(m, 14000);
 	expect_mode(m->b, MODE_AUTO, REASON_OPERATOR_AUTO);
 	r = (struct run){ m->offset_sum / m->splices, m->splices, m->committed, m->given };
 	mind_free(m);

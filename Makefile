@@ -235,6 +235,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit preload deps demo check check-full check-extra check-sanitizers check-threads lint bench install clean FORCE
+.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-sanitizers check-threads lint bench install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -414,6 +414,21 @@ static enum target_source driver_of(const struct control *c)
 	return control_runs_policy(c) && !trajectory_ran_out(&c->trajectory) ? TARGET_POLICY : TARGET_HOLD;
 }
 
+/* What is left of the tracking-error bound. */
+static double tracking_margin(const struct control *c, uint32_t i)
+{
+	const struct arm_state *s = &c->inputs.arm[i];
+	double most = 0.0;
+
+	for (uint32_t j = 0; j < c->setup.arm[i].model.dof && s->has_q; j++) {
+		double apart = fabs(s->q_d_rad[j] - s->q_rad[j]);
+
+		if (!(apart <= most)) /* NaN: nothing is left, see below */
+			most = isnan(apart) ? INFINITY : apart;
+	}
+	return fmax(0.0, 1.0 - most / c->setup.arm[i].tracking_error_rad);
+}
+
 static void report_arm(const struct control *c, uint32_t i, struct control_report *r)
 {
 	const struct safety *s = &c->safety[i];
@@ -422,6 +437,10 @@ static void report_arm(const struct control *c, uint32_t i, struct control_repor
 	r->margin_velocity[i] = s->seeded ? s->margin_velocity : 1.0;
 	r->margin_acceleration[i] = s->seeded ? s->margin_acceleration : 1.0;
 	r->margin_jerk[i] = s->seeded ? s->margin_jerk : 1.0;
+	r->margin_workspace[i] = s->seeded ? s->margin_workspace : 1.0;
+	r->margin_floor[i] = s->seeded ? s->margin_floor : 1.0;
+	r->margin_tcp_speed[i] = s->seeded ? s->margin_tcp_speed : 1.0;
+	r->margin_tracking[i] = s->seeded ? tracking_margin(c, i) : 1.0;
 	for (uint32_t j = 0; j < DOF_MAX; j++)
 		r->q_sent_rad[i][j] = s->joint[j].q;
 	r->ee_sent[i] = s->ee;

@@ -25,6 +25,7 @@ enum {
 	NAME_BYTES = 32,          /* names of arms, cameras and models, with the terminating zero */
 	INSTRUCTION_BYTES = 1025, /* 1,024 bytes of text and the terminating zero */
 	ANSWERS_RECENT = 16,
+	LINK_POINTS_MAX = 20,
 	REASONS_MAX = 96,         /* rows of stage/reason.def */
 	ALL_ARMS = 0xffff,        /* `arm` of a command that is meant for every arm */
 };
@@ -48,6 +49,13 @@ struct dh_row {
 	double a_m, d_m, alpha_rad, offset_rad;
 };
 
+/* A ball that belongs to the surface of a link: frame 1..dof is the link after that joint, dof + 1 the flange. The surface lies within
+ * the convex hull of all balls of neighbouring frames, and the lowest point of a hull of balls is that of one of them. */
+struct link_point {
+	uint32_t frame;
+	double p_m[3], radius_m;
+};
+
 struct robot_model {
 	char name[NAME_BYTES];
 	uint32_t dof;
@@ -63,6 +71,8 @@ struct robot_model {
 	double tcp_w_max_rad_s, tcp_alpha_max_rad_s2;
 	double home_rad[DOF_MAX];
 	double gripper_max_m; /* 0: no gripper */
+	uint32_t n_points;
+	struct link_point point[LINK_POINTS_MAX]; /* elbow, forearm, wrist, hand and fingers: what must stay above the floor */
 };
 
 /* ---- set-up of the control path: made from the configuration at start, constant afterwards ------------------- */
@@ -94,7 +104,7 @@ struct arm_setup {
 	double home_rad[DOF_MAX];
 	int64_t playout_ns;        /* how long before it is due a target is published */
 	double box_min_m[3], box_max_m[3]; /* workspace of the TCP in the base frame */
-	double floor_m;            /* lowest z of elbow, forearm, wrist and hand */
+	double floor_m;            /* lowest z of the surface of elbow, forearm, wrist, hand and fingers, and of the TCP */
 	double limit_scale;        /* 0..1, of the model's velocity, acceleration and jerk limits */
 	double tracking_error_rad; /* |q_d - q| beyond this is a FAULT */
 	double tcp_v_max_m_s;      /* of the TCP, policy and home alike; 0: the model's */
@@ -345,6 +355,7 @@ struct control_report {
 	uint32_t current_step;
 	uint64_t ticks_in_mode[MODE_COUNT];
 	double margin_position[ARMS_MAX], margin_velocity[ARMS_MAX], margin_acceleration[ARMS_MAX], margin_jerk[ARMS_MAX]; /* 0..1 left to the nearest limit */
+	double margin_workspace[ARMS_MAX], margin_floor[ARMS_MAX], margin_tcp_speed[ARMS_MAX], margin_tracking[ARMS_MAX];
 	double q_sent_rad[ARMS_MAX][DOF_MAX];
 	struct pose ee_sent[ARMS_MAX];
 	struct twist twist_sent[ARMS_MAX]; /* of the TCP */

@@ -129,6 +129,10 @@ static void fill_arms(const struct io *io, struct message_status *m)
 	m->margin_velocity = least(r->margin_velocity, io->setup->n_arms);
 	m->margin_acceleration = least(r->margin_acceleration, io->setup->n_arms);
 	m->margin_jerk = least(r->margin_jerk, io->setup->n_arms);
+	m->margin_workspace = least(r->margin_workspace, io->setup->n_arms);
+	m->margin_floor = least(r->margin_floor, io->setup->n_arms);
+	m->margin_tcp_speed = least(r->margin_tcp_speed, io->setup->n_arms);
+	m->margin_tracking = least(r->margin_tracking, io->setup->n_arms);
 	m->n_arms = io->setup->n_arms;
 	for (uint32_t i = 0; i < m->n_arms; i++) {
 		const struct arm_state *a = &io->inputs.arm[i];

@@ -113,6 +113,7 @@ struct message_status {
 	double late_p50_us, late_p99_us, late_p999_us, late_max_us;
 	uint64_t overruns;
 	double margin_position, margin_velocity, margin_acceleration, margin_jerk; /* worst arm, 0..1 */
+	double margin_workspace, margin_floor, margin_tcp_speed, margin_tracking;  /* the same */
 	double speed;
 	char teleop_refused[MESSAGE_TEXT_BYTES]; /* newest refused take-over: device and why; "": none */
 	double teleop_refused_age_ms;

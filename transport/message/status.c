@@ -53,6 +53,10 @@ static const struct field margin_fields[] = {
 	{ .key = "velocity", .type = FIELD_REAL, .at = AT(margin_velocity) },
 	{ .key = "acceleration", .type = FIELD_REAL, .at = AT(margin_acceleration) },
 	{ .key = "jerk", .type = FIELD_REAL, .at = AT(margin_jerk) },
+	{ .key = "workspace", .type = FIELD_REAL, .at = AT(margin_workspace) },
+	{ .key = "floor", .type = FIELD_REAL, .at = AT(margin_floor) },
+	{ .key = "tcp_speed", .type = FIELD_REAL, .at = AT(margin_tcp_speed) },
+	{ .key = "tracking", .type = FIELD_REAL, .at = AT(margin_tracking) },
 };
 
 static const struct field teleop_fields[] = {

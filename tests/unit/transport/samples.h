@@ -38,7 +38,8 @@ static const struct message_status sample_status = { .head = SAMPLE_HEAD, .mode 
 	.n_arms = 1, .arm = { { "arm", "ipc:///run/arm", "too far", ARM_READY, true, true, false, { 0.1, 0, -0.2, 0, 0, 0.5 } } },
 	.n_counters = 2, .counter = { { "chunks", 9 }, { "clamps", UINT64_MAX } },
 	.rate_hz = 200, .late_p50_us = 1, .late_p99_us = 2, .late_p999_us = 3, .late_max_us = 4, .overruns = 5,
-	.margin_position = 1, .margin_velocity = 0.5, .margin_acceleration = 0.25, .margin_jerk = 0.125, .speed = 0.25,
+	.margin_position = 1, .margin_velocity = 0.5, .margin_acceleration = 0.25, .margin_jerk = 0.125,
+	.margin_workspace = 0.0625, .margin_floor = 0.75, .margin_tcp_speed = 0.875, .margin_tracking = 0.375, .speed = 0.25,
 	.teleop_refused = "teleop/pad: not attached", .teleop_refused_age_ms = 250 };
 
 /* Room for any decoded message. */

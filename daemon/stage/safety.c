@@ -142,56 +142,74 @@ static double view_speed(const struct safety *s, const struct edge_view *view)
 			vec3_norm(view->twist.w_rad_s) / (speed_reserve * s->tcp_w_max_rad_s));
 }
 
-/* Edges that something between two looks, which both are inside, might be beyond. */
-static uint32_t between_exceeds(const struct edge_view *from, const struct edge_view *to, double bend_m)
-{
-	uint32_t mask = 0;
-
-	for (uint32_t k = 0; k < from->n; k++)
-		if (!(fmin(from->inside_m[k], to->inside_m[k]) - bend_m >= -EDGE_KEPT_M))
-			mask |= k < SAFETY_FACES ? LIMIT_WORKSPACE : LIMIT_FLOOR;
-	return mask;
-}
-
 /* A motion of the arm from its present state to a stand, joint by joint as fast as each can brake. */
 struct braking {
 	const struct safety *s;
 	const struct axis *from;
 	double longest_s;
-	double t_s;              /* of the newest look */
+	double t_s;                  /* of the newest look */
+	double ahead_m[SAFETY_EDGES]; /* an edge that the arm began outside of comes in with the arm: how far it has by now */
+	double bend_m[SAFETY_EDGES]; /* how far the arm may stray between two looks */
 	struct axis joint[DOF_MAX];
-	struct edge_view view;
-	double fastest;          /* so far, see view_speed */
+	struct edge_view view;       /* inside_m: from where the edges are by now */
+	double fastest;              /* so far, see view_speed */
 };
+
+static void braking_look(const struct braking *b, const struct axis *joint, struct edge_view *view)
+{
+	edge_look(b->s, joint, view);
+	for (uint32_t k = 0; k < view->n; k++)
+		view->inside_m[k] -= b->ahead_m[k];
+}
 
 static void braking_start(struct braking *b, const struct safety *s, const struct axis *joint)
 {
+	const double bend_outside_m = 5e-5; /* half of what the arm's own check forgives */
+
 	*b = (struct braking){ .s = s, .from = joint };
 	memcpy(b->joint, joint, s->arm->model.dof * sizeof *joint);
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		b->longest_s = fmax(b->longest_s, axis_brake_time_s(&joint[i], &s->limits[i]));
 	edge_look(s, b->joint, &b->view);
+	for (uint32_t k = 0; k < b->view.n; k++) {
+		double outside_m = edge_widened_m(s, k);
+
+		b->bend_m[k] = outside_m > 0.0 ? bend_outside_m : EDGE_KEPT_M;
+		b->ahead_m[k] = clamp(b->view.inside_m[k], 0.0, outside_m);
+		b->view.inside_m[k] -= b->ahead_m[k];
+	}
 	b->fastest = view_speed(s, &b->view);
+}
+
+/* Edges that something between two looks, which both are inside, might be beyond. */
+static uint32_t between_exceeds(const struct braking *b, const struct edge_view *to, double bend_m)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t k = 0; k < to->n; k++)
+		if (!(fmin(b->view.inside_m[k], to->inside_m[k]) - bend_m >= -b->bend_m[k]))
+			mask |= k < SAFETY_FACES ? LIMIT_WORKSPACE : LIMIT_FLOOR;
+	return mask;
 }
 
 /* The next look; as near as it takes to know what lies between. Returns the edges that are, or may be, passed. */
 static uint32_t braking_next(struct braking *b)
 {
 	enum { HALVINGS = 3 };
-	double done = b->t_s / b->longest_s, gap_s = b->longest_s * (done < 0.12 ? 0.0625 : done < 0.49 ? 0.125 : 0.25);
+	double done = b->t_s / b->longest_s, gap_s = b->longest_s / (done < 0.12 ? 32.0 : done < 0.49 ? 16.0 : 8.0);
 	uint32_t mask = LIMIT_WORKSPACE;
-	struct edge_view view;
-	struct axis at[DOF_MAX];
+	struct edge_view view = { .n = 0 };
+	struct axis at[DOF_MAX] = { { 0 } };
 
 	gap_s = fmin(gap_s, b->longest_s - b->t_s);
 	for (int h = 0; h <= HALVINGS && mask; h++, gap_s /= 2.0) {
 		for (uint32_t i = 0; i < b->s->arm->model.dof; i++)
 			at[i] = axis_brake(&b->from[i], &b->s->limits[i], b->t_s + gap_s);
-		edge_look(b->s, at, &view);
+		braking_look(b, at, &view);
 		mask = view_exceeds(&view);
 		if (mask)
 			return mask;
-		mask = between_exceeds(&b->view, &view, edge_bend_m(b->s, b->joint, at, gap_s));
+		mask = between_exceeds(b, &view, edge_bend_m(b->s, b->joint, at, gap_s));
 		if (!mask)
 			b->t_s += gap_s;
 	}
@@ -204,7 +222,7 @@ static uint32_t braking_next(struct braking *b)
 /* Edges and speeds that braking from this state does not keep. */
 static uint32_t braking_exceeds(const struct safety *s, const struct axis *joint)
 {
-	enum { LOOKS_MOST = 40 };
+	enum { LOOKS_MOST = 60 };
 	struct braking b;
 	int looks = 0;
 
@@ -373,7 +391,7 @@ static void joints_take(struct safety *s, const struct axis *granted)
 
 static uint32_t joints_step(struct safety *s, const struct setpoint *want, bool brake_only)
 {
-	struct axis brake[DOF_MAX], wish[DOF_MAX], granted[DOF_MAX];
+	struct axis brake[DOF_MAX] = { { 0 } }, wish[DOF_MAX], granted[DOF_MAX];
 	uint32_t mask = 0;
 
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
@@ -392,22 +410,19 @@ static uint32_t joints_step(struct safety *s, const struct setpoint *want, bool 
 }
 
 /* Of the boundaries that hold at present. */
-static void place_margins_take(struct safety *s)
+static void place_margins_take(struct safety *s, const struct edge_view *view)
 {
-	struct edge_view view;
-
-	edge_look(s, s->joint, &view);
 	s->margin_workspace = s->margin_floor = 1.0;
 	for (uint32_t k = 0; k < SAFETY_FACES; k++) {
-		double half = (view.inside_m[k] + view.inside_m[k ^ 1u]) / 2.0; /* of both faces of an axis */
+		double half = (view->inside_m[k] + view->inside_m[k ^ 1u]) / 2.0; /* of both faces of an axis */
 
-		s->margin_workspace = fmin(s->margin_workspace, view.inside_m[k] / half);
+		s->margin_workspace = fmin(s->margin_workspace, view->inside_m[k] / half);
 	}
-	for (uint32_t k = SAFETY_FACES; k < view.n; k++)
-		s->margin_floor = fmin(s->margin_floor, view.inside_m[k] / floor_far_m);
+	for (uint32_t k = SAFETY_FACES; k < view->n; k++)
+		s->margin_floor = fmin(s->margin_floor, view->inside_m[k] / floor_far_m);
 	s->margin_workspace = fmax(0.0, s->margin_workspace);
 	s->margin_floor = fmax(0.0, s->margin_floor);
-	s->margin_tcp_speed = fmax(0.0, 1.0 - fmax(vec3_norm(view.twist.v_m_s) / s->tcp_v_max_m_s, vec3_norm(view.twist.w_rad_s) / s->tcp_w_max_rad_s));
+	s->margin_tcp_speed = fmax(0.0, 1.0 - fmax(vec3_norm(view->twist.v_m_s) / s->tcp_v_max_m_s, vec3_norm(view->twist.w_rad_s) / s->tcp_w_max_rad_s));
 }
 
 static void margins_take(struct safety *s)
@@ -429,6 +444,8 @@ static void margins_take(struct safety *s)
 
 bool safety_seed(struct safety *s, const double *q_d_rad)
 {
+	struct edge_view view;
+
 	s->seeded = false;
 	if (!s->sound)
 		return false;
@@ -437,8 +454,9 @@ bool safety_seed(struct safety *s, const double *q_d_rad)
 			return false;
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		s->joint[i] = (struct axis){ .q = q_d_rad[i] };
-	kinematics_forward(&s->arm->model, &s->arm->tcp, q_d_rad, &s->ee);
-	edge_follow(s, q_d_rad, true);
+	edge_look(s, s->joint, &view);
+	s->ee = view.ee;
+	edge_follow(s, &view, true);
 	ranges_follow(s, true);
 	s->over = 1.0;
 	s->seeded = true;
@@ -451,7 +469,7 @@ void safety_forget(struct safety *s)
 }
 
 static void target_fill(struct safety *s, const struct setpoint *want, bool brake_only, const struct safety_stamp *at,
-		struct driver_target *out)
+		const struct edge_view *view, struct driver_target *out)
 {
 	const double *p = s->ee.p_m;
 	double before[3] = { p[0], p[1], p[2] };
@@ -473,12 +491,9 @@ static void target_fill(struct safety *s, const struct setpoint *want, bool brak
 		out->q_rad[i] = s->joint[i].q;
 		out->dq_rad_s[i] = s->joint[i].v;
 	}
-	struct edge_view view;
-
-	edge_look(s, s->joint, &view);
-	s->ee = view.ee;
-	out->ee = view.ee;
-	out->twist = view.twist;
+	s->ee = view->ee;
+	out->ee = view->ee;
+	out->twist = view->twist;
 	s->tcp_path_m += vec3_norm((double[3]){ p[0] - before[0], p[1] - before[1], p[2] - before[2] });
 	if (want->has_gripper && isfinite(want->gripper_m)) {
 		s->gripper_m = clamp(want->gripper_m, 0.0, s->arm->gripper_max_m);
@@ -508,7 +523,8 @@ static void speeds_take(struct safety *s, const struct setpoint *want)
 
 uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct safety_stamp *at, struct driver_target *out)
 {
-	struct setpoint none = { 0 };
+	const struct setpoint none = { 0 };
+	struct edge_view view;
 	uint32_t mask = 0;
 
 	*out = (struct driver_target){ .arm = at->arm };
@@ -522,9 +538,10 @@ uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct
 	s->margin_position = s->margin_velocity = s->margin_acceleration = s->margin_jerk = 1.0;
 	mask |= joints_step(s, want, brake_only);
 	margins_take(s);
-	place_margins_take(s);
-	target_fill(s, want, brake_only, at, out);
-	edge_follow(s, out->q_rad, false);
+	edge_look(s, s->joint, &view);
+	place_margins_take(s, &view);
+	target_fill(s, want, brake_only, at, &view, out);
+	edge_follow(s, &view, false);
 	ranges_follow(s, false);
 	return mask;
 }

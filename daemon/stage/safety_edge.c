@@ -8,8 +8,6 @@
 
 /* 1/s. Towards an edge d away the arm moves at a third of this times d at most: 67 mm/s at 10 mm. */
 static const double softness = 20.0;
-/* Further away no edge asks anything of the fastest arm. */
-static const double far_m = 0.5;
 /* For the derivative of a gradient along the motion. */
 static const double probe_s = 1e-4;
 /* What a setpoint is beyond an edge by this is worth telling. */
@@ -71,20 +69,30 @@ uint32_t safety_edges(const struct arm_setup *arm, const double *q_rad, double o
 	return SAFETY_FACES + low.n;
 }
 
-void edge_follow(struct safety *s, const double *q_rad, bool start)
+void edge_follow(struct safety *s, const struct edge_view *view, bool start)
 {
 	const struct arm_setup *arm = s->arm;
-	struct heights low;
 
 	for (int k = 0; k < 3; k++) {
-		double p = s->ee.p_m[k];
+		double p = view->ee.p_m[k];
 
 		s->box_min_m[k] = fmin(arm->box_min_m[k] + EDGE_KEPT_M, start ? p : fmax(p, s->box_min_m[k]));
 		s->box_max_m[k] = fmax(arm->box_max_m[k] - EDGE_KEPT_M, start ? p : fmin(p, s->box_max_m[k]));
 	}
-	kinematics_heights(&arm->model, &arm->tcp, q_rad, &low);
-	for (uint32_t k = 0; k < low.n; k++)
-		s->floor_m[k] = fmin(arm->floor_m + EDGE_KEPT_M, start ? low.z_m[k] : fmax(low.z_m[k], s->floor_m[k]));
+	for (uint32_t k = SAFETY_FACES; k < view->n; k++) {
+		double *floor_m = &s->floor_m[k - SAFETY_FACES], z = view->inside_m[k] + *floor_m;
+
+		*floor_m = fmin(arm->floor_m + EDGE_KEPT_M, start ? z : fmax(z, *floor_m));
+	}
+}
+
+double edge_widened_m(const struct safety *s, uint32_t k)
+{
+	const struct arm_setup *arm = s->arm;
+
+	if (k >= SAFETY_FACES)
+		return arm->floor_m + EDGE_KEPT_M - s->floor_m[k - SAFETY_FACES];
+	return k % 2 == 0 ? arm->box_min_m[k / 2] + EDGE_KEPT_M - s->box_min_m[k / 2] : s->box_max_m[k / 2] - arm->box_max_m[k / 2] + EDGE_KEPT_M;
 }
 
 /* The second derivative of a point of a chain of revolute joints is at most sum L_i |a_i| + sum_ik L_max(i,k) |v_i v_k| (with L the
@@ -185,6 +193,20 @@ uint32_t edge_pull_in(const struct safety *s, struct axis *reference)
 	return mask;
 }
 
+/* Further away no edge asks anything of a motion like this; the same bounds as in edge_bend_m. */
+static double far_m(const struct safety *s, const double *jerk)
+{
+	double v = 0.0, a = 0.0, j = 0.0, turning = 0.0;
+
+	for (uint32_t i = 0; i < s->arm->model.dof; i++) {
+		v += s->reach_m[i] * fabs(s->joint[i].v);
+		a += s->reach_m[i] * fabs(s->joint[i].a);
+		j += s->reach_m[i] * fabs(jerk[i]);
+		turning += fabs(s->joint[i].v);
+	}
+	return (3.0 * (v + (a + turning * v) / softness) + j / (softness * softness)) / softness;
+}
+
 /* The distance d of each edge is let shrink like a triple pole at most: d''' + 3 k d'' + 3 k^2 d' + k^3 d >= 0. */
 void edge_soften(const struct safety *s, double *jerk)
 {
@@ -194,7 +216,7 @@ void edge_soften(const struct safety *s, double *jerk)
 	gradients g, later;
 
 	edge_look(s, s->joint, &view);
-	if (!near_an_edge(&view, far_m))
+	if (!near_an_edge(&view, far_m(s, jerk)))
 		return;
 	for (uint32_t i = 0; i < n; i++) {
 		q[i] = s->joint[i].q;

@@ -22,8 +22,11 @@ void edge_init(struct safety *s);
 /* The arm in this state. */
 void edge_look(const struct safety *s, const struct axis *joint, struct edge_view *out);
 
-/* Boundaries for an arm at q: the configured ones, or where it stood outside at its start; they come in with it and never go out. */
-void edge_follow(struct safety *s, const double *q_rad, bool start);
+/* Boundaries for an arm at this place: the configured ones, or where it stood outside at its start; they come in with it and never go out. */
+void edge_follow(struct safety *s, const struct edge_view *view, bool start);
+
+/* How far outside the configured edge (less EDGE_KEPT_M) its present boundary is; 0 for an arm that is inside. */
+double edge_widened_m(const struct safety *s, uint32_t edge);
 
 /* No point of the arm leaves the straight line between two looks by more, while the joints brake from one to the other. */
 double edge_bend_m(const struct safety *s, const struct axis *from, const struct axis *to, double gap_s);

@@ -194,7 +194,7 @@ struct observation {
 /* ---- policy -> control ---------------------------------------------------------------------------------------- */
 
 enum policy_stage { STAGE_DECODE, STAGE_PREPROCESS, STAGE_VISION, STAGE_DECODER, STAGE_ACTION_DECODE, STAGE_OVERHEAD,
-	STAGE_HANDOVER, STAGE_FIRST_TARGET, STAGE_FRAME_TO_TARGET, STAGE_COUNT };
+	STAGE_HANDOVER, STAGE_FIRST_TARGET, STAGE_FRAME_TO_TARGET, STAGE_TAKEOVER, STAGE_COUNT };
 
 /* Un-normalised actions [n_steps][action_dim]; the whole chunk of one observation. */
 struct action_chunk {

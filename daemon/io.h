@@ -64,6 +64,7 @@ struct io_arm {
 	struct state_history history;
 	char refused[MESSAGE_TEXT_BYTES]; /* the arm's or the attach's last refusal */
 	uint64_t target_seq, shadow_seq;
+	bool teleop_sent;             /* the newest target was a person's */
 	/* its control socket */
 	struct endpoint *door;
 	enum io_door_wait waiting;    /* for the reply to what was asked last */

@@ -90,6 +90,9 @@ class Daemon(unittest.TestCase):
         """Too short for the arm to let go: the targets of before are void, and the motion starts anew where the arm stands."""
         with whole.bench() as b:
             device = into_teleop(b)
+            takeover = b.ask(cmd="status")["stages"]["takeover"]
+            self.assertGreater(takeover["n"], 0)
+            self.assertGreater(takeover["p50_us"], 0)
             b.daemon.pause()
             self.stands_where_its_targets_ended(b)
             b.daemon.go_on()

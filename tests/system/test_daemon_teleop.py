@@ -217,6 +217,28 @@ class Teleop(unittest.TestCase):
             self.assertLess(max(map(abs, arm.targets[-1]["dq"])), 1e-3)
             self.assertIn("teleop/stranger", daemon.text())
 
+    def test_a_thousand_names_disturb_nobody_and_fill_nothing(self):
+        with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            device = self.device(daemon)
+            self.attached(request)
+            self.take_over(device, request)
+            flood = peers.Publisher(self.context, f"ipc://{daemon.folder}/operators")
+            peers.until("the flood to be heard", lambda: flood.send("teleop/first", device.fields) or
+                        "teleop/first" in request(cmd="status")["sources"])
+            log_bytes = len(daemon.text())
+            for k in range(1000):
+                for deadman in (False, True):
+                    flood.send(f"teleop/name{k}", {**device.fields, "deadman": deadman, "values": [0.2] * 6})
+                    flood.send(f"teleop/name{k}", {**device.fields, "values": [0.2]})
+                if k % 50 == 0:
+                    time.sleep(0.01)
+            status = request(cmd="status")
+            self.assertEqual(status["driver"], "teleop/pad")
+            self.assertGreater(status["counters"]["operators_void"], 100)
+            self.assertEqual(len([s for s in status["sources"] if s.startswith("teleop/")]), 8)
+            self.assertLess(max(map(abs, arm.targets[-1]["dq"])), 1e-3)
+            self.assertLess(len(daemon.text()) - log_bytes, 30_000)
+
     def test_a_second_publisher_of_the_device_is_not_believed(self):
         with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
             device = self.device(daemon)

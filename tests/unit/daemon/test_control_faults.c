@@ -87,26 +87,37 @@ static enum reason worse(enum reason a, enum reason b)
 	return a < b ? a : b;
 }
 
+static bool is_fault(enum reason r)
+{
+	return reason_severity(r) == SEVERITY_FAULT;
+}
+
+static void check_pair(enum reason first, enum reason second, bool fault_stops_arm)
+{
+	struct bench *b = two_in(COMMAND_MODE_AUTO, fault_stops_arm);
+	enum reason worst = worse(first, second);
+	bool fault = fault_stops_arm ? is_fault(first) && is_fault(second) : is_fault(worst);
+
+	set_wrong(b, first, second);
+	run_ms(b, 5);
+	if (worst == REASON_POLICY_BROKEN) /* the policy's word comes after the inputs */
+		run_ms(b, 5);
+	expect_mode(b, fault ? MODE_FAULT : MODE_HOLD, worst);
+	assert_true(b->report.faults & REASON_BIT(worst));
+	assert_int_equal(b->newest[EVENT_MODE].reason, worst);
+	assert_true(!is_fault(worst) || b->events[EVENT_FAULT][worst] >= 1);
+	run_ms(b, 100);
+	expect_mode(b, fault ? MODE_FAULT : MODE_HOLD, worst);
+	free(b);
+}
+
 static void the_worst_of_every_two_decides(void **state)
 {
 	(void)state;
 	for (int i = 0; i < WRONGS; i++)
 		for (int k = 0; k < WRONGS; k++) {
-			struct bench *b = two_in(COMMAND_MODE_AUTO, false);
-			enum reason worst = worse(every_wrong[i], every_wrong[k]);
-			bool fault = reason_severity(worst) == SEVERITY_FAULT;
-
-			set_wrong(b, every_wrong[i], every_wrong[k]);
-			run_ms(b, 5);
-			if (worst == REASON_POLICY_BROKEN) /* the policy's word comes after the inputs */
-				run_ms(b, 5);
-			expect_mode(b, fault ? MODE_FAULT : MODE_HOLD, worst);
-			assert_true(b->report.faults & REASON_BIT(worst));
-			assert_int_equal(b->newest[EVENT_MODE].reason, worst);
-			assert_true(!fault || b->events[EVENT_FAULT][worst] >= 1);
-			run_ms(b, 100);
-			expect_mode(b, fault ? MODE_FAULT : MODE_HOLD, worst);
-			free(b);
+			check_pair(every_wrong[i], every_wrong[k], false);
+			check_pair(every_wrong[i], every_wrong[k], true);
 		}
 }
 

@@ -341,6 +341,11 @@ static void babble(struct bench *b, uint64_t *seed)
 	in->releases += !pressed && in->deadman;
 	in->present = true;
 	in->deadman = pressed;
+	if (!pressed && any(seed, 0.0, 1.0) < 0.3) { /* tapped in between */
+		in->edges++;
+		in->releases++;
+		in->edge_ns = b->now_ns;
+	}
 	in->from = any(seed, 0.0, 1.0) < 0.02 ? in->from + 1 : in->from;
 	in->arm = any(seed, 0.0, 1.0) < 0.05 ? 1 - in->arm : in->arm;
 	if (any(seed, 0.0, 1.0) < 0.1)

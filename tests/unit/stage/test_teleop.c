@@ -91,6 +91,38 @@ static void an_edge_that_was_not_used_is_void(void **state)
 	assert_int_equal(look(&d), TELEOP_EDGE);
 }
 
+static void an_old_edge_is_void_by_stamp_and_by_arrival(void **state)
+{
+	(void)state;
+	for (int old_stamp = 0; old_stamp < 2; old_stamp++) {
+		struct devices d = devices();
+
+		say(&d, 0, false);
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+		say(&d, 0, true);
+		if (old_stamp)
+			d.in[0].stamp_ns -= 101 * MS;
+		else
+			d.in[0].arrival_ns -= 101 * MS;
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+		say(&d, 0, true); /* fresh again, and pressed as before */
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+	}
+}
+
+static void a_tap_between_two_looks_is_an_edge_then_a_release(void **state)
+{
+	struct devices d = devices();
+
+	(void)state;
+	say(&d, 0, false);
+	say(&d, 0, true);
+	say(&d, 0, false);
+	assert_int_equal(look(&d), TELEOP_EDGE);
+	assert_int_equal(look(&d), TELEOP_RELEASED);
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+}
+
 static void release_and_press_between_two_looks_is_a_release(void **state)
 {
 	struct devices d = driving(0);
@@ -140,7 +172,10 @@ static void only_a_device_of_higher_priority_takes_from_the_driver(void **state)
 	(void)state;
 	say(&d, 2, false);
 	say(&d, 2, true);
-	assert_int_equal(look(&d), TELEOP_NOTHING);
+	struct teleop_change outranked = teleop_watch(&d.t, d.in, d.now_ns);
+
+	assert_true(outranked.event == TELEOP_NOTHING && outranked.device == 1 && outranked.outranked == 1u << 2);
+	assert_int_equal(teleop_watch(&d.t, d.in, d.now_ns).outranked, 0); /* said once */
 	say(&d, 0, false);
 	say(&d, 0, true);
 	assert_int_equal(look(&d), TELEOP_EDGE);
@@ -495,6 +530,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dead_man_that_was_never_released_takes_nothing),
 		cmocka_unit_test(an_edge_that_was_not_used_is_void),
+		cmocka_unit_test(an_old_edge_is_void_by_stamp_and_by_arrival),
+		cmocka_unit_test(a_tap_between_two_looks_is_an_edge_then_a_release),
 		cmocka_unit_test(release_and_press_between_two_looks_is_a_release),
 		cmocka_unit_test(silence_loses_by_stamp_and_by_arrival),
 		cmocka_unit_test(another_publisher_arm_or_kind_loses),

@@ -22,7 +22,7 @@ static void hint(struct control *c)
 	latest_publish(&c->links->hint_box);
 }
 
-static void tell_motion(struct control *c, struct motion *m)
+static void tell_motion(struct control *c, struct running_motion *m)
 {
 	bool old = c->trajectory.instruction_id != c->instruction_id;
 

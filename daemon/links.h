@@ -40,7 +40,7 @@ struct links {
 	struct latest hint_box;
 	struct policy_hint hint[LATEST_SLOTS];
 	struct latest motion_box;
-	struct motion motion[LATEST_SLOTS];
+	struct running_motion motion[LATEST_SLOTS];
 	struct latest observation_box;
 	struct observation observation[LATEST_SLOTS]; /* frame bytes: buffers that io allocated at start */
 	int observation_eventfd;

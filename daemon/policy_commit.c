@@ -86,7 +86,7 @@ static void tell_too_slow(struct policy_commit *c, int64_t latency_ns, double ra
 }
 
 /* One action of all arms: from where they are by the tokens so far (at[]) to where they will be at its end. */
-static int commit_step(struct policy_commit *c, const struct motion *m, const struct said *said, double end_s,
+static int commit_step(struct policy_commit *c, const struct running_motion *m, const struct said *said, double end_s,
 		struct action_point at[ARMS_MAX], int32_t *token)
 {
 	const struct control_setup *setup = c->setup;
@@ -115,14 +115,14 @@ static int commit_step(struct policy_commit *c, const struct motion *m, const st
 	return rc;
 }
 
-static void take_past(struct policy_commit *c, const struct motion *m)
+static void take_past(struct policy_commit *c, const struct running_motion *m)
 {
 	c->past.n = c->past.next = 0;
 	for (uint32_t i = 0; i < m->n_sent; i++)
 		past_push(&c->past, &m->sent[i]);
 }
 
-static uint32_t commit_steps(struct policy_commit *c, const struct motion *m, const struct said *said, const struct observation *o,
+static uint32_t commit_steps(struct policy_commit *c, const struct running_motion *m, const struct said *said, const struct observation *o,
 		const struct motion_grid *grid)
 {
 	uint32_t n = grid->begun < c->n_steps ? grid->begun : c->n_steps - 1, done = 0;
@@ -140,7 +140,7 @@ static uint32_t commit_steps(struct policy_commit *c, const struct motion *m, co
 	return done;
 }
 
-uint32_t policy_commit_make(struct policy_commit *c, const struct motion *m, uint32_t epoch, const struct observation *o,
+uint32_t policy_commit_make(struct policy_commit *c, const struct running_motion *m, uint32_t epoch, const struct observation *o,
 		int64_t latency_ns, const int32_t **token)
 {
 	const struct said *said = &c->said[m->chunk % MEMORY];

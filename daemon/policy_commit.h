@@ -22,7 +22,7 @@ void policy_commit_destroy(struct policy_commit *c); /* accepts NULL */
 /* What the coming inference shall start from: newest motion, epoch of the chunk to be, observation, latency estimate (t_obs to
  * hand-over). Returns how many actions are committed, at most one less than the chunk has; *token are their ids, valid until
  * the next call. 0: nothing moves, the motion is of another epoch, or not known. Thread: policy. Allocates: no. Blocks: no. */
-uint32_t policy_commit_make(struct policy_commit *c, const struct motion *m, uint32_t epoch, const struct observation *o,
+uint32_t policy_commit_make(struct policy_commit *c, const struct running_motion *m, uint32_t epoch, const struct observation *o,
 		int64_t latency_ns, const int32_t **token);
 
 /* A chunk of this id is handed over: what it said is remembered. Thread: policy. Allocates: no. Blocks: no. */

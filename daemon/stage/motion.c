@@ -12,7 +12,7 @@ static double step_s(const struct control_setup *s)
 	return (double)s->action_dt_ns * 1e-9;
 }
 
-void motion_take(struct motion *m, const struct trajectory *t, const struct past *p)
+void motion_take(struct running_motion *m, const struct trajectory *t, const struct past *p)
 {
 	m->chunk = t->chunk;
 	m->n_steps = t->n_steps;
@@ -27,7 +27,7 @@ void motion_take(struct motion *m, const struct trajectory *t, const struct past
 }
 
 /* The clock at a time to come. What it runs slower than that is a later arrival than needed. */
-static double clock_at(const struct motion *m, int64_t t_ns)
+static double clock_at(const struct running_motion *m, int64_t t_ns)
 {
 	double rate = fmax(m->clock_rate, fmin(m->rate, m->rate_cap));
 	int64_t until_ns = t_ns < m->until_ns ? t_ns : m->until_ns;
@@ -36,7 +36,7 @@ static double clock_at(const struct motion *m, int64_t t_ns)
 	return fmin(m->clock_s + rate * ahead_s, fmax(m->end_s, m->clock_s));
 }
 
-bool motion_lay_grid(const struct control_setup *setup, const struct motion *m, const struct past *past, int64_t t_obs_ns,
+bool motion_lay_grid(const struct control_setup *setup, const struct running_motion *m, const struct past *past, int64_t t_obs_ns,
 		int64_t t_arrival_ns, struct motion_grid *out)
 {
 	struct past_entry at;
@@ -51,7 +51,7 @@ bool motion_lay_grid(const struct control_setup *setup, const struct motion *m, 
 	return true;
 }
 
-void motion_point(const struct control_setup *setup, const struct motion *m, const struct past *past, uint32_t arm, double path_s,
+void motion_point(const struct control_setup *setup, const struct running_motion *m, const struct past *past, uint32_t arm, double path_s,
 		struct action_point *out)
 {
 	const struct arm_setup *a = &setup->arm[arm];
@@ -71,7 +71,7 @@ void motion_point(const struct control_setup *setup, const struct motion *m, con
 		out->q_rad[k] = at[k].x;
 }
 
-uint32_t motion_step(const struct control_setup *setup, const struct motion *m, double path_s)
+uint32_t motion_step(const struct control_setup *setup, const struct running_motion *m, double path_s)
 {
 	double i = floor((path_s - m->times.start_s) / step_s(setup));
 
@@ -88,7 +88,7 @@ static double binary_value(const struct gripper_setup *s, double own, bool open)
 	return asks ? own : 2.0 * s->threshold - own; /* as far on the other side */
 }
 
-double motion_gripper(const struct control_setup *setup, const struct motion *m, const struct past *past, uint32_t arm, double path_s,
+double motion_gripper(const struct control_setup *setup, const struct running_motion *m, const struct past *past, uint32_t arm, double path_s,
 		double own)
 {
 	const struct gripper_setup *s = &setup->gripper;

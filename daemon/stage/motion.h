@@ -16,7 +16,7 @@
 
 enum { MOTION_SENT = 256 };  /* 1.3 s: no observation that is worth an inference is older */
 
-struct motion {
+struct running_motion {
 	bool runs;               /* the policy's chunk moves the arms; otherwise nothing else is valid */
 	uint32_t epoch;          /* of control, and of the path */
 	uint64_t chunk;          /* the path's */
@@ -33,7 +33,7 @@ struct motion {
 };
 
 /* Copies the path and the newest of what was sent; chunk, n_steps and everything about the clock but rate and until_ns. */
-void motion_take(struct motion *m, const struct trajectory *t, const struct past *p);
+void motion_take(struct running_motion *m, const struct trajectory *t, const struct past *p);
 
 /* How a chunk observed at t_obs lies on the motion. */
 struct motion_grid {
@@ -43,19 +43,19 @@ struct motion_grid {
 
 /* t_arrival_ns: due time of the newest target that will have been sent before the chunk takes over. False: the record does not
  * reach back to t_obs. */
-bool motion_lay_grid(const struct control_setup *setup, const struct motion *m, const struct past *past, int64_t t_obs_ns,
+bool motion_lay_grid(const struct control_setup *setup, const struct running_motion *m, const struct past *past, int64_t t_obs_ns,
 		int64_t t_arrival_ns, struct motion_grid *out);
 
 /* Where the arm was (the sent motion) or will be (the path) at that path time. */
-void motion_point(const struct control_setup *setup, const struct motion *m, const struct past *past, uint32_t arm, double path_s,
+void motion_point(const struct control_setup *setup, const struct running_motion *m, const struct past *past, uint32_t arm, double path_s,
 		struct action_point *out);
 
 /* Action of the running chunk that is executed at that path time; beyond its ends the first or the last. */
-uint32_t motion_step(const struct control_setup *setup, const struct motion *m, double path_s);
+uint32_t motion_step(const struct control_setup *setup, const struct running_motion *m, double path_s);
 
 /* The gripper's value in an action that is executed at that path time: `own`, the running chunk's, while that is what was sent or
  * nothing is known to have been sent; otherwise one that asks for what was sent. */
-double motion_gripper(const struct control_setup *setup, const struct motion *m, const struct past *past, uint32_t arm, double path_s,
+double motion_gripper(const struct control_setup *setup, const struct running_motion *m, const struct past *past, uint32_t arm, double path_s,
 		double own);
 
 #endif

@@ -209,6 +209,17 @@ static bool used_up(uint32_t *n)
 	return true;
 }
 
+/* A script has no tokens. */
+int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant, struct errbuf *e)
+{
+	(void)p;
+	(void)action;
+	(void)prefer;
+	(void)token;
+	(void)meant;
+	return fail(e, -ENOTSUP, "scenario: the script chooses no tokens");
+}
+
 int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e)
 {

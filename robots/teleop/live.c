@@ -2,6 +2,7 @@
 #include "robots/teleop/live.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -20,7 +21,10 @@ enum { COLUMNS_DEFAULT = 120 };
 
 void live_init(struct live *l, bool json)
 {
-	*l = (struct live){ .json = json, .terminal = !json && isatty(STDOUT_FILENO) };
+	/* Opened anew: O_NONBLOCK on the one we were given would also hold for whoever else has it, the shell for one. */
+	int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_APPEND | O_CLOEXEC | O_NOCTTY);
+
+	*l = (struct live){ .json = json, .terminal = !json && isatty(STDOUT_FILENO), .fd = fd < 0 ? STDOUT_FILENO : fd };
 }
 
 /* ---- words ------------------------------------------------------------------------------------------------------------------------ */
@@ -47,47 +51,48 @@ static void add_dreamvlad(char out[LIVE_TEXT_BYTES], const struct live_view *v, 
 		add(out, "%s, driver %s", s->mode, s->driver);
 }
 
-static void add_wish(char out[LIVE_TEXT_BYTES], const struct device_wish *w, bool velocities)
+static void add_wish(char out[LIVE_TEXT_BYTES], const struct device_wish *w)
 {
 	add(out, " | dead-man %s", w->deadman ? "HELD" : "released");
 	if (w->kind == TELEOP_TWIST)
 		add(out, ", %s", w->frame == FRAME_TCP ? "tcp" : "base");
-	if (w->kind == TELEOP_TWIST && velocities)
-		add(out, " | %+.3f %+.3f %+.3f m/s %+.2f %+.2f %+.2f rad/s", w->value[0], w->value[1], w->value[2], w->value[3], w->value[4],
-				w->value[5]);
-	if (w->deadman && w->has_gripper && velocities)
-		add(out, " | gripper %.3f m", w->gripper_m);
 }
 
-static void add_apart(char out[LIVE_TEXT_BYTES], const struct live_view *v, bool velocities, int64_t now_ns)
+static void add_values(char out[LIVE_TEXT_BYTES], const struct device_wish *w, double apart)
 {
-	uint32_t joint = 0;
-	double apart = watch_apart_rad(v->watch, v->wish, now_ns, &joint);
+	const double *v = w->value;
 
-	if (apart > apart_most_rad)
-		add(out, " | joint %u is too far from the arm's for a take-over (at most %.1f rad)", joint, apart_most_rad);
-	if (apart >= 0.0 && velocities)
+	if (w->kind == TELEOP_TWIST)
+		add(out, " | %+4.0f %+4.0f %+4.0f mm/s %+.2f %+.2f %+.2f rad/s", v[0] * 1e3, v[1] * 1e3, v[2] * 1e3, v[3], v[4], v[5]);
+	if (apart >= 0.0)
 		add(out, " | %.2f rad apart", apart);
+	if (w->deadman && w->has_gripper)
+		add(out, " | gripper %.0f mm", w->gripper_m * 1e3);
 }
 
-void live_text(char out[LIVE_TEXT_BYTES], const struct live_view *v, bool velocities, int64_t now_ns)
+/* What the person has to know comes before the numbers: a terminal may be narrow. */
+void live_text(char out[LIVE_TEXT_BYTES], const struct live_view *v, bool values, int64_t now_ns)
 {
 	const struct message_status *s = watch_status(v->watch, now_ns);
 	const char *refusal = watch_refusal(v->watch, now_ns);
+	uint32_t joint = 0;
+	double apart = v->present ? watch_apart_rad(v->watch, v->wish, now_ns, &joint) : -1.0;
 
 	out[0] = 0;
 	add_dreamvlad(out, v, now_ns);
-	if (!v->present) {
+	if (v->present)
+		add_wish(out, v->wish);
+	else
 		add(out, " | %s", v->away);
-	} else {
-		add_wish(out, v->wish, velocities);
-		add_apart(out, v, velocities, now_ns);
-		if (v->wish->note[0])
-			add(out, " | %s", v->wish->note);
-	}
 	if (refusal[0])
 		add(out, " | REFUSED: %s", refusal);
-	else if (s)
+	if (v->present && v->wish->note[0])
+		add(out, " | %s", v->wish->note);
+	if (apart > apart_most_rad)
+		add(out, " | joint %u is too far from the arm's for a take-over (at most %.1f rad)", joint, apart_most_rad);
+	if (v->present && values)
+		add_values(out, v->wish, apart);
+	if (s && !refusal[0])
 		add(out, " | %s", s->reason);
 	text_tame(out, false);
 }
@@ -131,28 +136,28 @@ static char *json_text(const struct live_view *v, int64_t now_ns)
 /* ---- out -------------------------------------------------------------------------------------------------------------------------- */
 
 /* A reader that has stopped reading must not stop the device: then it misses a line. */
-static int write_line(const char *text, size_t n)
+static int write_line(const struct live *l, const char *text, size_t n)
 {
-	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct pollfd out = { .fd = l->fd, .events = POLLOUT };
 
 	if (poll(&out, 1, 0) <= 0)
 		return 0;
 	if (out.revents & (POLLERR | POLLNVAL | POLLHUP))
 		return -EPIPE;
-	return write(STDOUT_FILENO, text, n) < 0 && errno != EAGAIN && errno != EINTR ? -EPIPE : 0;
+	return write(l->fd, text, n) < 0 && errno != EAGAIN && errno != EINTR ? -EPIPE : 0;
 }
 
-static int show_json(const struct live_view *v, int64_t now_ns)
+static int show_json(const struct live *l, const struct live_view *v, int64_t now_ns)
 {
 	char *text = json_text(v, now_ns), line[4096];
 	int n = text ? snprintf(line, sizeof line, "%s\n", text) : 0;
 
 	free(text);
-	return n > 0 && (size_t)n < sizeof line ? write_line(line, (size_t)n) : 0;
+	return n > 0 && (size_t)n < sizeof line ? write_line(l, line, (size_t)n) : 0;
 }
 
 /* As wide as the terminal: a line that wraps cannot be drawn over. */
-static int show_line(const struct live_view *v, int64_t now_ns)
+static int show_line(const struct live *l, const struct live_view *v, int64_t now_ns)
 {
 	char text[LIVE_TEXT_BYTES], line[LIVE_TEXT_BYTES + 8];
 	struct winsize size;
@@ -161,7 +166,7 @@ static int show_line(const struct live_view *v, int64_t now_ns)
 	live_text(text, v, true, now_ns);
 	int n = snprintf(line, sizeof line, "\r\033[K%.*s", columns - 1, text);
 
-	return write_line(line, (size_t)n);
+	return write_line(l, line, (size_t)n);
 }
 
 static void tell_log(struct live *l, const struct live_view *v, int64_t now_ns)
@@ -181,9 +186,9 @@ int live_show(struct live *l, const struct live_view *v, bool edge, int64_t now_
 		return 0;
 	l->shown_ns = now_ns;
 	if (l->json)
-		return show_json(v, now_ns);
+		return show_json(l, v, now_ns);
 	if (l->terminal)
-		return show_line(v, now_ns);
+		return show_line(l, v, now_ns);
 	tell_log(l, v, now_ns);
 	return 0;
 }
@@ -191,5 +196,7 @@ int live_show(struct live *l, const struct live_view *v, bool edge, int64_t now_
 void live_end(struct live *l)
 {
 	if (l->terminal)
-		(void)!write_line("\n", 1);
+		(void)!write_line(l, "\n", 1);
+	if (l->fd != STDOUT_FILENO)
+		close(l->fd);
 }

@@ -10,6 +10,7 @@ enum { LIVE_TEXT_BYTES = 1024 };
 
 struct live {
 	bool json, terminal;
+	int fd;                       /* where the lines go: never waits */
 	int64_t shown_ns;
 	char said[LIVE_TEXT_BYTES];   /* to the log: only what has changed */
 };
@@ -23,6 +24,7 @@ struct live_view {
 	uint64_t sent;
 };
 
+/* Blocks: no. live_end closes what it opens. */
 void live_init(struct live *l, bool json);
 
 /* Call it often; `edge`: something changed that has to be said now. -EPIPE: nobody reads any more. Allocates: with json. Blocks: no. */
@@ -31,7 +33,7 @@ MUST_CHECK int live_show(struct live *l, const struct live_view *v, bool edge, i
 /* Leaves the terminal in order. */
 void live_end(struct live *l);
 
-/* The line without its velocities, and with them; for tests too. */
-void live_text(char out[LIVE_TEXT_BYTES], const struct live_view *v, bool velocities, int64_t now_ns);
+/* The line, with or without the numbers that change all the time. Allocates: no. */
+void live_text(char out[LIVE_TEXT_BYTES], const struct live_view *v, bool values, int64_t now_ns);
 
 #endif

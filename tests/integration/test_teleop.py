@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """dreamvla-teleop from the events of a device to its messages, which are judged here by the contract alone."""
+import contextlib
 import json
 import os
 import pathlib
@@ -227,6 +228,28 @@ class Gamepad(Bench):
         self.assertFalse(self.silent())
         process.stdout.close()
         self.assertEqual(process.wait(PATIENCE_S), 1)
+
+    def test_the_live_line_of_a_terminal_that_nobody_reads_at_first(self):
+        mine, its = os.openpty()
+        self.addCleanup(os.close, mine)
+        self.addCleanup(os.close, its)
+        pad, process = self.begin(stdout=its)
+        end = time.monotonic() + 6  # a terminal takes 4 kB
+        while time.monotonic() < end:
+            self.press(pad)
+        self.assertFalse(self.silent())
+        os.set_blocking(mine, False)
+        said = ""
+
+        def line():
+            nonlocal said
+            with contextlib.suppress(BlockingIOError):
+                said += os.read(mine, 65536).decode(errors="replace")
+            return "dead-man HELD, base" in said and "not heard" in said
+
+        wait_for("the line", line)
+        process.terminate()
+        self.assertEqual(process.wait(PATIENCE_S), 0)
 
     def test_lines_of_json(self):
         pad, process = self.begin("--json", stdout=subprocess.PIPE)

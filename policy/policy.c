@@ -258,8 +258,7 @@ static void fill_info(struct policy *p)
 
 	p->info = (struct policy_info){ .action_chunk = p->options.action_chunk, .action_dim = p->statistics.action.dim,
 		.state_dim = proprio->dim, .needs_state = p->state_file != NULL,
-		.from_noise = p->head_kind->from_noise, .chooses_tokens = p->head_kind->chooses_tokens,
-		.unmasks = p->head_kind->unmasks, .state_low = proprio->dim ? proprio->low : NULL,
+		.from_noise = p->head_kind->from_noise, .chooses_tokens = p->head_kind->chooses_tokens, .state_low = proprio->dim ? proprio->low : NULL,
 		.state_high = proprio->dim ? proprio->high : NULL, .state_mean = proprio->has_mean ? proprio->mean : NULL,
 		.weight_bytes = weights_bytes(p->weights),
 		.arena_bytes = p->arena.size + image_prep_bytes(p->image_prep) + p->network.ops->memory_bytes(p->network.compute),

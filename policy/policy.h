@@ -64,7 +64,6 @@ struct policy_info {
 	bool needs_state;                     /* a proprio projector was found */
 	bool from_noise;                      /* the decoder takes noise; without it every chunk draws from the seed's stream */
 	bool chooses_tokens;                  /* the decoder's actions are tokens; otherwise result.token is left alone */
-	bool unmasks;                         /* it can continue committed tokens */
 	const double *state_low, *state_high, *state_mean; /* [state_dim] q01/q99 or min/max, mean or NULL */
 	uint64_t weight_bytes, arena_bytes;
 	uint32_t threads;                     /* of large operations, as many as there really are */

@@ -47,7 +47,7 @@ bool motion_lay_grid(const struct control_setup *setup, const struct running_mot
 	double begun = ceil((clock_at(m, t_arrival_ns) - out->start_s) / step_s(setup) - near_steps);
 	double covered = floor((m->end_s - out->start_s) / step_s(setup) + near_steps);
 
-	out->begun = (uint32_t)fmin(fmax(fmin(begun, covered), 0.0), CHUNK_STEPS_MAX); /* NaN: 0 */
+	out->begun = (uint32_t)fmin(fmax(fmin(begun, covered), 0.0), CHUNK_STEPS_MAX); /* NaN too is a number of them then */
 	return true;
 }
 

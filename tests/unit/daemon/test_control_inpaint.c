@@ -14,7 +14,7 @@ enum { DIM = 7, SEEN_MS = 20, EPOCHS = 4096 };
 struct mind {
 	struct bench *b;
 	struct policy *policy;
-	struct policy_commit *commit;
+	struct policy_commit *commit, *stranger; /* stranger: remembers none of the chunks */
 	struct pacing pacing;
 	struct policy_result result;
 	struct statistics statistics;
@@ -134,11 +134,13 @@ static void mind_start(struct mind *m)
 	bench_start(m->b);
 	pacing_init(&m->pacing, &m->b->setup);
 	assert_int_equal(policy_commit_create(&m->commit, &m->b->setup, m->policy, &e), 0);
+	assert_int_equal(policy_commit_create(&m->stranger, &m->b->setup, m->policy, &e), 0);
 }
 
 static void mind_free(struct mind *m)
 {
 	policy_commit_destroy(m->commit);
+	policy_commit_destroy(m->stranger);
 	free(m->b);
 	free(m);
 }
@@ -207,7 +209,11 @@ static void begin(struct mind *m)
 	m->n_committed = 0;
 	if (m->b->setup.method == EXECUTE_INPAINT) {
 		(void)latest_refresh(&l->motion_box);
-		m->n_committed = policy_commit_make(m->commit, &l->motion[l->motion_box.reading], m->epoch, &m->o,
+		const struct motion *motion = &l->motion[l->motion_box.reading];
+
+		assert_int_equal(policy_commit_make(m->commit, motion, m->epoch + 1, &m->o, pacing_latency_ns(&m->pacing), &token), 0);
+		assert_int_equal(policy_commit_make(m->stranger, motion, m->epoch, &m->o, pacing_latency_ns(&m->pacing), &token), 0);
+		m->n_committed = policy_commit_make(m->commit, motion, m->epoch, &m->o,
 				pacing_latency_ns(&m->pacing), &token);
 		memcpy(m->result.token, token, (size_t)m->n_committed * DIM * sizeof *token);
 	}

@@ -39,7 +39,7 @@ static void tell_motion(struct control *c, struct running_motion *m)
 static void motion(struct control *c)
 {
 	struct links *l = c->links;
-	bool runs = c->mode == MODE_AUTO && c->trajectory.active && c->path_epoch == c->epoch;
+	bool runs = c->mode == MODE_AUTO && c->trajectory.active;
 	uint64_t chunk = runs ? c->trajectory.chunk : 0;
 
 	if (c->setup.method != EXECUTE_INPAINT)

@@ -164,7 +164,6 @@ static void adopt_chunk(struct control *c)
 		drop_chunk(c, why);
 		return;
 	}
-	c->path_epoch = c->epoch;
 	if (c->setup.method == EXECUTE_SYNC)
 		c->after_ns = INT64_MAX; /* until the arms stand again, see settle */
 	c->report.chunks_adopted++;

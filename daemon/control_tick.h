@@ -76,7 +76,6 @@ struct control {
 	int64_t teleop_refused_ns[TELEOP_DEVICES_MAX]; /* newest refusal that was told */
 	bool back_to_auto;       /* TELEOP interrupted AUTO, and teleop.resume wants it to go on */
 	double path_rate;        /* that the path's clock was told to have in this tick */
-	uint32_t path_epoch;     /* in which the running path was adopted */
 	uint64_t motion_chunk;   /* whose motion the policy was told last (inpaint), 0: none, */
 	int64_t motion_told_ns;  /* and when */
 	double hindrance;        /* 0: arms follow, 1: path time must stand */

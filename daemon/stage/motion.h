@@ -18,7 +18,7 @@ enum { MOTION_SENT = 256 };  /* 1.3 s: no observation that is worth an inference
 
 struct running_motion {
 	bool runs;               /* the policy's chunk moves the arms; otherwise nothing else is valid */
-	uint32_t epoch;          /* of control, and of the path */
+	uint32_t epoch;          /* of control, and so of the path: a new one begins without any */
 	uint64_t chunk;          /* the path's */
 	uint32_t n_steps;
 	double clock_s, clock_rate; /* path time of the newest sent target, and how fast it runs there */

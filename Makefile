@@ -16,7 +16,7 @@ Q := $(if $(V),,@)
 
 # The one list of Debian packages: to build, to test, to lint.
 PACKAGES_BUILD := build-essential pkg-config libzmq3-dev libmsgpack-dev libyaml-dev libturbojpeg0-dev \
-	libjansson-dev libpcre2-dev libutf8proc-dev libdnnl-dev libsystemd-dev zlib1g-dev
+	libjansson-dev libpcre2-dev libutf8proc-dev libdnnl-dev libsystemd-dev zlib1g-dev libevdev-dev
 PACKAGES_TEST := libcmocka-dev python3 python3-venv python3-zmq python3-msgpack python3-numpy rt-tests
 PACKAGES_LINT := cppcheck universal-ctags
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_TEST) $(PACKAGES_LINT)
@@ -45,7 +45,7 @@ CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
-AREAS := daemon transport infer policy robots setup config stage model sys
+AREAS := daemon teleop transport infer policy robots setup config stage model sys
 SOURCES_sys := $(wildcard daemon/sys/*.c)
 SOURCES_stage := $(wildcard daemon/stage/*.c)
 SOURCES_model := $(wildcard robots/model/*.c)
@@ -55,11 +55,13 @@ SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c polic
 SOURCES_infer := $(filter-out %/main.c,$(wildcard policy/infer/*.c))
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
 SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/franka/*.c robots/franka/*.c))
+SOURCES_teleop := $(filter-out %/main.c,$(wildcard robots/teleop/*.c))
 SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/ctl/*.c daemon/bench/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml
 LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl -lgomp -lz
 LIBS_transport := -lzmq -lmsgpackc
+LIBS_teleop := -levdev -ljansson
 LIBS_daemon := -lsystemd -ljansson
 
 # Who may use whom; also the link order. A program or test of an area links exactly these.
@@ -71,6 +73,7 @@ USES_setup := setup config model stage sys
 USES_policy := policy sys
 USES_transport := transport sys
 USES_robots := robots transport setup config stage model sys
+USES_teleop := teleop transport setup config stage model sys
 USES_daemon := daemon transport policy setup config stage model sys
 USES_ctl := daemon transport setup config stage model sys policy
 USES_bench := daemon transport policy robots setup config stage model sys
@@ -79,18 +82,20 @@ USES_infer := infer policy sys
 archives = $(foreach a,$(USES_$(1)),$B/lib$(a).a)
 libraries = $(sort $(foreach a,$(USES_$(1)),$(LIBS_$(a)))) -lm -ldl
 
-PROGRAMS := dreamvlad dreamvla-arm dreamvla-sim dreamvla-infer dreamvlactl dreamvla-bench
+PROGRAMS := dreamvlad dreamvla-arm dreamvla-sim dreamvla-infer dreamvlactl dreamvla-teleop dreamvla-bench
 MAIN_dreamvlad := daemon/main.c
 MAIN_dreamvla-arm := robots/arm/main.c
 MAIN_dreamvla-sim := robots/sim/main.c
 MAIN_dreamvla-infer := policy/infer/main.c
 MAIN_dreamvlactl := daemon/ctl/main.c
+MAIN_dreamvla-teleop := robots/teleop/main.c
 MAIN_dreamvla-bench := daemon/bench/main.c
 AREA_dreamvlad := daemon
 AREA_dreamvla-arm := robots
 AREA_dreamvla-sim := robots
 AREA_dreamvla-infer := infer
 AREA_dreamvlactl := ctl
+AREA_dreamvla-teleop := teleop
 AREA_dreamvla-bench := bench
 
 UNIT := $(patsubst %.c,$B/%,$(wildcard tests/unit/*/test_*.c))
@@ -134,6 +139,14 @@ $B/tests/conform/conform: $(CONFORM) $(call archives,policy)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,policy) -o $@
 
+# Scenarios: all of dreamvlad and its arms in one process on virtual time. Clock, sockets and network are the scenario's own, so that
+# its objects come before the archives that hold the real ones.
+SCENARIO := $(patsubst %.c,$B/%.o,$(wildcard tests/scenario/*.c))
+
+$B/tests/scenario/scenario: $(SCENARIO) $(call archives,bench)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call libraries,bench) -o $@
+
 # The fuzz targets on files, without libFuzzer; tests/fuzz/run.sh fuzzes.
 REPLAY := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -168,12 +181,12 @@ $B/flags: FORCE
 	@mkdir -p $B
 	@$(call keep,$(FLAGS),$@)
 
-unit: $(UNIT) $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
+unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
 
-# Counts the heap's use by thread and caller; loaded into the programs by tests and benchmarks only.
-preload: $B/tests/preload/count_malloc.so
+# Loaded into the programs by tests and benchmarks only: what counts the heap's use by thread and caller, and the kernel's half of input devices.
+preload: $(patsubst %.c,$B/%.so,$(wildcard tests/preload/*.c))
 
-$B/tests/preload/count_malloc.so: tests/preload/count_malloc.c $B/flags
+$B/tests/preload/%.so: tests/preload/%.c $B/flags
 	@mkdir -p $(@D)
 	@echo "LINK $@"
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) $(CFLAGS) -shared -fPIC -pthread $< -ldl -o $@
@@ -239,6 +252,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit preload deps demo check check-full check-extra check-sanitizers check-threads check-peers lint bench install clean FORCE
+.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-sanitizers check-threads check-peers lint bench install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -219,12 +219,21 @@ static int check_policy(const struct config *c, struct errbuf *e)
 	return rc;
 }
 
+static int refuse_inpaint(const struct config *c, struct errbuf *e)
+{
+	char decoder[KEY_VALUE_BYTES];
+
+	key_value_text(key_find(key_scope_global, "policy.decoder"), c, decoder);
+	return fail(e, -EINVAL,
+			"execution.method: inpaint needs policy.decoder: discrete_diffusion, which can continue given actions; found "
+			"%.40s: use async or ensemble with it",
+			decoder);
+}
+
 static int check_execution(const struct config *c, struct errbuf *e)
 {
 	if (c->execution_method == METHOD_INPAINT && c->policy_decoder != DECODER_DISCRETE_DIFFUSION)
-		return fail(e, -EINVAL,
-				"execution.method: inpaint needs policy.decoder: discrete_diffusion; use async or ensemble with "
-				"the other decoders");
+		return refuse_inpaint(c, e);
 	if (c->execution_steps > c->policy_action_chunk)
 		return fail(e, -EINVAL, "execution.steps: found %d, allowed at most policy.action_chunk, which is %d",
 				c->execution_steps, c->policy_action_chunk);

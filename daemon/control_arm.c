@@ -35,7 +35,7 @@ static void lost(struct control *c, uint32_t i, const struct arm_state *s)
 	if (s->stopped || s->mode == ARM_DISCONNECTED)
 		return;
 	if (control_runs_policy(c) || c->mode == MODE_TELEOP || c->mode == MODE_RETURN)
-		reasons_add(&c->latched, REASON_ARM_LET_GO, i, 0.0, 0.0);
+		reasons_add(&c->arm[i].latched, REASON_ARM_LET_GO, i, 0.0, 0.0);
 	else if (s->mode != ARM_REFLEX && s->mode != ARM_ESTOP)
 		c->arm[i].driven = false;
 }
@@ -75,7 +75,7 @@ static void refusal(struct control *c, uint32_t i, const struct arm_state *s)
 	control_event(c, EVENT_REFUSED, REASON_TARGET_REFUSED, i, (double)s->refused_seq, 0.0);
 	let_go(c, i);
 	if (a->refusals >= refusals_most)
-		reasons_add(&c->latched, REASON_TARGET_REFUSED, i, (double)s->refused_seq, 0.0);
+		reasons_add(&c->arm[i].latched, REASON_TARGET_REFUSED, i, (double)s->refused_seq, 0.0);
 }
 
 static void follow_arm(struct control *c, uint32_t i, int64_t gap_ns)
@@ -84,7 +84,7 @@ static void follow_arm(struct control *c, uint32_t i, int64_t gap_ns)
 	int64_t pause_ns = c->setup.arm[i].playout_ns + coast_ns;
 
 	if (c->arm[i].driven && s->present && s->from != c->arm[i].driven_from)
-		reasons_add(&c->latched, REASON_ARM_RESTARTED, i, 0.0, 0.0);
+		reasons_add(&c->arm[i].latched, REASON_ARM_RESTARTED, i, 0.0, 0.0);
 	if (c->safety[i].seeded && (!control_arm_usable(s) || s->from != c->arm[i].driven_from)) {
 		lost(c, i, s);
 	} else if (c->safety[i].seeded && s->refused_seq != c->arm[i].refused_seq) {

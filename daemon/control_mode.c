@@ -24,13 +24,14 @@ static void push(struct control *c, const struct control_event *e)
 
 void control_event(struct control *c, enum control_event_kind kind, enum reason reason, uint32_t subject, double value, double limit)
 {
-	push(c, &(struct control_event){ c->now_ns, kind, c->mode, c->mode, reason, subject, value, limit, TELEOP_DEVICES_MAX });
+	control_event_of_device(c, kind, reason, subject, TELEOP_DEVICES_MAX, value, limit);
 }
 
 void control_event_of_device(struct control *c, enum control_event_kind kind, enum reason reason, uint32_t subject, uint32_t device,
 		double value, double limit)
 {
-	push(c, &(struct control_event){ c->now_ns, kind, c->mode, c->mode, reason, subject, value, limit, device });
+	push(c, &(struct control_event){ c->now_ns, kind, c->mode, c->mode, reason, subject, value, limit, device, c->teleop.start.arm,
+			  c->taken_over_ns });
 }
 
 void control_new_epoch(struct control *c)
@@ -48,15 +49,13 @@ static void leave_policy(struct control *c)
 		safety_forget(&c->shadow[i]);
 }
 
-void control_tell_intervention(struct control *c)
+void control_tell_intervention(struct control *c, enum reason why, uint32_t subject, double value, double limit)
 {
-	control_event_of_device(c, EVENT_INTERVENTION, REASON_DROVE, c->teleop.start.arm, c->teleop.device,
-			(double)(c->now_ns - c->taken_over_ns) * 1e-6, 0.0);
+	control_event_of_device(c, EVENT_INTERVENTION, why, subject, c->teleop.device, value, limit);
 }
 
 static void leave_teleop(struct control *c)
 {
-	control_tell_intervention(c);
 	teleop_let_go(&c->teleop);
 	control_new_epoch(c);
 	c->idle_since_ns = c->now_ns;
@@ -66,6 +65,8 @@ static void enter_policy(struct control *c)
 {
 	c->idle_since_ns = c->now_ns;
 	c->hindered_since_ns = 0;
+	trajectory_drop(&c->trajectory); /* the arms stand: a path of before that still brakes is not to be taken up again */
+	trajectory_resume_grippers(&c->trajectory, c->safety, c->now_ns);
 	c->chunk_new = c->chunk != NULL; /* the pre-flight's chunk is the first one to run */
 }
 
@@ -79,20 +80,25 @@ void control_mode_set(struct control *c, enum mode next, enum reason reason, uin
 	c->mode = next;
 	if (control_runs_policy(c) && next != previous)
 		enter_policy(c);
-	if (previous == MODE_TELEOP && next != previous)
+	if (previous == MODE_TELEOP && next != previous) {
+		control_tell_intervention(c, reason, subject, value, limit);
 		leave_teleop(c);
+	}
 	c->reason = reason;
 	c->reason_subject = subject;
 	c->reason_value = value;
 	c->reason_limit = limit;
 	if (next != previous)
-		push(c, &(struct control_event){ c->now_ns, EVENT_MODE, next, previous, reason, subject, value, limit,
-				  TELEOP_DEVICES_MAX });
+		push(c, &(struct control_event){ .t_ns = c->now_ns, .kind = EVENT_MODE, .mode = next, .previous = previous, .reason = reason,
+				  .arm = subject, .value = value, .limit = limit, .device = TELEOP_DEVICES_MAX });
 }
 
-static void mode_set_for(struct control *c, enum mode next, enum reason r)
+/* The worst of `bits`; its sentence is about what `of` found. */
+static void mode_set_for(struct control *c, enum mode next, uint64_t bits, const struct reasons *of)
 {
-	control_mode_set(c, next, r, c->standing.subject[r], c->standing.value[r], c->standing.limit[r]);
+	enum reason r = reasons_worst(bits);
+
+	control_mode_set(c, next, r, of->subject[r], of->value[r], of->limit[r]);
 }
 
 void control_hold(struct control *c, enum reason reason, uint32_t subject, double value, double limit)
@@ -103,41 +109,77 @@ void control_hold(struct control *c, enum reason reason, uint32_t subject, doubl
 		control_mode_set(c, m.next, reason, subject, value, limit);
 }
 
-static void fault_events(struct control *c, uint64_t faults)
+static void fault_events(struct control *c, const struct reasons *of, uint64_t *known)
 {
-	uint64_t fresh = faults & ~c->known_faults;
+	uint64_t faults = of->bits & reason_mask(SEVERITY_FAULT), fresh = faults & ~*known;
 
-	for (uint32_t r = 0; r < REASON_COUNT; r++)
+	for (uint32_t r = REASON_FIRST; r < REASON_COUNT; r++)
 		if (fresh & REASON_BIT(r))
-			control_event(c, EVENT_FAULT, (enum reason)r, c->standing.subject[r], c->standing.value[r], c->standing.limit[r]);
-	c->known_faults = faults;
+			control_event(c, EVENT_FAULT, (enum reason)r, of->subject[r], of->value[r], of->limit[r]);
+	*known = faults;
 }
 
-/* One arm's trouble stops all arms. */
-uint64_t control_motion_stops(const struct control *c)
+static void tell_faults(struct control *c)
 {
-	return c->standing.bits & (reason_mask(SEVERITY_FAULT) | REASON_BIT(REASON_ARM_STOPPED) | REASON_BIT(REASON_CLOCK_STEPPED));
+	fault_events(c, &c->latched, &c->known_faults);
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		fault_events(c, &c->arm[i].standing, &c->arm[i].known_faults);
+}
+
+/* One arm's trouble stops all arms, or with fault_stops_arm itself. */
+uint64_t control_motion_stops(const struct control *c, uint32_t arm)
+{
+	const uint64_t own = reason_mask(SEVERITY_FAULT) | REASON_BIT(REASON_ARM_STOPPED), clock = REASON_BIT(REASON_CLOCK_STEPPED);
+	const struct reasons *found = c->setup.fault_stops_arm ? &c->arm[arm].standing : &c->standing;
+
+	return (found->bits & own) | (c->latched.bits & own) | (c->standing.bits & clock);
+}
+
+/* Faults that leave no arm to be driven: FAULT. Else they stop their arm and the policy: HOLD. */
+static bool faults_are_everywhere(const struct control *c)
+{
+	const uint64_t faults = reason_mask(SEVERITY_FAULT);
+	bool every = true;
+
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		every = every && (c->arm[i].standing.bits & faults);
+	return (c->standing.bits & faults) && (every || !c->setup.fault_stops_arm || (c->latched.bits & faults));
+}
+
+static void follow_faults(struct control *c)
+{
+	uint64_t faults = c->standing.bits & reason_mask(SEVERITY_FAULT);
+	struct mode_result m = mode_step(c->mode, ON_FAULT_REASON, 0, 0);
+
+	if (faults_are_everywhere(c) && m.granted && (c->mode != MODE_FAULT || reasons_worst(faults) < c->reason))
+		mode_set_for(c, m.next, faults, &c->standing);
+}
+
+static void follow_holds(struct control *c)
+{
+	uint64_t holds = c->standing.bits & (reason_mask(SEVERITY_HOLD) | reason_mask(SEVERITY_FAULT));
+	const struct reasons *of = &c->standing;
+
+	if (c->mode == MODE_TELEOP) { /* a person needs neither camera nor policy */
+		uint32_t arm = c->teleop.start.arm;
+
+		holds &= control_motion_stops(c, arm) | REASON_BIT(REASON_SHUTDOWN);
+		of = (c->arm[arm].standing.bits & REASON_BIT(reasons_worst(holds))) ? &c->arm[arm].standing : of;
+	}
+	if (holds && (control_runs_policy(c) || c->mode == MODE_TELEOP || c->mode == MODE_RETURN))
+		mode_set_for(c, mode_step(c->mode, ON_HOLD_REASON, 0, 0).next, holds, of);
 }
 
 void control_follow_reasons(struct control *c)
 {
-	uint64_t faults = c->standing.bits & reason_mask(SEVERITY_FAULT);
-	uint64_t holds = c->standing.bits & reason_mask(SEVERITY_HOLD);
-	enum reason worst = reasons_worst(faults);
-	struct mode_result m;
-
-	fault_events(c, faults);
-	if (control_motion_stops(c))
-		arbiter_stop(&c->arbiter);
+	tell_faults(c);
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		if (control_motion_stops(c, i))
+			arbiter_stop_arm(&c->arbiter, i);
 	if (c->mode == MODE_BOOT && c->has_inputs && c->policy.health != POLICY_LOADING)
 		control_mode_set(c, mode_step(c->mode, ON_STARTED, 0, 0).next, REASON_NONE, 0, 0.0, 0.0);
-	m = mode_step(c->mode, ON_FAULT_REASON, 0, 0);
-	if (faults && m.granted && (c->mode != MODE_FAULT || worst < c->reason))
-		mode_set_for(c, m.next, worst);
-	if (c->mode == MODE_TELEOP)
-		holds &= control_motion_stops(c) | REASON_BIT(REASON_SHUTDOWN); /* a person needs neither camera nor policy */
-	if (holds && (control_runs_policy(c) || c->mode == MODE_TELEOP || c->mode == MODE_RETURN))
-		mode_set_for(c, mode_step(c->mode, ON_HOLD_REASON, 0, 0).next, reasons_worst(holds));
+	follow_faults(c);
+	follow_holds(c);
 }
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
@@ -179,8 +221,7 @@ static uint64_t stop(struct control *c, enum mode_event event, enum reason why)
 /* Faults that lie in the past are forgotten here; those that are still there keep FAULT. */
 static uint64_t reset(struct control *c)
 {
-	uint64_t causes = c->standing.bits & reason_mask(SEVERITY_FAULT) & ~c->latched.bits;
-	struct mode_result m = mode_step(c->mode, ON_RESET, 0, causes);
+	struct mode_result m = mode_step(c->mode, ON_RESET, 0, c->causes);
 
 	if (!m.granted)
 		return m.missing;
@@ -189,6 +230,7 @@ static uint64_t reset(struct control *c)
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		c->arm[i].driven = c->safety[i].seeded;
 		c->arm[i].refusals = 0;
+		c->arm[i].latched = (struct reasons){ 0 };
 	}
 	if (c->mode == MODE_FAULT)
 		control_mode_set(c, m.next, REASON_OPERATOR_RESET, 0, 0.0, 0.0);
@@ -220,7 +262,7 @@ static void home(struct control *c, uint32_t i)
 
 static uint64_t move(struct control *c, const struct command *cmd)
 {
-	uint64_t missing = control_motion_stops(c);
+	uint64_t missing = 0;
 
 	if (c->mode != MODE_HOLD || c->shutdown)
 		return refuse(REASON_WRONG_MODE);
@@ -228,7 +270,7 @@ static uint64_t move(struct control *c, const struct command *cmd)
 		return refuse(REASON_BAD_VALUE);
 	for (uint32_t i = 0; i < c->setup.n_arms; i++)
 		if (cmd->arm == ALL_ARMS || cmd->arm == i)
-			missing |= arm_not_free(c, i);
+			missing |= control_motion_stops(c, i) | arm_not_free(c, i);
 	for (uint32_t i = 0; i < c->setup.n_arms && !missing; i++) {
 		if (cmd->arm != ALL_ARMS && cmd->arm != i)
 			continue;

@@ -14,11 +14,12 @@ void control_event_of_device(struct control *c, enum control_event_kind kind, en
 /* Changes the mode, with the reason to show and an event. Thread: control. Allocates: no. Blocks: no. */
 void control_mode_set(struct control *c, enum mode next, enum reason reason, uint32_t subject, double value, double limit);
 
-/* A person has driven until now: marked for whoever learns from recordings. Thread: control. Allocates: no. Blocks: no. */
-void control_tell_intervention(struct control *c);
+/* A person has driven until now, and why no longer: marked for whoever learns from recordings.
+ * Thread: control. Allocates: no. Blocks: no. */
+void control_tell_intervention(struct control *c, enum reason why, uint32_t subject, double value, double limit);
 
-/* What ends every motion in every mode, an operator's home and jog included. Thread: control. Allocates: no. Blocks: no. */
-uint64_t control_motion_stops(const struct control *c);
+/* What ends every motion of the arm in every mode, an operator's home and jog included. Thread: control. Allocates: no. Blocks: no. */
+uint64_t control_motion_stops(const struct control *c, uint32_t arm);
 
 /* Makes every chunk inferred so far void. Thread: control. Allocates: no. Blocks: no. */
 void control_new_epoch(struct control *c);

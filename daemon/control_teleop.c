@@ -13,14 +13,20 @@ static const struct teleop_input *driver_of(const struct control *c)
 	return &c->inputs.teleop[c->teleop.device];
 }
 
-/* Adds what stands in the way of every motion, and of these reasons those that are about the arm. */
+static void add_found(struct reasons *r, const struct reasons *found, uint64_t bits)
+{
+	for (uint32_t i = REASON_FIRST; i < REASON_COUNT; i++)
+		if (found->bits & bits & REASON_BIT(i))
+			reasons_add(r, (enum reason)i, found->subject[i], found->value[i], found->limit[i]);
+}
+
+/* Adds what stands in the way of the arm's every motion, and of these reasons those that are about it. */
 static void add_standing(struct reasons *r, const struct control *c, uint64_t about_arm, uint32_t arm)
 {
-	uint64_t always = control_motion_stops(c) | (c->shutdown ? REASON_BIT(REASON_SHUTDOWN) : 0);
+	uint64_t always = control_motion_stops(c, arm) | (c->shutdown ? REASON_BIT(REASON_SHUTDOWN) : 0);
 
-	for (uint32_t i = REASON_FIRST; i < REASON_COUNT; i++)
-		if (always & REASON_BIT(i) || (c->standing.bits & about_arm & REASON_BIT(i) && c->standing.subject[i] == arm))
-			reasons_add(r, (enum reason)i, c->standing.subject[i], c->standing.value[i], c->standing.limit[i]);
+	add_found(r, &c->arm[arm].standing, always | about_arm);
+	add_found(r, &c->standing, always);
 }
 
 /* What keeps the device from driving its arm, all at once, with the numbers of its sentences. */
@@ -53,18 +59,27 @@ static void begin(struct control *c, uint32_t device)
 	const struct teleop_input *in = &c->inputs.teleop[device];
 
 	if (c->mode == MODE_TELEOP)
-		control_tell_intervention(c);
+		control_tell_intervention(c, REASON_TELEOP_OVERTAKEN, c->teleop.start.arm, 0.0, 0.0);
 	else
 		c->back_to_auto = c->setup.teleop_resumes && (c->mode == MODE_AUTO || c->mode == MODE_RETURN);
 	teleop_take(&c->teleop, c->inputs.teleop, device);
 	arbiter_stop(&c->arbiter);
 	arbiter_forget(&c->arbiter, in->arm);
+	c->taken_over_ns = c->now_ns;
 	control_mode_set(c, MODE_TELEOP, REASON_TAKEN_OVER, in->arm, 0.0, 0.0);
 	trajectory_drop(&c->trajectory);
 	control_new_epoch(c);
-	c->taken_over_ns = c->now_ns;
 	teleop_motion_start(&c->hand, &c->setup, in->arm, in, &c->safety[in->arm]);
 	control_event_of_device(c, EVENT_TAKEOVER, REASON_TAKEN_OVER, in->arm, device, 0.0, 0.0);
+}
+
+/* One device's refusals are told once a second at most. */
+static void tell_refused(struct control *c, uint32_t device, enum reason why, uint32_t subject, double value, double limit)
+{
+	if (c->now_ns - c->teleop_refused_ns[device] < told_again_ns)
+		return;
+	c->teleop_refused_ns[device] = c->now_ns;
+	control_event_of_device(c, EVENT_REFUSED, why, subject, device, value, limit);
 }
 
 static void take_over(struct control *c, uint32_t device)
@@ -77,12 +92,17 @@ static void take_over(struct control *c, uint32_t device)
 		begin(c, device);
 		return;
 	}
-	if (c->now_ns - c->teleop_refused_ns[device] < told_again_ns)
-		return;
-	c->teleop_refused_ns[device] = c->now_ns;
 	enum reason worst = m.missing & why.bits ? reasons_worst(why.bits) : (enum reason)m.refusal;
 
-	control_event_of_device(c, EVENT_REFUSED, worst, why.subject[worst], device, why.value[worst], why.limit[worst]);
+	tell_refused(c, device, worst, why.subject[worst], why.value[worst], why.limit[worst]);
+}
+
+/* Who presses in vain is told which device has priority. */
+static void tell_outranked(struct control *c, const struct teleop_change *change)
+{
+	for (uint32_t i = 0; i < TELEOP_DEVICES_MAX; i++)
+		if (change->outranked & 1u << i)
+			tell_refused(c, i, REASON_TELEOP_OUTRANKED, c->inputs.teleop[i].arm, (double)change->device, 0.0);
 }
 
 static void end(struct control *c, enum mode_event event, enum reason reason, double value, double limit)
@@ -135,6 +155,7 @@ void control_follow_teleop(struct control *c)
 		end(c, ON_TELEOP_LOST, REASON_TELEOP_CHANGED, 0.0, 0.0);
 	else if (change.event == TELEOP_EDGE)
 		take_over(c, change.device);
+	tell_outranked(c, &change);
 	watch_drive(c);
 	hand_back(c);
 }
@@ -146,9 +167,9 @@ void control_steer(struct control *c, struct setpoint chosen[ARMS_MAX])
 	if (c->mode != MODE_TELEOP)
 		return;
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
-		if (i == in->arm)
+		if (i == in->arm && in->deadman)
 			teleop_motion_step(&c->hand, in, &c->safety[i], c->speed, &chosen[i]);
-		else if (chosen[i].source != TARGET_HOME)
-			chosen[i] = (struct setpoint){ 0 };
+		else if (i == in->arm || chosen[i].source != TARGET_HOME)
+			chosen[i] = (struct setpoint){ 0 }; /* of the driven arm: its dead-man was only tapped */
 	}
 }

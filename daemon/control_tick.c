@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/control_arm.h"
+#include "daemon/control_hint.h"
 #include "daemon/control_mode.h"
 #include "daemon/control_teleop.h"
 #include "daemon/control_watch.h"
@@ -25,8 +26,6 @@ const char *control_setup_problem(const struct control_setup *s)
 {
 	if (s->method == EXECUTE_ENSEMBLE)
 		return "execution.method: ensemble is not there yet: use async or sync";
-	if (s->method == EXECUTE_INPAINT)
-		return "execution.method: inpaint is not there yet: use async or sync";
 	if (s->n_arms == 0 || s->n_arms > ARMS_MAX || s->n_cameras > CAMERAS_MAX)
 		return "robots: want 1 to 4 arms, and at most 4 cameras";
 	if (s->period_ns <= 0 || s->action_dt_ns <= 0)
@@ -245,7 +244,7 @@ static void limit_arm(struct control *c, uint32_t i, const struct setpoint *want
 		mask |= safety_step(&c->shadow[i], want, &at, &c->shadow_target[i]);
 	c->shadow_target[i].shadow = true;
 	if (mask & LIMIT_NOT_FINITE)
-		reasons_add(&c->latched, REASON_TARGET_NOT_FINITE, i, 0.0, 0.0);
+		reasons_add(&c->arm[i].latched, REASON_TARGET_NOT_FINITE, i, 0.0, 0.0);
 	c->report.clamps += mask != 0;
 	c->report.limit_stops += (mask & (LIMIT_WORKSPACE | LIMIT_FLOOR)) && !(c->clamped[i] & (LIMIT_WORKSPACE | LIMIT_FLOOR));
 	c->clamped[i] = mask;
@@ -256,9 +255,11 @@ static void remember(struct control *c, int64_t due_ns)
 {
 	struct past_entry e = { .t_ns = due_ns, .path_s = c->trajectory.clock.q };
 
-	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		for (uint32_t j = 0; j < DOF_MAX; j++)
 			e.q_rad[i][j] = c->safety[i].joint[j].q;
+		e.gripper_m[i] = c->safety[i].has_gripper ? c->safety[i].gripper_m : (double)NAN;
+	}
 	past_push(&c->past, &e);
 }
 
@@ -268,7 +269,8 @@ static void move_once(struct control *c, int64_t due_ns)
 	struct setpoint planned[ARMS_MAX], chosen[ARMS_MAX];
 	double worst = 0.0;
 
-	trajectory_step(&c->trajectory, path_rate(c), due_ns, planned);
+	c->path_rate = path_rate(c);
+	trajectory_step(&c->trajectory, c->path_rate, due_ns, planned);
 	arbiter_step(&c->arbiter, planned, c->speed, chosen);
 	control_steer(c, chosen);
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
@@ -367,6 +369,7 @@ static void label_target(struct control *c, struct driver_target *t, bool first)
 {
 	/* Whatever its source: the first target of a chunk whose path slows down at an edge is a hold. */
 	t->first_of_chunk = first && t->valid && t->chunk != 0 && t->chunk == c->trajectory.chunk;
+	t->intervention = c->mode == MODE_TELEOP;
 	t->chunk_received_ns = c->chunk_received_ns;
 	t->chunk_handed_over_ns = c->chunk_handed_over_ns;
 	if (t->first_of_chunk)
@@ -410,6 +413,21 @@ static enum target_source driver_of(const struct control *c)
 	return control_runs_policy(c) && !trajectory_ran_out(&c->trajectory) ? TARGET_POLICY : TARGET_HOLD;
 }
 
+/* What is left of the tracking-error bound. */
+static double tracking_margin(const struct control *c, uint32_t i)
+{
+	const struct arm_state *s = &c->inputs.arm[i];
+	double most = 0.0;
+
+	for (uint32_t j = 0; j < c->setup.arm[i].model.dof && s->has_q; j++) {
+		double apart = fabs(s->q_d_rad[j] - s->q_rad[j]);
+
+		if (!(apart <= most)) /* NaN: nothing is left, see below */
+			most = isnan(apart) ? INFINITY : apart;
+	}
+	return fmax(0.0, 1.0 - most / c->setup.arm[i].tracking_error_rad);
+}
+
 static void report_arm(const struct control *c, uint32_t i, struct control_report *r)
 {
 	const struct safety *s = &c->safety[i];
@@ -418,9 +436,14 @@ static void report_arm(const struct control *c, uint32_t i, struct control_repor
 	r->margin_velocity[i] = s->seeded ? s->margin_velocity : 1.0;
 	r->margin_acceleration[i] = s->seeded ? s->margin_acceleration : 1.0;
 	r->margin_jerk[i] = s->seeded ? s->margin_jerk : 1.0;
+	r->margin_workspace[i] = s->seeded ? s->margin_workspace : 1.0;
+	r->margin_floor[i] = s->seeded ? s->margin_floor : 1.0;
+	r->margin_tcp_speed[i] = s->seeded ? s->margin_tcp_speed : 1.0;
+	r->margin_tracking[i] = s->seeded ? tracking_margin(c, i) : 1.0;
 	for (uint32_t j = 0; j < DOF_MAX; j++)
 		r->q_sent_rad[i][j] = s->joint[j].q;
 	r->ee_sent[i] = s->ee;
+	r->twist_sent[i] = c->target[i].twist; /* zero while nothing is sent */
 	r->tcp_path_m[i] = s->tcp_path_m;
 }
 
@@ -456,20 +479,6 @@ static void report(struct control *c, int64_t periods)
 	latest_publish(&c->links->report_box);
 }
 
-static void hint(struct control *c)
-{
-	bool nothing_to_run = trajectory_ran_out(&c->trajectory) || c->trajectory.instruction_id != c->instruction_id;
-
-	c->links->hint[c->links->hint_box.writing] = (struct policy_hint){
-		.mode = c->mode,
-		.epoch = c->epoch,
-		.wants_chunk = control_runs_policy(c) ? nothing_to_run && (c->setup.method != EXECUTE_SYNC || control_standing(c))
-						      : (c->mode == MODE_READY || c->mode == MODE_HOLD || c->mode == MODE_RETURN) && control_standing(c),
-		.wants_after_ns = c->after_ns,
-	};
-	latest_publish(&c->links->hint_box);
-}
-
 void control_tick(struct control *c, int64_t now_ns)
 {
 	int64_t gap_ns = c->last_ns > 0 ? now_ns - c->last_ns : c->setup.period_ns;
@@ -488,6 +497,6 @@ void control_tick(struct control *c, int64_t now_ns)
 	watch_progress(c);
 	hand_over_targets(c);
 	report(c, periods > 0 ? periods : 1);
-	hint(c);
+	control_hint(c);
 	c->last_ns = now_ns;
 }

@@ -29,6 +29,9 @@ struct control_arm {
 	int64_t refused_ns;
 	int64_t limited_ns;      /* newest target held back by workspace, floor or TCP speed; 0: none yet */
 	bool homing;             /* an operator's home motion whose end has not been told yet */
+	struct reasons standing; /* what stands in the way now because of this arm */
+	struct reasons latched;  /* of these, faults that happened once and stay until a reset */
+	uint64_t known_faults;   /* of the tick before, for edges */
 };
 
 struct control {
@@ -49,8 +52,9 @@ struct control {
 	uint32_t reason_subject;
 	double reason_value, reason_limit;
 	struct reasons standing; /* everything that stands in the way now */
-	struct reasons latched;  /* faults that happened once and stay until a reset */
-	uint64_t known_faults;   /* of the tick before, for edges */
+	struct reasons latched;  /* faults of no one arm that happened once and stay until a reset */
+	uint64_t known_faults;   /* of these, of the tick before, for edges */
+	uint64_t causes;         /* faults that are there now, not only latched: no reset before they are gone */
 	bool shutdown;
 	uint32_t epoch, instruction_id;
 	int64_t instruction_ns;  /* when control saw it change */
@@ -71,6 +75,9 @@ struct control {
 	int64_t stop_ns;         /* newest stop, hold or shutdown that an operator asked for: edges before it are void */
 	int64_t teleop_refused_ns[TELEOP_DEVICES_MAX]; /* newest refusal that was told */
 	bool back_to_auto;       /* TELEOP interrupted AUTO, and teleop.resume wants it to go on */
+	double path_rate;        /* that the path's clock was told to have in this tick */
+	uint64_t motion_chunk;   /* whose motion the policy was told last (inpaint), 0: none, */
+	int64_t motion_told_ns;  /* and when */
 	double hindrance;        /* 0: arms follow, 1: path time must stand */
 	double lag_rad[ARMS_MAX]; /* behind the path's reference, the worst joint */
 	struct driver_target target[ARMS_MAX], shadow_target[ARMS_MAX];

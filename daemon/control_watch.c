@@ -164,13 +164,39 @@ static void watch_policy(const struct control *c, struct reasons *r)
 		reasons_add(r, REASON_NO_CHUNK, 0, 0.0, 0.0);
 }
 
+/* Where a fault stops only its arm, nothing but this latch keeps the policy away until a reset. */
+static void latch_faults(struct control_arm *a)
+{
+	const uint64_t faults = reason_mask(SEVERITY_FAULT) & a->standing.bits;
+
+	for (uint32_t r = REASON_FIRST; r < REASON_COUNT; r++)
+		if (faults & REASON_BIT(r))
+			reasons_add(&a->latched, (enum reason)r, a->standing.subject[r], a->standing.value[r], a->standing.limit[r]);
+}
+
+static void watch_arms(struct control *c)
+{
+	c->causes = 0;
+	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
+		struct control_arm *a = &c->arm[i];
+
+		a->standing = (struct reasons){ 0 };
+		watch_arm(c, i, &a->standing);
+		c->causes |= a->standing.bits & reason_mask(SEVERITY_FAULT);
+		if (c->setup.fault_stops_arm && c->mode != MODE_BOOT)
+			latch_faults(a);
+		reasons_merge(&a->standing, &a->latched);
+	}
+}
+
 void control_watch(struct control *c)
 {
 	struct reasons r = { 0 };
 
+	watch_arms(c);
 	reasons_merge(&r, &c->latched);
 	for (uint32_t i = 0; i < c->setup.n_arms; i++)
-		watch_arm(c, i, &r);
+		reasons_merge(&r, &c->arm[i].standing);
 	watch_cameras(c, &r);
 	watch_policy(c, &r);
 	if (c->inputs.clock_stepped)

@@ -4,7 +4,7 @@
 
 #include "daemon/control_tick.h"
 
-/* Fills c->standing (latched faults included). Thread: control. Allocates: no. Blocks: no. */
+/* Fills c->standing and every arm's part of it (latched faults included). Thread: control. Allocates: no. Blocks: no. */
 void control_watch(struct control *c);
 
 /* May targets go to this arm: attached to us, with joints, taking targets? Thread: control. Allocates: no. Blocks: no. */

@@ -25,6 +25,7 @@ enum {
 	NAME_BYTES = 32,          /* names of arms, cameras and models, with the terminating zero */
 	INSTRUCTION_BYTES = 1025, /* 1,024 bytes of text and the terminating zero */
 	ANSWERS_RECENT = 16,
+	LINK_POINTS_MAX = 20,
 	REASONS_MAX = 96,         /* rows of stage/reason.def */
 	ALL_ARMS = 0xffff,        /* `arm` of a command that is meant for every arm */
 };
@@ -48,6 +49,13 @@ struct dh_row {
 	double a_m, d_m, alpha_rad, offset_rad;
 };
 
+/* A ball that belongs to the surface of a link: frame 1..dof is the link after that joint, dof + 1 the flange. The surface lies within
+ * the convex hull of all balls of neighbouring frames, and the lowest point of a hull of balls is that of one of them. */
+struct link_point {
+	uint32_t frame;
+	double p_m[3], radius_m;
+};
+
 struct robot_model {
 	char name[NAME_BYTES];
 	uint32_t dof;
@@ -63,6 +71,8 @@ struct robot_model {
 	double tcp_w_max_rad_s, tcp_alpha_max_rad_s2;
 	double home_rad[DOF_MAX];
 	double gripper_max_m; /* 0: no gripper */
+	uint32_t n_points;
+	struct link_point point[LINK_POINTS_MAX]; /* elbow, forearm, wrist, hand and fingers: what must stay above the floor */
 };
 
 /* ---- set-up of the control path: made from the configuration at start, constant afterwards ------------------- */
@@ -94,7 +104,7 @@ struct arm_setup {
 	double home_rad[DOF_MAX];
 	int64_t playout_ns;        /* how long before it is due a target is published */
 	double box_min_m[3], box_max_m[3]; /* workspace of the TCP in the base frame */
-	double floor_m;            /* lowest z of elbow, forearm, wrist and hand */
+	double floor_m;            /* lowest z of the surface of elbow, forearm, wrist, hand and fingers, and of the TCP */
 	double limit_scale;        /* 0..1, of the model's velocity, acceleration and jerk limits */
 	double tracking_error_rad; /* |q_d - q| beyond this is a FAULT */
 	double tcp_v_max_m_s;      /* of the TCP, policy and home alike; 0: the model's */
@@ -123,10 +133,13 @@ struct control_setup {
 	int64_t blend_ns, starve_ns, old_instruction_ns;
 	double speed_default;
 	int64_t valid_for_ns;
+	bool fault_stops_arm;      /* a fault of one arm ends the policy and stops that arm; else it stops every arm */
 	/* teleop */
 	int64_t teleop_timeout_ns;
 	bool teleop_resumes;       /* a released dead-man hands back to the policy */
 	double teleop_v_max_m_s, teleop_w_max_rad_s; /* of the TCP */
+	double teleop_gripper_hysteresis_m; /* a person's gripper turns round only by more than this */
+	int64_t teleop_gripper_dwell_ns; /* and stays so long before it turns round again */
 };
 
 /* ---- io -> policy --------------------------------------------------------------------------------------------- */
@@ -181,7 +194,7 @@ struct observation {
 /* ---- policy -> control ---------------------------------------------------------------------------------------- */
 
 enum policy_stage { STAGE_DECODE, STAGE_PREPROCESS, STAGE_VISION, STAGE_DECODER, STAGE_ACTION_DECODE, STAGE_OVERHEAD,
-	STAGE_HANDOVER, STAGE_FIRST_TARGET, STAGE_FRAME_TO_TARGET, STAGE_COUNT };
+	STAGE_HANDOVER, STAGE_FIRST_TARGET, STAGE_FRAME_TO_TARGET, STAGE_TAKEOVER, STAGE_COUNT };
 
 /* Un-normalised actions [n_steps][action_dim]; the whole chunk of one observation. */
 struct action_chunk {
@@ -204,6 +217,7 @@ enum policy_health { POLICY_LOADING, POLICY_WARM, POLICY_BROKEN };
 struct policy_status {
 	enum policy_health health;
 	uint64_t chunks, rejected; /* produced; rejected because lost, not finite, or failed */
+	uint64_t committed;        /* inpaint: actions of those chunks that the policy was given */
 	bool state_out_of_range;   /* of the newest observation: outside the statistics' range with its margin */
 	uint32_t state_dim_out;    /* the first dimension that is */
 	bool lost;                 /* newest inference ended in a token that is no action */
@@ -302,6 +316,7 @@ struct driver_target {
 	bool first_of_chunk;       /* first target made from this chunk: closes the latency measurement */
 	int64_t chunk_received_ns, chunk_handed_over_ns; /* of that chunk */
 	bool shadow;               /* computed in SHADOW: goes out on shadow/<arm>, never to the arm */
+	bool intervention;         /* a person drives: this arm, or another one of the bench while this one holds */
 };
 
 /* All targets of one tick: [0..n_arms) real ones, then the shadows. */
@@ -340,8 +355,10 @@ struct control_report {
 	uint32_t current_step;
 	uint64_t ticks_in_mode[MODE_COUNT];
 	double margin_position[ARMS_MAX], margin_velocity[ARMS_MAX], margin_acceleration[ARMS_MAX], margin_jerk[ARMS_MAX]; /* 0..1 left to the nearest limit */
+	double margin_workspace[ARMS_MAX], margin_floor[ARMS_MAX], margin_tcp_speed[ARMS_MAX], margin_tracking[ARMS_MAX];
 	double q_sent_rad[ARMS_MAX][DOF_MAX];
 	struct pose ee_sent[ARMS_MAX];
+	struct twist twist_sent[ARMS_MAX]; /* of the TCP */
 	double tcp_path_m[ARMS_MAX]; /* length of the commanded TCP path since start */
 	bool standing;             /* every arm's last sent target has (nearly) no velocity */
 	bool wants_attach;         /* reset or mode asked for it: io attaches again */
@@ -360,6 +377,8 @@ struct policy_hint {
 	uint32_t epoch;
 	bool wants_chunk;          /* sync: the motion has ended, or the modes where a first chunk is wanted */
 	int64_t wants_after_ns;    /* observations older than this are of no use (before a hand-over) */
+	uint64_t chunk;            /* newest one that control has taken and, where it runs any, judged; 0: none */
+	/* The running motion, which inpaint continues, is larger and has a box of its own: stage/motion.h. */
 };
 
 enum control_event_kind { EVENT_MODE, EVENT_FAULT, EVENT_ATTACH, EVENT_REFUSED, EVENT_CHUNK_DROPPED, EVENT_INSTRUCTION, EVENT_HOME,
@@ -374,6 +393,8 @@ struct control_event {
 	uint32_t arm;
 	double value, limit;
 	uint32_t device;           /* of teleop, index of inputs.teleop; TELEOP_DEVICES_MAX: none */
+	uint32_t driven;           /* EVENT_TAKEOVER, EVENT_INTERVENTION: arm that the device drives, or drove until now */
+	int64_t since_ns;          /* and since when */
 };
 
 #endif

@@ -64,6 +64,7 @@ struct io_arm {
 	struct state_history history;
 	char refused[MESSAGE_TEXT_BYTES]; /* the arm's or the attach's last refusal */
 	uint64_t target_seq, shadow_seq;
+	bool teleop_sent;             /* the newest target was a person's */
 	/* its control socket */
 	struct endpoint *door;
 	enum io_door_wait waiting;    /* for the reply to what was asked last */
@@ -123,6 +124,8 @@ struct io {
 	struct inputs inputs;
 	bool inputs_changed, frames_changed;
 	struct io_teleop teleop[TELEOP_DEVICES_MAX];
+	char teleop_refused[MESSAGE_TEXT_BYTES + 2 * NAME_BYTES]; /* why a device may not drive, the newest refusal */
+	int64_t teleop_refused_ns;    /* when; 0: never */
 	char instruction[INSTRUCTION_BYTES];
 	struct sequence instruction_sequence;
 	bool skewed;                  /* there are frames of every camera, but no set within camera.max_skew_ms */
@@ -164,6 +167,10 @@ void io_thread_stop(struct io *io);
 void io_ask_phase(struct io *io, enum io_phase phase);
 enum io_phase io_phase_reached(const struct io *io);
 
+/* Everything that the thread does when it wakes up, once: what is there is received, what is due is sent. It waits for nothing, so
+ * that a test can run it on a time of its own. */
+void io_wake(struct io *io);                      /* io_thread.c */
+
 /* ---- pieces of one wake-up ---- */
 
 void io_camera_receive(struct io *io);            /* io_camera.c */
@@ -172,6 +179,7 @@ void io_observation_publish(struct io *io);       /* io_observation.c: the newes
 void io_state_receive(struct io *io);             /* io_state.c */
 void io_operator_receive(struct io *io);          /* io_operator.c */
 void io_teleop_init(struct io *io);               /* io_teleop.c: the slots of the listed devices. Thread: main */
+bool io_teleop_knows(const struct io *io, const char *name); /* the device has a slot */
 MUST_CHECK int io_teleop_take(struct io *io, const char *name, const struct endpoint_message *m, struct errbuf *e);
 void io_instruction_set(struct io *io, const char *text); /* equal text is no change */
 void io_target_send(struct io *io);               /* io_target.c */

@@ -1,5 +1,6 @@
 /* io_event.c - edges: control's numbers become sentences, in the log and on the topic `event`. */
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/io.h"
 #include "daemon/reason_text.h"
@@ -32,7 +33,8 @@ void io_event_publish(struct io *io, struct message_event *m)
 		snprintf(m->mode, sizeof m->mode, "%s", mode_name(io->report.mode));
 	m->head.from = io->from;
 	m->head.seq = ++io->event_seq;
-	m->head.stamp_ns = io_to_wire_ns(io, io->now_ns);
+	if (m->head.stamp_ns == 0)
+		m->head.stamp_ns = io_to_wire_ns(io, io->now_ns);
 	if (message_event_encode(m, bytes, sizeof bytes, &out.bytes[1], &e) < 0)
 		log_line(LOG_LEVEL_ERROR, "event: %s", e.text);
 	else if (endpoint_send(io->status, &out) == 0)
@@ -53,7 +55,7 @@ static enum log_level level_of(const struct control_event *event)
 	return event->kind == EVENT_CHUNK_DROPPED || event->kind == EVENT_LIMIT ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 }
 
-static void log_event(const struct control_event *event, const char *reason)
+static void log_event(const struct io *io, const struct control_event *event, const char *reason)
 {
 	enum log_level level = level_of(event);
 
@@ -61,29 +63,71 @@ static void log_event(const struct control_event *event, const char *reason)
 		log_line(level, "mode: %s -> %s: %s", mode_name(event->previous), mode_name(event->mode), reason);
 	else if (event->kind == EVENT_CHUNK_DROPPED)
 		log_line(level, "policy: chunk %.0f dropped: %s", event->value, reason);
+	else if (event->device < TELEOP_DEVICES_MAX)
+		log_line(level, "teleop/%s: %s: %s", io->teleop[event->device].name, kind_name[event->kind], reason);
 	else
 		log_line(level, "control: %s: %s", kind_name[event->kind] ? kind_name[event->kind] : "limit", reason);
 }
 
+/* What happened in words: the reason's sentence, and what numbers alone do not tell. */
+static void write_reason(const struct io *io, const struct control_event *event, char *out, size_t capacity)
+{
+	size_t n = 0;
+
+	if (event->kind == EVENT_INTERVENTION) { /* how long, then why it ended */
+		reason_sentence(io->setup, REASON_DROVE, event->driven, (double)(event->t_ns - event->since_ns) / (double)NS_PER_MS, 0.0, out, capacity);
+		n = strlen(out);
+		n += (size_t)snprintf(out + n, capacity - n, "; ");
+	}
+	reason_sentence(io->setup, event->reason, event->arm, event->value, event->limit, out + n, capacity - n);
+	n += strlen(out + n);
+	if (event->reason == REASON_TELEOP_OUTRANKED && event->value >= 0.0 && event->value < TELEOP_DEVICES_MAX)
+		snprintf(out + n, capacity - n, ": teleop/%s", io->teleop[(uint32_t)event->value].name);
+}
+
+/* Who, which arm, and for a person's driving since when and until when. */
+static void name_parties(const struct io *io, const struct control_event *event, struct message_event *m)
+{
+	bool drives = event->kind == EVENT_TAKEOVER || event->kind == EVENT_INTERVENTION;
+	uint32_t arm = drives ? event->driven : event->arm;
+
+	if (event->device < TELEOP_DEVICES_MAX)
+		snprintf(m->source, sizeof m->source, "teleop/%s", io->teleop[event->device].name);
+	else
+		snprintf(m->source, sizeof m->source, "control");
+	if ((drives || reason_is_about_arm(event->reason)) && arm < io->setup->n_arms)
+		snprintf(m->arm, sizeof m->arm, "%s", io->setup->arm[arm].name);
+	m->has_began = drives;
+	m->has_ended = event->kind == EVENT_INTERVENTION;
+	m->began_ns = io_to_wire_ns(io, event->since_ns);
+	m->ended_ns = io_to_wire_ns(io, event->t_ns);
+}
+
+/* Who watches without the events sees in status why a device may not drive. */
+static void remember_refusal(struct io *io, const struct control_event *event, const char *reason)
+{
+	if (event->kind != EVENT_REFUSED || event->device >= TELEOP_DEVICES_MAX)
+		return;
+	snprintf(io->teleop_refused, sizeof io->teleop_refused, "teleop/%s: %s", io->teleop[event->device].name, reason);
+	io->teleop_refused_ns = event->t_ns;
+}
+
 static void send_event(struct io *io, const struct control_event *event)
 {
-	struct message_event m = { 0 };
+	struct message_event m = { .head.stamp_ns = io_to_wire_ns(io, event->t_ns) };
 
 	if (event->kind == EVENT_INSTRUCTION) /* io_instruction_set has announced it, with the text */
 		return;
-	reason_sentence(io->setup, event->reason, event->arm, event->value, event->limit, m.reason, sizeof m.reason);
-	log_event(event, m.reason);
+	write_reason(io, event, m.reason, sizeof m.reason);
+	log_event(io, event, m.reason);
+	remember_refusal(io, event, m.reason);
 	if (!kind_name[event->kind])
 		return;
 	snprintf(m.kind, sizeof m.kind, "%s", kind_name[event->kind]);
 	snprintf(m.mode, sizeof m.mode, "%s", mode_name(event->mode));
 	snprintf(m.previous, sizeof m.previous, "%s", mode_name(event->previous));
-	if (event->device < TELEOP_DEVICES_MAX)
-		snprintf(m.source, sizeof m.source, "teleop/%s", io->teleop[event->device].name);
-	else
-		snprintf(m.source, sizeof m.source, "control");
-	if (reason_is_about_arm(event->reason) && event->arm < io->setup->n_arms)
-		snprintf(m.arm, sizeof m.arm, "%s", io->setup->arm[event->arm].name);
+	snprintf(m.code, sizeof m.code, "%s", reason_name(event->reason));
+	name_parties(io, event, &m);
 	io_event_publish(io, &m);
 }
 

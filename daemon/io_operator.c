@@ -43,6 +43,19 @@ static int take_instruction(struct io *io, const struct endpoint_message *m, str
 	return 0;
 }
 
+/* Complaints are told once a second for each device that has a slot, and for all others together: whoever sends under a thousand
+ * names fills neither the log nor the memory for complaints. */
+static void complain(struct io *io, const char *device, const char *text)
+{
+	char line[sizeof(struct errbuf) + 2 * NAME_BYTES];
+
+	snprintf(line, sizeof line, "%s (from teleop/%s)", text, device);
+	if (io_teleop_knows(io, device))
+		io_void(io, &io->counters.operators_void, "teleop", device, text);
+	else
+		io_void(io, &io->counters.operators_void, "teleop", NULL, line);
+}
+
 static void take_message(struct io *io, const struct endpoint_message *m)
 {
 	struct topic topic;
@@ -53,7 +66,7 @@ static void take_message(struct io *io, const struct endpoint_message *m)
 			io_void(io, &io->counters.operators_void, "instruction", NULL, e.text);
 	} else if (topic_split(m->part[0], m->bytes[0], &topic) && strcmp(topic.kind, "teleop") == 0 && topic.name[0]) {
 		if (io_teleop_take(io, topic.name, m, &e) < 0)
-			io_void(io, &io->counters.operators_void, "teleop", topic.name, e.text);
+			complain(io, topic.name, e.text);
 	} else {
 		io_void(io, &io->counters.unknown_topics, "operators", NULL, "topic: is neither instruction nor teleop/<device>");
 	}

@@ -129,6 +129,10 @@ static void fill_arms(const struct io *io, struct message_status *m)
 	m->margin_velocity = least(r->margin_velocity, io->setup->n_arms);
 	m->margin_acceleration = least(r->margin_acceleration, io->setup->n_arms);
 	m->margin_jerk = least(r->margin_jerk, io->setup->n_arms);
+	m->margin_workspace = least(r->margin_workspace, io->setup->n_arms);
+	m->margin_floor = least(r->margin_floor, io->setup->n_arms);
+	m->margin_tcp_speed = least(r->margin_tcp_speed, io->setup->n_arms);
+	m->margin_tracking = least(r->margin_tracking, io->setup->n_arms);
 	m->n_arms = io->setup->n_arms;
 	for (uint32_t i = 0; i < m->n_arms; i++) {
 		const struct arm_state *a = &io->inputs.arm[i];
@@ -141,7 +145,15 @@ static void fill_arms(const struct io *io, struct message_status *m)
 		out->mode = a->present ? a->mode : ARM_DISCONNECTED;
 		out->attached = a->attached;
 		out->stopped = a->stopped;
+		memcpy(out->twist, r->twist_sent[i].v_m_s, sizeof r->twist_sent[i].v_m_s);
+		memcpy(out->twist + 3, r->twist_sent[i].w_rad_s, sizeof r->twist_sent[i].w_rad_s);
 	}
+}
+
+static void fill_teleop(const struct io *io, struct message_status *m)
+{
+	snprintf(m->teleop_refused, sizeof m->teleop_refused, "%.*s", MESSAGE_TEXT_BYTES - 1, io->teleop_refused);
+	m->teleop_refused_age_ms = io->teleop_refused_ns > 0 ? (double)(io->now_ns - io->teleop_refused_ns) / (double)NS_PER_MS : 0.0;
 }
 
 static void add_counter(struct message_status *m, const char *name, uint64_t value)
@@ -206,6 +218,7 @@ static void fill_control_counters(const struct io *io, struct message_status *m)
 	add_counter(m, "ticks_fault", r->ticks_in_mode[MODE_FAULT]);
 	add_counter(m, "chunks", io->policy.chunks);
 	add_counter(m, "chunks_rejected", io->policy.rejected);
+	add_counter(m, "actions_committed", io->policy.committed);
 	add_counter(m, "chunks_adopted", r->chunks_adopted);
 	add_counter(m, "chunks_dropped", r->chunks_dropped);
 	add_counter(m, "clamps", r->clamps);
@@ -222,6 +235,7 @@ void io_status_fill(struct io *io)
 	fill_stages(io, m);
 	fill_control(io, m);
 	fill_arms(io, m);
+	fill_teleop(io, m);
 	m->n_counters = 0;
 	fill_io_counters(io, m);
 	fill_socket_counters(io, m);

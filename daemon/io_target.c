@@ -35,6 +35,17 @@ static void measure(struct io *io, const struct driver_target *t)
 	histogram_add(&io->stats->stage[STAGE_FRAME_TO_TARGET], sent_ns - t->chunk_received_ns);
 }
 
+/* The first target of a person's motion; one device that takes the arm from another is not told apart. */
+static void measure_takeover(struct io *io, const struct driver_target *t)
+{
+	struct io_arm *a = &io->arm[t->arm];
+	bool driven = t->source == TARGET_TELEOP;
+
+	if (driven && !a->teleop_sent && io->report.mode == MODE_TELEOP)
+		histogram_add(&io->stats->stage[STAGE_TAKEOVER], clock_monotonic_ns() - io->inputs.teleop[io->report.device].edge_ns);
+	a->teleop_sent = driven;
+}
+
 static void send_target(struct io *io, const struct driver_target *t)
 {
 	struct io_arm *a = &io->arm[t->arm];
@@ -42,7 +53,7 @@ static void send_target(struct io *io, const struct driver_target *t)
 	char topic[NAME_BYTES + 8];
 	int length = snprintf(topic, sizeof topic, "%s/%s", t->shadow ? "shadow" : "target", io->setup->arm[t->arm].name);
 
-	m.intervention = t->source == TARGET_TELEOP;
+	m.intervention = t->intervention;
 	m.head.from = io->from;
 	m.head.seq = t->shadow ? ++a->shadow_seq : ++a->target_seq;
 	m.head.stamp_ns = io_to_wire_ns(io, clock_monotonic_ns());
@@ -54,6 +65,8 @@ static void send_target(struct io *io, const struct driver_target *t)
 	io->counters.shadows += t->shadow;
 	if (t->first_of_chunk && t->chunk_handed_over_ns >= io->moving_since_ns)
 		measure(io, t);
+	if (!t->shadow)
+		measure_takeover(io, t);
 }
 
 void io_target_send(struct io *io)

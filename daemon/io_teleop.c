@@ -39,11 +39,25 @@ static void give_slot(struct io *io, uint32_t i, const char *name)
 	*in = (struct teleop_input){ .edges = in->edges, .releases = in->releases };
 }
 
-static int find_device(struct io *io, const char *name, struct errbuf *e)
+static int slot_of(const struct io *io, const char *name)
 {
 	for (int i = 0; i < TELEOP_DEVICES_MAX; i++)
 		if (strcmp(io->teleop[i].name, name) == 0)
 			return i;
+	return -ENOENT;
+}
+
+bool io_teleop_knows(const struct io *io, const char *name)
+{
+	return slot_of(io, name) >= 0;
+}
+
+static int find_device(struct io *io, const char *name, struct errbuf *e)
+{
+	int slot = slot_of(io, name);
+
+	if (slot >= 0)
+		return slot;
 	if (io->config->teleop_devices.n > 0)
 		return fail(e, -EBADMSG, "topic: is none of teleop.devices");
 	for (uint32_t i = 0; i < TELEOP_DEVICES_MAX; i++) {

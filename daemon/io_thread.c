@@ -204,7 +204,7 @@ static void step_phase(struct io *io)
 	atomic_store_explicit(&io->phase, phase, memory_order_release);
 }
 
-static void wake(struct io *io)
+void io_wake(struct io *io)
 {
 	io->now_ns = clock_monotonic_ns();
 	io_clock_read(io);
@@ -249,7 +249,7 @@ static void *run(void *argument)
 	while (!atomic_load_explicit(&io->quit, memory_order_acquire)) {
 		if (zmq_poll(item, n, POLL_TIMEOUT_MS) < 0 && errno != EINTR)
 			log_line(LOG_LEVEL_ERROR, "io: zmq_poll: %s", zmq_strerror(errno));
-		wake(io);
+		io_wake(io);
 	}
 	return NULL;
 }

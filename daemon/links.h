@@ -10,11 +10,13 @@
  *   report  control -> io         newest snapshot for status
  *   event   control -> io         every edge
  *   hint    control -> policy     mode and epoch: which observations are wanted
+ *   motion  control -> policy     the running motion, with execution.method inpaint (stage/motion.h)
  *   observation io -> policy      newest set of frames, states and instruction; policy is woken through observation_eventfd */
 #ifndef DREAMVLA_DAEMON_LINKS_H
 #define DREAMVLA_DAEMON_LINKS_H
 
 #include "daemon/flow.h"
+#include "daemon/stage/motion.h"
 #include "daemon/sys/handover.h"
 
 enum { COMMAND_RING = 64, TARGET_RING = 16, EVENT_RING = 256 };
@@ -37,6 +39,8 @@ struct links {
 	struct control_event event[EVENT_RING];
 	struct latest hint_box;
 	struct policy_hint hint[LATEST_SLOTS];
+	struct latest motion_box;
+	struct running_motion motion[LATEST_SLOTS];
 	struct latest observation_box;
 	struct observation observation[LATEST_SLOTS]; /* frame bytes: buffers that io allocated at start */
 	int observation_eventfd;

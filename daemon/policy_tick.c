@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
 enum { WARM_UP_WIDTH = 640, WARM_UP_HEIGHT = 480 };
+enum { PERIODS_AWAITED = 4, NAP_NS = 200000 };
 enum { CHUNK_TEXT_BYTES = 1000, ACTION_TEXT_BYTES = 16 }; /* a line of the log holds the first 70 actions or more */
 enum state_range_choice { STATE_RANGE_REFUSE, STATE_RANGE_WARN, STATE_RANGE_OFF }; /* policy.state_range, in the order of keys.def */
 
@@ -165,6 +167,28 @@ static void show_chunk(const struct policy_runner *r, const struct action_chunk 
 	log_line(LOG_LEVEL_DEBUG, "policy: chunk %" PRIu64 ":%s", chunk->id, text);
 }
 
+static void show_ids(uint64_t chunk, const char *what, const int32_t *id, uint32_t n)
+{
+	char text[CHUNK_TEXT_BYTES] = "";
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < n && at + ACTION_TEXT_BYTES < sizeof text; i++)
+		at += (size_t)snprintf(text + at, ACTION_TEXT_BYTES, " %" PRId32, id[i]);
+	log_line(LOG_LEVEL_DEBUG, "policy: chunk %" PRIu64 " %s%s", chunk, what, text);
+}
+
+/* What the policy was told to continue, and its answer, for dreamvla-infer --committed. */
+static void show_tokens(const struct policy_runner *r, const struct action_chunk *chunk)
+{
+	char what[64];
+
+	if (!r->commit || strcmp(r->config->log_level, "debug") != 0)
+		return;
+	snprintf(what, sizeof what, "continues %u actions:", r->n_committed);
+	show_ids(chunk->id, what, r->committed, r->n_committed * chunk->action_dim);
+	show_ids(chunk->id, "has the tokens:", r->result.token, chunk->n_steps * chunk->action_dim);
+}
+
 static void hand_over(struct policy_runner *r, const struct observation *o, int64_t begin_ns, int64_t decode_ns)
 {
 	struct links *l = r->links;
@@ -172,10 +196,14 @@ static void hand_over(struct policy_runner *r, const struct observation *o, int6
 	int64_t handed_over_ns;
 
 	fill_chunk(r, chunk, o, begin_ns);
+	if (r->commit)
+		policy_commit_remember(r->commit, chunk->id, &r->result);
 	handed_over_ns = chunk->handed_over_ns;
 	latest_publish(&l->chunk_box);
+	show_tokens(r, chunk);
 	show_chunk(r, chunk); /* still ours to read: its reader writes nothing */
 	r->status.chunks++;
+	r->status.committed += r->n_committed;
 	pacing_end(&r->pacing, o, r->hint.epoch, handed_over_ns);
 	measure(r, o, decode_ns, handed_over_ns);
 }
@@ -214,6 +242,45 @@ static bool result_good(struct policy_runner *r)
 	return true;
 }
 
+static void take_hint(struct policy_runner *r)
+{
+	struct links *l = r->links;
+
+	if (latest_refresh(&l->hint_box))
+		r->hint = l->hint[l->hint_box.reading];
+}
+
+/* An inference may begin right after one: until control has taken that one's chunk, the motion is not the one to continue. That
+ * takes a control period; where it takes longer, control has other trouble than ours. */
+static void await_control(struct policy_runner *r)
+{
+	const struct timespec nap = { .tv_nsec = NAP_NS };
+	int64_t until_ns = clock_monotonic_ns() + PERIODS_AWAITED * r->setup->period_ns;
+	uint32_t epoch = r->hint.epoch;
+
+	while (r->hint.chunk < r->status.chunks && clock_monotonic_ns() < until_ns) {
+		nanosleep(&nap, NULL);
+		take_hint(r);
+	}
+	r->hint.epoch = epoch; /* of the decision to infer: what changed since makes the chunk void */
+}
+
+/* As late as can be, so that as little as can be is a guess. */
+static void commit(struct policy_runner *r, const struct observation *o, struct policy_observation *input)
+{
+	struct links *l = r->links;
+
+	r->n_committed = 0;
+	if (!r->commit)
+		return;
+	await_control(r);
+	(void)latest_refresh(&l->motion_box);
+	r->n_committed = policy_commit_make(r->commit, &l->motion[l->motion_box.reading], r->hint.epoch, o, pacing_latency_ns(&r->pacing),
+			&r->committed);
+	input->committed = r->committed;
+	input->n_committed = r->n_committed * r->info->action_dim;
+}
+
 static void infer(struct policy_runner *r, const struct observation *o)
 {
 	struct policy_picture picture[CAMERAS_MAX];
@@ -234,6 +301,7 @@ static void infer(struct policy_runner *r, const struct observation *o)
 	}
 	check_range(r);
 	input.state = r->info->needs_state ? r->state : NULL;
+	commit(r, o, &input);
 	if ((rc = take_instruction(r, o, &e)) < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
 		complain(r, "inference failed", e.text);
 		r->status.health = rc == -EINVAL ? POLICY_WARM : POLICY_BROKEN; /* -EINVAL: the input's fault */
@@ -251,8 +319,7 @@ void policy_tick(struct policy_runner *r)
 	struct links *l = r->links;
 	const struct observation *o;
 
-	if (latest_refresh(&l->hint_box))
-		r->hint = l->hint[l->hint_box.reading];
+	take_hint(r);
 	if (!latest_refresh(&l->observation_box))
 		return;
 	o = &l->observation[l->observation_box.reading];
@@ -341,6 +408,8 @@ int policy_runner_init(struct policy_runner *r, const struct config *c, const st
 	pacing_init(&r->pacing, setup);
 	if ((rc = load(r, e)) < 0 || (rc = make_pictures(r, e)) < 0 || (rc = warm_up(r, e)) < 0)
 		return rc;
+	if (setup->method == EXECUTE_INPAINT && (rc = policy_commit_create(&r->commit, setup, r->policy, e)) < 0)
+		return rc;
 	log_line(LOG_LEVEL_INFO, "policy: %s, statistics %s (%s), decoder %s on %s, %u threads: loaded and warm in %.1f s (weights %"
 			PRIu64 " MB, buffers %" PRIu64 " MB)", c->policy_model, r->info->unnorm_key, r->info->ranges, r->info->decoder,
 			r->info->backend,
@@ -353,6 +422,7 @@ int policy_runner_init(struct policy_runner *r, const struct config *c, const st
 
 void policy_runner_finish(struct policy_runner *r)
 {
+	policy_commit_destroy(r->commit);
 	policy_destroy(r->policy);
 	jpeg_codec_destroy(r->jpeg);
 	for (uint32_t i = 0; i < CAMERAS_MAX; i++)

@@ -8,6 +8,7 @@
 #include "daemon/flow.h"
 #include "daemon/links.h"
 #include "daemon/pacing.h"
+#include "daemon/policy_commit.h"
 #include "daemon/service.h"
 #include "daemon/setup.h"
 #include "daemon/stats.h"
@@ -31,6 +32,9 @@ struct policy_runner {
 	struct range_watch range_watch;
 	struct policy_result result;
 	struct pacing pacing;
+	struct policy_commit *commit; /* execution.method inpaint; NULL: another one */
+	uint32_t n_committed;         /* actions of the running inference that were given, */
+	const int32_t *committed;     /* and their ids */
 	struct policy_hint hint;
 	struct policy_status status;
 	uint32_t instruction_id;      /* the one the policy has */

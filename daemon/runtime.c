@@ -67,6 +67,7 @@ static int make_links(struct runtime *r, struct errbuf *e)
 	latest_init(&l->policy_io_box);
 	latest_init(&l->report_box);
 	latest_init(&l->hint_box);
+	latest_init(&l->motion_box);
 	latest_init(&l->observation_box);
 	queue_init(&l->command_queue, COMMAND_RING);
 	queue_init(&l->target_queue, TARGET_RING);

@@ -157,10 +157,13 @@ int setup_control(struct control_setup *s, const struct config *c, struct errbuf
 		.old_instruction_ns = c->execution_old_instruction_ms * NS_PER_MS,
 		.speed_default = c->speed_default,
 		.valid_for_ns = c->control_valid_for_ms * NS_PER_MS,
+		.fault_stops_arm = c->control_fault_stops == 1,
 		.teleop_timeout_ns = c->teleop_timeout_ms * NS_PER_MS,
 		.teleop_resumes = c->teleop_resume == 1,
 		.teleop_v_max_m_s = c->teleop_tcp_v_max_m_s,
 		.teleop_w_max_rad_s = c->teleop_tcp_w_max_rad_s,
+		.teleop_gripper_hysteresis_m = c->teleop_gripper_hysteresis_m,
+		.teleop_gripper_dwell_ns = c->teleop_gripper_dwell_ms * NS_PER_MS,
 	};
 	if ((rc = take_cameras(s, c, e)) < 0 || (rc = take_arms(s, c, e)) < 0)
 		return rc;

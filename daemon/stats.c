@@ -13,6 +13,7 @@ static const char *const name[] = {
 	[STAGE_HANDOVER] = "handover",             /* last frame received to chunk handed over, waiting included */
 	[STAGE_FIRST_TARGET] = "first_target",     /* chunk handed over to its first target on the wire */
 	[STAGE_FRAME_TO_TARGET] = "frame_to_target", /* last frame received to the first target on the wire */
+	[STAGE_TAKEOVER] = "takeover",             /* a dead-man's message received to the first target of its device on the wire */
 };
 
 _Static_assert(sizeof name / sizeof *name == STAGE_COUNT, "a name for every stage");

@@ -2,7 +2,7 @@
  *
  *   late                                              control
  *   stage: decode .. overhead, handover               policy
- *   stage: first_target, frame_to_target              io */
+ *   stage: first_target, frame_to_target, takeover    io */
 #ifndef DREAMVLA_DAEMON_STATS_H
 #define DREAMVLA_DAEMON_STATS_H
 

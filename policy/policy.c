@@ -11,6 +11,7 @@
 #include "policy/head/head.h"
 #include "policy/image_prep.h"
 #include "policy/prompt.h"
+#include "policy/quantise.h"
 #include "policy/statistics.h"
 #include "policy/tokenizer.h"
 #include "policy/vision_encoder.h"
@@ -569,4 +570,15 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 	if (rc == 0)
 		p->network.progress = NULL;
 	return rc;
+}
+
+/* -- actions to tokens ---------------------------------------------------------------------------------------------------------- */
+
+int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant, struct errbuf *e)
+{
+	const struct action_tokens ids = { tokenizer_length(p->tokenizer), p->manifest.decoder.action_bins };
+
+	if (!p->head_kind->chooses_tokens)
+		return fail(e, -ENOTSUP, "policy: decoder %s chooses no tokens, so no action can be said as one", p->head_kind->name);
+	return quantise_actions(&ids, &p->statistics.action, action, prefer, token, meant, e);
 }

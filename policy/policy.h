@@ -135,4 +135,12 @@ MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);
 
+/* One step of actions in units of the statistics [action_dim], finite, to the tokens that mean them best [action_dim], and what those
+ * mean [action_dim] (in place is allowed). prefer [action_dim] or NULL: an action's id here is kept while it means the value to within
+ * three quarters of a bin, or where the statistics have no width worth the name, so that what a policy has said stays as it was said.
+ * -ENOTSUP: the decoder chooses no tokens; -EINVAL: a value is not finite; nothing is then written.
+ * Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant,
+		struct errbuf *e);
+
 #endif

@@ -289,6 +289,13 @@ int statistics_normalise_state(const struct statistics_range *proprio, const dou
 	return 0;
 }
 
+double statistics_normalise_action(const struct statistics_range *action, uint32_t dim, double value)
+{
+	double range = action->high[dim] - action->low[dim] + range_epsilon;
+
+	return action->masked[dim] ? 2 * (value - action->low[dim]) / range - 1 : value;
+}
+
 void statistics_unnormalise_action(const struct statistics_range *action, const double *normalised, uint32_t steps,
 		double *out)
 {

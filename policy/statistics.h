@@ -43,6 +43,9 @@ MUST_CHECK int statistics_read(struct statistics *out, const char *directory, co
 MUST_CHECK int statistics_normalise_state(
 		const struct statistics_range *proprio, const double *state, double *normalised, struct errbuf *e);
 
+/* The inverse of statistics_unnormalise_action, for one dimension; not clipped. Thread: any. Allocates: no. Blocks: no. */
+double statistics_normalise_action(const struct statistics_range *action, uint32_t dim, double value);
+
 /* normalised[steps][dim] -> action[steps][dim] in the dataset's units; in place is allowed.
  * Thread: any. Allocates: no. Blocks: no. */
 void statistics_unnormalise_action(const struct statistics_range *action, const double *normalised, uint32_t steps,

@@ -57,6 +57,9 @@ list_tests() {
 	for source in tests/unit/*/test_*.c; do
 		[ -e "$source" ] && printf '%s\t%s\n' "$(echo "${source%.c}" | cut -d/ -f2-)" "'$B/${source%.c}'"
 	done
+	for source in tests/scenario/cases/*.scn; do
+		[ -e "$source" ] && printf '%s\t%s\n' "scenario/$(basename "${source%.scn}")" "'$B/tests/scenario/scenario' '$source'"
+	done
 	# Every backend of this build; those that this machine cannot run are skipped once, with the reason.
 	for backend in $([ ! -e tests/conform/conform.c ] || backends --list none); do
 		printf '%s\t%s\n' "conform/$backend" "'$B/tests/conform/conform' $backend"

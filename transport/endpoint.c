@@ -181,13 +181,26 @@ static int in_use(const char *address, struct errbuf *e)
 			address, port ? port : "");
 }
 
+/* Programs of one configuration connect to what others of it bind: an address of every interface is here 127.0.0.1. */
+static void set_reachable(char out[ADDRESS_BYTES], const char *address)
+{
+	static const char *const any[] = { "tcp://*:", "tcp://0.0.0.0:" };
+
+	snprintf(out, ADDRESS_BYTES, "%s", address);
+	for (size_t i = 0; i < sizeof any / sizeof any[0]; i++)
+		if (strncmp(address, any[i], strlen(any[i])) == 0)
+			snprintf(out, ADDRESS_BYTES, "tcp://127.0.0.1:%.8s", address + strlen(any[i]));
+}
+
 static int bind_or_connect(struct endpoint *p, const struct endpoint_options *o, struct errbuf *e)
 {
 	size_t n = sizeof p->address;
+	char reachable[ADDRESS_BYTES];
 
 	if (o->bind && ipc_is_alive(o->address))
 		return in_use(o->address, e);
-	if ((o->bind ? zmq_bind : zmq_connect)(p->socket, o->address) < 0)
+	set_reachable(reachable, o->address);
+	if ((o->bind ? zmq_bind(p->socket, o->address) : zmq_connect(p->socket, reachable)) < 0)
 		return errno == EADDRINUSE ? in_use(o->address, e)
 				: fail(e, -errno, "%s: cannot %s: %s", o->address, o->bind ? "bind" : "connect", zmq_strerror(errno));
 	if (zmq_getsockopt(p->socket, ZMQ_LAST_ENDPOINT, p->address, &n) < 0)

@@ -18,7 +18,7 @@
 struct endpoint_options {
 	int type;                     /* ZMQ_PUB, ... */
 	bool bind;                    /* else connect */
-	const char *address;          /* tcp://host:port or ipc://path */
+	const char *address;          /* tcp://host:port or ipc://path; to connect to every interface is to this machine */
 	int high_water;               /* messages; 0: 4 */
 	size_t max_message_bytes;     /* larger ones end the peer's connection */
 	bool insecure;                /* may bind beyond loopback without CURVE */

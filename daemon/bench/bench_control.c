@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +12,14 @@
 #include "daemon/bench/bench_allocations.h"
 #include "daemon/bench/bench_cyclictest.h"
 #include "daemon/bench/bench_numbers.h"
+#include "daemon/bench/bench_pad.h"
 #include "daemon/bench/bench_run.h"
 #include "daemon/bench/bench_session.h"
+#include "daemon/bench/bench_takeover.h"
+#include "daemon/bench/bench_tick.h"
 #include "daemon/sys/clock.h"
 
-enum { READY_MS = 120000, AUTO_MS = 60000, CYCLICTEST_END_MS = 10000, WARM_UP_S = 3, ALLOCATIONS_S = 10 };
+enum { READY_MS = 120000, AUTO_MS = 60000, CONTROL_MS = 30000, CYCLICTEST_END_MS = 10000, WARM_UP_S = 3, ALLOCATIONS_S = 10 };
 
 /* What is aimed at: the 99th percentiles of both sides of a hand-over, us. */
 #define OVERHEAD_P99_AIM_US 1000.0
@@ -23,15 +27,18 @@ enum { READY_MS = 120000, AUTO_MS = 60000, CYCLICTEST_END_MS = 10000, WARM_UP_S 
 /* Below this share of the time the numbers with the policy running mean little. */
 #define AUTO_SHARE_MIN 0.95
 
-/* One minute of control loop and cyclictest side by side. */
+/* Control loop and cyclictest side by side. */
 struct beside {
 	struct thread_scheduling scheduling;
 	struct spread_us control, floor;
+	struct spread_us interval; /* between targets at the first arm */
 	struct demo_numbers run;
 };
 
 struct control_results {
 	struct beside running, stopped;
+	struct takeovers takeovers;
+	struct ticks ticks;
 	bool counted;
 	struct allocations allocations;
 	uint64_t in_control, in_policy[ALLOCATION_KINDS], chunks; /* allocations by thread */
@@ -39,16 +46,15 @@ struct control_results {
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
 
-/* A session in AUTO, or (without an instruction) one whose policy has nothing to do. */
-static int open_session(struct session **out, const struct bench_options *o, const char *count_malloc, bool policy_runs,
-		struct errbuf *e)
+/* A session in AUTO. */
+static int open_session(struct session **out, const struct bench_options *o, const char *count_malloc, struct errbuf *e)
 {
 	struct session_options so = { .programs = o->programs, .config = o->config, .count_malloc = count_malloc };
 	int rc = session_start(out, &so, e);
 
 	if (rc == 0)
 		rc = session_wait_ready(*out, READY_MS, e);
-	if (rc == 0 && policy_runs)
+	if (rc == 0)
 		rc = session_enter_auto(*out, o->instruction, AUTO_MS, e);
 	return rc;
 }
@@ -63,25 +69,56 @@ static int close_session(struct session *s, int rc, struct errbuf *e)
 	return fail(e, -EPROTO, "%s", stop.text);
 }
 
-/* Runs cyclictest for the time, under the scheduling that the control thread really has. */
-static int measure_beside(struct session *s, const struct bench_options *o, struct beside *b, struct errbuf *e)
+/* The scheduling that the control thread really has, as soon as there is one. */
+static int wait_for_control(struct session *s, struct thread_scheduling *out, struct errbuf *e)
+{
+	int64_t until_ns = clock_monotonic_ns() + CONTROL_MS * NS_PER_MS;
+	int rc = 0;
+
+	while (rc >= 0 && clock_monotonic_ns() < until_ns) {
+		*out = process_thread_scheduling(process_find(&s->group, "dreamvlad")->pid, "control");
+		if (out->found)
+			return 0;
+		rc = session_step(s, 1, e);
+	}
+	return rc < 0 ? rc : fail(e, -ESRCH, "dreamvlad has no thread called control");
+}
+
+/* A person's device talks all the while; the policy runs or not. */
+static int run_under_load(struct session *s, const struct bench_options *o, double seconds, bool policy_runs, struct run *r,
+		struct errbuf *e)
+{
+	struct pad pad;
+	int rc = session_wait_ready(s, READY_MS, e);
+
+	if (rc == 0 && policy_runs)
+		rc = session_enter_auto(s, o->instruction, AUTO_MS, e);
+	if (rc < 0 || (rc = pad_open(&pad, s, e)) < 0)
+		return rc;
+	rc = pad_stream_start(&pad, e);
+	if (rc == 0)
+		rc = run_begin(r, s, e);
+	if (rc == 0)
+		rc = run_until(r, r->from_ns + (int64_t)(seconds * 1e9), e);
+	pad_close(&pad);
+	return rc;
+}
+
+/* cyclictest begins and ends with the control thread's own measurement: both see the same machine, start-up included. */
+static int measure_beside(struct session *s, const struct bench_options *o, double seconds, bool policy_runs, struct beside *b,
+		struct errbuf *e)
 {
 	struct process_group g;
 	struct errbuf ignored;
 	struct percentiles p = { 0 };
 	struct run r;
-	int rc;
+	int rc = wait_for_control(s, &b->scheduling, e);
 
-	b->scheduling = process_thread_scheduling(process_find(&s->group, "dreamvlad")->pid, "control");
-	if (!b->scheduling.found)
-		return fail(e, -ESRCH, "dreamvlad has no thread called control");
-	if ((rc = process_group_init(&g, e)) < 0)
+	if (rc < 0 || (rc = process_group_init(&g, e)) < 0)
 		return rc;
-	rc = cyclictest_start(&g, &b->scheduling, NS_PER_S / s->config.control_rate_hz, (uint32_t)o->seconds, e);
+	rc = cyclictest_start(&g, &b->scheduling, NS_PER_S / s->config.control_rate_hz, e);
 	if (rc == 0)
-		rc = run_begin(&r, s, e);
-	if (rc == 0)
-		rc = run_until(&r, r.from_ns + (int64_t)(o->seconds * 1e9), e);
+		rc = run_under_load(s, o, seconds, policy_runs, &r, e);
 	if (rc == 0)
 		rc = cyclictest_finish(&g, CYCLICTEST_END_MS, &p, e);
 	process_group_stop(&g, 1000, &ignored);
@@ -90,19 +127,33 @@ static int measure_beside(struct session *s, const struct bench_options *o, stru
 		return rc;
 	run_numbers(&r, &b->run);
 	b->control = b->run.late;
+	b->interval = b->run.arm[0].interval;
 	b->floor = (struct spread_us){ (double)p.p50_ns / 1e3, (double)p.p99_ns / 1e3, (double)p.p999_ns / 1e3, (double)p.max_ns / 1e3 };
 	return 0;
 }
 
-static int lateness(const struct bench_options *o, bool policy_runs, struct beside *b, struct errbuf *e)
+static int lateness(const struct bench_options *o, double seconds, bool policy_runs, struct beside *b, struct errbuf *e)
+{
+	struct session *s = NULL;
+	struct session_options so = { .programs = o->programs, .config = o->config };
+
+	fprintf(stderr, "control loop beside cyclictest, policy %s, a device streaming, %.0f s\n", policy_runs ? "running" : "stopped", seconds);
+	int rc = session_start(&s, &so, e);
+
+	if (rc == 0)
+		rc = measure_beside(s, o, seconds, policy_runs, b, e);
+	return close_session(s, rc, e);
+}
+
+static int takeovers(const struct bench_options *o, double seconds, struct takeovers *t, struct errbuf *e)
 {
 	struct session *s = NULL;
 
-	fprintf(stderr, "control loop beside cyclictest, policy %s, %.0f s\n", policy_runs ? "running" : "stopped", o->seconds);
-	int rc = open_session(&s, o, NULL, policy_runs, e);
+	fprintf(stderr, "take-overs by a person's device, %.0f s\n", seconds);
+	int rc = open_session(&s, o, NULL, e);
 
 	if (rc == 0)
-		rc = measure_beside(s, o, b, e);
+		rc = takeovers_measure(s, seconds, t, e);
 	return close_session(s, rc, e);
 }
 
@@ -137,7 +188,7 @@ static int allocations(const struct bench_options *o, double seconds, struct con
 	struct session *s = NULL;
 
 	fprintf(stderr, "heap allocations in AUTO, %.0f s after %d s of warm-up\n", seconds, WARM_UP_S);
-	int rc = open_session(&s, o, o->count_malloc, true, e);
+	int rc = open_session(&s, o, o->count_malloc, e);
 
 	if (rc == 0)
 		rc = count_allocations(s, seconds, c, e);
@@ -151,6 +202,20 @@ static const char *mark(bool reached)
 	return reached ? "ok" : "MISSED";
 }
 
+static void print_ratio(const char *what, const struct spread_us *a, const struct spread_us *b)
+{
+	printf("  %-34s p50 %9.2f   p99 %9.2f   p99.9 %9.2f   max %9.2f\n", what, a->p50 / b->p50, a->p99 / b->p99, a->p999 / b->p999,
+			a->max / b->max);
+}
+
+static struct spread_us beyond_period(const struct beside *b)
+{
+	double period_us = 1e6 / b->run.rate_wanted_hz;
+
+	return (struct spread_us){ fmax(b->interval.p50 - period_us, 0), fmax(b->interval.p99 - period_us, 0),
+		fmax(b->interval.p999 - period_us, 0), fmax(b->interval.max - period_us, 0) };
+}
+
 static void print_beside(const char *what, const struct beside *b)
 {
 	const struct thread_scheduling *s = &b->scheduling;
@@ -162,8 +227,12 @@ static void print_beside(const char *what, const struct beside *b)
 	printf("  %-34s %.2f s\n", "processor time stolen by the host", b->run.stolen_s);
 	spread_print(stdout, "cyclictest (the floor)", &b->floor);
 	spread_print(stdout, "control loop, since its start", &b->control);
-	printf("  %-34s p50 %9.2f   p99 %9.2f   p99.9 %9.2f   max %9.2f\n", "ratio", b->control.p50 / b->floor.p50,
-			b->control.p99 / b->floor.p99, b->control.p999 / b->floor.p999, b->control.max / b->floor.max);
+	print_ratio("ratio", &b->control, &b->floor);
+	struct spread_us beyond = beyond_period(b);
+
+	spread_print(stdout, "interval between targets at the arm", &b->interval);
+	spread_print(stdout, "... beyond the period", &beyond);
+	print_ratio("... ratio to cyclictest", &beyond, &b->floor);
 }
 
 static const struct status_stage *stage_of(const struct demo_numbers *n, const char *name)
@@ -227,6 +296,8 @@ static void print_results(const struct control_results *c)
 		printf("NOT REPRESENTATIVE: with the policy running AUTO did not hold; is this machine busy with something else?\n");
 	print_beside("policy running", &c->running);
 	print_beside("policy stopped", &c->stopped);
+	takeovers_print(stdout, &c->takeovers);
+	ticks_print(stdout, &c->ticks);
 	printf("around a chunk's hand-over\n");
 	print_latency("frame to chunk, without computing", stage_of(n, "overhead"), OVERHEAD_P99_AIM_US);
 	print_latency("chunk to first target on the wire", stage_of(n, "first_target"), first_target_aim_us(n));
@@ -238,9 +309,10 @@ static void print_results(const struct control_results *c)
 
 static json_t *beside_json(const struct beside *b)
 {
-	return json_pack("{s:b, s:i, s:i, s:f, s:f, s:I, s:o, s:o}", "realtime", b->scheduling.policy == SCHED_FIFO, "priority",
+	return json_pack("{s:b, s:i, s:i, s:f, s:f, s:I, s:o, s:o, s:o}", "realtime", b->scheduling.policy == SCHED_FIFO, "priority",
 			b->scheduling.priority, "cpu", b->scheduling.cpu, "auto_share", b->run.auto_share, "rate_hz", b->run.rate_hz, "overruns",
-			(json_int_t)b->run.overruns, "cyclictest", spread_json(&b->floor), "control", spread_json(&b->control));
+			(json_int_t)b->run.overruns, "cyclictest", spread_json(&b->floor), "control", spread_json(&b->control), "interval",
+			spread_json(&b->interval));
 }
 
 static json_t *latency_json(const struct status_stage *s, double aim_us)
@@ -283,9 +355,9 @@ static json_t *results_json(const struct control_results *c)
 {
 	const struct demo_numbers *n = &c->running.run;
 
-	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "representative", representative(c), "policy_running",
-			beside_json(&c->running), "policy_stopped",
-			beside_json(&c->stopped), "overhead", latency_json(stage_of(n, "overhead"), OVERHEAD_P99_AIM_US), "first_target",
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "representative", representative(c), "policy_running",
+			beside_json(&c->running), "policy_stopped", beside_json(&c->stopped), "takeover", takeovers_json(&c->takeovers), "tick",
+			ticks_json(&c->ticks), "overhead", latency_json(stage_of(n, "overhead"), OVERHEAD_P99_AIM_US), "first_target",
 			latency_json(stage_of(n, "first_target"), first_target_aim_us(n)), "allocations",
 			c->counted ? allocations_json(c) : json_null());
 }
@@ -309,9 +381,13 @@ int bench_control(const struct bench_options *o)
 
 	session_hold_signals();
 	if (rc == 0)
-		rc = lateness(o, true, &c->running, &e);
+		rc = ticks_measure(&c->ticks, o->config, &e);
 	if (rc == 0)
-		rc = lateness(o, false, &c->stopped, &e);
+		rc = lateness(o, o->seconds, true, &c->running, &e);
+	if (rc == 0)
+		rc = lateness(o, o->seconds / 2, false, &c->stopped, &e);
+	if (rc == 0)
+		rc = takeovers(o, o->seconds, &c->takeovers, &e);
 	if (rc == 0 && o->count_malloc)
 		rc = allocations(o, ALLOCATIONS_S, c, &e);
 	if (rc == 0 && o->json)

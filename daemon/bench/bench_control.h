@@ -1,11 +1,12 @@
-/* bench_control.h - `dreamvla-bench control`: how late the control loop is beside cyclictest, with the policy running and
- * with it stopped; what control and policy threads allocate; and the two latencies around a chunk's hand-over. */
+/* bench_control.h - `dreamvla-bench control`: how late the control loop is beside cyclictest, and how evenly its targets reach the
+ * arm, with the policy running and with it stopped; how long a person's take-over takes; what one tick costs; what control and
+ * policy threads allocate; and the two latencies around a chunk's hand-over. */
 #ifndef DREAMVLA_DAEMON_BENCH_BENCH_CONTROL_H
 #define DREAMVLA_DAEMON_BENCH_BENCH_CONTROL_H
 
 #include "daemon/bench/bench_demo.h"
 
-/* Measures for about twice o->seconds and prints on standard output. A number that misses its aim is marked, not an error:
+/* Measures for about 2.5 times o->seconds and half a minute, and prints on standard output. A number that misses its aim is marked, not an error:
  * exit status 1 means that something could not be measured. Thread: main. Blocks: yes. */
 int bench_control(const struct bench_options *o);
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,22 +19,20 @@ static void result_path(const struct process_group *g, char *out, size_t capacit
 	snprintf(out, capacity, "%s/cyclictest.json", g->folder);
 }
 
-int cyclictest_start(struct process_group *g, const struct thread_scheduling *like, int64_t period_ns, uint32_t seconds,
-		struct errbuf *e)
+int cyclictest_start(struct process_group *g, const struct thread_scheduling *like, int64_t period_ns, struct errbuf *e)
 {
-	char priority[32], affinity[32], interval[48], duration[32], histogram[32], json[PROCESS_PATH_BYTES + 32], path[PROCESS_PATH_BYTES + 24];
+	char priority[32], affinity[32], interval[48], histogram[32], json[PROCESS_PATH_BYTES + 32], path[PROCESS_PATH_BYTES + 24];
 	struct errbuf why = { 0 };
 
 	result_path(g, path, sizeof path);
 	snprintf(priority, sizeof priority, "--priority=%d", like->policy == SCHED_FIFO ? like->priority : 0);
 	snprintf(affinity, sizeof affinity, "--affinity=%d", like->cpu);
 	snprintf(interval, sizeof interval, "--interval=%" PRId64, period_ns / NS_PER_US);
-	snprintf(duration, sizeof duration, "--duration=%us", seconds);
 	snprintf(histogram, sizeof histogram, "--histogram=%d", HISTOGRAM_US);
 	snprintf(json, sizeof json, "--json=%s", path);
 	/* --default-system: the power management stays what the daemon runs under. */
-	const char *const arguments[] = { "--quiet", "--mlockall", "--threads=1", "--default-system", priority, interval, duration,
-		histogram, json, like->cpu >= 0 ? affinity : NULL, NULL };
+	const char *const arguments[] = { "--quiet", "--mlockall", "--threads=1", "--default-system", priority, interval, histogram, json,
+		like->cpu >= 0 ? affinity : NULL, NULL };
 	struct process_options o = { .name = "cyclictest", .arguments = arguments };
 	int rc = process_start(g, &o, &why);
 
@@ -46,8 +45,12 @@ int cyclictest_finish(struct process_group *g, int64_t wait_ms, struct percentil
 {
 	char path[PROCESS_PATH_BYTES + 24];
 	struct process *p = process_find(g, "cyclictest");
-	int status = p ? process_wait(p, wait_ms) : -ENOENT;
+	int status = -ENOENT;
 
+	if (p && p->pid > 0) {
+		kill(p->pid, SIGTERM); /* it then writes what it has */
+		status = process_wait(p, wait_ms);
+	}
 	if (status != 0)
 		return fail(e, -EPROTO, "cyclictest ended with %d; see %s", status, p ? p->log : "nothing, it was not started");
 	result_path(g, path, sizeof path);

@@ -6,12 +6,11 @@
 #include "daemon/sys/error.h"
 #include "daemon/sys/histogram.h"
 
-/* Starts cyclictest for `seconds` with the scheduling of the control thread and its period; its result goes into the
+/* Starts cyclictest with the scheduling of the control thread and its period, until cyclictest_finish; its result goes into the
  * group's folder. -ENOENT with the package's name when it is not installed. Allocates: yes. Blocks: no. */
-MUST_CHECK int cyclictest_start(struct process_group *g, const struct thread_scheduling *like, int64_t period_ns,
-		uint32_t seconds, struct errbuf *e);
+MUST_CHECK int cyclictest_start(struct process_group *g, const struct thread_scheduling *like, int64_t period_ns, struct errbuf *e);
 
-/* Waits for its end and reads its histogram. -EPROTO: it failed (its log says why). Blocks: up to wait_ms. */
+/* Ends it and reads its histogram. -EPROTO: it failed (its log says why). Blocks: up to wait_ms. */
 MUST_CHECK int cyclictest_finish(struct process_group *g, int64_t wait_ms, struct percentiles *out, struct errbuf *e);
 
 /* Reads cyclictest's JSON (file_version 1): one thread, histogram in us. -EBADMSG names what is missing. Allocates: yes. */

@@ -233,6 +233,11 @@ static int tell(struct session *s, const char *command, const char *key, const c
 	return ask(s, s->config.sockets_control, &b, request, answer, sizeof answer, &n, e);
 }
 
+int session_set_mode(struct session *s, const char *mode, struct errbuf *e)
+{
+	return tell(s, "mode", "mode", mode, e);
+}
+
 /* Prints the pre-flight's list, one line each, unless it is what was printed last. */
 static void print_missing(const char *now, char *last, size_t capacity)
 {
@@ -270,7 +275,7 @@ int session_enter_auto(struct session *s, const char *instruction, int64_t wait_
 		int rc = instructed ? 0 : tell(s, "instruction", "text", instruction, &why);
 
 		instructed = rc == 0;
-		if (instructed && tell(s, "mode", "mode", "auto", &why) == 0)
+		if (instructed && session_set_mode(s, "auto", &why) == 0)
 			return 0;
 		print_missing(why.text, last, sizeof last);
 		if ((rc = pause_between_tries(s, e)) < 0)

@@ -47,6 +47,9 @@ MUST_CHECK int session_wait_ready(struct session *s, int64_t wait_ms, struct err
  * -ETIMEDOUT says what was missing last. */
 MUST_CHECK int session_enter_auto(struct session *s, const char *instruction, int64_t wait_ms, struct errbuf *e);
 
+/* Asks for a mode once. -EPROTO: what stands in the way. */
+MUST_CHECK int session_set_mode(struct session *s, const char *mode, struct errbuf *e);
+
 /* Asks a control socket for something without fields and reads the reply. -ETIMEDOUT, or the server's error as -EPROTO. */
 MUST_CHECK int session_ask(struct session *s, const char *address, const char *command, uint8_t *answer, size_t capacity,
 		size_t *n, struct errbuf *e);

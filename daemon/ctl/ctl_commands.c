@@ -193,7 +193,7 @@ static const struct ctl_command commands[] = {
 		.run = run_speed },
 	{ .name = "home", .arguments = "[ARM] [--yes]", .help = "slowly to the home posture, from HOLD; asks first (--yes: does not)",
 		.n_max = 1, .takes_yes = true, .run = run_home },
-	{ .name = "teleop", .arguments = "[ARM]", .help = "small steps of the arm by the keys of this terminal, from HOLD, with a live line",
+	{ .name = "teleop", .arguments = "[ARM]", .help = "small steps of the arm by the keys of this terminal, from HOLD; shows who drives and how fast, also while a device drives",
 		.n_max = 1, .run = ctl_run_teleop },
 	{ .name = "ping", .arguments = "", .help = "does dreamvlad answer, how fast, and how far apart the clocks are", .run = run_ping },
 	{ .name = "config", .arguments = "", .help = "the configuration that is in effect", .run = run_config },

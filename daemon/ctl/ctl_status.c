@@ -111,6 +111,8 @@ static void print_control(struct message_status *s)
 			s->late_p50_us, s->late_p99_us, s->late_p999_us, s->late_max_us, s->overruns);
 	printf("margins      position %.2f, velocity %.2f, acceleration %.2f, jerk %.2f (share of each limit that is left)\n",
 			s->margin_position, s->margin_velocity, s->margin_acceleration, s->margin_jerk);
+	printf("             workspace %.2f, floor %.2f, TCP speed %.2f, tracking %.2f\n", s->margin_workspace, s->margin_floor,
+			s->margin_tcp_speed, s->margin_tracking);
 	printf("counters    ");
 	for (uint32_t i = 0; i < s->n_counters; i++)
 		if (s->counter[i].value > 0)

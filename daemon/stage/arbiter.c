@@ -64,10 +64,15 @@ bool arbiter_jog(struct arbiter *a, uint32_t arm, const struct safety *sent, con
 	return true;
 }
 
+void arbiter_stop_arm(struct arbiter *a, uint32_t arm)
+{
+	a->line[arm].stopping = true;
+}
+
 void arbiter_stop(struct arbiter *a)
 {
 	for (uint32_t i = 0; i < ARMS_MAX; i++)
-		a->line[i].stopping = true;
+		arbiter_stop_arm(a, i);
 }
 
 void arbiter_forget(struct arbiter *a, uint32_t arm)

@@ -29,8 +29,9 @@ void arbiter_home(struct arbiter *a, uint32_t arm, const struct safety *sent);
 /* Starts one bounded step of the TCP: at most 10 mm and 0.05 rad. false: larger, not finite, or out of reach. */
 bool arbiter_jog(struct arbiter *a, uint32_t arm, const struct safety *sent, const struct twist *delta);
 
-/* Brings the operator's motions to a stop along their lines. */
+/* Brings the operator's motions, or one arm's, to a stop along their lines. */
 void arbiter_stop(struct arbiter *a);
+void arbiter_stop_arm(struct arbiter *a, uint32_t arm);
 
 /* Forgets the arm's motion: it was taken away, or has a new start. */
 void arbiter_forget(struct arbiter *a, uint32_t arm);

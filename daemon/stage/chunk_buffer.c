@@ -34,6 +34,7 @@ static void entry_between(const struct past_entry *a, const struct past_entry *b
 	for (uint32_t i = 0; i < ARMS_MAX; i++)
 		for (uint32_t j = 0; j < DOF_MAX; j++)
 			out->q_rad[i][j] = a->q_rad[i][j] + share * (b->q_rad[i][j] - a->q_rad[i][j]);
+	memcpy(out->gripper_m, a->gripper_m, sizeof out->gripper_m); /* a command, never in between */
 }
 
 bool past_at(const struct past *p, int64_t t_ns, struct past_entry *out)
@@ -56,6 +57,40 @@ bool past_at(const struct past *p, int64_t t_ns, struct past_entry *out)
 	}
 	entry_between(past_back(p, high), past_back(p, low), t_ns, out);
 	return true;
+}
+
+bool past_at_path(const struct past *p, double path_s, struct past_entry *out)
+{
+	uint32_t low = 0, high = p->n > 0 ? p->n - 1 : 0; /* path time grows with time; high is not later than path_s */
+
+	if (p->n == 0 || past_back(p, high)->path_s > path_s)
+		return false;
+	if (past_back(p, low)->path_s <= path_s) {
+		*out = *past_back(p, low);
+		return true;
+	}
+	while (high - low > 1) {
+		uint32_t middle = (low + high) / 2;
+
+		if (past_back(p, middle)->path_s > path_s)
+			low = middle;
+		else
+			high = middle;
+	}
+	const struct past_entry *a = past_back(p, high), *b = past_back(p, low);
+
+	entry_between(a, b, a->t_ns + (int64_t)((double)(b->t_ns - a->t_ns) * (path_s - a->path_s) / (b->path_s - a->path_s)), out);
+	return true;
+}
+
+uint32_t past_newest(const struct past *p, uint32_t most, struct past_entry *out)
+{
+	uint32_t n = p->n < most ? p->n : most, first = (p->next + PAST_ENTRIES - n) % PAST_ENTRIES;
+	uint32_t run = n < PAST_ENTRIES - first ? n : PAST_ENTRIES - first; /* until the ring's end */
+
+	memcpy(out, &p->entry[first], run * sizeof *out);
+	memcpy(out + run, p->entry, (n - run) * sizeof *out);
+	return n;
 }
 
 static bool chunk_finite(const struct action_chunk *c)
@@ -126,6 +161,11 @@ static void gripper_decide(struct gripper *g, const struct gripper_setup *s, dou
 	if (g->decided && (open == g->open || now_ns - g->changed_ns < s->dwell_ns))
 		return;
 	*g = (struct gripper){ .decided = true, .open = open, .changed_ns = now_ns };
+}
+
+void gripper_resume(struct gripper *g, double commanded_m, double gripper_max_m, int64_t now_ns)
+{
+	*g = (struct gripper){ .decided = true, .open = commanded_m > gripper_max_m / 2.0, .changed_ns = now_ns };
 }
 
 bool gripper_step(struct gripper *g, const struct gripper_setup *setup, double value, double gripper_max_m, int64_t now_ns, double *out_m)

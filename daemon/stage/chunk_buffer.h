@@ -15,6 +15,7 @@ struct past_entry {
 	int64_t t_ns;    /* when the arms were to be there */
 	double path_s;
 	double q_rad[ARMS_MAX][DOF_MAX];
+	double gripper_m[ARMS_MAX]; /* opening that was commanded; NaN: none yet */
 };
 
 /* The last seconds of sent motion, one entry every 5 ms at most. Zeroed: empty. */
@@ -27,6 +28,12 @@ void past_push(struct past *p, const struct past_entry *e);
 
 /* Sent motion at t_ns, interpolated; the oldest or newest entry outside the record; false when it is empty. */
 bool past_at(const struct past *p, int64_t t_ns, struct past_entry *out);
+
+/* Sent motion at a path time; while that stood, as it was last. False when the record does not reach back so far. */
+bool past_at_path(const struct past *p, double path_s, struct past_entry *out);
+
+/* The newest entries, at most `most`, oldest first; returns how many. */
+uint32_t past_newest(const struct past *p, uint32_t most, struct past_entry *out);
 
 enum chunk_verdict { CHUNK_GOOD, CHUNK_OTHER_EPOCH, CHUNK_OTHER_INSTRUCTION, CHUNK_TOO_EARLY, CHUNK_OLD, CHUNK_NOT_FINITE,
 	CHUNK_WRONG_SHAPE };
@@ -59,6 +66,9 @@ struct gripper {
 	bool decided, open;
 	int64_t changed_ns;
 };
+
+/* Another source has commanded the gripper: the next decision starts from there, with hysteresis and dwell. */
+void gripper_resume(struct gripper *g, double commanded_m, double gripper_max_m, int64_t now_ns);
 
 /* The opening that an action's gripper value asks for at now_ns. NaN: the last decision; false when there is none. */
 bool gripper_step(struct gripper *g, const struct gripper_setup *setup, double value, double gripper_max_m, int64_t now_ns, double *out_m);

@@ -60,19 +60,12 @@ void kinematics_forward(const struct robot_model *m, const struct pose *tcp, con
 	pose_multiply(&flange, tcp, out);
 }
 
-void kinematics_jacobian(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct pose *out,
-		double j[6][DOF_MAX])
+static void jacobian(const struct robot_model *m, const struct frame f[DOF_MAX + 1], const struct pose *tcp, double j[6][DOF_MAX])
 {
-	struct frame f[DOF_MAX + 1];
-	struct pose flange;
-
-	frames(m, q_rad, f);
-	frame_to_pose(&f[m->dof], &flange);
-	pose_multiply(&flange, tcp, out);
 	memset(j, 0, 6 * sizeof j[0]);
 	for (uint32_t i = 0; i < m->dof; i++) {
 		double axis[3] = { f[i].r[0][2], f[i].r[1][2], f[i].r[2][2] };
-		double arm[3] = { out->p_m[0] - f[i].p[0], out->p_m[1] - f[i].p[1], out->p_m[2] - f[i].p[2] };
+		double arm[3] = { tcp->p_m[0] - f[i].p[0], tcp->p_m[1] - f[i].p[1], tcp->p_m[2] - f[i].p[2] };
 		double v[3];
 
 		vec3_cross(axis, arm, v);
@@ -83,16 +76,87 @@ void kinematics_jacobian(const struct robot_model *m, const struct pose *tcp, co
 	}
 }
 
-uint32_t kinematics_link_points(const struct robot_model *m, const double *q_rad, double out[LINK_POINTS_MAX][3])
+void kinematics_jacobian(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct pose *out,
+		double j[6][DOF_MAX])
 {
-	enum { ELBOW = 2 };
 	struct frame f[DOF_MAX + 1];
-	uint32_t n = 0;
+	struct pose flange;
 
 	frames(m, q_rad, f);
-	for (uint32_t i = ELBOW; i <= m->dof; i++)
-		memcpy(out[n++], f[i].p, sizeof f[i].p);
-	return n;
+	frame_to_pose(&f[m->dof], &flange);
+	pose_multiply(&flange, tcp, out);
+	jacobian(m, f, out, j);
+}
+
+/* Centre of ball k in the base frame. */
+static void point_place(const struct frame f[DOF_MAX + 1], const struct link_point *point, double out[3])
+{
+	const struct frame *at = &f[point->frame - 1];
+
+	for (int i = 0; i < 3; i++)
+		out[i] = at->p[i] + at->r[i][0] * point->p_m[0] + at->r[i][1] * point->p_m[1] + at->r[i][2] * point->p_m[2];
+}
+
+static void heights(const struct robot_model *m, const struct frame f[DOF_MAX + 1], const struct pose *tcp, struct heights *out)
+{
+	double p[3];
+
+	for (uint32_t k = 0; k < m->n_points; k++) {
+		point_place(f, &m->point[k], p);
+		out->z_m[k] = p[2] - m->point[k].radius_m;
+	}
+	out->z_m[m->n_points] = tcp->p_m[2];
+	out->n = m->n_points + 1;
+}
+
+void kinematics_heights(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct heights *out)
+{
+	struct frame f[DOF_MAX + 1];
+	struct pose flange, ee;
+
+	frames(m, q_rad, f);
+	frame_to_pose(&f[m->dof], &flange);
+	pose_multiply(&flange, tcp, &ee);
+	heights(m, f, &ee, out);
+}
+
+void kinematics_whole(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct pose *out, double j[6][DOF_MAX],
+		struct heights *low)
+{
+	struct frame f[DOF_MAX + 1];
+	struct pose flange;
+
+	frames(m, q_rad, f);
+	frame_to_pose(&f[m->dof], &flange);
+	pose_multiply(&flange, tcp, out);
+	jacobian(m, f, out, j);
+	heights(m, f, out, low);
+}
+
+/* z of axis x arm, for the joints that move the point. */
+static void height_gradient(const struct frame f[DOF_MAX + 1], const double p[3], uint32_t joints, double *out)
+{
+	for (uint32_t i = 0; i < DOF_MAX; i++)
+		out[i] = i < joints ? f[i].r[0][2] * (p[1] - f[i].p[1]) - f[i].r[1][2] * (p[0] - f[i].p[0]) : 0.0;
+}
+
+void kinematics_height_gradients(const struct robot_model *m, const struct pose *tcp, const double *q_rad,
+		double out[HEIGHTS_MAX][DOF_MAX])
+{
+	struct frame f[DOF_MAX + 1];
+	struct pose flange, ee;
+	double p[3];
+
+	frames(m, q_rad, f);
+	for (uint32_t k = 0; k < m->n_points; k++) {
+		uint32_t joints = m->point[k].frame < m->dof ? m->point[k].frame : m->dof;
+
+		point_place(f, &m->point[k], p);
+		height_gradient(f, p, joints, out[k]);
+	}
+	frame_to_pose(&f[m->dof], &flange);
+	pose_multiply(&flange, tcp, &ee);
+	height_gradient(f, ee.p_m, m->dof, out[m->n_points]);
 }
 
 void kinematics_link_poses(const struct robot_model *m, const double *q_rad, struct pose out[DOF_MAX + 1])

@@ -7,8 +7,6 @@
 
 #include "daemon/flow.h"
 
-enum { LINK_POINTS_MAX = DOF_MAX };
-
 /* Pose of the TCP. */
 void kinematics_forward(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct pose *out);
 
@@ -16,8 +14,21 @@ void kinematics_forward(const struct robot_model *m, const struct pose *tcp, con
 void kinematics_jacobian(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct pose *out,
 		double j[6][DOF_MAX]);
 
-/* Origins of every frame from the elbow (joint 3) to the flange: what must stay above the floor. Returns how many. */
-uint32_t kinematics_link_points(const struct robot_model *m, const double *q_rad, double out[LINK_POINTS_MAX][3]);
+/* Lowest z, m, of every ball of the arm's surface (model->point, in their order), then of the TCP. */
+enum { HEIGHTS_MAX = LINK_POINTS_MAX + 1 };
+struct heights {
+	uint32_t n;
+	double z_m[HEIGHTS_MAX];
+};
+void kinematics_heights(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct heights *out);
+
+/* TCP and Jacobian as kinematics_jacobian gives them, and heights as kinematics_heights does, at the price of one of them. */
+void kinematics_whole(const struct robot_model *m, const struct pose *tcp, const double *q_rad, struct pose *out, double j[6][DOF_MAX],
+		struct heights *heights);
+
+/* Row i: the derivative of height i by every joint. */
+void kinematics_height_gradients(const struct robot_model *m, const struct pose *tcp, const double *q_rad,
+		double out[HEIGHTS_MAX][DOF_MAX]);
 
 /* Frames of every link after its joint: out[0] = link 1 ... out[dof - 1]; out[dof] = flange. For drawing and collisions. */
 void kinematics_link_poses(const struct robot_model *m, const double *q_rad, struct pose out[DOF_MAX + 1]);

@@ -10,21 +10,29 @@
 
 #include "daemon/stage/geometry.h"
 #include "daemon/stage/kinematics.h"
+#include "daemon/stage/safety_edge.h"
 
-/* Kept from workspace and floor, because braking motions are looked at in a few places only. */
-static const double boundary_m = 0.002;
 /* Of velocity and acceleration, kept for rounding and for the arm's own differences. */
 static const double reserve = 0.99;
 /* Of joint limits, because a braking motion ends on them to within rounding. */
 static const double reserve_rad = 1e-6;
-/* Of TCP speeds, for the same reason as boundary_m. */
+/* Of TCP speeds, because braking motions are looked at in a few places only. */
 static const double speed_reserve = 0.94;
 /* FR3: added to the velocity offset, because braking motions are looked at in a few places only. */
 static const double offset_reserve_rad_s = 0.03;
 
+/* 1 of the margin of the floor. */
+static const double floor_far_m = 0.2;
+
 static double clamp(double x, double low, double high)
 {
 	return fmin(fmax(x, low), high);
+}
+
+/* NaN is larger than any number. */
+static double larger(double a, double b)
+{
+	return a > b || isnan(a) ? a : b;
 }
 
 /* Samples of the control rate show a ramp of acceleration only if it takes some periods; and 20 ms spare the gears. */
@@ -35,12 +43,32 @@ static double jerk_limit(const struct robot_model *m, double scale, uint32_t i, 
 	return fmin(scale * m->dddq_max_rad_s3[i], scale * m->ddq_max_rad_s2[i] / ramp_s);
 }
 
+static bool all_finite(const double *x, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!isfinite(x[i]))
+			return false;
+	return true;
+}
+
+static bool setup_sound(const struct arm_setup *a)
+{
+	const struct robot_model *m = &a->model;
+	const double numbers[] = { a->floor_m, a->limit_scale, a->tcp_v_max_m_s, a->gripper_max_m, m->tcp_v_max_m_s, m->tcp_w_max_rad_s };
+
+	return all_finite(numbers, sizeof numbers / sizeof numbers[0]) && all_finite(a->box_min_m, 3) && all_finite(a->box_max_m, 3) &&
+			all_finite(a->tcp.p_m, 3) && all_finite(a->tcp.q_xyzw, 4) && all_finite(m->q_min_rad, m->dof) &&
+			all_finite(m->q_max_rad, m->dof) && all_finite(m->dq_max_rad_s, m->dof) && all_finite(m->ddq_max_rad_s2, m->dof) &&
+			all_finite(m->dddq_max_rad_s3, m->dof) && all_finite(m->dq_offset_rad_s, m->dof) && all_finite(m->dq_decel_rad_s2, m->dof);
+}
+
 void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_ns)
 {
 	const struct robot_model *m = &arm->model;
 	double scale = clamp(arm->limit_scale, 0.0, 1.0) * reserve;
 
-	*s = (struct safety){ .arm = arm, .dt_s = (double)period_ns * 1e-9 };
+	*s = (struct safety){ .arm = arm, .dt_s = (double)period_ns * 1e-9, .sound = setup_sound(arm) && period_ns > 0, .over = 1.0 };
+	edge_init(s);
 	for (uint32_t i = 0; i < m->dof; i++)
 		s->limits[i] = (struct axis_limits){
 			.q_min = m->q_min_rad[i] + reserve_rad,
@@ -54,44 +82,39 @@ void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_n
 		};
 }
 
-/* ---- workspace and floor --------------------------------------------------------------------------------------- */
-
-/* Lowest z of the links. */
-static double lowest_m(const struct robot_model *m, const double *q_rad)
+/* Lowest and highest place on the joint's way to a stand. */
+static void brake_range(const struct axis *joint, const struct axis_limits *l, double *low, double *high)
 {
-	double point[LINK_POINTS_MAX][3], low = INFINITY;
-	uint32_t n = kinematics_link_points(m, q_rad, point);
+	struct axis end = axis_brake(joint, l, INFINITY);
+	double spare = joint->a * joint->a - 2.0 * l->j_max * fabs(joint->v);
 
-	for (uint32_t i = 0; i < n; i++)
-		low = fmin(low, point[i][2]);
-	return low;
+	*low = fmin(joint->q, end.q);
+	*high = fmax(joint->q, end.q);
+	if (!(joint->v * joint->a < 0.0 && spare > 0.0))
+		return;
+	/* It already slows down so much that it turns before its acceleration is gone. */
+	struct axis turn = axis_move(joint, copysign(l->j_max, joint->v), (fabs(joint->a) - sqrt(spare)) / l->j_max);
+
+	*low = fmin(*low, turn.q);
+	*high = fmax(*high, turn.q);
 }
 
-/* The configured boundary, or where the arm stood outside it; comes in with the arm and never goes out again. */
-static void boundary_follow(struct safety *s, const double *q_rad, bool start)
+/* Joint limits, or where the joint stood outside them; they come in with it as far as its braking motion does, and never go out. */
+static void ranges_follow(struct safety *s, bool start)
 {
-	const struct arm_setup *arm = s->arm;
+	const struct robot_model *m = &s->arm->model;
 
-	for (int k = 0; k < 3; k++) {
-		double low = s->ee.p_m[k], high = s->ee.p_m[k];
-
-		if (!start) {
-			low = fmax(low, s->box_min_m[k]);
-			high = fmin(high, s->box_max_m[k]);
-		}
-		s->box_min_m[k] = fmin(arm->box_min_m[k] + boundary_m, low);
-		s->box_max_m[k] = fmax(arm->box_max_m[k] - boundary_m, high);
-	}
-	double low = lowest_m(&arm->model, q_rad);
-
-	s->floor_m = fmin(arm->floor_m + boundary_m, start ? low : fmax(low, s->floor_m));
-	for (uint32_t i = 0; i < arm->model.dof; i++) {
+	for (uint32_t i = 0; i < m->dof; i++) {
 		struct axis_limits *l = &s->limits[i];
+		double low, high;
 
-		l->q_min = fmin(arm->model.q_min_rad[i] + reserve_rad, start ? q_rad[i] : fmax(l->q_min, q_rad[i]));
-		l->q_max = fmax(arm->model.q_max_rad[i] - reserve_rad, start ? q_rad[i] : fmin(l->q_max, q_rad[i]));
+		brake_range(&s->joint[i], l, &low, &high);
+		l->q_min = fmin(m->q_min_rad[i] + reserve_rad, start ? low : fmax(l->q_min, low));
+		l->q_max = fmax(m->q_max_rad[i] - reserve_rad, start ? high : fmin(l->q_max, high));
 	}
 }
+
+/* ---- braking of the whole arm ------------------------------------------------------------------------------------- */
 
 static double tcp_speed_limit(const struct arm_setup *arm)
 {
@@ -100,59 +123,137 @@ static double tcp_speed_limit(const struct arm_setup *arm)
 	return arm->tcp_v_max_m_s > 0.0 ? fmin(arm->tcp_v_max_m_s, v) : v;
 }
 
-static void tcp_motion(const struct arm_setup *arm, const double *q_rad, const double *dq_rad_s, struct pose *ee, struct twist *twist)
-{
-	double j[6][DOF_MAX], t[6] = { 0 };
-
-	kinematics_jacobian(&arm->model, &arm->tcp, q_rad, ee, j);
-	for (int r = 0; r < 6; r++)
-		for (uint32_t i = 0; i < arm->model.dof; i++)
-			t[r] += j[r][i] * dq_rad_s[i];
-	memcpy(twist->v_m_s, t, sizeof twist->v_m_s);
-	memcpy(twist->w_rad_s, t + 3, sizeof twist->w_rad_s);
-}
-
-static uint32_t state_exceeds(const struct safety *s, const struct axis *joint)
+/* Edges that the arm is beyond. */
+static uint32_t view_exceeds(const struct edge_view *view)
 {
 	const double rounding = 1e-9;
-	double q[DOF_MAX] = { 0 }, dq[DOF_MAX] = { 0 };
-	struct twist twist;
-	struct pose ee;
 	uint32_t mask = 0;
 
-	for (uint32_t i = 0; i < s->arm->model.dof; i++) {
-		q[i] = joint[i].q;
-		dq[i] = joint[i].v;
+	for (uint32_t k = 0; k < view->n; k++)
+		if (!(view->inside_m[k] >= -rounding))
+			mask |= k < SAFETY_FACES ? LIMIT_WORKSPACE : LIMIT_FLOOR;
+	return mask;
+}
+
+/* Speed as a share of what the TCP may have. */
+static double view_speed(const struct safety *s, const struct edge_view *view)
+{
+	return larger(vec3_norm(view->twist.v_m_s) / (speed_reserve * s->tcp_v_max_m_s),
+			vec3_norm(view->twist.w_rad_s) / (speed_reserve * s->tcp_w_max_rad_s));
+}
+
+/* A motion of the arm from its present state to a stand, joint by joint as fast as each can brake. */
+struct braking {
+	const struct safety *s;
+	const struct axis *from;
+	double longest_s;
+	double t_s;                  /* of the newest look */
+	double ahead_m[SAFETY_EDGES]; /* an edge that the arm began outside of comes in with the arm: how far it has by now */
+	double bend_m[SAFETY_EDGES]; /* how far the arm may stray between two looks */
+	struct axis joint[DOF_MAX];
+	struct edge_view view;       /* inside_m: from where the edges are by now */
+	double fastest;              /* so far, see view_speed */
+};
+
+static void braking_look(const struct braking *b, const struct axis *joint, struct edge_view *view)
+{
+	edge_look(b->s, joint, view);
+	for (uint32_t k = 0; k < view->n; k++)
+		view->inside_m[k] -= b->ahead_m[k];
+}
+
+static void braking_start(struct braking *b, const struct safety *s, const struct axis *joint)
+{
+	const double bend_outside_m = 5e-5; /* half of what the arm's own check forgives */
+
+	*b = (struct braking){ .s = s, .from = joint };
+	memcpy(b->joint, joint, s->arm->model.dof * sizeof *joint);
+	for (uint32_t i = 0; i < s->arm->model.dof; i++)
+		b->longest_s = fmax(b->longest_s, axis_brake_time_s(&joint[i], &s->limits[i]));
+	edge_look(s, b->joint, &b->view);
+	for (uint32_t k = 0; k < b->view.n; k++) {
+		double outside_m = edge_widened_m(s, k);
+
+		b->bend_m[k] = outside_m > 0.0 ? bend_outside_m : EDGE_KEPT_M;
+		b->ahead_m[k] = clamp(b->view.inside_m[k], 0.0, outside_m);
+		b->view.inside_m[k] -= b->ahead_m[k];
 	}
-	tcp_motion(s->arm, q, dq, &ee, &twist);
-	for (int k = 0; k < 3; k++)
-		if (!(ee.p_m[k] >= s->box_min_m[k] - rounding && ee.p_m[k] <= s->box_max_m[k] + rounding))
-			mask |= LIMIT_WORKSPACE;
-	if (!(lowest_m(&s->arm->model, q) >= s->floor_m - rounding))
-		mask |= LIMIT_FLOOR;
-	if (!(vec3_norm(twist.v_m_s) <= speed_reserve * s->tcp_v_max_m_s) ||
-			!(vec3_norm(twist.w_rad_s) <= speed_reserve * s->tcp_w_max_rad_s))
+	b->fastest = view_speed(s, &b->view);
+}
+
+/* Edges that something between two looks, which both are inside, might be beyond. */
+static uint32_t between_exceeds(const struct braking *b, const struct edge_view *to, double bend_m)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t k = 0; k < to->n; k++)
+		if (!(fmin(b->view.inside_m[k], to->inside_m[k]) - bend_m >= -b->bend_m[k]))
+			mask |= k < SAFETY_FACES ? LIMIT_WORKSPACE : LIMIT_FLOOR;
+	return mask;
+}
+
+/* The next look; as near as it takes to know what lies between. Returns the edges that are, or may be, passed. */
+static uint32_t braking_next(struct braking *b)
+{
+	enum { HALVINGS = 3 };
+	double done = b->t_s / b->longest_s, gap_s = b->longest_s / (done < 0.12 ? 32.0 : done < 0.49 ? 16.0 : 8.0);
+	uint32_t mask = LIMIT_WORKSPACE;
+	struct edge_view view = { .n = 0 };
+	struct axis at[DOF_MAX] = { { 0 } };
+
+	gap_s = fmin(gap_s, b->longest_s - b->t_s);
+	for (int h = 0; h <= HALVINGS && mask; h++, gap_s /= 2.0) {
+		for (uint32_t i = 0; i < b->s->arm->model.dof; i++)
+			at[i] = axis_brake(&b->from[i], &b->s->limits[i], b->t_s + gap_s);
+		braking_look(b, at, &view);
+		mask = view_exceeds(&view);
+		if (mask)
+			return mask;
+		mask = between_exceeds(b, &view, edge_bend_m(b->s, b->joint, at, gap_s));
+		if (!mask)
+			b->t_s += gap_s;
+	}
+	b->view = view;
+	memcpy(b->joint, at, sizeof at);
+	b->fastest = larger(b->fastest, view_speed(b->s, &view));
+	return mask;
+}
+
+/* Edges and speeds that braking from this state does not keep. */
+static uint32_t braking_exceeds(const struct safety *s, const struct axis *joint)
+{
+	enum { LOOKS_MOST = 60 };
+	struct braking b;
+	int looks = 0;
+
+	braking_start(&b, s, joint);
+	uint32_t mask = view_exceeds(&b.view);
+
+	for (; !mask && b.t_s < b.longest_s * (1.0 - 1e-9) && looks < LOOKS_MOST && b.fastest <= s->over; looks++)
+		mask |= braking_next(&b);
+	if (!(b.fastest <= s->over) || looks == LOOKS_MOST) /* written so that NaN is too fast; what is not known is not granted */
 		mask |= LIMIT_TCP_SPEED;
 	return mask;
 }
 
-/* Looks along the braking motion of the whole arm; dense at its start, where it is fastest. */
-static uint32_t braking_exceeds(const struct safety *s, const struct axis *joint)
+/* How much too fast the TCP gets while braking from here, 1: not. A source that may have less than the last one makes that so. */
+static double braking_over(const struct safety *s, const struct axis *joint)
 {
-	static const double place[] = { 0.0, 1.0 / 16, 1.0 / 8, 1.0 / 4, 3.0 / 8, 1.0 / 2, 3.0 / 4, 1.0 };
-	double longest_s = 0.0;
-	uint32_t mask = 0;
+	enum { PLACES = 16 };
+	double longest_s = 0.0, most = 1.0;
 
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		longest_s = fmax(longest_s, axis_brake_time_s(&joint[i], &s->limits[i]));
-	for (size_t k = 0; k < sizeof place / sizeof place[0] && !mask; k++) {
+	for (int k = 0; k <= PLACES; k++) {
 		struct axis at[DOF_MAX];
+		struct edge_view view;
 
 		for (uint32_t i = 0; i < s->arm->model.dof; i++)
-			at[i] = axis_brake(&joint[i], &s->limits[i], place[k] * longest_s);
-		mask |= state_exceeds(s, at);
+			at[i] = axis_brake(&joint[i], &s->limits[i], longest_s * k / PLACES);
+		edge_look(s, at, &view);
+		most = larger(most, view_speed(s, &view));
 	}
-	return mask;
+	return most;
 }
 
 static bool joints_admissible(const struct safety *s, const struct axis *joint)
@@ -190,6 +291,55 @@ static uint32_t arm_grant(const struct safety *s, const struct axis *brake, cons
 	return mask;
 }
 
+/* ---- braking that slows the TCP ----------------------------------------------------------------------------------- */
+
+/* One joint's way to a stand in stop_s by a cubic of velocity: jerk now, and whether it keeps the joint's limits. All joints in the
+ * same time shrink a velocity of the TCP as a whole; each as fast as it can might take away what held another's part in check. */
+static double cubic_jerk(const struct axis *joint, double stop_s, double at_s)
+{
+	double start = -(6.0 * joint->v + 4.0 * joint->a * stop_s) / (stop_s * stop_s);
+	double end = (6.0 * joint->v + 2.0 * joint->a * stop_s) / (stop_s * stop_s);
+
+	return start + (end - start) * at_s / stop_s;
+}
+
+static bool cubic_within(const struct axis *joint, const struct axis_limits *l, double stop_s)
+{
+	double start = cubic_jerk(joint, stop_s, 0.0), end = cubic_jerk(joint, stop_s, stop_s);
+	double turn = start * end < 0.0 ? stop_s * start / (start - end) : 0.0; /* where the acceleration is largest */
+	double a = joint->a + start * turn / 2.0;
+
+	return fabs(start) <= l->j_max && fabs(end) <= l->j_max && fabs(a) <= l->a_max;
+}
+
+static bool cubics_within(const struct safety *s, double stop_s)
+{
+	for (uint32_t i = 0; i < s->arm->model.dof; i++)
+		if (!cubic_within(&s->joint[i], &s->limits[i], stop_s))
+			return false;
+	return true;
+}
+
+/* All joints come to a stand together, as soon as that can be; false: not within any reasonable time. */
+static bool brake_together(const struct safety *s, struct axis *out)
+{
+	enum { HALVINGS = 12 };
+	double low_s = 2.0 * s->dt_s, high_s = 4.0;
+
+	if (!cubics_within(s, high_s))
+		return false;
+	for (int h = 0; h < HALVINGS; h++) {
+		double middle_s = (low_s + high_s) / 2.0;
+
+		*(cubics_within(s, middle_s) ? &high_s : &low_s) = middle_s;
+	}
+	for (uint32_t i = 0; i < s->arm->model.dof; i++) {
+		out[i] = s->joint[i];
+		axis_step(&out[i], &s->limits[i], cubic_jerk(&s->joint[i], high_s, s->dt_s / 2.0), s->dt_s);
+	}
+	return true;
+}
+
 /* ---- making targets -------------------------------------------------------------------------------------------- */
 
 static bool setpoint_finite(const struct setpoint *w, uint32_t dof)
@@ -197,37 +347,82 @@ static bool setpoint_finite(const struct setpoint *w, uint32_t dof)
 	for (uint32_t i = 0; i < dof; i++)
 		if (!(fabs(w->q_rad[i]) < 1e3 && fabs(w->dq_rad_s[i]) < 1e4 && fabs(w->ddq_rad_s2[i]) < 1e6))
 			return false;
-	return true;
+	return w->tcp_v_max_m_s >= 0.0 && w->tcp_w_max_rad_s >= 0.0; /* written so that NaN is none */
 }
 
-static uint32_t joints_step(struct safety *s, const struct setpoint *want, bool brake_only)
+/* What the joints would do to follow the setpoint, each for itself within its limits, and turned aside in front of edges. */
+static uint32_t wish_of(const struct safety *s, const struct setpoint *want, struct axis *wish)
 {
-	struct axis brake[DOF_MAX], wish[DOF_MAX], granted[DOF_MAX];
 	uint32_t mask = 0, n = s->arm->model.dof;
+	struct axis reference[DOF_MAX];
+	double jerk[DOF_MAX];
 
+	for (uint32_t i = 0; i < n; i++)
+		reference[i] = (struct axis){ want->q_rad[i], want->dq_rad_s[i], want->ddq_rad_s2[i] };
+	mask |= edge_pull_in(s, reference);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct axis_limits *l = &s->limits[i];
-		struct axis reference = { want->q_rad[i], want->dq_rad_s[i], want->ddq_rad_s2[i] };
 
-		brake[i] = axis_brake(&s->joint[i], l, s->dt_s);
-		wish[i] = brake[i];
-		if (brake_only)
-			continue;
+		jerk[i] = clamp(axis_track(&s->joint[i], &reference[i], l, s->dt_s), -l->j_max, l->j_max);
+	}
+	edge_soften(s, jerk);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct axis_limits *l = &s->limits[i];
+		double a = s->joint[i].a;
+
+		/* What goes beyond a_max and comes back within the period would be mixed with braking, and beyond it in between. */
+		jerk[i] = clamp(jerk[i], (-l->a_max - a) / s->dt_s, (l->a_max - a) / s->dt_s);
 		wish[i] = s->joint[i];
-		if (axis_step(&wish[i], l, axis_track(&s->joint[i], &reference, l, s->dt_s), s->dt_s) < 1.0)
+		if (axis_step(&wish[i], &s->limits[i], jerk[i], s->dt_s) < 1.0)
 			mask |= LIMIT_JOINT;
 	}
-	if (brake_only)
-		memcpy(granted, brake, sizeof granted);
-	else
-		mask |= arm_grant(s, brake, wish, granted);
-	for (uint32_t i = 0; i < n; i++) {
+	return mask;
+}
+
+static void joints_take(struct safety *s, const struct axis *granted)
+{
+	for (uint32_t i = 0; i < s->arm->model.dof; i++) {
 		double jerk = fabs(granted[i].a - s->joint[i].a) / s->dt_s;
 
 		s->margin_jerk = fmin(s->margin_jerk, 1.0 - jerk / s->limits[i].j_max);
 		s->joint[i] = granted[i];
 	}
+}
+
+static uint32_t joints_step(struct safety *s, const struct setpoint *want, bool brake_only)
+{
+	struct axis brake[DOF_MAX] = { { 0 } }, wish[DOF_MAX], granted[DOF_MAX];
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < s->arm->model.dof; i++)
+		brake[i] = axis_brake(&s->joint[i], &s->limits[i], s->dt_s);
+	memcpy(granted, brake, sizeof granted);
+	if (s->over > 1.0) {
+		mask = LIMIT_TCP_SPEED;
+		if (brake_together(s, wish))
+			mask |= arm_grant(s, brake, wish, granted);
+	} else if (!brake_only) {
+		mask = wish_of(s, want, wish);
+		mask |= arm_grant(s, brake, wish, granted);
+	}
+	joints_take(s, granted);
 	return mask;
+}
+
+/* Of the boundaries that hold at present. */
+static void place_margins_take(struct safety *s, const struct edge_view *view)
+{
+	s->margin_workspace = s->margin_floor = 1.0;
+	for (uint32_t k = 0; k < SAFETY_FACES; k++) {
+		double half = (view->inside_m[k] + view->inside_m[k ^ 1u]) / 2.0; /* of both faces of an axis */
+
+		s->margin_workspace = fmin(s->margin_workspace, view->inside_m[k] / half);
+	}
+	for (uint32_t k = SAFETY_FACES; k < view->n; k++)
+		s->margin_floor = fmin(s->margin_floor, view->inside_m[k] / floor_far_m);
+	s->margin_workspace = fmax(0.0, s->margin_workspace);
+	s->margin_floor = fmax(0.0, s->margin_floor);
+	s->margin_tcp_speed = fmax(0.0, 1.0 - fmax(vec3_norm(view->twist.v_m_s) / s->tcp_v_max_m_s, vec3_norm(view->twist.w_rad_s) / s->tcp_w_max_rad_s));
 }
 
 static void margins_take(struct safety *s)
@@ -249,17 +444,21 @@ static void margins_take(struct safety *s)
 
 bool safety_seed(struct safety *s, const double *q_d_rad)
 {
-	struct twist still;
-	const double zero[DOF_MAX] = { 0 };
+	struct edge_view view;
 
 	s->seeded = false;
+	if (!s->sound)
+		return false;
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		if (!(fabs(q_d_rad[i]) < 1e3))
 			return false;
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		s->joint[i] = (struct axis){ .q = q_d_rad[i] };
-	tcp_motion(s->arm, q_d_rad, zero, &s->ee, &still);
-	boundary_follow(s, q_d_rad, true);
+	edge_look(s, s->joint, &view);
+	s->ee = view.ee;
+	edge_follow(s, &view, true);
+	ranges_follow(s, true);
+	s->over = 1.0;
 	s->seeded = true;
 	return true;
 }
@@ -270,7 +469,7 @@ void safety_forget(struct safety *s)
 }
 
 static void target_fill(struct safety *s, const struct setpoint *want, bool brake_only, const struct safety_stamp *at,
-		struct driver_target *out)
+		const struct edge_view *view, struct driver_target *out)
 {
 	const double *p = s->ee.p_m;
 	double before[3] = { p[0], p[1], p[2] };
@@ -292,8 +491,9 @@ static void target_fill(struct safety *s, const struct setpoint *want, bool brak
 		out->q_rad[i] = s->joint[i].q;
 		out->dq_rad_s[i] = s->joint[i].v;
 	}
-	tcp_motion(s->arm, out->q_rad, out->dq_rad_s, &s->ee, &out->twist);
-	out->ee = s->ee;
+	s->ee = view->ee;
+	out->ee = view->ee;
+	out->twist = view->twist;
 	s->tcp_path_m += vec3_norm((double[3]){ p[0] - before[0], p[1] - before[1], p[2] - before[2] });
 	if (want->has_gripper && isfinite(want->gripper_m)) {
 		s->gripper_m = clamp(want->gripper_m, 0.0, s->arm->gripper_max_m);
@@ -309,8 +509,22 @@ static double narrowed(double limit, double share)
 	return share > 0.0 ? fmin(limit, share) : limit;
 }
 
+/* A source that may have less than the arm has now makes the TCP too fast, until it has slowed down. */
+static void speeds_take(struct safety *s, const struct setpoint *want)
+{
+	double v = narrowed(tcp_speed_limit(s->arm), want->tcp_v_max_m_s), w = narrowed(s->arm->model.tcp_w_max_rad_s, want->tcp_w_max_rad_s);
+	bool less = !(v >= s->tcp_v_max_m_s && w >= s->tcp_w_max_rad_s);
+
+	s->tcp_v_max_m_s = v;
+	s->tcp_w_max_rad_s = w;
+	if (less || s->over > 1.0)
+		s->over = braking_over(s, s->joint);
+}
+
 uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct safety_stamp *at, struct driver_target *out)
 {
+	const struct setpoint none = { 0 };
+	struct edge_view view;
 	uint32_t mask = 0;
 
 	*out = (struct driver_target){ .arm = at->arm };
@@ -320,13 +534,15 @@ uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct
 		mask |= LIMIT_NOT_FINITE;
 	bool brake_only = !want->active || mask;
 
-	s->tcp_v_max_m_s = narrowed(tcp_speed_limit(s->arm), want->tcp_v_max_m_s);
-	s->tcp_w_max_rad_s = narrowed(s->arm->model.tcp_w_max_rad_s, want->tcp_w_max_rad_s);
+	speeds_take(s, mask ? &none : want);
 	s->margin_position = s->margin_velocity = s->margin_acceleration = s->margin_jerk = 1.0;
 	mask |= joints_step(s, want, brake_only);
 	margins_take(s);
-	target_fill(s, want, brake_only, at, out);
-	boundary_follow(s, out->q_rad, false);
+	edge_look(s, s->joint, &view);
+	place_margins_take(s, &view);
+	target_fill(s, want, brake_only, at, &view, out);
+	edge_follow(s, &view, false);
+	ranges_follow(s, false);
 	return mask;
 }
 
@@ -338,29 +554,16 @@ bool safety_standing(const struct safety *s)
 	return true;
 }
 
-/* How far q is outside workspace or floor; 0 inside. */
-static double outside_m(const struct arm_setup *arm, const double *q_rad, uint32_t *mask)
-{
-	double out = 0.0, under = arm->floor_m - lowest_m(&arm->model, q_rad);
-	struct pose ee;
-
-	kinematics_forward(&arm->model, &arm->tcp, q_rad, &ee);
-	for (int k = 0; k < 3; k++)
-		out = fmax(out, fmax(arm->box_min_m[k] - ee.p_m[k], ee.p_m[k] - arm->box_max_m[k]));
-	if (!(out <= 0.0))
-		*mask |= LIMIT_WORKSPACE;
-	if (!(under <= 0.0))
-		*mask |= LIMIT_FLOOR;
-	return fmax(out, fmax(under, 0.0));
-}
-
 uint32_t safety_posture_check(const struct arm_setup *arm, const double *q_rad)
 {
-	uint32_t mask = 0;
+	double outside_m[SAFETY_EDGES];
+	uint32_t mask = 0, n = safety_edges(arm, q_rad, outside_m);
 
 	for (uint32_t i = 0; i < arm->model.dof; i++)
 		if (!(q_rad[i] >= arm->model.q_min_rad[i] && q_rad[i] <= arm->model.q_max_rad[i]))
 			mask |= LIMIT_POSITION;
-	outside_m(arm, q_rad, &mask);
+	for (uint32_t k = 0; k < n; k++)
+		if (!(outside_m[k] <= 0.0))
+			mask |= k < SAFETY_FACES ? LIMIT_WORKSPACE : LIMIT_FLOOR;
 	return mask;
 }

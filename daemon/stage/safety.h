@@ -3,14 +3,19 @@
  *
  * Per arm, a jerk-limited state (q, v, a) of every joint follows the setpoint; the braking motion of the whole arm from the
  * newly sent state never leaves joint limits, velocity, acceleration and jerk limits, the workspace box of the TCP, the floor
- * of the links, or the speed limit of the TCP. What a setpoint asks beyond that is braked, never jumped to; a setpoint that is
- * not finite brakes. An arm that starts outside a limit (parked beyond a joint limit, below the floor) may move inwards.
+ * of the arm's surface, or the speed limit of the TCP. What a setpoint asks beyond that is braked, never jumped to; a setpoint that
+ * is not finite brakes, and nothing moves with a set-up that is not. An arm that starts outside a limit (parked beyond a joint limit,
+ * a link below the floor) may move inwards; each face of the box and each point of the arm has its own boundary for that.
+ * Towards an edge the arm slows down in proportion to what is left of the way, and slides along it.
+ * Acceleration and jerk of the TCP have no limit of their own: joints' limits hold, which bound them, and Franka's Cartesian ones
+ * belong to interfaces that we do not use; what is gentle enough for a person is the source's matter (teleop_motion, arbiter).
  * Functions: thread of the owner (control, or the arm's own), allocate no, block no. */
 #ifndef DREAMVLA_DAEMON_STAGE_SAFETY_H
 #define DREAMVLA_DAEMON_STAGE_SAFETY_H
 
 #include "daemon/flow.h"
 #include "daemon/stage/axis.h"
+#include "daemon/stage/kinematics.h"
 
 /* What was clamped or exceeded; a mask. */
 enum limit {
@@ -30,22 +35,27 @@ enum limit {
 struct safety {
 	const struct arm_setup *arm;  /* constant */
 	double dt_s;
+	bool sound;                   /* the set-up is finite: else it is never seeded */
 	bool seeded;
 	struct axis joint[DOF_MAX];   /* what was sent last */
 	struct axis_limits limits[DOF_MAX];
-	double box_min_m[3], box_max_m[3], floor_m; /* widened to where the arm stood, narrowing again as it comes in */
+	/* Widened to where the arm stood, narrowing again as it comes in; a floor for every height of kinematics_heights. */
+	double box_min_m[3], box_max_m[3], floor_m[HEIGHTS_MAX];
+	double reach_m[DOF_MAX];      /* no point of the arm is further from this joint */
 	struct pose ee;               /* of what was sent last */
 	double tcp_path_m;            /* ever sent */
 	double tcp_v_max_m_s, tcp_w_max_rad_s; /* of the present source: the arm's, or what the source may have of it */
+	double over;                  /* > 1: the TCP is (or, braking, would get) so much faster than the present source may have */
 	bool has_gripper;
 	double gripper_m;             /* last commanded, kept for ever */
 	double margin_position, margin_velocity, margin_acceleration, margin_jerk; /* 0..1 left, of the last target */
+	double margin_workspace, margin_floor, margin_tcp_speed; /* workspace: 1 in its middle; floor: 1 from 0.2 m above it */
 };
 
 /* Set-up of one arm; `arm` must outlive s. Not seeded. */
 void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_ns);
 
-/* Takes q_d of the arm as what was sent last, standing. false (and not seeded) when it is not finite. */
+/* Takes q_d of the arm as what was sent last, standing. false (and not seeded) when it or the set-up is not finite. */
 bool safety_seed(struct safety *s, const double *q_d_rad);
 
 /* Forgets: nothing is sent before the next seed. */
@@ -67,6 +77,12 @@ bool safety_standing(const struct safety *s);
 /* Is q inside joint limits, workspace and floor as configured? Mask of what is not. */
 uint32_t safety_posture_check(const struct arm_setup *arm, const double *q_rad);
 
+/* Edges of an arm: six faces of the box (min, max of x, y, z), then the floor of every height. */
+enum { SAFETY_FACES = 6, SAFETY_EDGES = SAFETY_FACES + HEIGHTS_MAX };
+
+/* How far the arm is outside each edge as configured; negative inside. Returns how many edges there are. */
+uint32_t safety_edges(const struct arm_setup *arm, const double *q_rad, double outside_m[SAFETY_EDGES]);
+
 /* ---- the arm's side ---------------------------------------------------------------------------------------------- */
 
 /* Checks a stream of received joint targets against the arm's own limits. Positions and velocities of neighbours give mean
@@ -83,7 +99,10 @@ struct safety_check {
 	struct axis allowed[DOF_MAX]; /* where the limits let the joint be by now: on the stream itself while it keeps them */
 	bool apart[DOF_MAX];          /* it is not */
 	double tcp_lag_m, tcp_lag_rad; /* how far the TCP's speed limit would have kept the arm back; the same as motion of a joint */
-	double outside_m;             /* how far outside workspace and floor it may be: as q_d was at its start, until it came in */
+	/* How far outside each face of the workspace and below the floor with each point it may be: as q_d was at its start, until it
+	 * came in. */
+	double outside_m[SAFETY_EDGES];
+	double range_low_rad[DOF_MAX], range_high_rad[DOF_MAX]; /* the same for joints beyond their range */
 };
 
 struct safety_finding {

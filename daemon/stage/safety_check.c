@@ -61,15 +61,15 @@ static bool target_finite(const struct driver_target *t, uint32_t dof)
 
 /* ---- joints ---------------------------------------------------------------------------------------------------------- */
 
-/* The joint's limits; a range that includes q_rad, because a joint that is outside may come in. */
-static struct axis_limits joint_limits(const struct safety_check *c, uint32_t i, double q_rad)
+/* The joint's limits; a range that includes where it stood at the start until it is inside, because a joint outside may come in. */
+static struct axis_limits joint_limits(const struct safety_check *c, uint32_t i)
 {
 	const struct robot_model *m = &c->arm->model;
 	double scale = c->arm->limit_scale;
 
 	return (struct axis_limits){
-		.q_min = fmin(m->q_min_rad[i], q_rad),
-		.q_max = fmax(m->q_max_rad[i], q_rad),
+		.q_min = fmin(m->q_min_rad[i], c->range_low_rad[i]),
+		.q_max = fmax(m->q_max_rad[i], c->range_high_rad[i]),
 		.v_min = -scale * m->dq_max_rad_s[i],
 		.v_max = scale * m->dq_max_rad_s[i],
 		.a_max = scale * m->ddq_max_rad_s2[i],
@@ -92,7 +92,7 @@ static double velocity_limit(const struct robot_model *m, uint32_t i, double q_r
 static void judge_joint(const struct safety_check *c, const struct driver_target *t, uint32_t i, double gap_s, struct safety_finding *f)
 {
 	double q = t->q_rad[i], v = t->dq_rad_s[i];
-	struct axis_limits l = joint_limits(c, i, c->allowed[i].q);
+	struct axis_limits l = joint_limits(c, i);
 	double v_max = velocity_limit(&c->arm->model, i, q, v >= 0.0, &l);
 	double outside = fmax(l.q_min - q, q - l.q_max);
 
@@ -128,7 +128,7 @@ static bool reaches(const struct axis *from, const struct axis *to, const struct
 static void allow(struct safety_check *c, const struct driver_target *t, uint32_t i, double gap_s, bool kept)
 {
 	struct axis *at = &c->allowed[i];
-	struct axis_limits l = joint_limits(c, i, at->q);
+	struct axis_limits l = joint_limits(c, i);
 	double step = (t->q_rad[i] - at->q) / gap_s;
 	struct axis to = { t->q_rad[i], t->dq_rad_s[i], (2.0 * at->v + 4.0 * t->dq_rad_s[i] - 6.0 * step) / gap_s };
 
@@ -143,6 +143,19 @@ static void allow(struct safety_check *c, const struct driver_target *t, uint32_
 		(void)axis_step(at, &l, axis_track(at, &to, &l, gap_s), gap_s);
 	else
 		*at = to;
+}
+
+/* Once a joint is inside its range, it stays there. */
+static void ranges_narrow(struct safety_check *c, const struct driver_target *t)
+{
+	const struct robot_model *m = &c->arm->model;
+
+	for (uint32_t i = 0; i < m->dof; i++) {
+		if (t->q_rad[i] >= m->q_min_rad[i])
+			c->range_low_rad[i] = m->q_min_rad[i];
+		if (t->q_rad[i] <= m->q_max_rad[i])
+			c->range_high_rad[i] = m->q_max_rad[i];
+	}
 }
 
 static void judge_joints(struct safety_check *c, const struct driver_target *t, double gap_s, struct safety_finding *f)
@@ -196,38 +209,35 @@ static void judge_speed(struct safety_check *c, const struct driver_target *t, d
 	judge(f, LIMIT_TCP_SPEED, 0, way / gap_s, limit, c->tcp_lag_rad);
 }
 
-/* How far outside workspace and floor; negative inside. */
-static double outside_m(const struct arm_setup *arm, const double *q_rad, uint32_t *mask)
-{
-	double point[LINK_POINTS_MAX][3], out = -INFINITY, under = -INFINITY;
-	uint32_t n = kinematics_link_points(&arm->model, q_rad, point);
-	struct pose ee;
-
-	kinematics_forward(&arm->model, &arm->tcp, q_rad, &ee);
-	for (int k = 0; k < 3; k++)
-		out = fmax(out, fmax(arm->box_min_m[k] - ee.p_m[k], ee.p_m[k] - arm->box_max_m[k]));
-	for (uint32_t i = 0; i < n; i++)
-		under = fmax(under, arm->floor_m - point[i][2]);
-	*mask = (out > 0.0 ? LIMIT_WORKSPACE : 0u) | (under > 0.0 ? LIMIT_FLOOR : 0u);
-	return fmax(out, under);
-}
-
-/* Workspace and floor hold from where the stream is inside for good; before, no place further out than its start. */
+/* Each edge holds from where the stream is inside it for good; before, no place further out than its start. */
 static bool judge_place(struct safety_check *c, const struct driver_target *t, struct safety_finding *f)
 {
-	uint32_t mask;
-	double outside = outside_m(c->arm, t->q_rad, &mask);
-	bool inside = outside <= c->outside_m + rounding_m;
+	double outside_m[SAFETY_EDGES];
+	uint32_t n = safety_edges(c->arm, t->q_rad, outside_m);
+	bool inside = true;
 
-	if (!inside) {
-		f->exceeded |= mask;
-		f->worst = mask & LIMIT_WORKSPACE ? LIMIT_WORKSPACE : LIMIT_FLOOR;
-		f->value = outside;
-		f->limit = c->outside_m;
+	for (uint32_t k = 0; k < n; k++) {
+		if (outside_m[k] <= -edge_m)
+			c->outside_m[k] = 0.0;
+		if (outside_m[k] <= c->outside_m[k] + rounding_m) /* written so that NaN is outside */
+			continue;
+		inside = false;
+		f->worst = k < SAFETY_FACES ? LIMIT_WORKSPACE : LIMIT_FLOOR;
+		f->exceeded |= f->worst;
+		f->value = outside_m[k];
+		f->limit = c->outside_m[k];
 	}
-	if (outside <= -edge_m)
-		c->outside_m = 0.0;
 	return inside;
+}
+
+static void start_outside(struct safety_check *c, const double *q_d_rad)
+{
+	uint32_t n = safety_edges(c->arm, q_d_rad, c->outside_m);
+
+	memcpy(c->range_low_rad, q_d_rad, c->arm->model.dof * sizeof *q_d_rad);
+	memcpy(c->range_high_rad, q_d_rad, c->arm->model.dof * sizeof *q_d_rad);
+	for (uint32_t k = 0; k < n; k++)
+		c->outside_m[k] = fmax(0.0, c->outside_m[k]);
 }
 
 /* ---- targets --------------------------------------------------------------------------------------------------------- */
@@ -248,7 +258,7 @@ static void judge_start(const struct safety_check *c, const struct driver_target
 {
 	for (uint32_t i = 0; i < c->arm->model.dof; i++) {
 		double away = fabs(t->q_rad[i] - q_d_rad[i]), v = fabs(t->dq_rad_s[i]), q = t->q_rad[i];
-		struct axis_limits l = joint_limits(c, i, q_d_rad[i]);
+		struct axis_limits l = joint_limits(c, i);
 
 		if (!(away <= start_rad))
 			note(f, LIMIT_START, i, away, start_rad, away);
@@ -262,11 +272,10 @@ static void judge_start(const struct safety_check *c, const struct driver_target
 static struct safety_finding check_first(struct safety_check *c, const struct driver_target *t, const double *q_d_rad)
 {
 	struct safety_finding f = { 0 };
-	uint32_t ignored;
 
 	safety_check_restart(c);
+	start_outside(c, q_d_rad);
 	judge_start(c, t, q_d_rad, &f);
-	c->outside_m = fmax(0.0, outside_m(c->arm, q_d_rad, &ignored));
 	(void)judge_place(c, t, &f);
 	f.refused = f.exceeded != 0;
 	for (uint32_t i = 0; i < c->arm->model.dof; i++)
@@ -279,6 +288,7 @@ static struct safety_finding check_next(struct safety_check *c, const struct dri
 	struct safety_finding f = { 0 };
 
 	judge_joints(c, t, gap_s, &f);
+	ranges_narrow(c, t);
 	judge_speed(c, t, gap_s, &f);
 	bool inside = judge_place(c, t, &f);
 

@@ -22,7 +22,8 @@ static struct teleop_change watch_driver(struct teleop *t, const struct teleop_i
 	struct teleop_change change = { .event = TELEOP_NOTHING, .device = t->device };
 
 	if (!teleop_fresh(t, in, now_ns))
-		change = (struct teleop_change){ TELEOP_LOST, t->device, now_ns - (in->stamp_ns < in->arrival_ns ? in->stamp_ns : in->arrival_ns) };
+		change = (struct teleop_change){ .event = TELEOP_LOST, .device = t->device,
+			.silent_ns = now_ns - (in->stamp_ns < in->arrival_ns ? in->stamp_ns : in->arrival_ns) };
 	else if (!same_driver(t, in))
 		change.event = TELEOP_LOST;
 	else if (in->releases != t->releases || !in->deadman)
@@ -32,19 +33,24 @@ static struct teleop_change watch_driver(struct teleop *t, const struct teleop_i
 	return change;
 }
 
-/* The first device with an edge that nobody has seen yet. Every edge is seen by this, used or not. */
+/* The first device with an edge that nobody has seen yet. Every edge is seen by this, used or not. A dead-man that is up again
+ * already counts like one that is not: who taps it wants the arm to stop, and the release follows at the next look. */
 static struct teleop_change watch_edges(struct teleop *t, const struct teleop_input *in, int64_t now_ns)
 {
-	struct teleop_change change = { .event = TELEOP_NOTHING };
+	struct teleop_change change = { .event = TELEOP_NOTHING, .device = t->device };
 
 	for (uint32_t i = 0; i < TELEOP_DEVICES_MAX; i++) {
 		bool edge = in[i].edges != t->edges[i];
 
 		t->edges[i] = in[i].edges;
-		if (!edge || change.event != TELEOP_NOTHING || !in[i].deadman || !teleop_fresh(t, &in[i], now_ns))
+		if (!edge || !teleop_fresh(t, &in[i], now_ns))
 			continue;
-		if (!t->driving || i < t->device)
-			change = (struct teleop_change){ .event = TELEOP_EDGE, .device = i };
+		if (change.event == TELEOP_NOTHING && (!t->driving || i < t->device)) {
+			change.event = TELEOP_EDGE;
+			change.device = i;
+		} else if (i != t->device || !t->driving) {
+			change.outranked |= 1u << i;
+		}
 	}
 	return change;
 }

@@ -18,15 +18,16 @@ struct teleop {
 
 enum teleop_event {
 	TELEOP_NOTHING,
-	TELEOP_EDGE,     /* a dead-man was pressed: device wants to take over */
+	TELEOP_EDGE,     /* a dead-man was pressed, and may be up again: device wants to take over */
 	TELEOP_RELEASED, /* the driver's dead-man was released, and a message said so */
 	TELEOP_LOST,     /* the driver fell silent, started again, or changed arm or kind: nobody drives any more */
 };
 
 struct teleop_change {
 	enum teleop_event event;
-	uint32_t device;
+	uint32_t device;          /* it happened to; TELEOP_NOTHING: that drives, if one does */
 	int64_t silent_ns;        /* TELEOP_LOST: since the newest message; 0 when silence was not the cause */
+	uint32_t outranked;       /* bit i: device i was pressed in vain, because `device` has priority */
 };
 
 void teleop_init(struct teleop *t, int64_t timeout_ns);
@@ -35,7 +36,7 @@ void teleop_init(struct teleop *t, int64_t timeout_ns);
 bool teleop_fresh(const struct teleop *t, const struct teleop_input *in, int64_t now_ns);
 
 /* What happened since the last call; the driver's end comes before anybody's beginning. A device below the driver's priority
- * cannot take over from it. TELEOP_RELEASED and TELEOP_LOST have ended the driving already. */
+ * cannot take over from it: it is outranked. TELEOP_RELEASED and TELEOP_LOST have ended the driving already. */
 struct teleop_change teleop_watch(struct teleop *t, const struct teleop_input in[TELEOP_DEVICES_MAX], int64_t now_ns);
 
 /* The device drives from now on. */

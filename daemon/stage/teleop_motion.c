@@ -7,7 +7,6 @@
 #include "daemon/stage/geometry.h"
 #include "daemon/stage/kinematics.h"
 
-static const double gripper_change_m = 0.005; /* messages.md section 5 */
 /* Shares of the arm's limits that a person's motion may take: what is left lets safety follow it exactly. */
 static const double tcp_acceleration_share = 0.3, velocity_share = 0.8, acceleration_share = 0.6, jerk_share = 0.5;
 static const double joint_speed_share = 0.3, drift_share = 0.1, tcp_ramp_s = 0.02;
@@ -77,8 +76,9 @@ static void start_tcp(struct teleop_motion *m, const struct safety *sent)
 void teleop_motion_start(struct teleop_motion *m, const struct control_setup *setup, uint32_t arm, const struct teleop_input *in,
 		const struct safety *sent)
 {
-	*m = (struct teleop_motion){ .arm = &setup->arm[arm], .dt_s = (double)setup->period_ns * 1e-9, .v_max_m_s = setup->teleop_v_max_m_s,
-		.w_max_rad_s = setup->teleop_w_max_rad_s, .kind = in->kind, .gripper_known = in->has_gripper, .gripper_start_m = in->gripper_m };
+	*m = (struct teleop_motion){ .setup = setup, .arm = &setup->arm[arm], .dt_s = (double)setup->period_ns * 1e-9, .v_max_m_s = setup->teleop_v_max_m_s,
+		.w_max_rad_s = setup->teleop_w_max_rad_s, .kind = in->kind };
+	teleop_gripper_start(&m->gripper, in);
 	memcpy(m->zero, in->value, sizeof m->zero);
 	anchor(m, sent);
 	if (m->kind != TELEOP_JOINT)
@@ -311,18 +311,6 @@ static void set_caps(const struct teleop_motion *m, struct setpoint *out)
 		out->tcp_v_max_m_s = fmin(m->v_max_m_s, cap_share * vec3_norm(v) + cap_more_m_s);
 }
 
-static void set_gripper(struct teleop_motion *m, const struct teleop_input *in, struct setpoint *out)
-{
-	if (!in->has_gripper || !m->arm->has_gripper)
-		return;
-	if (!m->gripper_known)
-		m->gripper_start_m = in->gripper_m;
-	m->gripper_known = true;
-	m->gripper_acts |= fabs(in->gripper_m - m->gripper_start_m) >= gripper_change_m;
-	out->has_gripper = m->gripper_acts;
-	out->gripper_m = in->gripper_m;
-}
-
 void teleop_motion_step(struct teleop_motion *m, const struct teleop_input *in, const struct safety *sent, double speed,
 		struct setpoint *out)
 {
@@ -346,5 +334,5 @@ void teleop_motion_step(struct teleop_motion *m, const struct teleop_input *in, 
 		out->ddq_rad_s2[i] = m->joint[i].a;
 	}
 	set_caps(m, out);
-	set_gripper(m, in, out);
+	out->has_gripper = teleop_gripper_step(&m->gripper, m->setup, m->arm, in, &out->gripper_m);
 }

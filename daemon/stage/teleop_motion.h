@@ -11,8 +11,10 @@
 #include "daemon/flow.h"
 #include "daemon/stage/axis.h"
 #include "daemon/stage/safety.h"
+#include "daemon/stage/teleop_gripper.h"
 
 struct teleop_motion {
+	const struct control_setup *setup; /* constant */
 	const struct arm_setup *arm;   /* constant */
 	double dt_s, v_max_m_s, w_max_rad_s;
 	enum teleop_kind kind;
@@ -20,8 +22,7 @@ struct teleop_motion {
 	struct pose start, goal, at;   /* of the TCP: at the take-over, where it is to be, and where the reference is */
 	struct axis joint[DOF_MAX];    /* the reference, which keeps the arm's limits by itself */
 	double zero[TELEOP_VALUES_MAX]; /* what the device said at the take-over */
-	bool gripper_known, gripper_acts;
-	double gripper_start_m;        /* what the device said at the take-over */
+	struct teleop_gripper gripper;
 };
 
 /* Largest distance of a joint device from the arm (sent), rad; 0 for other kinds. NaN when it is not finite. */

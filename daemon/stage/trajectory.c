@@ -31,6 +31,13 @@ void trajectory_drop(struct trajectory *t)
 	t->clock.v = t->clock.a = 0.0;
 }
 
+void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent, int64_t now_ns)
+{
+	for (uint32_t a = 0; a < t->setup->n_arms; a++)
+		if (sent[a].has_gripper)
+			gripper_resume(&t->arm[a].gripper_state, sent[a].gripper_m, t->setup->arm[a].gripper_max_m, now_ns);
+}
+
 bool trajectory_standing(const struct trajectory *t)
 {
 	return !t->active || (t->clock.v <= 1e-9 && fabs(t->clock.a) <= 1e-9);
@@ -52,8 +59,7 @@ uint32_t trajectory_current_step(const struct trajectory *t)
 	return t->n_steps == 0 ? 0 : (uint32_t)fmin(fmax(i, 0.0), (double)(t->n_steps - 1));
 }
 
-/* The path with its fading offset, derivatives per second of path time. */
-static void path_at(const struct trajectory *t, const struct path *p, double path_s, struct jet out[SPLINE_DIM_MAX])
+void path_look(const struct path *p, const struct path_times *t, double path_s, struct jet out[SPLINE_DIM_MAX])
 {
 	spline_at(&p->spline, path_s - t->start_s, out);
 	for (uint32_t k = 0; k < p->dim; k++) {
@@ -63,6 +69,23 @@ static void path_at(const struct trajectory *t, const struct path *p, double pat
 		out[k].d1 += f.d1;
 		out[k].d2 += f.d2;
 	}
+}
+
+static void path_at(const struct trajectory *t, const struct path *p, double path_s, struct jet out[SPLINE_DIM_MAX])
+{
+	path_look(p, &(struct path_times){ t->start_s, t->fade_start_s, t->fade_s }, path_s, out);
+}
+
+void path_pose(const struct path *p, const struct jet at[SPLINE_DIM_MAX], struct pose *out)
+{
+	double r[3], turn[4];
+
+	for (int i = 0; i < 3; i++) {
+		out->p_m[i] = at[i].x;
+		r[i] = at[3 + i].x;
+	}
+	quat_from_rotvec(r, turn);
+	quat_multiply(turn, p->first_xyzw, out->q_xyzw);
 }
 
 /* ---- adopting a chunk ------------------------------------------------------------------------------------------- */
@@ -91,20 +114,26 @@ static void sent_rates(const struct past *past, int64_t t_ns, uint32_t arm, doub
 		dq_rad[i] = (now.q_rad[arm][i] - before.q_rad[arm][i]) / ran_s;
 }
 
-static void start_find(const struct trajectory *t, uint32_t arm, const struct action_chunk *c, const struct past *past,
-		const struct safety *sent, bool restart, struct waypoint_start *out)
+void trajectory_start(const struct control_setup *setup, uint32_t arm, const struct arm_state *observed, const struct past *past,
+		int64_t t_obs_ns, struct waypoint_start *out)
 {
 	struct past_entry at;
 
+	if (setup->delta_reference == DELTA_MEASURED && observed->has_q) {
+		memcpy(out->q_rad, observed->q_rad, sizeof out->q_rad);
+	} else if (past && past_at(past, t_obs_ns, &at)) {
+		memcpy(out->q_rad, at.q_rad[arm], sizeof out->q_rad);
+		sent_rates(past, t_obs_ns, arm, out->dq_rad);
+	}
+}
+
+static void start_find(const struct trajectory *t, uint32_t arm, const struct action_chunk *c, const struct past *past,
+		const struct safety *sent, bool restart, struct waypoint_start *out)
+{
 	*out = (struct waypoint_start){ 0 };
 	for (uint32_t i = 0; i < DOF_MAX; i++)
 		out->q_rad[i] = sent->joint[i].q;
-	if (t->setup->delta_reference == DELTA_MEASURED && c->arm[arm].has_q) {
-		memcpy(out->q_rad, c->arm[arm].q_rad, sizeof out->q_rad);
-	} else if (!restart && past_at(past, c->t_obs_ns, &at)) {
-		memcpy(out->q_rad, at.q_rad[arm], sizeof out->q_rad);
-		sent_rates(past, c->t_obs_ns, arm, out->dq_rad);
-	}
+	trajectory_start(t->setup, arm, &c->arm[arm], restart ? NULL : past, c->t_obs_ns, out);
 }
 
 /* Acceleration of the TCP: J a + dJ/dt v, the latter by a small step along v. */
@@ -366,19 +395,17 @@ static void posture_drift(const struct arm_setup *arm, const struct path *p, con
 
 static void setpoint_pose(const struct arm_setup *arm, struct path *p, const struct jet *at, double rate, double dt_s, struct setpoint *out)
 {
-	double r[3], rate_r[3], twist[6], turn[4], drift[DOF_MAX] = { 0 }, dq[DOF_MAX] = { 0 }, fastest = 0.0;
+	double r[3], rate_r[3], twist[6], drift[DOF_MAX] = { 0 }, dq[DOF_MAX] = { 0 }, fastest = 0.0;
 	struct pose goal;
 	struct ik k;
 
+	path_pose(p, at, &goal);
 	for (int i = 0; i < 3; i++) {
-		goal.p_m[i] = at[i].x;
 		twist[i] = at[i].d1 * rate;
 		r[i] = at[3 + i].x;
 		rate_r[i] = at[3 + i].d1 * rate;
 	}
 	rotvec_rate_to_omega(r, rate_r, twist + 3);
-	quat_from_rotvec(r, turn);
-	quat_multiply(turn, p->first_xyzw, goal.q_xyzw);
 	ik_prepare(&k, &arm->model, &arm->tcp, p->q_rad);
 	posture_drift(arm, p, &k, rate, drift);
 	for (uint32_t i = 0; i < arm->model.dof; i++) {

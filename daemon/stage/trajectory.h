@@ -9,6 +9,7 @@
 #define DREAMVLA_DAEMON_STAGE_TRAJECTORY_H
 
 #include "daemon/flow.h"
+#include "daemon/stage/action.h"
 #include "daemon/stage/axis.h"
 #include "daemon/stage/chunk_buffer.h"
 #include "daemon/stage/kinematics.h"
@@ -56,9 +57,28 @@ void trajectory_drop(struct trajectory *t);
  * since the observation (SHADOW). false: all of its actions have passed. */
 bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const struct past *past, const struct safety *sent, bool restart);
 
+/* Where a chunk observed at t_obs begins: where the arm was by the sent motion, or, with delta_reference measured, where it was
+ * observed to be. past NULL: nothing was sent, *out stays as it is but for a measured arm. */
+void trajectory_start(const struct control_setup *setup, uint32_t arm, const struct arm_state *observed, const struct past *past,
+		int64_t t_obs_ns, struct waypoint_start *out);
+
+/* When a path begins, and when and for how long its offset fades, in path time. */
+struct path_times {
+	double start_s, fade_start_s, fade_s;
+};
+
+/* A path with its fading offset; derivatives per second of path time. */
+void path_look(const struct path *p, const struct path_times *t, double path_s, struct jet out[SPLINE_DIM_MAX]);
+
+/* Pose that the coordinates of an end-effector path stand for. */
+void path_pose(const struct path *p, const struct jet at[SPLINE_DIM_MAX], struct pose *out);
+
 /* Advances the clock by one period towards `rate` (0: stop) and writes one setpoint per arm, of source policy, or hold once the
  * arms stand or the path runs out. due_ns: for the gripper's dwell. Without a path: inactive setpoints. */
 void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct setpoint out[ARMS_MAX]);
+
+/* The policy takes over again: its grippers' decisions go on from what was commanded last, by whomever. sent[n_arms]. */
+void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent, int64_t now_ns);
 
 /* The clock stands, or there is no path. */
 bool trajectory_standing(const struct trajectory *t);

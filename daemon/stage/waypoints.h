@@ -4,13 +4,8 @@
 #define DREAMVLA_DAEMON_STAGE_WAYPOINTS_H
 
 #include "daemon/flow.h"
+#include "daemon/stage/action.h"
 #include "daemon/stage/spline.h"
-
-/* Where a chunk starts for one arm, in path time. */
-struct waypoint_start {
-	double q_rad[DOF_MAX];       /* what deltas are added to, at the time of the observation */
-	double dq_rad[DOF_MAX];      /* rate of the sent motion then, per second of path time: for the soft controller (osc) */
-};
 
 /* Writes points 0..n_steps of arm `index` to s->x (not yet finished) and the orientation around which rotation vectors are
  * taken. End-effector points stay inside the arm's workspace, joint points inside its joint limits, both less a margin. */

@@ -7,6 +7,8 @@
 
 static const double GRIPPER_TOLERANCE_M = 0.001;
 static const double LIMIT_TOLERANCE = 1e-6; /* of a share of a limit: rounding */
+static const int64_t PAUSE_NS = 500000;         /* less is no pause but a late tick */
+static const int64_t LEFT_ALONE_NS = 100000000; /* five times what a Franka waits for packets before it stops by itself */
 static const double MOVING_RAD_S = 1e-4;    /* commanded; slower counts as standing */
 
 void arm_init(struct arm *a, const struct arm_setup *setup, const struct robot_driver *driver)
@@ -305,13 +307,41 @@ static void reach(void *context, const struct playout_sample *s)
 	a->gripper_m = fmin(fmax(s->gripper_m, 0), a->setup->gripper_max_m);
 }
 
+/* This process was held up: what it commands goes on from where it ended, as if the time had not been, and what that leaves to be made
+ * up for is faded out. An arm that got no command for LEFT_ALONE_NS stands where it was commanded last. */
+static void go_on(struct arm *a, int64_t now_ns, int64_t lost_ns)
+{
+	a->brake.t_ns += lost_ns; /* in use or not */
+	a->commanded.t_ns += lost_ns;
+	if (lost_ns < LEFT_ALONE_NS)
+		return;
+	safety_check_restart(&a->check);
+	memset(a->commanded.dq_rad_s, 0, sizeof a->commanded.dq_rad_s);
+	memset(a->commanded.ddq_rad_s2, 0, sizeof a->commanded.ddq_rad_s2);
+	a->commanded.t_ns = now_ns;
+	a->counters.underruns += a->phase == ARM_PLAYS;
+	a->phase = ARM_STANDS;
+}
+
+/* False: there is nothing to play, or too far away after a pause. */
+static bool play_on(struct arm *a, int64_t now_ns, bool paused)
+{
+	if (playout_step(&a->playout, now_ns, reach, a) == PLAYOUT_EMPTY || (paused && !playout_bridge(&a->playout, a->commanded.q_rad)))
+		return false;
+	a->commanded = a->playout.now;
+	return true;
+}
+
 static void move(struct arm *a, int64_t now_ns)
 {
+	int64_t lost_ns = now_ns - a->commanded.t_ns - a->driver->period_ns;
+	bool paused = a->phase != ARM_STANDS && lost_ns > PAUSE_NS;
+
+	if (paused)
+		go_on(a, now_ns, lost_ns);
 	if (a->phase == ARM_PLAYS) {
-		if (playout_step(&a->playout, now_ns, reach, a) != PLAYOUT_EMPTY) {
-			a->commanded = a->playout.now;
+		if (play_on(a, now_ns, paused))
 			return;
-		}
 		a->counters.underruns++;
 		begin_brake(a);
 	}

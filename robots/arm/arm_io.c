@@ -191,6 +191,16 @@ static void publish_when_due(struct arm_io *io)
 		io->publish_ns = io->now_ns + PUBLISH_NS;
 }
 
+void arm_io_step(struct arm_io *io)
+{
+	refresh_clock(io);
+	receive_targets(io);
+	refresh_report(io);
+	arm_requests_receive(io);
+	arm_requests_answer(io);
+	publish_when_due(io);
+}
+
 void arm_io_run(struct arm_io *io, int stop_fd)
 {
 	for (;;) {
@@ -205,14 +215,9 @@ void arm_io_run(struct arm_io *io, int stop_fd)
 		zmq_poll(item, 4, wait_ns > 0 ? (long)((wait_ns + NS_PER_MS - 1) / NS_PER_MS) : 0);
 		if (item[3].revents)
 			return;
-		refresh_clock(io);
-		receive_targets(io);
 		if (item[2].revents)
 			eventfd_clear(io->links->answer_fd);
-		refresh_report(io);
-		arm_requests_receive(io);
-		arm_requests_answer(io);
-		publish_when_due(io);
+		arm_io_step(io);
 	}
 }
 

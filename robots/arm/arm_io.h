@@ -62,6 +62,9 @@ void arm_io_finish(struct arm_io *io); /* accepts a zeroed one */
 /* Serves the sockets until stop_fd is readable. Blocks: until then. */
 void arm_io_run(struct arm_io *io, int stop_fd);
 
+/* What arm_io_run does each time it wakes up: receives, answers, publishes what is due. Blocks: no. */
+void arm_io_step(struct arm_io *io);
+
 /* Publishes the newest state once more: the last word before leaving. */
 void arm_io_publish(struct arm_io *io);
 

@@ -31,8 +31,7 @@ static void take_targets(struct arm_loop *l, int64_t now_ns)
 		arm_take_target(&l->arm, &k->target[at], now_ns);
 }
 
-/* The tick is told its nominal time, so that what is commanded does not carry the lateness of the thread. */
-static void tick(struct arm_loop *l, int64_t now_ns)
+void arm_loop_tick(struct arm_loop *l, int64_t now_ns)
 {
 	struct arm_links *k = l->links;
 	struct robot_state measured;
@@ -57,7 +56,7 @@ void *arm_loop_run(void *loop)
 	while (!atomic_load_explicit(&l->links->stop, memory_order_relaxed)) {
 		clock_sleep_until(due_ns);
 		histogram_add(&l->links->late, clock_monotonic_ns() - due_ns);
-		tick(l, due_ns);
+		arm_loop_tick(l, due_ns);
 		due_ns += period_ns;
 		for (int64_t now_ns = clock_monotonic_ns(); due_ns <= now_ns; due_ns += period_ns)
 			atomic_fetch_add_explicit(&l->links->overruns, 1, memory_order_relaxed);

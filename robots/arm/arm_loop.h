@@ -11,6 +11,10 @@ struct arm_loop {
 	struct arm_links *links;
 };
 
+/* One period of the driver. The tick is told its nominal time, so that what is commanded does not carry the lateness of the thread.
+ * Thread: the one of arm_loop_run. Allocates: no. Blocks: no. */
+void arm_loop_tick(struct arm_loop *l, int64_t now_ns);
+
 /* Runs until links->stop; the argument of a thread, a struct arm_loop. No period is made up for: missed ones are counted.
  * Allocates: no. Blocks: in the clock's sleep only. */
 void *arm_loop_run(void *loop);

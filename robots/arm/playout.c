@@ -7,6 +7,9 @@ static const int64_t FADE_NS = INT64_C(500000000);
 /* Share of the model's limits that braking uses: the same as in safety.c, so that the arm stops where that found it could. */
 static const double BRAKE_SHARE = 0.99;
 
+/* What may be made up for by fading: as far as a first target may lie from the arm (messages.md section 5). */
+static const double BRIDGE_RAD = 0.02;
+
 static double seconds(int64_t ns)
 {
 	return (double)ns * 1e-9;
@@ -150,9 +153,9 @@ enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
 	return PLAYOUT_ADDED;
 }
 
-/* Adds what is left of the first target's offset: the quintics from (1, 0) and from velocity 1 to rest at 0, both with no
- * acceleration at either end. */
-static void add_offset(struct playout *p)
+/* Adds what is left of the offset: the quintics from (1, 0) and from velocity 1 to rest at 0, both with no acceleration at either
+ * end. */
+static void add_offset(const struct playout *p, struct motion *m)
 {
 	double t = seconds(FADE_NS), u = seconds(p->now.t_ns - p->offset_t_ns) / t;
 
@@ -163,9 +166,9 @@ static void add_offset(struct playout *p)
 	double bend = -60 * u * (1 - u) * (1 - 2 * u) / (t * t), drift_bend = -12 * u * (1 - u) * (3 - 5 * u) / t;
 
 	for (uint32_t j = 0; j < p->model->dof; j++) {
-		p->now.q_rad[j] += left * p->offset_rad[j] + drift * p->offset_rad_s[j];
-		p->now.dq_rad_s[j] += rate * p->offset_rad[j] + drift_rate * p->offset_rad_s[j];
-		p->now.ddq_rad_s2[j] += bend * p->offset_rad[j] + drift_bend * p->offset_rad_s[j];
+		m->q_rad[j] += left * p->offset_rad[j] + drift * p->offset_rad_s[j];
+		m->dq_rad_s[j] += rate * p->offset_rad[j] + drift_rate * p->offset_rad_s[j];
+		m->ddq_rad_s2[j] += bend * p->offset_rad[j] + drift_bend * p->offset_rad_s[j];
 	}
 }
 
@@ -200,8 +203,25 @@ enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reac
 			return PLAYOUT_EMPTY;
 		p->now = on;
 	}
-	add_offset(p);
+	add_offset(p, &p->now);
 	return verdict;
+}
+
+bool playout_bridge(struct playout *p, const double *q_rad)
+{
+	struct motion offset = { 0 };
+
+	add_offset(p, &offset);
+	for (uint32_t j = 0; j < p->model->dof; j++)
+		if (!(fabs(offset.q_rad[j] + q_rad[j] - p->now.q_rad[j]) <= BRIDGE_RAD)) /* written so that NaN fails */
+			return false;
+	for (uint32_t j = 0; j < p->model->dof; j++) {
+		p->offset_rad[j] = offset.q_rad[j] + q_rad[j] - p->now.q_rad[j];
+		p->offset_rad_s[j] = offset.dq_rad_s[j];
+		p->now.q_rad[j] = q_rad[j];
+	}
+	p->offset_t_ns = p->now.t_ns;
+	return true;
 }
 
 void brake_begin(struct brake *b, const struct robot_model *m, const struct motion *from)

@@ -36,7 +36,7 @@ struct playout {
 	const struct robot_model *model;
 	struct motion from;        /* where the present piece starts */
 	struct motion now;         /* last result of playout_step */
-	double offset_rad[DOF_MAX], offset_rad_s[DOF_MAX]; /* what the first target differed from the arm, faded out */
+	double offset_rad[DOF_MAX], offset_rad_s[DOF_MAX]; /* what the first target, or one after a pause, differed from the arm, faded out */
 	int64_t offset_t_ns;
 	uint32_t head, n;          /* ring of samples that lie ahead */
 	struct playout_sample sample[PLAYOUT_SAMPLES];
@@ -64,6 +64,10 @@ const struct playout_sample *playout_newest(const struct playout *p);
  * caller brakes from there. */
 enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reached)(void *context, const struct playout_sample *s),
 		void *context);
+
+/* After a playout_step that came much later than the one before: makes p->now go on from q, where the arm was commanded last, and
+ * fades out over 0.5 s what lies between. False, and nothing is changed, if that would be more than 0.02 rad at some joint. */
+bool playout_bridge(struct playout *p, const double *q_rad);
 
 /* Every joint comes to rest as fast as 99 % of its own acceleration and jerk limits allow, beginning with the velocity and
  * acceleration that it has; never faster, whatever lies ahead. */

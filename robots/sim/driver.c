@@ -47,7 +47,7 @@ static int decode_state(const struct sim_driver *d, const struct endpoint_messag
 		return fail(e, -EBADMSG, "world socket: a message in %u parts, want 1", m->n_parts);
 	int rc = world_wire_get_state(s, m->part[0], m->bytes[0], e);
 	if (rc == 0 && s->dof != d->dof)
-		rc = fail(e, -EINVAL, "the sim world is a Franka with %u joints, robots[].model has %u: use panda, fr3 or fr3_5.9",
+		rc = fail(e, -EINVAL, "the sim world's arm has %u joints, robots[].model has %u: start dreamvla-sim with the same --model",
 				s->dof, d->dof);
 	return rc;
 }

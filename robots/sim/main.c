@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
+#include "robots/model/model.h"
 #include "robots/sim/franka/station.h"
 #include "robots/sim/picture.h"
 #include "robots/sim/renderer.h"
@@ -15,12 +16,13 @@
 #include "robots/sim/world_wire.h"
 
 static const char USAGE[] =
-	"dreamvla-sim - a simulated table-top: a Franka, four blocks, an overhead and a wrist camera\n"
+	"dreamvla-sim - a simulated table-top: an arm, four blocks, an overhead and a wrist camera\n"
 	"\n"
 	"  dreamvla-sim [--config FILE] [options]                  run in real time\n"
 	"  dreamvla-sim --picture FILE [--camera NAME] [options]   write what a camera sees (.jpg, .jpeg or .ppm) and end\n"
 	"\n"
 	"  --config FILE     which cameras are published and where (cameras.<name>, sockets.cameras); control.realtime\n"
+	"  --model NAME      the arm: panda (default), or another of robots[].model; one that is no Franka is drawn as plain rods\n"
 	"  --seed N          where the blocks lie (default 1)\n"
 	"  --duration S      end after so many seconds (default: at SIGTERM)\n"
 	"  --world ADDRESS   socket for dreamvla-arm --driver sim (default " WORLD_ADDRESS_DEFAULT ")\n"
@@ -85,6 +87,18 @@ static int parse_version(const char *text, uint32_t *out, struct errbuf *e)
 	return rc;
 }
 
+static int parse_model(const char *text, const struct robot_model **out, struct errbuf *e)
+{
+	char known[256] = "";
+
+	*out = robot_model_find(text);
+	if (*out)
+		return 0;
+	for (uint32_t i = 0; robot_model_name(i); i++)
+		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i > 0 ? ", " : "", robot_model_name(i));
+	return fail(e, -EINVAL, "--model %s: want one of %s", text, known);
+}
+
 static int parse_camera(const char *text, enum sim_camera *out, struct errbuf *e)
 {
 	for (int i = 0; i < SIM_CAMERA_COUNT; i++)
@@ -97,6 +111,7 @@ static int parse_camera(const char *text, enum sim_camera *out, struct errbuf *e
 
 static const struct option OPTIONS[] = {
 	{ "config", required_argument, NULL, 'c' },
+	{ "model", required_argument, NULL, 'm' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "duration", required_argument, NULL, 'd' },
 	{ "world", required_argument, NULL, 'w' },
@@ -116,6 +131,7 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 {
 	switch (option) {
 	case 'c': a->config = optarg; return 0;
+	case 'm': return parse_model(optarg, &a->sim.model, e);
 	case 's': return parse_seed(optarg, &a->sim.seed, e);
 	case 'd': return parse_number("duration", optarg, 0, 1e6, &a->sim.duration_s, e);
 	case 'w': a->sim.world = optarg; return 0;
@@ -148,7 +164,7 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 static int run(struct arguments *a, struct errbuf *e)
 {
 	if (a->picture)
-		return picture_write(&(struct picture_options){ a->picture, a->camera, a->sim.width, a->sim.height, a->sim.seed }, e);
+		return picture_write(&(struct picture_options){ a->picture, a->camera, a->sim.width, a->sim.height, a->sim.seed, a->sim.model }, e);
 	config_defaults(&a->sim.config);
 	int rc = a->config ? config_read(&a->sim.config, a->config, e) : 0;
 	if (rc == 0)
@@ -165,7 +181,8 @@ int main(int argc, char **argv)
 	static struct arguments a; /* a configuration is large for a stack */
 	struct errbuf e = { "" };
 
-	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT, .faults = STATION_FAULTS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
+	a.sim = (struct sim_options){ .seed = 1, .model = robot_model_find("panda"), .world = WORLD_ADDRESS_DEFAULT,
+		.faults = STATION_FAULTS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
 		.cameras = true };
 	int rc = parse(&a, argc, argv, &e);
 	if (rc == 0 && a.help) {

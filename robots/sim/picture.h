@@ -10,6 +10,7 @@ struct picture_options {
 	enum sim_camera camera;
 	uint32_t width, height;
 	uint64_t seed;
+	const struct robot_model *model;
 };
 
 /* Draws the world as it starts with that seed. -EINVAL (size), -ENOMEM, or what the file system says, with the path.

@@ -106,7 +106,7 @@ static struct vec on(const struct frame *f, double x, double y, double z)
 }
 
 /* Proportions of a Panda, seen from its drawings; j[i] is the frame of joint i, j[0] the base. */
-static void draw_arm(struct raster *r, const struct frame j[WORLD_FRAMES])
+static void draw_franka(struct raster *r, const struct frame j[WORLD_FRAMES])
 {
 	const struct frame foot = { .p = { -0.04, 0, 0.03 }, .ex = { 1, 0, 0 }, .ey = { 0, 1, 0 }, .ez = { 0, 0, 1 } };
 
@@ -123,6 +123,17 @@ static void draw_arm(struct raster *r, const struct frame j[WORLD_FRAMES])
 	draw_rod(r, j[6].p, j[7].p, 0.046, 0.046, WHITE);
 	draw_rod(r, on(&j[7], 0, 0, -0.045), on(&j[7], 0, 0, 0.10), 0.044, 0.010, WHITE);
 	draw_rod(r, on(&j[7], 0, 0, 0.085), on(&j[7], 0, 0, 0.107), 0.046, 0, GREY);
+}
+
+/* From joint to joint. */
+static void draw_rods(struct raster *r, const struct frame *j, uint32_t n)
+{
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		struct vec way = vec_sub(j[i + 1].p, j[i].p);
+
+		if (vec_dot(way, way) > 1e-8) /* axes that cross have no rod between them */
+			draw_rod(r, j[i].p, j[i + 1].p, 0.035, 0.035, i % 2 ? GREY : WHITE);
+	}
 }
 
 static void draw_hand(struct raster *r, const struct frame *hand, double opening_m)
@@ -172,7 +183,10 @@ static void draw_solids(struct raster *r, const struct world *w)
 
 	for (uint32_t i = 0; i < WORLD_BLOCKS; i++)
 		draw_block(r, &w->block[i]);
-	draw_arm(r, f);
+	if (w->model->dof == 7)
+		draw_franka(r, f);
+	else
+		draw_rods(r, f, n);
 	draw_hand(r, &hand, w->gripper_m);
 }
 

@@ -11,7 +11,6 @@
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
-#include "robots/model/model.h"
 #include "robots/sim/camera_server.h"
 #include "robots/sim/world_server.h"
 
@@ -78,11 +77,13 @@ static int start_station(struct sim *s, const struct sim_options *o, struct errb
 {
 	if (!o->franka)
 		return 0;
+	if (o->model->dof != FRANKA_DOF)
+		return fail(e, -EINVAL, "sim: --franka with --model %s: want a Franka's model", o->model->name);
 	s->station = calloc(1, sizeof *s->station);
 	if (!s->station)
 		return fail(e, -ENOMEM, "sim: out of memory");
 	return station_open(s->station, &(struct station_options){ .address = o->franka, .version = o->franka_version, .faults = o->faults,
-			.model = robot_model_find("panda"), .zmq_context = s->zmq_context }, e);
+			.model = o->model, .zmq_context = s->zmq_context }, e);
 }
 
 static int start_world(struct sim *s, const struct sim_options *o, struct errbuf *e)
@@ -95,7 +96,8 @@ static int start_world(struct sim *s, const struct sim_options *o, struct errbuf
 	int rc = start_station(s, o, e);
 	if (rc < 0)
 		return rc;
-	rc = world_server_init(s->world, &(struct world_server_options){ o->seed, o->world, s->station, s->zmq_context }, e);
+	rc = world_server_init(s->world, &(struct world_server_options){ .seed = o->seed, .address = o->world, .station = s->station,
+			.zmq_context = s->zmq_context, .model = o->model }, e);
 	if (rc < 0)
 		return rc;
 	rc = rt_thread_start(&s->thread, &(struct rt_thread_options){ .name = "sim-world", .run = world_server_run,

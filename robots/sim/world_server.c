@@ -5,7 +5,6 @@
 
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
-#include "robots/model/model.h"
 #include "robots/sim/world_wire.h"
 
 static const int64_t STEP_NS = NS_PER_MS;
@@ -17,7 +16,7 @@ int world_server_init(struct world_server *s, const struct world_server_options 
 	memset(s, 0, sizeof *s);
 	if (getrandom(&s->from, sizeof s->from, 0) != (ssize_t)sizeof s->from)
 		s->from = (uint64_t)clock_monotonic_ns();
-	world_init(&s->world, &(struct world_options){ .seed = o->seed, .model = robot_model_find("panda") });
+	world_init(&s->world, &(struct world_options){ .seed = o->seed, .model = o->model });
 	latest_init(&s->snapshot_box);
 	s->station = o->station;
 	if (s->station)

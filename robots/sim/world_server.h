@@ -40,6 +40,7 @@ struct world_server_options {
 	const char *address;
 	struct station *station;      /* a robot with an interface of its own, opened; must outlive the server. NULL: the world's socket */
 	void *zmq_context;
+	const struct robot_model *model; /* constant */
 };
 
 /* Binds the socket. Errors as endpoint_open. Thread: start-up. Allocates: yes. */

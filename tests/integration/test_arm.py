@@ -508,14 +508,14 @@ class Start(unittest.TestCase):
         self.assertLess(abs(time.time_ns() - driver.ask("ping", t_ns=0)["recv_ns"]), 10 ** 10)
         self.assertEqual(bench.end(arm), 0)
 
-    def test_sim_is_a_franka(self):
+    def test_sim_has_another_arm(self):
         bench = Bench(model="piper")
         self.addCleanup(bench.close)
         driver = Driver(bench)
         bench.start_sim("--no-cameras")
         arm = bench.start_arm()
         driver.wait("a state", lambda s: s["mode"] == "disconnected")
-        wait_for("what is wrong", lambda: "the sim world is a Franka with 7 joints, robots[].model has 6" in bench.log_of(arm))
+        wait_for("what is wrong", lambda: "the sim world's arm has 7 joints, robots[].model has 6: start dreamvla-sim with the same --model" in bench.log_of(arm))
         self.assertEqual(driver.look()["mode"], "disconnected")
         self.assertEqual(bench.end(arm), 0)
 

@@ -28,7 +28,8 @@ STATUS = {
     "stages": {"vision": {"n": 120, "p50_us": 80000.0, "p99_us": 95000.0, "max_us": 99000.0}},
     "control": {"rate_hz": 200.0, "late_p50_us": 8.0, "late_p99_us": 40.0, "late_p999_us": 90.0, "late_max_us": 120.0,
                 "overruns": 3},
-    "margins": {"position": 0.8, "velocity": 0.7, "acceleration": 0.6, "jerk": 0.5},
+    "margins": {"position": 0.8, "velocity": 0.7, "acceleration": 0.6, "jerk": 0.5,
+                "workspace": 0.4, "floor": 0.3, "tcp_speed": 0.2, "tracking": 0.1},
     "arms": {"arm": {"mode": "ready", "present": True, "attached": True, "stopped": False, "refused": "",
                      "control": "tcp://127.0.0.1:7421"}},
     "counters": {"chunks": 42, "requests_refused": 0},
@@ -258,6 +259,7 @@ class Status(WithDoor):
         shown = self.table()
         self.assertRegex(shown, r"(?m)^who drives +none")
         self.assertRegex(shown, r"margins .*left")
+        self.assertIn("workspace 0.40, floor 0.30, TCP speed 0.20, tracking 0.10", shown)
 
     def test_table(self):
         done = self.asks(["status"], {"cmd": "status"}, STATUS)

@@ -168,6 +168,8 @@ class Story(unittest.TestCase):
         self.assertGreater(status["counters"]["chunks"], 0)
         self.assertGreater(status["counters"]["targets"], 0)
         self.assertGreater(status["control"]["rate_hz"], 0)
+        self.assertEqual(set(status["margins"]), {"position", "velocity", "acceleration", "jerk", "workspace", "floor", "tcp_speed",
+                                                  "tracking"})
         for margin in status["margins"].values():
             self.assertTrue(0 <= margin <= 1)
 

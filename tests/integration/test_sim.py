@@ -53,6 +53,10 @@ class Picture(unittest.TestCase):
         self.assertEqual(self.picture("--seed", "4"), self.picture("--seed", "4"))
         self.assertNotEqual(self.picture("--seed", "4"), self.picture("--seed", "5"))
 
+    def test_model_decides(self):
+        self.assertEqual(self.picture(), self.picture("--model", "panda"))
+        self.assertNotEqual(self.picture(), self.picture("--model", "piper"))
+
     def test_jpeg(self):
         path = os.path.join(self.bench.folder.name, "p.jpg")
         self.assertEqual(self.run_sim("--picture", path).returncode, 0)
@@ -67,6 +71,7 @@ class Picture(unittest.TestCase):
             (["--no-cameras", "--size", "2049x224"], "2049x224: each side must be 16..2048", 2),
             (["--picture", "p.ppm", "--size", "8by8"], "WIDTHxHEIGHT", 2),
             (["--picture", "p.ppm", "--camera", "left"], "overhead or wrist", 2),
+            (["--model", "r2d2"], "--model r2d2: want one of panda, ", 2),
             (["--seed", "-1"], "--seed", 2),
             (["--rate-hz", "nan"], "--rate-hz", 2),
             (["--duration", "soon"], "--duration", 2),

@@ -56,6 +56,7 @@ policy:
     threshold: 0.0
   state_range: {state_range}
 execution:
+  method: {method}
   starve_ms: 10000
 cameras:
   overhead:
@@ -225,13 +226,13 @@ def quaternion_of(t):
 
 
 class Daemon:
-    """dreamvlad as a child process. `text` goes over CONFIG's defaults."""
+    """dreamvlad as a child process, with CONFIG or a template of the test's own, and `settings` in its places."""
 
-    def __init__(self, folder, arguments=(), environment=None, command=(), **settings):
+    def __init__(self, folder, arguments=(), environment=None, command=(), template=CONFIG, **settings):
         self.folder = folder
         self.config = pathlib.Path(folder) / "config.yaml"
-        self.config.write_text(CONFIG.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
-                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1,
+        self.config.write_text(template.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
+                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1, "method": "async",
                                                 "action_space": "ee_delta", "state_range": "off", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")

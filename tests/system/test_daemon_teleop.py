@@ -1,9 +1,14 @@
 """test_daemon_teleop.py - a person's device written against the contract takes an arm over and gives it back; nothing that is not
 a valid message with a new edge of its dead-man moves anything."""
+import fcntl
+import json
 import os
 import pty
+import re
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -122,6 +127,67 @@ class Teleop(unittest.TestCase):
                 time.sleep(0.3)
                 self.assertEqual(request(cmd="status")["mode"], "HOLD")
 
+    def events(self, daemon):
+        """A function that returns all events since now."""
+        socket = self.context.socket(zmq.SUB)
+        socket.connect(f"ipc://{daemon.folder}/status")
+        socket.subscribe("event")
+        heard = []
+
+        def listen():
+            while socket.poll(0):
+                heard.append(msgpack.unpackb(socket.recv_multipart()[1]))
+            return heard
+
+        return listen
+
+    def test_a_tap_stops_the_policy_and_leaves_a_whole_record(self):
+        with peers.bench(extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            events = self.events(daemon)
+            peers.until("a subscription", lambda: request(cmd="instruction", text=f"wave {len(events())}")["ok"] and events())
+            device = self.device(daemon)
+            peers.into_auto(request)
+            peers.until("the device in status", lambda: request(cmd="status")["sources"].get("teleop/pad", {}).get("state") == "fresh")
+            device.stopped.set()
+            device.join()
+            for deadman in (False, True, False):
+                device.publisher.send(device.topic, {**device.fields, "deadman": deadman})
+            end = peers.until("the intervention", lambda: [e for e in events() if e["kind"] == "intervention"])[0]
+            begin = [e for e in events() if e["kind"] == "takeover"][0]
+            self.assertEqual(request(cmd="status")["mode"], "HOLD")
+            for event in (begin, end):
+                self.assertEqual((event["source"], event["arm"]), ("teleop/pad", "arm"))
+            self.assertEqual((begin["code"], end["code"]), ("TAKEN_OVER", "DEADMAN_RELEASED"))
+            self.assertEqual(begin["began_ns"], end["began_ns"])
+            self.assertNotIn("ended_ns", begin)
+            self.assertGreater(end["ended_ns"], end["began_ns"])
+            self.assertRegex(end["reason"], r"^arm arm: a person drove for [0-9.]+ m?s; arm arm: the dead-man was released$")
+            for mode, code in (("TELEOP", "TAKEN_OVER"), ("HOLD", "DEADMAN_RELEASED")):
+                self.assertIn((mode, code), [(e["mode"], e["code"]) for e in events() if e["kind"] == "mode"])
+            marked = [t["t_ns"] for t in arm.targets if t["intervention"]]
+            self.assertGreaterEqual(len(marked), 1)
+            playout_ns = marked[0] - end["began_ns"]  # a target is due so long after its tick
+            self.assertEqual([t["t_ns"] for t in arm.targets if end["began_ns"] <= t["t_ns"] - playout_ns < end["ended_ns"]], marked)
+
+    def test_who_is_outranked_hears_who_drives(self):
+        with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000\n  devices: [pad, leader]") as (daemon, arm, _, request):
+            events, device, other = self.events(daemon), self.device(daemon), self.device(daemon, "leader")
+            self.attached(request)
+            self.take_over(device, request)
+
+            def refused():
+                other.set(deadman=False)
+                time.sleep(0.05)
+                other.set(deadman=True)
+                time.sleep(0.05)
+                return [e for e in events() if e["kind"] == "refused" and e["source"] == "teleop/leader"]
+
+            event = peers.until("the refusal", refused)[0]
+            self.assertEqual(event["code"], "TELEOP_OUTRANKED")
+            self.assertIn("teleop/pad", event["reason"])
+            self.assertIn("teleop/leader: arm arm: another device drives", request(cmd="status")["teleop"]["refused"])
+            self.assertEqual(request(cmd="status")["driver"], "teleop/pad")
+
     def test_void_messages_move_nothing_and_stop_nobody(self):
         with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000\n  devices: [pad, spare]") as (daemon, arm, _, request):
             device = self.device(daemon)
@@ -150,6 +216,28 @@ class Teleop(unittest.TestCase):
             self.assertEqual(status["driver"], "teleop/pad")
             self.assertLess(max(map(abs, arm.targets[-1]["dq"])), 1e-3)
             self.assertIn("teleop/stranger", daemon.text())
+
+    def test_a_thousand_names_disturb_nobody_and_fill_nothing(self):
+        with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            device = self.device(daemon)
+            self.attached(request)
+            self.take_over(device, request)
+            flood = peers.Publisher(self.context, f"ipc://{daemon.folder}/operators")
+            peers.until("the flood to be heard", lambda: flood.send("teleop/first", device.fields) or
+                        "teleop/first" in request(cmd="status")["sources"])
+            log_bytes = len(daemon.text())
+            for k in range(1000):
+                for deadman in (False, True):
+                    flood.send(f"teleop/name{k}", {**device.fields, "deadman": deadman, "values": [0.2] * 6})
+                    flood.send(f"teleop/name{k}", {**device.fields, "values": [0.2]})
+                if k % 50 == 0:
+                    time.sleep(0.01)
+            status = request(cmd="status")
+            self.assertEqual(status["driver"], "teleop/pad")
+            self.assertGreater(status["counters"]["operators_void"], 100)
+            self.assertEqual(len([s for s in status["sources"] if s.startswith("teleop/")]), 8)
+            self.assertLess(max(map(abs, arm.targets[-1]["dq"])), 1e-3)
+            self.assertLess(len(daemon.text()) - log_bytes, 30_000)
 
     def test_a_second_publisher_of_the_device_is_not_believed(self):
         with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
@@ -209,6 +297,48 @@ class Terminal(unittest.TestCase):
             self.key(" ", "operator's stop")
             os.write(self.mine, b"q")
             self.assertEqual(ctl.wait(peers.PATIENCE_S), 0)
+
+    def drawn(self):
+        """The two lines as they stand in the terminal now."""
+        last = self.read().split("\x1b[A\r")[-2]
+        return [re.sub(r"\x1b\[[A-Z]", "", line).strip("\r\n") for line in last.split("\r\x1b[K")[1:]]
+
+    def test_it_shows_who_drives_in_any_width(self):
+        with peers.bench(with_cameras=False, extra="teleop:\n  timeout_ms: 1000") as (daemon, arm, _, request):
+            peers.until("attach", lambda: request(cmd="status")["arms"]["arm"]["attached"])
+            context = zmq.Context()
+            device = Device(context, daemon.folder)
+            device.start()
+            fcntl.ioctl(self.its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 36, 0, 0))
+            ctl = subprocess.Popen([peers.BUILD / "dreamvlactl", "--config", daemon.config, "teleop"], stdin=self.its, stdout=self.its,
+                                   stderr=self.its)
+            self.addCleanup(ctl.kill)
+            peers.until("two lines", lambda: "\x1b[A\r" in self.read() and self.drawn()[0].startswith("READY"))
+
+            def shown():
+                if request(cmd="status")["driver"] != "teleop/pad":
+                    device.set(deadman=False)
+                    time.sleep(0.1)
+                    device.set(deadman=True, values=[0.0, 0.05, 0.0, 0.0, 0.0, 0.0])
+                first = self.drawn()[0]
+                return re.match(r"TELEOP teleop/pad  arm (4\d|5\d) mm/s", first)
+
+            peers.until("the person's speed", shown)
+            self.assertLess(max(len(line) for line in self.drawn()), 36)
+            viewer = subprocess.Popen([peers.BUILD / "dreamvlactl", "--config", daemon.config, "--json", "teleop"], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, text=True)
+            self.addCleanup(viewer.stdout.close)
+            self.addCleanup(viewer.kill)
+            lines = [json.loads(viewer.stdout.readline()) for _ in range(3)]
+            self.assertEqual(set(lines[-1]), {"mode", "reason", "driver", "speed", "refused", "arms"})
+            self.assertIsInstance(lines[-1]["arms"]["arm"]["v_m_s"], float)
+            viewer.terminate()
+            self.assertEqual(viewer.wait(peers.PATIENCE_S), 0)
+            device.stopped.set()
+            device.join()
+            os.write(self.mine, b"q")
+            self.assertEqual(ctl.wait(peers.PATIENCE_S), 0)
+            context.destroy(linger=0)
 
     def test_without_a_daemon_it_ends(self):
         with tempfile.TemporaryDirectory() as folder:

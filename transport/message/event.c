@@ -12,6 +12,9 @@ static const struct field fields[] = {
 	{ .key = "reason", .type = FIELD_TEXT, .at = AT(reason), .room = MESSAGE_TEXT_BYTES, .cut = true },
 	{ .key = "source", .type = FIELD_TEXT, .at = AT(source), .room = NAME_BYTES + 8 },
 	{ .key = "arm", .type = FIELD_TEXT, .at = AT(arm), .room = NAME_BYTES },
+	{ .key = "code", .type = FIELD_TEXT, .at = AT(code), .room = NAME_BYTES, .optional = true },
+	{ .key = "began_ns", .type = FIELD_I64, .at = AT(began_ns), .flag_at = AT(has_began), .optional = true },
+	{ .key = "ended_ns", .type = FIELD_I64, .at = AT(ended_ns), .flag_at = AT(has_ended), .optional = true },
 };
 
 int message_event_encode(const struct message_event *m, uint8_t *out, size_t capacity, size_t *n, struct errbuf *e)

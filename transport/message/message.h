@@ -67,6 +67,9 @@ struct message_event {
 	struct message_head head;
 	char kind[NAME_BYTES], mode[NAME_BYTES], previous[NAME_BYTES];
 	char reason[MESSAGE_TEXT_BYTES], source[NAME_BYTES + 8], arm[NAME_BYTES];
+	char code[NAME_BYTES];     /* name of the reason's row in reason.def, for programs; "" when absent */
+	bool has_began, has_ended; /* of an intervention: takeover has its beginning, intervention both */
+	int64_t began_ns, ended_ns;
 };
 
 /* One entry of status.sources, .stages and .arms. */
@@ -86,6 +89,7 @@ struct status_arm {
 	char name[NAME_BYTES], control[MESSAGE_TEXT_BYTES], refused[MESSAGE_TEXT_BYTES];
 	enum arm_mode mode;
 	bool present, attached, stopped;
+	double twist[6];           /* of the TCP as sent: m/s, rad/s */
 };
 
 enum { STATUS_COUNTERS_MAX = 48, STATUS_FAULTS_MAX = 64 };
@@ -109,7 +113,10 @@ struct message_status {
 	double late_p50_us, late_p99_us, late_p999_us, late_max_us;
 	uint64_t overruns;
 	double margin_position, margin_velocity, margin_acceleration, margin_jerk; /* worst arm, 0..1 */
+	double margin_workspace, margin_floor, margin_tcp_speed, margin_tracking;  /* the same */
 	double speed;
+	char teleop_refused[MESSAGE_TEXT_BYTES]; /* newest refused take-over: device and why; "": none */
+	double teleop_refused_age_ms;
 };
 
 /* Declares for every row of messages.def (name, struct):

@@ -32,6 +32,7 @@ static const struct field arm_fields[] = {
 	{ .key = "refused", .type = FIELD_TEXT, .at = ARM_AT(refused), .room = MESSAGE_TEXT_BYTES, .cut = true },
 	{ .key = "stopped", .type = FIELD_BOOL, .at = ARM_AT(stopped) },
 	{ .key = "control", .type = FIELD_TEXT, .at = ARM_AT(control), .room = MESSAGE_TEXT_BYTES },
+	{ .key = "twist", .type = FIELD_REALS, .at = ARM_AT(twist), .room = 6, .optional = true },
 };
 
 static const struct field counter_fields[] = {
@@ -52,6 +53,15 @@ static const struct field margin_fields[] = {
 	{ .key = "velocity", .type = FIELD_REAL, .at = AT(margin_velocity) },
 	{ .key = "acceleration", .type = FIELD_REAL, .at = AT(margin_acceleration) },
 	{ .key = "jerk", .type = FIELD_REAL, .at = AT(margin_jerk) },
+	{ .key = "workspace", .type = FIELD_REAL, .at = AT(margin_workspace) },
+	{ .key = "floor", .type = FIELD_REAL, .at = AT(margin_floor) },
+	{ .key = "tcp_speed", .type = FIELD_REAL, .at = AT(margin_tcp_speed) },
+	{ .key = "tracking", .type = FIELD_REAL, .at = AT(margin_tracking) },
+};
+
+static const struct field teleop_fields[] = {
+	{ .key = "refused", .type = FIELD_TEXT, .at = AT(teleop_refused), .room = MESSAGE_TEXT_BYTES, .cut = true },
+	{ .key = "refused_age_ms", .type = FIELD_REAL, .at = AT(teleop_refused_age_ms) },
 };
 
 #define TABLE(name, member, count, entry_fields, name_bytes) { .key = name, .type = FIELD_TABLE, .at = AT(member), \
@@ -74,6 +84,7 @@ static const struct field fields[] = {
 	{ .key = "control", .type = FIELD_GROUP, .fields = control_fields, .n_fields = FIELD_COUNT(control_fields) },
 	{ .key = "margins", .type = FIELD_GROUP, .fields = margin_fields, .n_fields = FIELD_COUNT(margin_fields) },
 	{ .key = "speed", .type = FIELD_REAL, .at = AT(speed) },
+	{ .key = "teleop", .type = FIELD_GROUP, .fields = teleop_fields, .n_fields = FIELD_COUNT(teleop_fields), .optional = true },
 	TABLE("arms", arm, n_arms, arm_fields, NAME_BYTES),
 	TABLE("counters", counter, n_counters, counter_fields, NAME_BYTES),
 };

@@ -38,6 +38,8 @@ struct bench {
 	int64_t observed_ns;     /* 0: no inference is running */
 	uint32_t observed_epoch, observed_instruction;
 	double speed_m_s[3];     /* what its actions ask for */
+	bool constant_gripper;   /* its gripper's value is gripper_action; else it changes from chunk to chunk */
+	double gripper_action;
 	double spoil;            /* NaN: put into actions */
 	int64_t latency_ns;
 	/* judge */
@@ -51,7 +53,11 @@ struct bench {
 	double wrong_tcp_m;      /* the arm's pose is off by so much */
 	double gripper_m;
 	bool gripper_seen;
-	uint64_t teleop_targets;
+	uint64_t teleop_targets, marked_targets[ARMS_MAX]; /* marked: as an intervention's */
+	enum mode told_mode;     /* by the events so far */
+	struct control_event newest[EVENT_LIMIT + 1]; /* of each kind */
+	void (*meddle)(struct bench *b); /* NULL, or spoils the inputs of every period, arms' states included */
+	struct policy_status policy; /* what the policy thread says; POLICY_WARM from the beginning */
 	bool teleop_talks[TELEOP_DEVICES_MAX]; /* devices that repeat their newest message every period */
 };
 
@@ -97,6 +103,7 @@ static inline struct bench *bench_new(void)
 	a->tracking_error_rad = 0.1;
 	b->cameras_run = b->state_runs = b->policy_runs = true;
 	b->arm_from = 77;
+	b->policy.health = POLICY_WARM;
 	b->now_ns = 1000000 * (int64_t)PERIOD_NS;
 	b->latency_ns = LATENCY_MS * (int64_t)MS;
 	b->speed_m_s[1] = 0.1;
@@ -113,6 +120,7 @@ static inline void bench_start(struct bench *b)
 	latest_init(&b->links.policy_box);
 	latest_init(&b->links.report_box);
 	latest_init(&b->links.hint_box);
+	latest_init(&b->links.motion_box);
 	queue_init(&b->links.command_queue, COMMAND_RING);
 	queue_init(&b->links.target_queue, TARGET_RING);
 	queue_init(&b->links.event_queue, EVENT_RING);
@@ -148,6 +156,8 @@ static inline void world_publish(struct bench *b)
 	for (uint32_t i = 0; i < TELEOP_DEVICES_MAX; i++)
 		if (b->teleop_talks[i])
 			b->inputs.teleop[i].stamp_ns = b->inputs.teleop[i].arrival_ns = b->now_ns;
+	if (b->meddle)
+		b->meddle(b);
 	b->links.inputs[b->links.inputs_box.writing] = b->inputs;
 	latest_publish(&b->links.inputs_box);
 }
@@ -169,7 +179,7 @@ static inline void policy_answer(struct bench *b)
 		for (uint32_t i = 0; i < 3; i++)
 			c->action[k][i] = b->speed_m_s[i] * 0.1;
 		c->action[k][5] = 0.01;
-		c->action[k][6] = b->chunks % 4 < 2 ? 1.0 : 0.0;
+		c->action[k][6] = b->constant_gripper ? b->gripper_action : b->chunks % 4 < 2 ? 1.0 : 0.0;
 	}
 	c->action[3][0] += b->spoil;
 	memcpy(c->arm, b->inputs.arm, sizeof c->arm);
@@ -181,7 +191,8 @@ static inline void world_infer(struct bench *b)
 {
 	if (latest_refresh(&b->links.hint_box))
 		b->hint = b->links.hint[b->links.hint_box.reading];
-	b->links.policy[b->links.policy_box.writing] = (struct policy_status){ .health = POLICY_WARM, .chunks = b->chunks };
+	b->policy.chunks = b->chunks;
+	b->links.policy[b->links.policy_box.writing] = b->policy;
 	latest_publish(&b->links.policy_box);
 	if (b->observed_ns > 0 && b->now_ns - b->observed_ns >= b->latency_ns)
 		policy_answer(b);
@@ -233,6 +244,7 @@ static inline void world_take(struct bench *b, const struct driver_target *t)
 	b->real_targets++;
 	b->policy_targets += t->source == TARGET_POLICY;
 	b->teleop_targets += t->source == TARGET_TELEOP;
+	b->marked_targets[t->arm] += t->intervention;
 	if (t->has_gripper) {
 		b->gripper_seen = true;
 		b->gripper_m = t->gripper_m;
@@ -247,6 +259,22 @@ static inline void world_take(struct bench *b, const struct driver_target *t)
 	}
 }
 
+/* Every change of the mode is told, once, and has a reason. */
+static inline void world_hear(struct bench *b, const struct control_event *e)
+{
+	b->events[e->kind][e->reason]++;
+	b->newest[e->kind] = *e;
+	if (e->kind == EVENT_FAULT) {
+		b->faults_seen++;
+		b->last_fault = e->reason;
+	}
+	if (e->kind != EVENT_MODE)
+		return;
+	assert_true(e->previous == b->told_mode && e->mode != e->previous);
+	assert_true(e->reason != REASON_NONE || e->mode == MODE_READY);
+	b->told_mode = e->mode;
+}
+
 static inline void world_collect(struct bench *b)
 {
 	struct links *l = &b->links;
@@ -257,15 +285,12 @@ static inline void world_collect(struct bench *b)
 		queue_release(&l->target_queue);
 	}
 	for (int slot = queue_front(&l->event_queue); slot >= 0; slot = queue_front(&l->event_queue)) {
-		b->events[l->event[slot].kind][l->event[slot].reason]++;
-		if (l->event[slot].kind == EVENT_FAULT) {
-			b->faults_seen++;
-			b->last_fault = l->event[slot].reason;
-		}
+		world_hear(b, &l->event[slot]);
 		queue_release(&l->event_queue);
 	}
 	if (latest_refresh(&l->report_box))
 		b->report = l->report[l->report_box.reading];
+	assert_int_equal(b->report.mode, b->told_mode);
 }
 
 static inline void run_ms(struct bench *b, int64_t ms)

@@ -363,8 +363,6 @@ static void setups_that_cannot_run_are_named(void **state)
 
 	(void)state;
 	assert_null(control_setup_problem(&b->setup));
-	b->setup.method = EXECUTE_INPAINT;
-	assert_non_null(strstr(control_setup_problem(&b->setup), "inpaint"));
 	b->setup.method = EXECUTE_ENSEMBLE;
 	assert_non_null(strstr(control_setup_problem(&b->setup), "ensemble"));
 	b->setup.method = EXECUTE_ASYNC;

@@ -1,39 +1,5 @@
 /* test_control_teleop.c - people take over, let go, fall silent and hand back, on virtual time with every target judged. */
-#include "control_bench.h"
-
-/* The device says that its dead-man is (not) pressed, and goes on saying so. */
-static void press(struct bench *b, uint32_t device, bool pressed)
-{
-	struct teleop_input *in = &b->inputs.teleop[device];
-
-	in->edge_ns = pressed && in->present && !in->deadman ? b->now_ns : in->edge_ns;
-	in->edges += pressed && in->present && !in->deadman;
-	in->releases += !pressed && in->deadman;
-	in->present = true;
-	in->from = in->from ? in->from : 100 + device;
-	in->deadman = pressed;
-	in->kind = TELEOP_TWIST;
-	b->teleop_talks[device] = true;
-}
-
-/* One edge, and the tick that sees it. */
-static void take_over(struct bench *b, uint32_t device, double vy)
-{
-	press(b, device, false);
-	run_ms(b, 5);
-	press(b, device, true);
-	b->inputs.teleop[device].value[1] = vy;
-	run_ms(b, 5);
-}
-
-static struct bench *bench_standing(void)
-{
-	struct bench *b = bench_new();
-
-	bench_start(b);
-	run_ms(b, 500);
-	return b;
-}
+#include "teleop_bench.h"
 
 static void from_every_mode_in_one_period(void **state)
 {
@@ -91,7 +57,7 @@ static void a_release_ends_in_hold_and_a_held_dead_man_takes_nothing(void **stat
 	press(b, 0, false);
 	run_ms(b, 5);
 	expect_mode(b, MODE_HOLD, REASON_DEADMAN_RELEASED);
-	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_DROVE], 1);
+	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_DEADMAN_RELEASED], 1);
 	run_ms(b, 1000);
 	assert_true(b->report.standing);
 	take_over(b, 0, 0.1);
@@ -199,7 +165,7 @@ static void a_fault_ends_it_and_keeps_people_away_until_the_reset(void **state)
 	expect_mode(b, MODE_FAULT, REASON_ARM_REFLEX);
 	take_over(b, 0, 0.1);
 	expect_mode(b, MODE_FAULT, REASON_ARM_REFLEX);
-	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_DROVE], 1);
+	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_ARM_REFLEX], 1);
 	b->inputs.arm[0].mode = ARM_READY;
 	run_ms(b, 1000);
 	assert_true(ask_kind(b, COMMAND_RESET).ok);
@@ -353,7 +319,7 @@ static void a_pressed_device_of_higher_priority_takes_the_arm_over(void **state)
 	run_ms(b, 500);
 	expect_mode(b, MODE_TELEOP, REASON_TAKEN_OVER);
 	assert_int_equal(b->events[EVENT_TAKEOVER][REASON_TAKEN_OVER], 2);
-	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_DROVE], 1);
+	assert_int_equal(b->events[EVENT_INTERVENTION][REASON_TELEOP_OVERTAKEN], 1);
 	free(b);
 }
 
@@ -375,6 +341,11 @@ static void babble(struct bench *b, uint64_t *seed)
 	in->releases += !pressed && in->deadman;
 	in->present = true;
 	in->deadman = pressed;
+	if (!pressed && any(seed, 0.0, 1.0) < 0.3) { /* tapped in between */
+		in->edges++;
+		in->releases++;
+		in->edge_ns = b->now_ns;
+	}
 	in->from = any(seed, 0.0, 1.0) < 0.02 ? in->from + 1 : in->from;
 	in->arm = any(seed, 0.0, 1.0) < 0.05 ? 1 - in->arm : in->arm;
 	if (any(seed, 0.0, 1.0) < 0.1)

@@ -157,6 +157,48 @@ static struct control_setup setup_for(enum action_space space)
 	return s;
 }
 
+/* Path time runs at half speed, stands for a while in which the arm still settles, and runs again. */
+static void path_time_finds_the_sent_motion(void **state)
+{
+	struct past *p = calloc(1, sizeof *p);
+	struct past_entry e;
+
+	(void)state;
+	assert_non_null(p);
+	assert_false(past_at_path(p, 0.0, &e));
+	for (int i = 0; i <= 600; i++) {
+		double path_s = i < 200 ? i * 0.0025 : i < 400 ? 0.5 : 0.5 + (i - 400) * 0.0025;
+		double q = i < 200 ? i * 0.01 : i < 400 ? 2.0 + (i - 200) * 0.0001 : 2.02 + (i - 400) * 0.01;
+
+		past_push(p, &(struct past_entry){ .t_ns = (int64_t)i * 5 * MS, .path_s = path_s, .q_rad = { { q } }, .gripper_m = { i < 300 ? 0.0 : 0.08 } });
+	}
+	assert_true(past_at_path(p, 0.25 + 0.00125, &e) && fabs(e.q_rad[0][0] - 1.005) < 1e-6 && e.gripper_m[0] == 0.0);
+	assert_true(past_at_path(p, 0.5, &e) && fabs(e.q_rad[0][0] - 2.02) < 1e-9 && e.gripper_m[0] == 0.08); /* as it was last */
+	assert_true(past_at_path(p, 0.75, &e) && fabs(e.q_rad[0][0] - 3.02) < 1e-6);
+	assert_true(past_at_path(p, 9.0, &e) && e.path_s == 1.0);
+	assert_false(past_at_path(p, -1e-9, &e));
+	free(p);
+}
+
+static void newest_entries_come_in_order(void **state)
+{
+	struct past *p = calloc(1, sizeof *p);
+	struct past_entry out[8];
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(past_newest(p, 8, out), 0);
+	for (int i = 0; i < 2 * PAST_ENTRIES; i++) {
+		past_push(p, &(struct past_entry){ .t_ns = (int64_t)i * 5 * MS });
+		uint32_t n = past_newest(p, 8, out);
+
+		assert_int_equal(n, i < 7 ? i + 1 : 8);
+		for (uint32_t k = 0; k < n; k++)
+			assert_int_equal(out[k].t_ns, (int64_t)(i - (int)(n - 1 - k)) * 5 * MS);
+	}
+	free(p);
+}
+
 static struct waypoint_start at_home(void)
 {
 	struct waypoint_start w = { 0 };
@@ -342,6 +384,8 @@ static void fading_begins_and_ends_as_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(path_time_finds_the_sent_motion),
+		cmocka_unit_test(newest_entries_come_in_order),
 		cmocka_unit_test(only_chunks_of_now_may_run),
 		cmocka_unit_test(the_usual_latency_forgets_what_hung),
 		cmocka_unit_test(no_instruction_runs_nothing),

@@ -73,16 +73,17 @@ static void franka_known_postures(void **state)
 	}
 }
 
-/* Values of the maker's SDK (its forward kinematics with dh_is_offset = 1), mm and degrees. */
+/* Values of the maker's SDK (its forward kinematics with dh_is_offset = 1, and 0 for the old zero), mm and degrees. */
 static void piper_matches_its_sdk(void **state)
 {
 	static const struct {
-		double q_deg[6], p_mm[3], rpy_deg[3];
+		double q_deg[6], p_mm[3], rpy_deg[3], old_mm[3];
 	} sample[] = {
-		{ { 0, 0, 0, 0, 0, 0 }, { 56.1275, 0, 213.2663 }, { 0, 85, 0 } },
-		{ { 0, 90, -90, 0, 0, 0 }, { 377.1183, 0, 457.0882 }, { 0, 85, 0 } },
-		{ { 30, 45, -60, 20, -30, 10 }, { 107.4902, 44.0902, 523.5223 }, { 29.6311, 31.9298, 62.4096 } },
-		{ { -90, 120, -100, -45, 60, -80 }, { -55.7259, -452.0397, 239.0077 }, { -162.0041, -40.7119, -178.5574 } },
+		{ { 0, 0, 0, 0, 0, 0 }, { 56.1275, 0, 213.2663 }, { 0, 85, 0 }, { 54.953, 0, 203.3869 } },
+		{ { 0, 90, -90, 0, 0, 0 }, { 377.1183, 0, 457.0882 }, { 0, 85, 0 }, { 367.2389, 0, 458.2627 } },
+		{ { 30, 45, -60, 20, -30, 10 }, { 107.4902, 44.0902, 523.5223 }, { 29.6311, 31.9298, 62.4096 }, { 100.7211, 40.182, 517.3671 } },
+		{ { -90, 120, -100, -45, 60, -80 }, { -55.7259, -452.0397, 239.0077 }, { -162.0041, -40.7119, -178.5574 },
+			{ -55.7259, -444.0712, 244.9645 } },
 	};
 	const double deg = pi / 180.0;
 
@@ -93,6 +94,9 @@ static void piper_matches_its_sdk(void **state)
 
 		for (int i = 0; i < 6; i++)
 			q[i] = sample[s].q_deg[i] * deg;
+		kinematics_forward(robot_model_find("piper_1.6-2"), &pose_identity, q, &p);
+		for (int i = 0; i < 3; i++)
+			assert_true(fabs(p.p_m[i] * 1e3 - sample[s].old_mm[i]) < 2e-3);
 		kinematics_forward(robot_model_find("piper"), &pose_identity, q, &p);
 		for (int i = 0; i < 3; i++) {
 			assert_true(fabs(p.p_m[i] * 1e3 - sample[s].p_mm[i]) < 2e-3);
@@ -198,18 +202,51 @@ static void null_space_does_not_move_the_tcp(void **state)
 		assert_true(dq[i] == 0.0);
 }
 
-static void link_points_include_elbow_and_hand(void **state)
+/* Heights of a Panda by hand: the elbow along the upper arm, which leans 45 degrees; hand and fingers straight below the flange. */
+static void heights_are_of_the_surface(void **state)
 {
 	const struct robot_model *m = robot_model_find("panda");
-	double p[LINK_POINTS_MAX][3];
-	struct pose flange;
-	uint32_t n = kinematics_link_points(m, m->home_rad, p);
+	struct pose flange, tcp = hand();
+	struct heights h, whole;
+	double j[6][DOF_MAX];
+	struct pose ee;
 
 	(void)state;
-	assert_int_equal(n, 6);
-	assert_true(fabs(p[0][2] - 0.333 - 0.316 * cos(pi / 4.0)) < 1e-9); /* along the upper arm, which leans 45 degrees */
+	kinematics_heights(m, &tcp, m->home_rad, &h);
+	assert_int_equal(h.n, m->n_points + 1);
+	assert_true(fabs(h.z_m[1] - (0.333 + 0.316 * cos(pi / 4.0) - 0.06)) < 1e-9);
 	kinematics_forward(m, &pose_identity, m->home_rad, &flange);
-	assert_true(fabs(p[5][2] - flange.p_m[2]) < 1e-12);
+	assert_true(fabs(h.z_m[13] - (flange.p_m[2] - 0.04 - 0.04)) < 1e-9);
+	assert_true(fabs(h.z_m[15] - (flange.p_m[2] - 0.12)) < 1e-9);
+	assert_true(fabs(h.z_m[17] - (flange.p_m[2] - 0.1034)) < 1e-9); /* the TCP */
+	kinematics_whole(m, &tcp, m->home_rad, &ee, j, &whole);
+	assert_memory_equal(whole.z_m, h.z_m, h.n * sizeof h.z_m[0]);
+}
+
+static void height_gradients_are_derivatives(void **state)
+{
+	static const char *const names[] = { "panda", "piper", "piper_1.6-2" };
+	const double step = 1e-6;
+
+	(void)state;
+	for (int n = 0; n < 3; n++) {
+		const struct robot_model *m = robot_model_find(names[n]);
+		double g[HEIGHTS_MAX][DOF_MAX], q[DOF_MAX] = { 0 };
+		struct heights at, near;
+		struct pose tcp = hand();
+
+		for (uint32_t i = 0; i < m->dof; i++)
+			q[i] = m->home_rad[i] + 0.1 * (i + 1.0);
+		kinematics_heights(m, &tcp, q, &at);
+		kinematics_height_gradients(m, &tcp, q, g);
+		for (uint32_t i = 0; i < m->dof; i++) {
+			q[i] += step;
+			kinematics_heights(m, &tcp, q, &near);
+			q[i] -= step;
+			for (uint32_t k = 0; k < at.n; k++)
+				assert_true(fabs((near.z_m[k] - at.z_m[k]) / step - g[k][i]) < 1e-5);
+		}
+	}
 }
 
 int main(void)
@@ -222,7 +259,8 @@ int main(void)
 		cmocka_unit_test(newton_steps_reach_a_pose),
 		cmocka_unit_test(out_of_reach_stays_finite_and_inside_limits),
 		cmocka_unit_test(null_space_does_not_move_the_tcp),
-		cmocka_unit_test(link_points_include_elbow_and_hand),
+		cmocka_unit_test(heights_are_of_the_surface),
+		cmocka_unit_test(height_gradients_are_derivatives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,9 @@ static void a_reset_waits_until_the_cause_is_gone(void **state)
 	(void)state;
 	assert_true(!r.granted && r.next == MODE_FAULT && r.missing == REASON_BIT(REASON_ARM_REFLEX));
 	assert_int_equal(mode_step(MODE_FAULT, ON_RESET, ~UINT64_C(0), 0).next, MODE_HOLD); /* gates do not matter */
+	/* HOLD may be where a fault that stops only its own arm has led to. */
+	assert_true(!mode_step(MODE_HOLD, ON_RESET, 0, REASON_BIT(REASON_ARM_REFLEX)).granted);
+	assert_true(mode_step(MODE_HOLD, ON_RESET, ~UINT64_C(0), 0).granted);
 }
 
 static void shadow_reaches_auto_only_through_hold(void **state)
@@ -107,6 +110,33 @@ static void the_worst_reason_is_shown(void **state)
 	assert_string_equal(reason_text(REASON_COUNT), "?");
 }
 
+static void causes_stand_in_the_way_of_resets_and_of_nothing_else(void **state)
+{
+	(void)state;
+	for (int m = 0; m < MODE_COUNT; m++)
+		for (int e = 0; e < MODE_EVENT_COUNT; e++) {
+			struct mode_result with = mode_step((enum mode)m, (enum mode_event)e, 0, REASON_BIT(REASON_ARM_REFLEX));
+			struct mode_result without = mode_step((enum mode)m, (enum mode_event)e, 0, 0);
+
+			if (e == ON_RESET && without.granted)
+				assert_true(!with.granted && with.missing == REASON_BIT(REASON_ARM_REFLEX));
+			else
+				assert_true(with.next == without.next && with.granted == without.granted);
+		}
+}
+
+/* The order of reason.def within a severity, and of severities. */
+static void the_worst_of_every_two_is_the_severer_then_the_earlier(void **state)
+{
+	(void)state;
+	for (uint32_t a = REASON_FIRST; a < REASON_COUNT; a++)
+		for (uint32_t b = REASON_FIRST; b < REASON_COUNT; b++) {
+			bool first = reason_severity(a) > reason_severity(b) || (reason_severity(a) == reason_severity(b) && a <= b);
+
+			assert_int_equal(reasons_worst(REASON_BIT(a) | REASON_BIT(b)), first ? a : b);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,7 +145,9 @@ int main(void)
 		cmocka_unit_test(a_reset_waits_until_the_cause_is_gone),
 		cmocka_unit_test(shadow_reaches_auto_only_through_hold),
 		cmocka_unit_test(nobody_but_a_person_leads_into_teleop_and_only_from_there_into_return),
+		cmocka_unit_test(causes_stand_in_the_way_of_resets_and_of_nothing_else),
 		cmocka_unit_test(the_worst_reason_is_shown),
+		cmocka_unit_test(the_worst_of_every_two_is_the_severer_then_the_earlier),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,38 @@ static void an_edge_that_was_not_used_is_void(void **state)
 	assert_int_equal(look(&d), TELEOP_EDGE);
 }
 
+static void an_old_edge_is_void_by_stamp_and_by_arrival(void **state)
+{
+	(void)state;
+	for (int old_stamp = 0; old_stamp < 2; old_stamp++) {
+		struct devices d = devices();
+
+		say(&d, 0, false);
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+		say(&d, 0, true);
+		if (old_stamp)
+			d.in[0].stamp_ns -= 101 * MS;
+		else
+			d.in[0].arrival_ns -= 101 * MS;
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+		say(&d, 0, true); /* fresh again, and pressed as before */
+		assert_int_equal(look(&d), TELEOP_NOTHING);
+	}
+}
+
+static void a_tap_between_two_looks_is_an_edge_then_a_release(void **state)
+{
+	struct devices d = devices();
+
+	(void)state;
+	say(&d, 0, false);
+	say(&d, 0, true);
+	say(&d, 0, false);
+	assert_int_equal(look(&d), TELEOP_EDGE);
+	assert_int_equal(look(&d), TELEOP_RELEASED);
+	assert_int_equal(look(&d), TELEOP_NOTHING);
+}
+
 static void release_and_press_between_two_looks_is_a_release(void **state)
 {
 	struct devices d = driving(0);
@@ -140,7 +172,10 @@ static void only_a_device_of_higher_priority_takes_from_the_driver(void **state)
 	(void)state;
 	say(&d, 2, false);
 	say(&d, 2, true);
-	assert_int_equal(look(&d), TELEOP_NOTHING);
+	struct teleop_change outranked = teleop_watch(&d.t, d.in, d.now_ns);
+
+	assert_true(outranked.event == TELEOP_NOTHING && outranked.device == 1 && outranked.outranked == 1u << 2);
+	assert_int_equal(teleop_watch(&d.t, d.in, d.now_ns).outranked, 0); /* said once */
 	say(&d, 0, false);
 	say(&d, 0, true);
 	assert_int_equal(look(&d), TELEOP_EDGE);
@@ -419,11 +454,84 @@ static void the_gripper_acts_once_it_was_moved(void **state)
 	assert_true(run(&h, 5).has_gripper);
 }
 
+/* ---- gripper ------------------------------------------------------------------------------------------------------------- */
+
+struct trigger {
+	struct hand h;
+	double opening_m;
+	int turns;
+	double direction;
+};
+
+/* So many periods with the trigger there, trembling by the amplitude; counts how often the gripper turns round. */
+static void squeeze(struct trigger *t, double wish_m, double trembling_m, int ms)
+{
+	for (int k = 0; k < ms / 5; k++) {
+		t->h.in.gripper_m = wish_m + (k % 2 ? trembling_m : -trembling_m);
+		struct driver_target out = run(&t->h, 5);
+
+		if (!out.has_gripper)
+			continue;
+		double way = out.gripper_m - t->opening_m;
+
+		if (way != 0.0) {
+			t->turns += way * t->direction < 0.0;
+			t->direction = way;
+		}
+		t->opening_m = out.gripper_m;
+	}
+}
+
+static void trigger_init(struct trigger *t)
+{
+	*t = (struct trigger){ .opening_m = 0.08 };
+	hand_init(&t->h);
+	t->h.setup.teleop_gripper_hysteresis_m = 0.004;
+	t->h.setup.teleop_gripper_dwell_ns = 200 * MS;
+	twist(&t->h, 0.0, 0.0, 0.0);
+	t->h.in.has_gripper = true;
+	t->h.in.gripper_m = 0.08;
+	start(&t->h);
+}
+
+static void a_trembling_trigger_does_not_make_it_chatter(void **state)
+{
+	struct trigger t;
+
+	(void)state;
+	trigger_init(&t);
+	for (double wish = 0.08; wish > 0.03; wish -= 0.001)
+		squeeze(&t, wish, 0.0019, 50);
+	squeeze(&t, 0.03, 0.0019, 2000);
+	assert_int_equal(t.turns, 0);
+	assert_true(fabs(t.opening_m - 0.0281) < 1e-9); /* follows, as far as it ever was asked to */
+	squeeze(&t, 0.05, 0.0, 50);
+	assert_true(t.turns == 1 && fabs(t.opening_m - 0.05) < 1e-9); /* a wish is a wish */
+}
+
+static void it_stays_for_the_dwell_and_goes_where_it_is_asked_to(void **state)
+{
+	struct trigger t;
+
+	(void)state;
+	trigger_init(&t);
+	squeeze(&t, 0.04, 0.02, 2000); /* between 0.02 and 0.06 every period */
+	assert_true(t.turns >= 5 && t.turns <= 10);
+	squeeze(&t, 0.0, 0.0, 250);
+	assert_true(t.opening_m == 0.0);
+	squeeze(&t, 0.2, 0.0, 250); /* further than it can */
+	assert_true(t.opening_m == 0.08);
+	t.h.in.has_gripper = false;
+	assert_false(run(&t.h, 5).has_gripper); /* unchanged */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dead_man_that_was_never_released_takes_nothing),
 		cmocka_unit_test(an_edge_that_was_not_used_is_void),
+		cmocka_unit_test(an_old_edge_is_void_by_stamp_and_by_arrival),
+		cmocka_unit_test(a_tap_between_two_looks_is_an_edge_then_a_release),
 		cmocka_unit_test(release_and_press_between_two_looks_is_a_release),
 		cmocka_unit_test(silence_loses_by_stamp_and_by_arrival),
 		cmocka_unit_test(another_publisher_arm_or_kind_loses),
@@ -436,6 +544,8 @@ int main(void)
 		cmocka_unit_test(a_take_over_in_motion_is_no_jump),
 		cmocka_unit_test(a_piper_stands_when_the_stick_is_let_go),
 		cmocka_unit_test(the_gripper_acts_once_it_was_moved),
+		cmocka_unit_test(a_trembling_trigger_does_not_make_it_chatter),
+		cmocka_unit_test(it_stays_for_the_dwell_and_goes_where_it_is_asked_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

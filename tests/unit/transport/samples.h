@@ -28,16 +28,19 @@ static const struct message_target sample_target = { .head = SAMPLE_HEAD, .dof =
 		.step = 3, .frame_stamp_ns = INT64_C(1900000000) } };
 
 static const struct message_event sample_event = { .head = SAMPLE_HEAD, .kind = "mode", .mode = "HOLD", .previous = "AUTO",
-	.reason = "stop by an operator", .source = "control", .arm = "left" };
+	.reason = "stop by an operator", .source = "control", .arm = "left", .code = "OPERATOR_STOP", .has_began = true, .has_ended = true,
+	.began_ns = INT64_C(1700000000), .ended_ns = INT64_C(1800000000) };
 
 static const struct message_status sample_status = { .head = SAMPLE_HEAD, .mode = "AUTO", .reason = "running", .driver = "policy",
 	.instruction = "push the red block", .n_faults = 2, .fault = { "camera_stale", "nan" },
 	.n_sources = 2, .source = { { "camera/top", 12.5, 30, SOURCE_FRESH }, { "state/arm", 3, 200, SOURCE_STALE } },
 	.n_stages = 1, .stage = { { "vision", 4, 1, 2, 3 } },
-	.n_arms = 1, .arm = { { "arm", "ipc:///run/arm", "too far", ARM_READY, true, true, false } },
+	.n_arms = 1, .arm = { { "arm", "ipc:///run/arm", "too far", ARM_READY, true, true, false, { 0.1, 0, -0.2, 0, 0, 0.5 } } },
 	.n_counters = 2, .counter = { { "chunks", 9 }, { "clamps", UINT64_MAX } },
 	.rate_hz = 200, .late_p50_us = 1, .late_p99_us = 2, .late_p999_us = 3, .late_max_us = 4, .overruns = 5,
-	.margin_position = 1, .margin_velocity = 0.5, .margin_acceleration = 0.25, .margin_jerk = 0.125, .speed = 0.25 };
+	.margin_position = 1, .margin_velocity = 0.5, .margin_acceleration = 0.25, .margin_jerk = 0.125,
+	.margin_workspace = 0.0625, .margin_floor = 0.75, .margin_tcp_speed = 0.875, .margin_tracking = 0.375, .speed = 0.25,
+	.teleop_refused = "teleop/pad: not attached", .teleop_refused_age_ms = 250 };
 
 /* Room for any decoded message. */
 union any_message {

@@ -34,6 +34,26 @@ static void messages_travel_on_every_transport(void **state)
 	check_pub_sub(ipc);
 }
 
+/* One configuration names the address for both sides. */
+static void every_interface_is_reached_on_this_machine(void **state)
+{
+	static const char *const any[] = { "*", "0.0.0.0" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof any / sizeof any[0]; i++) {
+		struct endpoint *sub = open_or_fail(&(struct endpoint_options){ .type = ZMQ_SUB, .bind = true, .address = "tcp://*:0", .insecure = true });
+		struct endpoint_message got, m = text_message("camera/top", "frame");
+		char address[64];
+
+		snprintf(address, sizeof address, "tcp://%s:%s", any[i], strrchr(endpoint_address(sub), ':') + 1);
+		struct endpoint *pub = open_or_fail(&(struct endpoint_options){ .type = ZMQ_PUB, .address = address });
+
+		assert_int_equal(publish_until_received(pub, sub, &m, &got), 1);
+		endpoint_close(pub);
+		endpoint_close(sub);
+	}
+}
+
 static void the_bound_port_is_resolved(void **state)
 {
 	struct endpoint *p = open_or_fail(&(struct endpoint_options){ .type = ZMQ_PUB, .bind = true, .address = "tcp://127.0.0.1:0" });
@@ -381,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_travel_on_every_transport),
+		cmocka_unit_test(every_interface_is_reached_on_this_machine),
 		cmocka_unit_test(the_bound_port_is_resolved),
 		cmocka_unit_test(subscriptions_choose),
 		cmocka_unit_test(nothing_there_is_no_error),

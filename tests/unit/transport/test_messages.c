@@ -198,6 +198,7 @@ static void python_status_message(void **state)
 	assert_true(m->rate_hz == 200 && m->late_p50_us == 1 && m->late_p99_us == 2 && m->late_p999_us == 3 && m->late_max_us == 4);
 	assert_true(m->overruns == 5 && m->speed == 0.25);
 	assert_true(m->margin_position == 1 && m->margin_velocity == 0.5 && m->margin_acceleration == 0.25 && m->margin_jerk == 0);
+	assert_true(m->margin_workspace == 0.75 && m->margin_floor == 0.875 && m->margin_tcp_speed == 0.375 && m->margin_tracking == 0.625);
 	assert_string_equal(m->arm[0].name, "arm");
 	assert_string_equal(m->arm[0].control, "ipc:///x");
 	assert_true(m->arm[0].mode == ARM_MOVING && m->arm[0].present && m->arm[0].attached && !m->arm[0].stopped);

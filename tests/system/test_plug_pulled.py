@@ -1,0 +1,213 @@
+"""test_plug_pulled.py - each of the real programs hangs (SIGSTOP) or dies (SIGKILL) while the arm moves: the arm comes to a stand within
+its limits and near where its last target was, nothing moves again by itself when the program comes back, and an operator can go on."""
+import time
+import unittest
+
+import peers
+import whole
+
+DRIVE = [0.0, 0.0, 0.1, 0.0, 0.0, 0.0]
+WAYS = ("auto", "teleop")
+
+
+def into_teleop(b):
+    """A person drives the arm upwards, having taken it from the policy."""
+    peers.into_auto(b.ask)
+    device = whole.Device(b)
+    whole.take_over(b, device, values=DRIVE)
+    peers.until("motion", lambda: b.moves(b.ask_arm()))
+    return device
+
+
+def into_motion(b, way):
+    if way == "teleop":
+        into_teleop(b)
+    else:
+        b.into_motion()
+
+
+def let_go(b):
+    """What a person does before asking for AUTO."""
+    for device in b.threads:
+        if isinstance(device, whole.Device):
+            device.set(deadman=False)
+
+
+def assert_same(test, a, b):
+    """Joint by joint, up to rounding."""
+    test.assertEqual(len(a), len(b))
+    test.assertLess(max(abs(x - y) for x, y in zip(a, b)), 1e-9)
+
+
+class Daemon(unittest.TestCase):
+    def stands_where_its_targets_ended(self, b):
+        """Within the arm's coast and its brake from the last target on, 0.02 rad is generous: at 0.3 rad/s it needs 0.009."""
+        state = b.stand()
+        peers.until("the last target", lambda: len(b.targets.all) > 10)
+        last = b.targets.all[-1]
+        for q, wanted in zip(state["q_d"], last["q"]):
+            self.assertLess(abs(q - wanted), 0.02)
+        b.assert_within_limits(self, state)
+        return state
+
+    def assert_rests(self, b, q_d):
+        """Nothing moves for as long as old targets could be valid, and longer."""
+        for _ in range(10):
+            assert_same(self, b.ask_arm()["q_d"], q_d)
+            time.sleep(0.05)
+
+    def test_hung_daemon(self):
+        for way in WAYS:
+            with self.subTest(way), whole.bench() as b:
+                into_motion(b, way)
+                b.daemon.pause()
+                state = self.stands_where_its_targets_ended(b)
+                peers.until("the arm to let go", lambda: b.ask_arm()["accepted_from"] == 0)
+                b.daemon.go_on()
+                status = peers.until("an end of motion", lambda: (s := b.ask(cmd="status"))["mode"] in ("FAULT", "HOLD") and s)
+                # Which one it finds first depends on what waited in the sockets; in TELEOP its own gap may be the first.
+                self.assertRegex(status["reason"], "no longer obeys this daemon|no state for|its targets were interrupted")
+                peers.until("the loss in status", lambda: not b.attached())
+                self.assert_rests(b, state["q_d"])
+                self.assertEqual(b.ask_arm()["accepted_from"], 0)
+                b.assert_within_limits(self)
+                self.starts_anew(b)
+
+    def starts_anew(self, b):
+        """An operator's reset attaches again; the motion starts where the arm is commanded to be."""
+        before, state = len(b.targets.all), b.stand()
+        peers.until("the reset", lambda: b.ask(cmd="reset")["ok"])
+        peers.until("attach", b.attached)
+        first = peers.until("targets", lambda: b.targets.all[before:])[0]
+        assert_same(self, first["q"], state["q_d"])
+        self.assertEqual(first["dq"], [0.0] * 7)
+        self.assertEqual(b.mode(), "HOLD")
+        let_go(b)
+        b.into_motion()
+        b.assert_within_limits(self)
+
+    def test_a_short_hang_is_no_jump_either(self):
+        """Too short for the arm to let go: the targets of before are void, and the motion starts anew where the arm stands."""
+        with whole.bench() as b:
+            device = into_teleop(b)
+            takeover = b.ask(cmd="status")["stages"]["takeover"]
+            self.assertGreater(takeover["n"], 0)
+            self.assertGreater(takeover["p50_us"], 0)
+            b.daemon.pause()
+            self.stands_where_its_targets_ended(b)
+            b.daemon.go_on()
+            peers.until("an end of TELEOP", lambda: b.mode() in ("HOLD", "FAULT"))
+            state = b.stand()
+            time.sleep(0.3)
+            self.assertTrue(device.fields["deadman"])  # still pressed: without a new edge nothing moves
+            assert_same(self, b.ask_arm()["q_d"], state["q_d"])
+            b.assert_within_limits(self)
+
+    def test_killed_daemon_and_its_successor(self):
+        for way in WAYS:
+            with self.subTest(way), whole.bench() as b:
+                into_motion(b, way)
+                b.daemon.kill()
+                state = self.stands_where_its_targets_ended(b)
+                before = len(b.targets.all)
+                b.start_daemon()
+                peers.until("attach", b.attached)
+                first = peers.until("targets", lambda: b.targets.all[before:])[0]
+                self.assertNotEqual(first["from"], b.targets.all[before - 1]["from"])
+                assert_same(self, first["q"], state["q_d"])
+                self.assert_rests(b, state["q_d"])  # READY, even though the person still presses the dead-man
+                self.assertEqual(b.mode(), "READY")
+                b.assert_within_limits(self)
+
+    def test_daemon_ends_by_sigterm(self):
+        with whole.bench() as b:
+            b.into_motion()
+            self.assertEqual(b.daemon.end(), 0)
+            state = b.ask_arm()
+            self.assertEqual((state["accepted_from"], state["underruns"]), (0, 0))  # it stood before it was let go
+            b.stand()
+            b.assert_within_limits(self)
+
+
+class Arm(unittest.TestCase):
+    def fault(self, b, words):
+        status = peers.until("FAULT", lambda: (s := b.ask(cmd="status"))["mode"] == "FAULT" and s)
+        self.assertIn(words, status["reason"])
+
+    def starts_anew(self, b):
+        """A reset, as soon as it is granted; then the first target of the new motion is where the arm stands."""
+        peers.until("the arm in status", lambda: b.ask(cmd="status")["arms"]["arm"]["mode"] == "ready")
+        state = b.stand()
+        before = len(b.targets.all)
+        peers.until("the reset", lambda: b.ask(cmd="reset")["ok"])
+        peers.until("attach", b.attached)
+        first = peers.until("targets", lambda: b.targets.all[before:])[0]
+        assert_same(self, first["q"], state["q_d"])
+        let_go(b)
+        b.into_motion()
+        b.assert_within_limits(self)
+
+    def test_hung_arm(self):
+        """Long enough for a fault: afterwards it stands where it was commanded last, in one period and the next."""
+        with whole.bench() as b:
+            b.into_motion()
+            before = b.ask_arm()
+            b.arm.pause()
+            self.fault(b, "no state for")
+            b.arm.go_on()
+            after = b.stand()
+            b.assert_within_limits(self, after)
+            self.assertLess(max(abs(x - y) for x, y in zip(before["q_d"], after["q_d"])), 0.2)
+            self.starts_anew(b)
+
+    def test_arm_that_hangs_for_a_moment(self):
+        """What it commands goes on from where it ended, whatever the time that was lost: never a step to catch up."""
+        with whole.bench() as b:
+            device = into_teleop(b)
+            fastest = 0.0
+            for pause_s in (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18):
+                if b.ask(cmd="status")["driver"] != "teleop/pad" and b.mode() != "FAULT":
+                    whole.take_over(b, device, values=DRIVE)
+                elif b.mode() == "FAULT":
+                    break
+                device.set(values=[-v for v in device.fields["values"]])  # to and fro, within the workspace
+                peers.until("motion", lambda: b.moves(b.ask_arm()) or b.mode() != "TELEOP")
+                state = b.ask_arm()
+                fastest = max(fastest, max(map(abs, state["dq"])))
+                b.arm.pause()
+                time.sleep(pause_s)
+                b.arm.go_on()
+                time.sleep(0.1)
+            self.assertGreater(b.ask_arm()["overruns"], 50)
+            self.assertGreater(fastest, 0.02)
+            # No command is further from the one before than the fastest joint at this speed comes in a period, times 3.
+            self.assertLess(b.ask_arm()["q_d_step_max_rad"], 0.0026)
+            b.assert_within_limits(self)
+
+    def test_killed_arm_and_its_successor(self):
+        with whole.bench() as b:
+            into_teleop(b)
+            b.arm.kill()
+            self.fault(b, "no state for")
+            b.start_arm()
+            peers.until("the restart in status", lambda: "driver has restarted" in b.ask(cmd="status")["reason"])
+            self.assertEqual(b.ask_arm()["accepted_from"], 0)
+            self.starts_anew(b)
+
+    def test_killed_sim_and_its_successor(self):
+        """The new world's arm is at home: elsewhere than where the old one was."""
+        with whole.bench() as b:
+            into_teleop(b)
+            time.sleep(0.3)
+            b.sim.kill()
+            peers.until("the arm to be gone", lambda: b.ask_arm()["mode"] == "disconnected")
+            self.assertEqual(b.mode(), "FAULT")
+            self.assertEqual(b.ask_arm()["accepted_from"], 0)
+            b.start_sim()
+            state = b.stand()
+            self.assertLess(max(abs(q - home) for q, home in zip(state["q_d"], peers.HOME)), 1e-6)
+            self.starts_anew(b)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -353,7 +353,7 @@ static void judge_splice(struct mind *m)
 	if (first)
 		return;
 	for (uint32_t k = 0; k < (p->joints ? p->dim : 3); k++)
-		square += p->fade[k][0] * p->fade[k][0];
+		square += p->offset[k].q * p->offset[k].q;
 	m->splices++;
 	m->offset_sum += sqrt(square);
 	m->offset_most = fmax(m->offset_most, sqrt(square));

@@ -36,8 +36,9 @@ const char *control_setup_problem(const struct control_setup *s)
 
 		if (a->action_count < need || a->action_first + a->action_count > s->action_dim || s->action_dim > ACTION_DIM_MAX)
 			return "robots[].action_dims: too few for the action space and the gripper, or more than the policy has";
-		if (a->output != OUTPUT_JOINT)
-			return "robots[].output: pose is not there yet: use joint";
+		if (a->output == OUTPUT_POSE && joints)
+			return "robots[].output: pose, but policy.action_space has joints, which the arm's own inverse kinematics would choose: "
+			       "want output: joint";
 		if (!(a->limit_scale > 0.0))
 			return "robots[].limit_scale: want more than 0";
 	}

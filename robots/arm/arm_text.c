@@ -52,7 +52,8 @@ void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity)
 		[REFUSAL_KIND] = "joint and pose targets within one motion: robots[].output changes only while the arm stands",
 		[REFUSAL_DUE] = "a first target must be due in the future, the next ones at most 100 ms after each other",
 		[REFUSAL_GRIPPER] = "gripper_m is outside 0..gripper_max_m",
-		[REFUSAL_BEYOND] = "the way to the target breaks the arm's own velocity or acceleration limits",
+		[REFUSAL_BEYOND] = "the way to the target breaks the arm's own velocity or acceleration limits, or leaves it no room to brake before a "
+				    "joint's limit",
 		[REFUSAL_FULL] = "too many targets are waiting to be played out",
 	};
 

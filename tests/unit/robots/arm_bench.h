@@ -38,7 +38,7 @@ struct bench {
 static inline void watch_motion(struct bench *b)
 {
 	const struct robot_model *m = &b->setup.model;
-	bool brakes = b->arm.phase != ARM_PLAYS || !playout_newest(&b->arm.playout);
+	bool coasts = !playout_newest(&b->arm.playout) && b->arm.playout.from.t_ns < b->now_ns, brakes = b->arm.phase != ARM_PLAYS || coasts;
 
 	for (uint32_t j = 0; j < m->dof && b->last.hold && b->command.hold; j++) {
 		double v = b->command.dq_rad_s[j], v0 = b->last.dq_rad_s[j], a = (v - v0) / 1e-3;
@@ -155,6 +155,21 @@ static inline void comes_to_rest(struct bench *b)
 		assert_true(b->command.dq_rad_s[j] == 0);
 	assert_int_equal(report(b).mode, ARM_READY);
 	assert_true(report(b).counters.velocity_peak <= 1 && report(b).counters.acceleration_peak <= 1);
+}
+
+/* Attached; another model than the Panda, with a tool, at a share of its limits. */
+static inline void make_bench_of(struct bench *b, const char *model, double scale)
+{
+	make_bench(b, robot_driver_find("sim"));
+	b->setup.model = *robot_model_find(model);
+	b->setup.limit_scale = scale;
+	b->setup.tcp.p_m[2] = 0.1;
+	memcpy(b->setup.home_rad, b->setup.model.home_rad, sizeof b->setup.home_rad);
+	memcpy(b->robot.q_rad, b->setup.model.home_rad, sizeof b->robot.q_rad);
+	b->command.hold = b->last.hold = false;
+	arm_init(&b->arm, &b->setup, robot_driver_find("sim"));
+	tick(b);
+	assert_int_equal(ask(b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_OK);
 }
 
 static inline uint32_t random_u32(uint32_t *r)

@@ -8,7 +8,8 @@
 #include "config/config.h"
 #include "config/keys.h"
 
-enum { DECODER_DISCRETE_DIFFUSION = 1, SPACE_EE_DELTA = 0, SPACE_EE_ABSOLUTE = 1, SPACE_JOINT_ABSOLUTE = 3, METHOD_INPAINT = 3,
+enum { DECODER_DISCRETE_DIFFUSION = 1, SPACE_EE_DELTA = 0, SPACE_EE_ABSOLUTE = 1, SPACE_JOINT_DELTA = 2, SPACE_JOINT_ABSOLUTE = 3,
+	METHOD_INPAINT = 3, OUTPUT_POSES = 1,
 	REFERENCE_MEASURED = 1, REFERENCE_OSC = 2, GRIPPER_NONE = 0, GRIPPER_CONTINUOUS = 2 };
 enum { ACTION_DIMS_MAX = 32, EE_ACTION_DIMS = 6, PROPRIO_KINDS = 9 };
 
@@ -331,6 +332,18 @@ static int check_slice(const struct config *c, uint32_t i, struct errbuf *e)
 	return 0;
 }
 
+/* Seven joint angles are not seen in a pose: the arm's own inverse kinematics would choose them. */
+static int check_output(const struct config *c, uint32_t i, struct errbuf *e)
+{
+	bool poses = c->robot[i].output == OUTPUT_POSES;
+	bool joints = c->policy_action_space == SPACE_JOINT_DELTA || c->policy_action_space == SPACE_JOINT_ABSOLUTE;
+
+	if (poses && joints)
+		return fail(e, -EINVAL, "robots[%u].output: pose, but the actions are joints (policy.action_space), which the arm's own "
+				"inverse kinematics would choose anew: want output: joint", i);
+	return 0;
+}
+
 static int check_robot_names(const struct config *c, uint32_t i, struct errbuf *e)
 {
 	const struct config_robot *r = &c->robot[i];
@@ -361,6 +374,8 @@ static int check_robots(const struct config *c, struct errbuf *e)
 			rc = check_workspace(&c->robot[i], i, e);
 		if (rc == 0)
 			rc = check_slice(c, i, e);
+		if (rc == 0)
+			rc = check_output(c, i, e);
 	}
 	return rc;
 }

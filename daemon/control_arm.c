@@ -4,7 +4,10 @@
 #include <math.h>
 
 #include "daemon/control_mode.h"
+#include "daemon/control_pose.h"
 #include "daemon/control_watch.h"
+#include "daemon/stage/geometry.h"
+#include "daemon/stage/kinematics.h"
 
 /* A driver coasts 10 ms beyond its last target (messages.md section 5); the rest is for the way there. */
 static const int64_t coast_ns = 8000000;
@@ -15,7 +18,7 @@ static const uint32_t refusals_most = 3;
 /* An arm that let go brakes first: so long nothing is seeded, and never while it still moves. */
 static const int64_t settle_ns = 50000000;
 static const double still_rad_s = 0.05;
-static const double at_home_rad = 0.001;
+static const double at_home_rad = 0.001, at_home_m = 0.001;
 
 static void let_go(struct control *c, uint32_t i)
 {
@@ -49,7 +52,7 @@ static bool may_seed(const struct control *c, uint32_t i, const struct arm_state
 			(c->arm[i].unseeded_ns == 0 || s->stamp_ns - c->arm[i].unseeded_ns >= settle_ns);
 }
 
-static void seed(struct control *c, uint32_t i, const struct arm_state *s)
+static void seed(struct control *c, uint32_t i, const struct arm_state *s, enum reason why, double value)
 {
 	if (!safety_seed(&c->safety[i], s->q_d_rad))
 		return;
@@ -60,7 +63,7 @@ static void seed(struct control *c, uint32_t i, const struct arm_state *s)
 	c->arm[i].driven_from = s->from;
 	c->arm[i].seeded_ns = c->now_ns;
 	c->arm[i].refused_seq = s->refused_seq;
-	control_event(c, EVENT_ATTACH, REASON_ATTACHED, i, 0.0, 0.0);
+	control_event(c, EVENT_ATTACH, why, i, value, 0.0);
 }
 
 static void refusal(struct control *c, uint32_t i, const struct arm_state *s)
@@ -93,7 +96,9 @@ static void follow_arm(struct control *c, uint32_t i, int64_t gap_ns)
 		control_event(c, EVENT_REFUSED, REASON_UNDERRUN, i, (double)gap_ns * 1e-6, (double)pause_ns * 1e-6);
 		let_go(c, i);
 	} else if (!c->safety[i].seeded && control_arm_usable(s) && may_seed(c, i, s)) {
-		seed(c, i, s);
+		seed(c, i, s, REASON_ATTACHED, 0.0);
+	} else if (control_posture_differs(c, i)) {
+		seed(c, i, s, REASON_POSTURE_TAKEN, control_posture(c, i).joint_rad);
 	}
 }
 
@@ -118,17 +123,31 @@ static double rad_from_home(const struct control *c, uint32_t i)
 	return most;
 }
 
+/* An arm that gets poses may have come home with another elbow. */
+static bool tcp_at_home(const struct control *c, uint32_t i)
+{
+	const struct arm_setup *arm = &c->setup.arm[i];
+	struct pose home;
+	double apart[6];
+
+	kinematics_forward(&arm->model, &arm->tcp, arm->home_rad, &home);
+	pose_difference(&c->safety[i].ee, &home, apart);
+	return arm->output == OUTPUT_POSE && vec3_norm(apart) < at_home_m && vec3_norm(apart + 3) < at_home_rad;
+}
+
 /* The line may end elsewhere than the arm: a stop, an edge, or an arm that was taken away came between. */
 void control_follow_home(struct control *c)
 {
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		bool seeded = c->safety[i].seeded, moves = c->arbiter.line[i].active || (seeded && !safety_standing(&c->safety[i]));
 
-		if (!c->arm[i].homing || moves)
+		if (!c->arm[i].homing || moves || !control_posture_settled(c, i))
 			continue;
 		double left = rad_from_home(c, i);
+		bool there = seeded && left < at_home_rad, other = seeded && tcp_at_home(c, i);
 
 		c->arm[i].homing = false;
-		control_event(c, EVENT_HOME, seeded && left < at_home_rad ? REASON_HOME_REACHED : REASON_HOME_INTERRUPTED, i, left, at_home_rad);
+		control_event(c, EVENT_HOME, there ? REASON_HOME_REACHED : other ? REASON_HOME_OTHER_POSTURE : REASON_HOME_INTERRUPTED, i, left,
+				at_home_rad);
 	}
 }

@@ -232,7 +232,7 @@ static uint64_t reset(struct control *c)
 		c->arm[i].refusals = 0;
 		c->arm[i].latched = (struct reasons){ 0 };
 	}
-	if (c->mode == MODE_FAULT)
+	if (c->mode == MODE_FAULT || reason_severity(c->reason) == SEVERITY_FAULT) /* HOLD may be because of one, see fault_stops_arm */
 		control_mode_set(c, m.next, REASON_OPERATOR_RESET, 0, 0.0, 0.0);
 	return 0;
 }

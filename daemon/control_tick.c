@@ -24,8 +24,6 @@ static const int64_t limit_quiet_ns = 1000000000;
 
 const char *control_setup_problem(const struct control_setup *s)
 {
-	if (s->method == EXECUTE_ENSEMBLE)
-		return "execution.method: ensemble is not there yet: use async or sync";
 	if (s->n_arms == 0 || s->n_arms > ARMS_MAX || s->n_cameras > CAMERAS_MAX)
 		return "robots: want 1 to 4 arms, and at most 4 cameras";
 	if (s->period_ns <= 0 || s->action_dt_ns <= 0)
@@ -38,8 +36,9 @@ const char *control_setup_problem(const struct control_setup *s)
 
 		if (a->action_count < need || a->action_first + a->action_count > s->action_dim || s->action_dim > ACTION_DIM_MAX)
 			return "robots[].action_dims: too few for the action space and the gripper, or more than the policy has";
-		if (a->output != OUTPUT_JOINT)
-			return "robots[].output: pose is not there yet: use joint";
+		if (a->output == OUTPUT_POSE && joints)
+			return "robots[].output: pose, but policy.action_space has joints, which the arm's own inverse kinematics would choose: "
+			       "want output: joint";
 		if (!(a->limit_scale > 0.0))
 			return "robots[].limit_scale: want more than 0";
 	}
@@ -284,12 +283,13 @@ static void move_once(struct control *c, int64_t due_ns)
 }
 
 /* Once the path's clock stands, nothing of the path is left: an arm that cannot reach its end (an edge, a limit) brakes where it is
- * instead of creeping towards it for ever. What was observed before the arms stood is of no use. */
+ * instead of creeping towards it for ever. When stopping, arms that stand need no path any more, however long its clock would run
+ * on. What was observed before the arms stood is of no use. */
 static void settle(struct control *c, int64_t due_ns)
 {
 	bool standing = control_standing(c);
 
-	if (trajectory_standing(&c->trajectory) && (!control_runs_policy(c) || path_ended(c)))
+	if (control_runs_policy(c) ? trajectory_standing(&c->trajectory) && path_ended(c) : standing || trajectory_standing(&c->trajectory))
 		trajectory_drop(&c->trajectory);
 	bool ended = standing && !c->was_standing;
 	bool sync_ended = standing && c->after_ns == INT64_MAX && trajectory_ran_out(&c->trajectory);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "daemon/control_pose.h"
 #include "daemon/stage/geometry.h"
 #include "daemon/stage/kinematics.h"
 
@@ -86,6 +87,7 @@ static void watch_joints(const struct control *c, const struct arm_state *s, uin
 	if (c->safety[i].seeded && !(apart <= arm->tracking_error_rad))
 		reasons_add(r, REASON_TRACKING_ERROR, i, apart, arm->tracking_error_rad);
 	watch_kinematics(arm, s, i, r);
+	control_watch_posture(c, i, r);
 }
 
 static void watch_mode(const struct control *c, const struct arm_state *s, uint32_t i, struct reasons *r)

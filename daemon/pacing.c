@@ -35,6 +35,8 @@ static bool wants_moving(const struct pacing *p, const struct policy_hint *hint,
 		return true;
 	if (p->method == EXECUTE_SYNC)
 		return false;
+	if (p->method == EXECUTE_ENSEMBLE)
+		return true;
 	return now_ns >= p->previous_t_obs_ns + p->chunk_ns - pacing_latency_ns(p);
 }
 

@@ -26,8 +26,9 @@ struct pacing {
 void pacing_init(struct pacing *p, const struct control_setup *setup);
 
 /* Shall this observation be inferred? In AUTO, SHADOW and RETURN: at once for a new instruction, a new epoch or when control asks;
- * otherwise when a chunk begun now would arrive as the previous one's execution.steps end. In READY and HOLD twice a second, so
- * that the pre-flight has a fresh answer. Elsewhere never. Allocates: no. Blocks: no. */
+ * otherwise when a chunk begun now would arrive as the previous one's execution.steps end, and with method ensemble always, because
+ * every chunk is one voice more. In READY and HOLD twice a second, so that the pre-flight has a fresh answer. Elsewhere never.
+ * Allocates: no. Blocks: no. */
 bool pacing_wants(const struct pacing *p, const struct policy_hint *hint, const struct observation *o, int64_t now_ns);
 
 /* An inference from `o` begins now. */

@@ -8,6 +8,7 @@
 
 #include "daemon/sys/clock.h"
 #include "robots/setup/arm_setup.h"
+#include "robots/setup/pose_plan.h"
 
 _Static_assert((int)CHUNK_STEPS_MAX == (int)POLICY_CHUNK_MAX, "what the policy answers is what the daemon can take");
 
@@ -57,7 +58,11 @@ static int take_arm(struct arm_setup *a, const struct config *c, uint32_t arm, s
 {
 	int rc = arm_setup_make(a, c, &c->robot[arm], e);
 
-	return rc < 0 ? rc : take_actions(a, c, arm, e);
+	if (rc < 0)
+		return rc;
+	if (a->output == OUTPUT_POSE)
+		(void)pose_plan(a);
+	return take_actions(a, c, arm, e);
 }
 
 /* That names differ and no action is two arms', config_check has seen to. */

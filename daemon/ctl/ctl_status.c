@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/ctl/ctl.h"
+#include "daemon/stage/reason.h"
 #include "daemon/sys/clock.h"
 #include "transport/message/message.h"
 
@@ -24,11 +25,21 @@ static bool is_fresh(const struct message_status *s, const struct status_arm *ar
 	return arm->present;
 }
 
-/* How to get on, where it is not the plain `mode auto`. */
+static bool is_fault(const char *name)
+{
+	for (uint32_t r = 0; r < REASON_COUNT; r++)
+		if (strcmp(reason_name(r), name) == 0)
+			return reason_severity(r) == SEVERITY_FAULT;
+	return false;
+}
+
+/* How to get on, where it is not the plain `mode auto`. A fault that stopped only its own arm waits for the reset in HOLD. */
 static void print_way_back(struct message_status *s)
 {
 	bool fault = strcmp(s->mode, mode_name(MODE_FAULT)) == 0, latched = false;
 
+	for (uint32_t i = 0; i < s->n_faults; i++)
+		fault = fault || is_fault(s->fault[i]);
 	for (uint32_t i = 0; i < s->n_arms; i++) {
 		if (!s->arm[i].stopped || !is_fresh(s, &s->arm[i]))
 			continue;

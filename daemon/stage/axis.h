@@ -35,9 +35,15 @@ double axis_v_high(const struct axis_limits *l, double q);
 double axis_v_low(const struct axis_limits *l, double q);
 
 /* Jerk that brings s onto the reference, whose state is given for the *end* of the coming sample of dt_s. Linear near it
- * (triple pole), with nested saturations far from it, so that a distant reference is approached without overshoot worth
- * mentioning. Not yet admissible: axis_step makes it so. */
+ * (triple pole), with nested saturations far from it that keep velocity, acceleration and jerk takeable back, so that a distant
+ * reference is approached without overshoot worth mentioning (at most a fifth of a_max^3 / j_max^2, the way on which acceleration
+ * builds up) and without a limit cycle, whatever the ratio of jerk to acceleration. Not yet admissible: axis_step makes it so. */
 double axis_track(const struct axis *s, const struct axis *reference, const struct axis_limits *l, double dt_s);
+
+/* Lets an offset of a reference fade away over dt_s, by the same law with a bandwidth of its own (at most AXIS_BANDWIDTH_RAD_S, so
+ * that who tracks the reference can follow). l: only v_min, v_max, a_max and j_max count; an offset beyond them comes in. */
+#define AXIS_BANDWIDTH_RAD_S 60.0
+void axis_fade(struct axis *offset, const struct axis_limits *l, double bandwidth_rad_s, double dt_s);
 
 /* Jerk that brings v to v_wish. */
 double axis_track_velocity(const struct axis *s, double v_wish, const struct axis_limits *l, double dt_s);

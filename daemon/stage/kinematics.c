@@ -205,6 +205,14 @@ void ik_prepare(struct ik *k, const struct robot_model *m, const struct pose *tc
 	factorise(k, least + most * near * near);
 }
 
+void ik_prepare_damped(struct ik *k, const struct robot_model *m, const struct pose *tcp, const double *q_rad, double damping)
+{
+	*k = (struct ik){ .dof = m->dof };
+	kinematics_jacobian(m, tcp, q_rad, &k->tcp, k->j);
+	k->manipulability = factorise(k, 0.0);
+	factorise(k, damping);
+}
+
 void ik_solve(const struct ik *k, const double twist[6], double *dq)
 {
 	double y[6];

@@ -45,6 +45,9 @@ struct ik {
 /* Damped least squares (Nakamura & Hanafusa 1986): damping grows near singular postures. */
 void ik_prepare(struct ik *k, const struct robot_model *m, const struct pose *tcp, const double *q_rad);
 
+/* The same with a given damping of J J', for where a solution must be exact or not be one. */
+void ik_prepare_damped(struct ik *k, const struct robot_model *m, const struct pose *tcp, const double *q_rad, double damping);
+
 /* Joint velocities (or steps) for a twist (or small displacement). */
 void ik_solve(const struct ik *k, const double twist[6], double *dq);
 

@@ -20,7 +20,7 @@ void motion_take(struct running_motion *m, const struct trajectory *t, const str
 	m->clock_rate = t->clock.v;
 	m->rate_cap = t->rate_cap;
 	m->end_s = t->end_s;
-	m->times = (struct path_times){ t->start_s, t->fade_start_s, t->fade_s };
+	m->times = trajectory_times(t);
 	memcpy(m->path, t->arm, t->setup->n_arms * sizeof *m->path);
 	m->n_sent = past_newest(p, MOTION_SENT, m->sent);
 	m->due_ns = m->n_sent > 0 ? m->sent[m->n_sent - 1].t_ns : 0;
@@ -55,7 +55,7 @@ void motion_point(const struct control_setup *setup, const struct running_motion
 		struct action_point *out)
 {
 	const struct arm_setup *a = &setup->arm[arm];
-	struct jet at[SPLINE_DIM_MAX];
+	double at[PATH_DIM_MAX];
 	struct past_entry sent;
 
 	*out = (struct action_point){ 0 };
@@ -68,7 +68,7 @@ void motion_point(const struct control_setup *setup, const struct running_motion
 	if (!m->path[arm].joints)
 		path_pose(&m->path[arm], at, &out->at);
 	for (uint32_t k = 0; k < m->path[arm].dim && m->path[arm].joints; k++)
-		out->q_rad[k] = at[k].x;
+		out->q_rad[k] = at[k];
 }
 
 uint32_t motion_step(const struct control_setup *setup, const struct running_motion *m, double path_s)

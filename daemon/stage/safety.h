@@ -29,7 +29,13 @@ enum limit {
 	LIMIT_NOT_FINITE = 1 << 7,
 	LIMIT_START = 1 << 8,      /* a first target away from q_d or with a velocity */
 	LIMIT_JOINT = 1 << 9,      /* some joint's wish was not admissible (position, velocity or acceleration ahead) */
-	LIMIT_COUNT = 10,
+	LIMIT_TCP_TURN = 1 << 10,  /* angular speed of the TCP */
+	LIMIT_TCP_ACCELERATION = 1 << 11,
+	LIMIT_TCP_TURN_ACCELERATION = 1 << 12,
+	LIMIT_REACH = 1 << 13,     /* inverse kinematics does not get to a pose target */
+	LIMIT_TCP_AHEAD = 1 << 14, /* small excesses of the TCP have added up */
+	LIMIT_START_POSE = 1 << 15, /* a first pose target away from q_d's pose or with a velocity */
+	LIMIT_COUNT = 16,
 };
 
 struct safety {
@@ -92,6 +98,7 @@ uint32_t safety_edges(const struct arm_setup *arm, const double *q_rad, double o
  * After safety_check_init the next target counts as a first one. */
 struct safety_check {
 	const struct arm_setup *arm;  /* constant */
+	double start_rad;             /* how far a first target may be from q_d */
 	bool running;
 	int64_t t_ns;
 	int64_t gap_ns;               /* between the last two */

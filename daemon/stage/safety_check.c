@@ -19,12 +19,12 @@ static const double edge_m = 0.002;                      /* safety.c keeps this 
 
 void safety_check_init(struct safety_check *c, const struct arm_setup *arm)
 {
-	*c = (struct safety_check){ .arm = arm };
+	*c = (struct safety_check){ .arm = arm, .start_rad = start_rad };
 }
 
 void safety_check_restart(struct safety_check *c)
 {
-	*c = (struct safety_check){ .arm = c->arm };
+	safety_check_init(c, c->arm);
 }
 
 static double allowance(double limit)
@@ -260,8 +260,8 @@ static void judge_start(const struct safety_check *c, const struct driver_target
 		double away = fabs(t->q_rad[i] - q_d_rad[i]), v = fabs(t->dq_rad_s[i]), q = t->q_rad[i];
 		struct axis_limits l = joint_limits(c, i);
 
-		if (!(away <= start_rad))
-			note(f, LIMIT_START, i, away, start_rad, away);
+		if (!(away <= c->start_rad))
+			note(f, LIMIT_START, i, away, c->start_rad, away);
 		else if (!(v <= start_rad_s))
 			note(f, LIMIT_START, i, v, start_rad_s, away);
 		else if (!(q >= l.q_min - rounding_rad && q <= l.q_max + rounding_rad))
@@ -273,7 +273,7 @@ static struct safety_finding check_first(struct safety_check *c, const struct dr
 {
 	struct safety_finding f = { 0 };
 
-	safety_check_restart(c);
+	*c = (struct safety_check){ .arm = c->arm, .start_rad = c->start_rad };
 	start_outside(c, q_d_rad);
 	judge_start(c, t, q_d_rad, &f);
 	(void)judge_place(c, t, &f);

@@ -51,22 +51,3 @@ void spline_at(const struct spline *s, double t_s, struct jet out[SPLINE_DIM_MAX
 		out[d].x += beyond * out[d].d1;
 	}
 }
-
-struct jet fade_at(const double d[3], double length_s, double t_s)
-{
-	double f = length_s, u = t_s / f;
-
-	if (!(u < 1.0))
-		return (struct jet){ 0 };
-	u = fmax(u, 0.0);
-	double u2 = u * u, u3 = u2 * u, u4 = u3 * u, u5 = u4 * u;
-
-	return (struct jet){
-		.x = d[0] * (1 - 10 * u3 + 15 * u4 - 6 * u5) + d[1] * f * (u - 6 * u3 + 8 * u4 - 3 * u5) +
-				d[2] * f * f * (0.5 * u2 - 1.5 * u3 + 1.5 * u4 - 0.5 * u5),
-		.d1 = d[0] / f * (-30 * u2 + 60 * u3 - 30 * u4) + d[1] * (1 - 18 * u2 + 32 * u3 - 15 * u4) +
-				d[2] * f * (u - 4.5 * u2 + 6 * u3 - 2.5 * u4),
-		.d2 = d[0] / (f * f) * (-60 * u + 180 * u2 - 120 * u3) + d[1] / f * (-36 * u + 96 * u2 - 60 * u3) +
-				d[2] * (1 - 9 * u + 18 * u2 - 10 * u3),
-	};
-}

@@ -1,4 +1,4 @@
-/* spline.h - natural cubic splines through equally spaced points, and the quintic that fades an offset away.
+/* spline.h - natural cubic splines through equally spaced points.
  * Functions: thread any (no state), allocate no, block no. */
 #ifndef DREAMVLA_DAEMON_STAGE_SPLINE_H
 #define DREAMVLA_DAEMON_STAGE_SPLINE_H
@@ -24,8 +24,5 @@ void spline_finish(struct spline *s);
 
 /* At t_s after the first point; beyond the ends straight on, which is C2 too. */
 void spline_at(const struct spline *s, double t_s, struct jet out[SPLINE_DIM_MAX]);
-
-/* Quintic from (d[0], d[1], d[2]) at 0 to (0, 0, 0) at length_s; 0 from there on. */
-struct jet fade_at(const double d[3], double length_s, double t_s);
 
 #endif

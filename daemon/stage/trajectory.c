@@ -21,14 +21,33 @@ static double period_s(const struct trajectory *t)
 
 void trajectory_init(struct trajectory *t, const struct control_setup *setup)
 {
-	*t = (struct trajectory){ .setup = setup };
+	memset(t, 0, sizeof *t);
+	t->setup = setup;
 }
 
 void trajectory_drop(struct trajectory *t)
 {
 	t->active = false;
-	t->braking = false;
+	t->braking = t->stopping = false;
 	t->clock.v = t->clock.a = 0.0;
+	t->fade_clock = (struct axis){ 0 };
+	ensemble_drop(&t->ensemble);
+}
+
+static bool clock_stands(const struct axis *clock)
+{
+	return clock->v <= 1e-9 && fabs(clock->a) <= 1e-9;
+}
+
+static bool has_faded(const struct trajectory *t)
+{
+	const double near = 1e-6, slow = 1e-5; /* m, rad and their rates */
+
+	for (uint32_t a = 0; a < t->setup->n_arms; a++)
+		for (uint32_t k = 0; k < t->arm[a].dim; k++)
+			if (!(fabs(t->arm[a].offset[k].q) < near && fabs(t->arm[a].offset[k].v) < slow))
+				return clock_stands(&t->fade_clock);
+	return true;
 }
 
 void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent, int64_t now_ns)
@@ -40,7 +59,7 @@ void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent,
 
 bool trajectory_standing(const struct trajectory *t)
 {
-	return !t->active || (t->clock.v <= 1e-9 && fabs(t->clock.a) <= 1e-9);
+	return !t->active || (clock_stands(&t->clock) && has_faded(t));
 }
 
 bool trajectory_ran_out(const struct trajectory *t)
@@ -48,7 +67,7 @@ bool trajectory_ran_out(const struct trajectory *t)
 	const double slow = 0.05, near_steps = 0.02;
 	double dt_s = (double)t->setup->action_dt_ns * 1e-9;
 
-	return !t->active || (t->clock.v < slow && t->end_s - t->clock.q < near_steps * dt_s);
+	return !t->active || (t->clock.v < slow && t->end_s - t->clock.q < near_steps * dt_s && has_faded(t));
 }
 
 uint32_t trajectory_current_step(const struct trajectory *t)
@@ -59,32 +78,61 @@ uint32_t trajectory_current_step(const struct trajectory *t)
 	return t->n_steps == 0 ? 0 : (uint32_t)fmin(fmax(i, 0.0), (double)(t->n_steps - 1));
 }
 
-void path_look(const struct path *p, const struct path_times *t, double path_s, struct jet out[SPLINE_DIM_MAX])
+/* The path with its fading offset where the clocks are now; derivatives by real time. */
+static void path_now(const struct trajectory *t, const struct path *p, struct jet out[SPLINE_DIM_MAX])
 {
-	spline_at(&p->spline, path_s - t->start_s, out);
+	const struct axis *s = &t->clock, *u = &t->fade_clock;
+
+	spline_at(&p->spline, s->q - t->start_s, out);
 	for (uint32_t k = 0; k < p->dim; k++) {
-		struct jet f = fade_at(p->fade[k], t->fade_s, path_s - t->fade_start_s);
+		const struct axis *f = &p->offset[k];
+		struct jet *x = &out[k];
 
-		out[k].x += f.x;
-		out[k].d1 += f.d1;
-		out[k].d2 += f.d2;
+		*x = (struct jet){ x->x + f->q, x->d1 * s->v + f->v * u->v,
+			x->d2 * s->v * s->v + x->d1 * s->a + f->a * u->v * u->v + f->v * u->a };
 	}
 }
 
-static void path_at(const struct trajectory *t, const struct path *p, double path_s, struct jet out[SPLINE_DIM_MAX])
+/* A triple pole leaves 2 % after 7.5 of its time constants. */
+static double fade_bandwidth(const struct control_setup *setup)
 {
-	path_look(p, &(struct path_times){ t->start_s, t->fade_start_s, t->fade_s }, path_s, out);
+	return fmin(AXIS_BANDWIDTH_RAD_S, 7.5 / fmax((double)setup->blend_ns * 1e-9, 1e-3));
 }
 
-void path_pose(const struct path *p, const struct jet at[SPLINE_DIM_MAX], struct pose *out)
+struct path_times trajectory_times(const struct trajectory *t)
 {
-	double r[3], turn[4];
+	return (struct path_times){ t->start_s, t->clock.q, fmin(t->fade_clock.v / fmax(t->clock.v, slow_rate), 1.0 / slow_rate),
+		fade_bandwidth(t->setup) };
+}
 
-	for (int i = 0; i < 3; i++) {
-		out->p_m[i] = at[i].x;
-		r[i] = at[3 + i].x;
-	}
-	quat_from_rotvec(r, turn);
+static void offsets_ahead(const struct path *p, const struct path_times *t, double ahead_s, struct axis out[PATH_DIM_MAX])
+{
+	const double step_s = 0.01, most_s = 5.0; /* after which nothing is left of them */
+	double left_s = fmin(fmax(ahead_s * t->fading, 0.0), most_s);
+
+	memcpy(out, p->offset, sizeof p->offset);
+	for (; left_s > 0.0; left_s -= step_s)
+		for (uint32_t k = 0; k < p->dim; k++)
+			axis_fade(&out[k], &p->fading[k], t->bandwidth_rad_s, fmin(left_s, step_s));
+}
+
+void path_look(const struct path *p, const struct path_times *t, double path_s, double out[PATH_DIM_MAX])
+{
+	struct jet at[SPLINE_DIM_MAX];
+	struct axis offset[PATH_DIM_MAX];
+
+	spline_at(&p->spline, path_s - t->start_s, at);
+	offsets_ahead(p, t, path_s - t->clock_s, offset);
+	for (uint32_t k = 0; k < p->dim; k++)
+		out[k] = at[k].x + offset[k].q;
+}
+
+void path_pose(const struct path *p, const double at[PATH_DIM_MAX], struct pose *out)
+{
+	double turn[4];
+
+	memcpy(out->p_m, at, sizeof out->p_m);
+	quat_from_rotvec(at + 3, turn);
 	quat_multiply(turn, p->first_xyzw, out->q_xyzw);
 }
 
@@ -186,10 +234,10 @@ static void sent_motion(const struct arm_setup *arm, const struct path *p, const
 	}
 }
 
-/* What is between the sent motion and the new path now: v = x' rate, a = x'' rate^2 + x' d(rate)/dt. */
+/* What is between the sent motion and the new path now. By real time v = x' rate, a = x'' rate^2 + x' d(rate)/dt. */
 static void path_splice(const struct trajectory *t, const struct arm_setup *arm, const struct safety *sent, struct path *p)
 {
-	double rate = t->clock.v, rate_change = t->clock.a;
+	double rate = t->clock.v, rate_change = t->clock.a, fading = t->fade_clock.v, fading_change = t->fade_clock.a;
 	struct jet now[SPLINE_DIM_MAX], moved[SPLINE_DIM_MAX];
 
 	for (uint32_t i = 0; i < DOF_MAX; i++) {
@@ -197,35 +245,45 @@ static void path_splice(const struct trajectory *t, const struct arm_setup *arm,
 		p->dq_rad_s[i] = sent->joint[i].v;
 	}
 	p->has_dq = true;
-	memset(p->fade, 0, sizeof p->fade);
+	memset(p->offset, 0, sizeof p->offset);
 	spline_at(&p->spline, t->clock.q - t->start_s, now);
 	sent_motion(arm, p, sent, now, moved);
 	for (uint32_t k = 0; k < p->dim; k++) {
-		p->fade[k][0] = moved[k].x - now[k].x;
-		if (rate <= slow_rate)
-			continue;
-		double d1 = moved[k].d1 / rate;
+		struct axis *f = &p->offset[k];
 
-		p->fade[k][1] = d1 - now[k].d1;
-		p->fade[k][2] = (moved[k].d2 - d1 * rate_change) / (rate * rate) - now[k].d2;
+		f->q = moved[k].x - now[k].x;
+		if (fading <= slow_rate)
+			continue;
+		double v = moved[k].d1 - now[k].d1 * rate;
+		double a = moved[k].d2 - now[k].d2 * rate * rate - now[k].d1 * rate_change;
+
+		f->v = v / fading;
+		f->a = (a - f->v * fading_change) / (fading * fading);
 	}
 }
 
-/* Largest offset and change of velocity in units of the arm's acceleration, to give fading the time that it needs. */
-static double fade_length_s(const struct arm_setup *arm, const struct path *p, double blend_s)
+/* Of the TCP as of the joints: so long the slowest joint takes to build its acceleration up. */
+static double ramp_s(const struct robot_model *m)
 {
-	const double share = 0.4, peak_0 = 5.78, peak_1 = 4.0, longest_s = 2.0; /* peaks of h0'' and h1'' of the quintic */
-	double length_s = fmax(blend_s, 0.02);
+	double longest_s = decel_ramp_s;
+
+	for (uint32_t i = 0; i < m->dof; i++)
+		longest_s = fmax(longest_s, m->ddq_max_rad_s2[i] / m->dddq_max_rad_s3[i]);
+	return longest_s;
+}
+
+/* What fading may take of the arm's limits. */
+static void fading_limit(const struct arm_setup *arm, struct path *p)
+{
+	const double share = 0.4, tcp_share = 0.25; /* joints give out before the maker's figure for the TCP is reached */
+	const struct robot_model *m = &arm->model;
 
 	for (uint32_t k = 0; k < p->dim; k++) {
-		double a = p->joints ? arm->model.ddq_max_rad_s2[k]
-				     : k < 3 ? arm->model.tcp_a_max_m_s2 / 4.0 : arm->model.tcp_alpha_max_rad_s2 / 4.0;
+		double a = p->joints ? m->ddq_max_rad_s2[k] : tcp_share * (k < 3 ? m->tcp_a_max_m_s2 : m->tcp_alpha_max_rad_s2);
 
 		a *= share * fmax(arm->limit_scale, 0.01);
-		length_s = fmax(length_s, sqrt(peak_0 * fabs(p->fade[k][0]) / a));
-		length_s = fmax(length_s, peak_1 * fabs(p->fade[k][1]) / a);
+		p->fading[k] = (struct axis_limits){ .v_min = -INFINITY, .v_max = INFINITY, .a_max = a, .j_max = a / ramp_s(m) };
 	}
-	return fmin(length_s, longest_s);
 }
 
 /* Joint and TCP motion for derivatives in the path's coordinates; to first order at the present posture. */
@@ -273,7 +331,9 @@ static void demand_take(const struct arm_setup *arm, const struct path *p, const
 	d->velocity = fmax(d->velocity, fmax(vec3_norm(twist) / v_max, vec3_norm(twist + 3) / m->tcp_w_max_rad_s));
 }
 
-static void demand_find(const struct trajectory *t, const struct arm_setup *arm, const struct path *p, struct demand *d)
+/* Of the path alone, and of its offset. */
+static void demand_find(const struct trajectory *t, const struct arm_setup *arm, const struct path *p, struct demand *path,
+		struct demand *fade)
 {
 	enum { LOOKS = 48 };
 	double length_s = t->end_s - t->clock.q;
@@ -282,100 +342,185 @@ static void demand_find(const struct trajectory *t, const struct arm_setup *arm,
 
 	ik_prepare(&k, &arm->model, &arm->tcp, p->q_rad);
 	for (int i = 0; i <= LOOKS; i++) {
-		path_at(t, p, t->clock.q + length_s * i / LOOKS, at);
-		demand_take(arm, p, &k, at, d);
+		spline_at(&p->spline, t->clock.q + length_s * i / LOOKS - t->start_s, at);
+		demand_take(arm, p, &k, at, path);
 	}
+	for (uint32_t c = 0; c < p->dim; c++) { /* its speed now, or the one it may get on its way back */
+		double v = p->offset[c].v, back = sqrt(p->fading[c].a_max * fabs(p->offset[c].q));
+
+		at[c] = (struct jet){ .d1 = fabs(v) > back ? v : copysign(back, -p->offset[c].q) };
+	}
+	demand_take(arm, p, &k, at, fade);
+}
+
+static struct axis_limits clock_limits(double decel, double end_s)
+{
+	double a = fmin(fmax(decel, decel_least), decel_most);
+
+	return (struct axis_limits){ .q_min = -INFINITY, .q_max = end_s, .v_max = 1.0, .a_max = a, .j_max = a / decel_ramp_s };
 }
 
 /* The rate at which no arm's limits are reached, and how fast that rate may change. */
 static void clock_limit(struct trajectory *t)
 {
-	struct demand d = { 0 };
+	struct demand d = { 0 }, fade = { 0 };
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
-		demand_find(t, &t->setup->arm[a], &t->arm[a], &d);
+		demand_find(t, &t->setup->arm[a], &t->arm[a], &d, &fade);
 	t->rate_cap = 1.0;
 	if (d.velocity > velocity_share)
 		t->rate_cap = velocity_share / d.velocity;
 	if (d.acceleration > acceleration_share)
 		t->rate_cap = fmin(t->rate_cap, sqrt(acceleration_share / d.acceleration));
-	double decel = fmin(fmax(acceleration_share / fmax(d.braking, 1e-6), decel_least), decel_most);
-
-	t->clock_limits = (struct axis_limits){ .q_min = -INFINITY, .q_max = t->end_s, .v_max = 1.0, .a_max = decel,
-		.j_max = decel / decel_ramp_s };
+	t->clock_limits = clock_limits(acceleration_share / fmax(d.braking, 1e-6), t->end_s);
+	t->fade_limits = clock_limits((1.0 - acceleration_share) / fmax(fade.braking, 1e-6), INFINITY);
 }
 
-static void path_build(struct trajectory *t, uint32_t index, const struct action_chunk *c, const struct past *past,
-		const struct safety *sent, bool restart)
+/* What the chunk alone says about one arm. */
+static void chunk_read(const struct trajectory *t, uint32_t index, const struct action_chunk *c, uint32_t n_steps,
+		const struct waypoint_start *start, struct spline *s, double first_xyzw[4], double gripper[CHUNK_STEPS_MAX])
 {
 	const struct arm_setup *arm = &t->setup->arm[index];
+
+	waypoints_build(t->setup, index, c, n_steps, start, s, first_xyzw);
+	spline_finish(s);
+	for (uint32_t i = 0; i < n_steps && arm->has_gripper; i++)
+		gripper[i] = c->action[i][arm->action_first + arm->action_count - 1];
+}
+
+/* The newest chunk becomes a voice of the ensemble, and the path the mean of them all. */
+static void path_from_ensemble(struct trajectory *t, uint32_t index, const struct action_chunk *c, struct ensemble_member *newest,
+		const struct waypoint_start *start)
+{
+	struct path *p = &t->arm[index];
+	struct prediction *own = &newest->arm[index];
+	const struct ensemble_rules rules = { .decay = exp(-t->setup->ensemble_m), .dt_s = (double)t->setup->action_dt_ns * 1e-9,
+		.joints = action_is_joints(t->setup), .binary_gripper = t->setup->gripper.binary, .arm = index, .n_steps = t->n_steps };
+
+	chunk_read(t, index, c, newest->n_steps, start, &own->spline, own->first_xyzw, own->gripper);
+	ensemble_mean(&t->ensemble, &rules, &p->spline, p->first_xyzw, p->gripper);
+	spline_finish(&p->spline);
+}
+
+static void path_build(struct trajectory *t, uint32_t index, const struct action_chunk *c, struct ensemble_member *newest,
+		const struct past *past, const struct safety *sent, bool restart)
+{
 	struct path *p = &t->arm[index];
 	struct waypoint_start start;
 
 	start_find(t, index, c, past, sent, restart, &start);
-	waypoints_build(t->setup, index, c, t->n_steps, &start, &p->spline, p->first_xyzw);
-	spline_finish(&p->spline);
+	if (newest)
+		path_from_ensemble(t, index, c, newest, &start);
+	else
+		chunk_read(t, index, c, t->n_steps, &start, &p->spline, p->first_xyzw, p->gripper);
 	p->dim = p->spline.dim;
-	p->joints = t->setup->action_space == ACTION_JOINT_DELTA || t->setup->action_space == ACTION_JOINT_ABSOLUTE;
+	p->joints = action_is_joints(t->setup);
 	p->error = (struct ik_error){ 0 };
-	for (uint32_t i = 0; i < t->n_steps && arm->has_gripper; i++)
-		p->gripper[i] = c->action[i][arm->action_first + arm->action_count - 1];
-	path_splice(t, arm, sent, p);
+	path_splice(t, &t->setup->arm[index], sent, p);
+	fading_limit(&t->setup->arm[index], p);
 }
 
 bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const struct past *past, const struct safety *sent, bool restart)
 {
 	uint32_t n_steps = steps_to_run(t->setup, c->n_steps);
 	double dt_s = (double)t->setup->action_dt_ns * 1e-9, start_s = t->clock.q;
+	struct ensemble_member *newest = NULL;
 	struct past_entry at;
 
 	if (!restart && past_at(past, c->t_obs_ns, &at))
 		start_s = fmin(start_s, at.path_s);
 	if (!(t->clock.q < start_s + ((double)n_steps - 0.5) * dt_s))
 		return false;
+	if (t->setup->method == EXECUTE_ENSEMBLE) {
+		newest = ensemble_push(&t->ensemble, c, start_s, n_steps, dt_s);
+		n_steps = ensemble_steps(&t->ensemble, dt_s);
+	}
 	t->chunk = c->id;
 	t->instruction_id = c->instruction_id;
 	t->frame_stamp_ns = c->frame_stamp_ns;
 	t->n_steps = n_steps;
 	t->start_s = start_s;
 	t->end_s = start_s + n_steps * dt_s;
-	t->fade_start_s = t->clock.q;
-	t->fade_s = 0.0;
-	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
-		path_build(t, a, c, past, &sent[a], restart);
-		t->fade_s = fmax(t->fade_s, fade_length_s(&t->setup->arm[a], &t->arm[a], (double)t->setup->blend_ns * 1e-9));
-	}
+	t->fade_clock.q = 0.0;
+	for (uint32_t a = 0; a < t->setup->n_arms; a++)
+		path_build(t, a, c, newest, past, &sent[a], restart);
 	clock_limit(t);
 	t->active = true;
-	t->braking = false;
+	t->braking = t->stopping = false;
 	return true;
 }
 
 /* ---- running along it -------------------------------------------------------------------------------------------- */
 
-static void clock_step(struct trajectory *t, double rate)
+/* A clock taken over in full motion may have narrower limits than it keeps: it comes into them by braking. Returns whether it had
+ * to brake. */
+static bool clock_step(struct axis *clock, const struct axis_limits *limits, double rate, double dt_s)
 {
-	struct axis_limits l = t->clock_limits;
-	double dt_s = period_s(t);
+	struct axis_limits l = *limits;
 
-	/* A path taken over in full motion may have narrower limits: the clock comes into them by braking. */
-	l.a_max = fmax(l.a_max, fabs(t->clock.a));
-	l.v_max = fmax(l.v_max, t->clock.v);
-	if (!(rate > 0.0)) {
-		t->clock = axis_brake(&t->clock, &l, dt_s);
-		return;
-	}
-	double wish = axis_track_velocity(&t->clock, fmin(rate, t->rate_cap), &l, dt_s);
-
-	t->braking = axis_step(&t->clock, &l, wish, dt_s) < 1.0;
+	l.a_max = fmax(l.a_max, fabs(clock->a));
+	l.v_max = fmax(l.v_max, clock->v);
+	if (rate > 0.0)
+		return axis_step(clock, &l, axis_track_velocity(clock, rate, &l, dt_s), dt_s) < 1.0;
+	*clock = axis_brake(clock, &l, dt_s);
+	return false;
 }
 
-static void setpoint_joints(struct path *p, const struct jet *at, double rate, double rate_change, struct setpoint *out)
+/* How long the arms need to lose the speed that they have now. */
+static double stop_time_s(const struct trajectory *t)
+{
+	const double share = 0.8, least_s = 0.2, most_s = 0.7;
+	struct demand d = { 0 };
+	struct jet at[SPLINE_DIM_MAX];
+	struct ik k;
+
+	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
+		ik_prepare(&k, &t->setup->arm[a].model, &t->setup->arm[a].tcp, t->arm[a].q_rad);
+		path_now(t, &t->arm[a], at);
+		demand_take(&t->setup->arm[a], &t->arm[a], &k, at, &d);
+	}
+	return fmin(fmax(d.braking / share, least_s), most_s);
+}
+
+static void stop_begin(struct trajectory *t)
+{
+	double time_s = stop_time_s(t);
+
+	t->stop_limits = clock_limits(t->clock.v / time_s, t->end_s);
+	t->fade_stop_limits = clock_limits(t->fade_clock.v / time_s, INFINITY);
+}
+
+static void clocks_step(struct trajectory *t, double rate)
+{
+	bool stop = !(rate > 0.0);
+
+	if (stop && !t->stopping)
+		stop_begin(t);
+	t->stopping = stop;
+	if (stop) {
+		clock_step(&t->clock, &t->stop_limits, 0.0, period_s(t));
+		clock_step(&t->fade_clock, &t->fade_stop_limits, 0.0, period_s(t));
+		return;
+	}
+	t->braking = clock_step(&t->clock, &t->clock_limits, fmin(rate, t->rate_cap), period_s(t));
+	clock_step(&t->fade_clock, &t->fade_limits, rate, period_s(t));
+}
+
+static void offsets_step(struct trajectory *t, double ran_s)
+{
+	double bandwidth = fade_bandwidth(t->setup);
+
+	for (uint32_t a = 0; a < t->setup->n_arms; a++)
+		for (uint32_t k = 0; k < t->arm[a].dim; k++)
+			axis_fade(&t->arm[a].offset[k], &t->arm[a].fading[k], bandwidth, ran_s);
+}
+
+static void setpoint_joints(struct path *p, const struct jet *at, struct setpoint *out)
 {
 	for (uint32_t i = 0; i < p->dim; i++) {
 		out->q_rad[i] = at[i].x;
-		out->dq_rad_s[i] = at[i].d1 * rate;
-		out->ddq_rad_s2[i] = at[i].d2 * rate * rate + at[i].d1 * rate_change;
+		out->dq_rad_s[i] = at[i].d1;
+		out->ddq_rad_s2[i] = at[i].d2;
 	}
 }
 
@@ -395,17 +540,18 @@ static void posture_drift(const struct arm_setup *arm, const struct path *p, con
 
 static void setpoint_pose(const struct arm_setup *arm, struct path *p, const struct jet *at, double rate, double dt_s, struct setpoint *out)
 {
-	double r[3], rate_r[3], twist[6], drift[DOF_MAX] = { 0 }, dq[DOF_MAX] = { 0 }, fastest = 0.0;
+	double x[PATH_DIM_MAX], rate_r[3], twist[6], drift[DOF_MAX] = { 0 }, dq[DOF_MAX] = { 0 }, fastest = 0.0;
 	struct pose goal;
 	struct ik k;
 
-	path_pose(p, at, &goal);
 	for (int i = 0; i < 3; i++) {
-		twist[i] = at[i].d1 * rate;
-		r[i] = at[3 + i].x;
-		rate_r[i] = at[3 + i].d1 * rate;
+		x[i] = at[i].x;
+		x[3 + i] = at[3 + i].x;
+		twist[i] = at[i].d1;
+		rate_r[i] = at[3 + i].d1;
 	}
-	rotvec_rate_to_omega(r, rate_r, twist + 3);
+	path_pose(p, x, &goal);
+	rotvec_rate_to_omega(x + 3, rate_r, twist + 3);
 	ik_prepare(&k, &arm->model, &arm->tcp, p->q_rad);
 	posture_drift(arm, p, &k, rate, drift);
 	for (uint32_t i = 0; i < arm->model.dof; i++) {
@@ -445,7 +591,10 @@ void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct s
 	memset(out, 0, ARMS_MAX * sizeof *out);
 	if (!t->active)
 		return;
-	clock_step(t, rate);
+	double faded_s = t->fade_clock.q;
+
+	clocks_step(t, rate);
+	offsets_step(t, t->fade_clock.q - faded_s);
 	bool moving = rate > 0.0 && !t->braking && !trajectory_ran_out(t);
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
@@ -456,9 +605,9 @@ void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct s
 		out[a].chunk = t->chunk;
 		out[a].step = trajectory_current_step(t);
 		out[a].frame_stamp_ns = t->frame_stamp_ns;
-		path_at(t, p, t->clock.q, at);
+		path_now(t, p, at);
 		if (p->joints)
-			setpoint_joints(p, at, t->clock.v, t->clock.a, &out[a]);
+			setpoint_joints(p, at, &out[a]);
 		else
 			setpoint_pose(&t->setup->arm[a], p, at, t->clock.v, period_s(t), &out[a]);
 		if (rate > 0.0)

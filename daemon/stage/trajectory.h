@@ -2,8 +2,11 @@
  *
  * Waypoints at the action rate -> natural cubic spline (C2) in position and rotation vector (around the first orientation) or in
  * joint angles -> differential inverse kinematics. A new chunk takes over where the sent motion is: the difference of position,
- * velocity and acceleration is cancelled and faded to zero. Stopping, slowing down and running out all happen by the clock,
- * so that the arms decelerate along their path.
+ * velocity and acceleration is cancelled and faded to zero, by a clock of its own: if the path's clock had to do it, an offset
+ * taken over while it is slow would last long, be fast, and slow it down further. Fading has no end that a new chunk would put off:
+ * it depends on the offset alone, so that chunks may come as often as they like. Stopping, slowing down and running out all happen by the clock,
+ * so that the arms decelerate along their path. With execution.method ensemble the path is the mean of what all chunks that still
+ * cover it say (stage/ensemble.h); a chunk that changes the mean is a splice like any other.
  * Functions: thread of the owner (control), allocate no, block no. */
 #ifndef DREAMVLA_DAEMON_STAGE_TRAJECTORY_H
 #define DREAMVLA_DAEMON_STAGE_TRAJECTORY_H
@@ -12,6 +15,7 @@
 #include "daemon/stage/action.h"
 #include "daemon/stage/axis.h"
 #include "daemon/stage/chunk_buffer.h"
+#include "daemon/stage/ensemble.h"
 #include "daemon/stage/kinematics.h"
 #include "daemon/stage/safety.h"
 #include "daemon/stage/spline.h"
@@ -24,7 +28,8 @@ struct path {
 	bool joints;
 	double first_xyzw[4];  /* orientation around which rotation vectors are taken */
 	struct spline spline;
-	double fade[PATH_DIM_MAX][3]; /* offset, its first and second derivative where the path took over */
+	struct axis offset[PATH_DIM_MAX]; /* of what is sent from the path: fading away, by fade time */
+	struct axis_limits fading[PATH_DIM_MAX];
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX]; /* where inverse kinematics is */
 	bool has_dq;           /* dq_rad_s is of the period before */
 	double gripper[CHUNK_STEPS_MAX];
@@ -36,21 +41,24 @@ struct trajectory {
 	const struct control_setup *setup; /* constant */
 	bool active;           /* a path is there */
 	uint64_t chunk;
-	uint32_t instruction_id, n_steps;
+	uint32_t instruction_id, n_steps; /* n_steps: of the path; an ensemble may reach beyond its newest chunk */
 	int64_t frame_stamp_ns;
 	double start_s, end_s; /* path time of waypoint 0, and where the motion ends */
-	double fade_start_s, fade_s;
 	double rate_cap;       /* fastest rate at which the arms can follow this path */
 	struct axis clock;     /* q: path time, v: rate */
-	struct axis_limits clock_limits;
+	struct axis fade_clock; /* the same of the offsets: knows no rate_cap */
+	struct axis_limits clock_limits, fade_limits;
+	bool stopping;         /* both brake together, in the time that the arms need for it */
+	struct axis_limits stop_limits, fade_stop_limits;
 	bool braking;          /* the end of the path is near */
 	struct path arm[ARMS_MAX];
+	struct ensemble ensemble; /* EXECUTE_ENSEMBLE: the chunks that make the path */
 };
 
 /* setup must outlive t. */
 void trajectory_init(struct trajectory *t, const struct control_setup *setup);
 
-/* Forgets the path; the clock stands. For arms that stand. */
+/* Forgets the path and its chunks; the clock stands. For arms that stand. */
 void trajectory_drop(struct trajectory *t);
 
 /* Makes the path of a chunk (which chunk_judge found good), from what was sent: sent[n_arms]. restart: begin now, whatever moved
@@ -62,16 +70,19 @@ bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const 
 void trajectory_start(const struct control_setup *setup, uint32_t arm, const struct arm_state *observed, const struct past *past,
 		int64_t t_obs_ns, struct waypoint_start *out);
 
-/* When a path begins, and when and for how long its offset fades, in path time. */
+/* What a path means without its trajectory: path time of waypoint 0 and of the clock, how fast its offset fades by path time, and
+ * the law by which it does. */
 struct path_times {
-	double start_s, fade_start_s, fade_s;
+	double start_s, clock_s, fading, bandwidth_rad_s;
 };
+struct path_times trajectory_times(const struct trajectory *t);
 
-/* A path with its fading offset; derivatives per second of path time. */
-void path_look(const struct path *p, const struct path_times *t, double path_s, struct jet out[SPLINE_DIM_MAX]);
+/* A path with its fading offset, which from clock_s on is what it will be if the clock's rate stays. Takes some microseconds for
+ * every second ahead. */
+void path_look(const struct path *p, const struct path_times *t, double path_s, double out[PATH_DIM_MAX]);
 
 /* Pose that the coordinates of an end-effector path stand for. */
-void path_pose(const struct path *p, const struct jet at[SPLINE_DIM_MAX], struct pose *out);
+void path_pose(const struct path *p, const double at[PATH_DIM_MAX], struct pose *out);
 
 /* Advances the clock by one period towards `rate` (0: stop) and writes one setpoint per arm, of source policy, or hold once the
  * arms stand or the path runs out. due_ns: for the gripper's dwell. Without a path: inactive setpoints. */

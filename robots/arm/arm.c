@@ -73,6 +73,17 @@ static void refuse(struct arm *a, const struct arm_target *t, enum refusal why)
 	begin_brake(a);
 }
 
+/* Neither what is played nor what waits moves. */
+static bool stream_stands(const struct arm *a)
+{
+	const struct playout_sample *newest = playout_newest(&a->playout);
+
+	for (uint32_t j = 0; newest && j < a->setup->model.dof; j++)
+		if (!(fabs(newest->dq_rad_s[j]) <= MOVING_RAD_S))
+			return false;
+	return commanded_still(a);
+}
+
 /* What needs no look at the motion. */
 static enum refusal check_form(const struct arm *a, const struct arm_target *t, int64_t now_ns)
 {
@@ -82,8 +93,8 @@ static enum refusal check_form(const struct arm *a, const struct arm_target *t, 
 		return REFUSAL_STOPPED;
 	if (a->phase == ARM_BRAKES)
 		return REFUSAL_BRAKING;
-	if (d->kind != OUTPUT_JOINT)
-		return REFUSAL_POSE;
+	if (a->phase == ARM_PLAYS && d->kind != a->kind && !stream_stands(a))
+		return REFUSAL_KIND;
 	if (a->phase == ARM_STANDS ? d->t_ns <= now_ns : d->t_ns - a->check.t_ns > SAFETY_GAP_NS)
 		return REFUSAL_DUE;
 	if (d->has_gripper && !(d->gripper_m >= -GRIPPER_TOLERANCE_M && d->gripper_m <= a->setup->gripper_max_m + GRIPPER_TOLERANCE_M))
@@ -92,17 +103,23 @@ static enum refusal check_form(const struct arm *a, const struct arm_target *t, 
 }
 
 /* The same limits as dreamvlad's, judged by the same safety stage: what it would have to change by more than 0.01 rad is
- * refused with a brake. */
-static bool check_limits(struct arm *a, const struct arm_target *t)
+ * refused with a brake. *joints is the target as it will be played out. */
+static bool check_limits(struct arm *a, const struct arm_target *t, struct driver_target *joints)
 {
-	struct safety_finding f = safety_check_target(&a->check, &t->target, a->commanded.q_rad);
-	bool first = f.exceeded & LIMIT_START;
+	const struct driver_target *d = &t->target;
+
+	if (d->kind != a->kind)
+		safety_check_restart(&a->check);
+	*joints = *d;
+	struct safety_finding f = d->kind == OUTPUT_POSE ? safety_check_pose_target(&a->poses, &a->check, d, a->commanded.q_rad, joints)
+							 : safety_check_target(&a->check, d, a->commanded.q_rad);
+	uint32_t first = f.exceeded & (LIMIT_START | LIMIT_START_POSE);
 
 	if (f.exceeded && !first)
 		a->counters.limits_exceeded++;
 	if (!f.refused)
 		return true;
-	refuse(a, t, first ? REFUSAL_START : REFUSAL_LIMIT);
+	refuse(a, t, first & LIMIT_START ? REFUSAL_START : first ? REFUSAL_START_POSE : REFUSAL_LIMIT);
 	a->refusal.limits = f.exceeded;
 	a->refusal.worst = f.worst;
 	a->refusal.joint = f.joint;
@@ -121,9 +138,8 @@ static void leave_out(struct arm *a, const struct arm_target *t, enum playout_ad
 	a->counters.limits_exceeded += why == PLAYOUT_BEYOND;
 }
 
-static void play(struct arm *a, const struct arm_target *t, int64_t now_ns)
+static void play(struct arm *a, const struct arm_target *t, const struct driver_target *d, int64_t now_ns)
 {
-	const struct driver_target *d = &t->target;
 	struct playout_sample s = { .t_ns = d->t_ns, .seq = t->seq, .has_gripper = d->has_gripper, .gripper_m = d->gripper_m };
 
 	enum playout_add added;
@@ -137,6 +153,7 @@ static void play(struct arm *a, const struct arm_target *t, int64_t now_ns)
 		leave_out(a, t, added);
 		return;
 	}
+	a->kind = t->target.kind;
 	a->counters.accepted++;
 	a->valid_ns = now_ns;
 }
@@ -167,10 +184,12 @@ void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns)
 		return;
 	}
 	enum refusal why = check_form(a, t, now_ns);
+	struct driver_target joints;
+
 	if (why != REFUSAL_NONE)
 		refuse(a, t, why);
-	else if (check_limits(a, t))
-		play(a, t, now_ns);
+	else if (check_limits(a, t, &joints))
+		play(a, t, &joints, now_ns);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */

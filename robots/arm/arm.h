@@ -8,6 +8,7 @@
 
 #include "daemon/flow.h"
 #include "daemon/stage/safety.h"
+#include "daemon/stage/safety_check_pose.h"
 #include "robots/arm/playout.h"
 #include "robots/driver.h"
 
@@ -15,20 +16,20 @@
 
 #define ARM_AHEAD_NS INT64_C(500000000)   /* a target due further ahead is void */
 
-/* Why a target was refused. DUE: a first one that is due already, or a gap in the stream that is too long to play over. */
-enum refusal { REFUSAL_NONE, REFUSAL_STOPPED, REFUSAL_BRAKING, REFUSAL_POSE, REFUSAL_DUE, REFUSAL_GRIPPER, REFUSAL_START,
-	REFUSAL_LIMIT, REFUSAL_BEYOND, REFUSAL_FULL, REFUSAL_COUNT };
+/* Why a target was refused. KIND: joint and pose within one motion. DUE: a first one that is due already, or a gap in the stream that is too long to play over. */
+enum refusal { REFUSAL_NONE, REFUSAL_STOPPED, REFUSAL_BRAKING, REFUSAL_KIND, REFUSAL_DUE, REFUSAL_GRIPPER, REFUSAL_START,
+	REFUSAL_START_POSE, REFUSAL_LIMIT, REFUSAL_BEYOND, REFUSAL_FULL, REFUSAL_COUNT };
 
 /* The newest refusal, as numbers; arm_text.h makes words of them. */
 struct arm_refusal {
 	enum refusal why;
 	uint64_t seq;
 	uint32_t limits, worst;    /* REFUSAL_LIMIT: mask of enum limit, and the one that the numbers belong to */
-	uint32_t joint;
+	uint32_t joint;            /* REFUSAL_START_POSE: 0 distance, 1 angle, 2 velocity, 3 angular velocity */
 	double value, limit;
 };
 
-/* A joint target as it came from the wire; target.t_ns on CLOCK_MONOTONIC. */
+/* A target as it came from the wire; target.t_ns on CLOCK_MONOTONIC. */
 struct arm_target {
 	uint64_t from, seq;
 	int64_t arrival_ns;
@@ -111,6 +112,8 @@ struct arm {
 	struct playout playout;
 	struct brake brake;
 	struct safety_check check;
+	enum output_kind kind;     /* of the newest accepted target */
+	struct safety_check_pose poses;
 	struct pose ee;
 	bool has_ee;
 	uint64_t ack_seq;
@@ -123,7 +126,9 @@ struct arm {
 /* Both pointers must outlive a. Nobody is attached; `sim` and others that need no switching on are enabled. */
 void arm_init(struct arm *a, const struct arm_setup *setup, const struct robot_driver *driver);
 
-/* Checks a target and takes it into the play-out, or counts why not. */
+/* Checks a target and takes it into the play-out, or counts why not. A pose target becomes joints here, on its way in: play-out,
+ * coasting and braking know joints only, so that what is commanded keeps the joints' limits whatever kind of target led to it. The
+ * kind may change while the arm stands. */
 void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns);
 
 /* Obeys a request or says why not. */

@@ -13,10 +13,15 @@ static const struct {
 	{ LIMIT_ACCELERATION, "joint acceleration", "rad/s^2" }, { LIMIT_JERK, "joint jerk", "rad/s^3" },
 	{ LIMIT_TCP_SPEED, "TCP speed", "m/s" }, { LIMIT_WORKSPACE, "workspace", "m" }, { LIMIT_FLOOR, "floor", "m" },
 	{ LIMIT_JOINT, "more and more ahead of what limits allow", "rad" },
+	{ LIMIT_TCP_TURN, "angular speed of the TCP", "rad/s" }, { LIMIT_TCP_ACCELERATION, "TCP acceleration", "m/s^2" },
+	{ LIMIT_TCP_TURN_ACCELERATION, "angular acceleration of the TCP", "rad/s^2" },
+	{ LIMIT_TCP_AHEAD, "TCP more and more ahead of what limits allow", "m or rad" },
+	{ LIMIT_REACH, "inverse kinematics misses the pose from here, by", "m" },
 	{ LIMIT_NOT_FINITE, "not a number, or time that does not advance", "" },
 };
 
-enum { NOT_OF_A_JOINT = LIMIT_TCP_SPEED | LIMIT_WORKSPACE | LIMIT_FLOOR };
+enum { NOT_OF_A_JOINT = LIMIT_TCP_SPEED | LIMIT_WORKSPACE | LIMIT_FLOOR | LIMIT_TCP_TURN | LIMIT_TCP_ACCELERATION |
+	LIMIT_TCP_TURN_ACCELERATION | LIMIT_TCP_AHEAD | LIMIT_REACH };
 
 static void limit_text(const struct arm_refusal *r, char *out, size_t capacity)
 {
@@ -44,15 +49,21 @@ void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity)
 		[REFUSAL_NONE] = "",
 		[REFUSAL_STOPPED] = "the arm's stop is latched: attach with clear_stop, as an operator's reset does",
 		[REFUSAL_BRAKING] = "the arm is braking: wait until it stands, then start from its q_d",
-		[REFUSAL_POSE] = "this driver takes joint targets only: set robots[].output: joint",
+		[REFUSAL_KIND] = "joint and pose targets within one motion: robots[].output changes only while the arm stands",
 		[REFUSAL_DUE] = "a first target must be due in the future, the next ones at most 100 ms after each other",
 		[REFUSAL_GRIPPER] = "gripper_m is outside 0..gripper_max_m",
-		[REFUSAL_BEYOND] = "the way to the target breaks the arm's own velocity or acceleration limits",
+		[REFUSAL_BEYOND] = "the way to the target breaks the arm's own velocity or acceleration limits, or leaves it no room to brake before a "
+				    "joint's limit",
 		[REFUSAL_FULL] = "too many targets are waiting to be played out",
 	};
 
+	static const char *const UNIT[] = { "m", "rad", "m/s", "rad/s" };
+
 	if (r->why == REFUSAL_LIMIT)
 		limit_text(r, out, capacity);
+	else if (r->why == REFUSAL_START_POSE)
+		snprintf(out, capacity, "a first pose must lie within 5 mm and 0.02 rad of the pose of q_d, with less than 0.02 m/s and "
+				"0.02 rad/s: it has %.4g %s, limit %.4g", r->value, UNIT[r->joint % 4], r->limit);
 	else if (r->why == REFUSAL_START)
 		snprintf(out, capacity, "a first target must lie within 0.02 rad of q_d with less than 0.02 rad/s: joint %u has %.4g, "
 				"limit %.4g", r->joint + 1, r->value, r->limit);

@@ -10,6 +10,12 @@ static const double BRAKE_SHARE = 0.99;
 /* What may be made up for by fading: as far as a first target may lie from the arm (messages.md section 5). */
 static const double BRIDGE_RAD = 0.02;
 
+/* Of a joint's range: what the end of a braking motion may be off, because its beginning is known from samples only. */
+static const double ROOM_RAD = 1e-3;
+
+/* dreamvlad plans with 99 %; a period in which its jerk changes is no cubic, and looks like a few percent more. */
+static const double ACCELERATION_TOLERANCE = 1.05;
+
 static double seconds(int64_t ns)
 {
 	return (double)ns * 1e-9;
@@ -30,7 +36,7 @@ void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_n
 		p->from.dq_rad_s[j] = first->dq_rad_s[j];
 		p->offset_rad[j] = q_rad[j] - p->from.q_rad[j];
 		p->offset_rad_s[j] = -first->dq_rad_s[j];
-		p->now.q_rad[j] = q_rad[j];
+		p->now.q_rad[j] = p->start_rad[j] = q_rad[j];
 	}
 	p->sample[0] = *first;
 	p->n = 1;
@@ -116,9 +122,48 @@ static bool within_limits(const struct robot_model *m, const struct motion *a, c
 		double mean = (b->q_rad[j] - a->q_rad[j]) / h, v0 = a->dq_rad_s[j], v1 = b->dq_rad_s[j];
 		double first = (6 * mean - 4 * v0 - 2 * v1) / h, last = (2 * v0 + 4 * v1 - 6 * mean) / h;
 
-		if (!(fmax(fabs(first), fabs(last)) <= m->ddq_max_rad_s2[j]))
+		if (!(fmax(fabs(first), fabs(last)) <= ACCELERATION_TOLERANCE * m->ddq_max_rad_s2[j]))
 			return false;
 		if (!(fmax(fabs(mean), fabs(v1)) <= m->dq_max_rad_s[j]))
+			return false;
+	}
+	return true;
+}
+
+/* How far above the stream what is commanded may be at t_ns or later, because of the first target's offset; `sign` -1: below. */
+static double offset_most(const struct playout *p, uint32_t j, int64_t t_ns, double sign)
+{
+	const double longest_drift = 0.2; /* of FADE_NS, see add_offset */
+
+	if (t_ns - p->offset_t_ns >= FADE_NS)
+		return 0;
+	return fmax(0, sign * p->offset_rad[j]) + fmax(0, sign * p->offset_rad_s[j]) * longest_drift * seconds(FADE_NS);
+}
+
+static double brake_end(const struct robot_model *m, uint32_t j, const struct axis *s)
+{
+	struct axis_limits l = brake_limits(m, j, s);
+
+	return axis_brake(s, &l, INFINITY).q;
+}
+
+/* Do the cubic, and braking from either of its ends, stay inside every joint's range, or no further out than the arm
+ * was at its start? */
+static bool stays_inside(const struct playout *p, const struct motion *a, const struct playout_sample *b)
+{
+	const struct robot_model *m = p->model;
+	double h = seconds(b->t_ns - a->t_ns);
+
+	for (uint32_t j = 0; j < m->dof; j++) {
+		double mean = (b->q_rad[j] - a->q_rad[j]) / h, v0 = a->dq_rad_s[j], v1 = b->dq_rad_s[j];
+		struct axis first = { a->q_rad[j], v0, (6 * mean - 4 * v0 - 2 * v1) / h };
+		struct axis last = { b->q_rad[j], v1, (2 * v0 + 4 * v1 - 6 * mean) / h };
+		double end[3] = { b->q_rad[j], brake_end(m, j, &first), brake_end(m, j, &last) };
+		double high = fmax(end[0], fmax(end[1], end[2])), low = fmin(end[0], fmin(end[1], end[2]));
+
+		if (!(high + offset_most(p, j, b->t_ns, 1) <= fmax(m->q_max_rad[j] + ROOM_RAD, p->start_rad[j])))
+			return false;
+		if (!(low - offset_most(p, j, b->t_ns, -1) >= fmin(m->q_min_rad[j] - ROOM_RAD, p->start_rad[j])))
 			return false;
 	}
 	return true;
@@ -145,7 +190,7 @@ enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
 		return PLAYOUT_FULL;
 	if (coasting) /* go on from where that has led */
 		coast(p->model, &p->from, p->now.t_ns, &last);
-	if (!within_limits(p->model, &last, s))
+	if (!within_limits(p->model, &last, s) || !stays_inside(p, &last, s))
 		return coasting ? PLAYOUT_LATE : PLAYOUT_BEYOND;
 	if (coasting)
 		p->from = last;

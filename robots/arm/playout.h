@@ -38,6 +38,7 @@ struct playout {
 	struct motion now;         /* last result of playout_step */
 	double offset_rad[DOF_MAX], offset_rad_s[DOF_MAX]; /* what the first target, or one after a pause, differed from the arm, faded out */
 	int64_t offset_t_ns;
+	double start_rad[DOF_MAX]; /* where the arm was then */
 	uint32_t head, n;          /* ring of samples that lie ahead */
 	struct playout_sample sample[PLAYOUT_SAMPLES];
 };
@@ -52,7 +53,8 @@ void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_n
 enum playout_add { PLAYOUT_ADDED, PLAYOUT_LATE, PLAYOUT_BEYOND, PLAYOUT_FULL };
 
 /* Appends a sample. LATE: due before what was already played or appended, or, while coasting, too soon to catch up with it within
- * limits; BEYOND: the way there breaks the model's velocity or acceleration limits; FULL: too many ahead. All but ADDED leave
+ * limits; BEYOND: the way there breaks the model's velocity or acceleration limits, or
+ * braking would end outside a joint's range; FULL: too many ahead. All but ADDED leave
  * everything as it was. */
 enum playout_add playout_add(struct playout *p, const struct playout_sample *s);
 

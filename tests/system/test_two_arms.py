@@ -248,6 +248,9 @@ class TwoArms(unittest.TestCase):
             status = peers.until("HOLD", lambda: (s := b.status())["mode"] == "HOLD" and s)
             self.assertIn("arm right: no state for", status["reason"])
             peers.until("left to stand", lambda: b.stands("left"))
+            shown = subprocess.run([peers.BUILD / "dreamvlactl", "--config", b.daemon.config, "status"], capture_output=True, text=True,
+                                   check=True, timeout=peers.PATIENCE_S).stdout
+            self.assertIn("way back     see to the faults, `dreamvlactl reset`", shown)
             left = b.q("left")
             device = b.device("left")
             b.drive(device, "a person to move left", lambda: b.moved("left", left), values=[0.0, 0.0, 0.05, 0.0, 0.0, 0.0])

@@ -122,6 +122,11 @@ static void test_policy(void **state)
 	c.policy_action_space = 0;
 	accepts(&c);
 	c = good();
+	c.robot[0].output = 1;
+	accepts(&c);
+	for (c.policy_action_space = 2; c.policy_action_space < 4; c.policy_action_space++)
+		refuses(&c, "robots[0].output", "want output: joint");
+	c = good();
 	c.policy_gripper_kind = 2;
 	accepts(&c);
 	c.policy_gripper_action_open = c.policy_gripper_action_closed;

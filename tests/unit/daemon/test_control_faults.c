@@ -316,6 +316,7 @@ static void the_policy_waits_for_the_reset_all_the_same(void **state)
 	run_ms(b, 2000);
 	assert_int_equal(ask_kind(b, COMMAND_MODE_AUTO).missing, REASON_BIT(REASON_ARM_ERRORS));
 	assert_true(ask_kind(b, COMMAND_RESET).ok);
+	expect_mode(b, MODE_HOLD, REASON_OPERATOR_RESET);
 	run_ms(b, 1000);
 	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
 	free(b);

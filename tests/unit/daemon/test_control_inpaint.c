@@ -231,7 +231,7 @@ static bool said_to_the_end(const struct mind *m, uint32_t joint)
 
 /* However many actions are committed, they end within three quarters of a bin of where the arm is going to be: rounding does not add
  * up. Joint deltas, each by itself; not where the statistics' range is too small for the motion. */
-static void check_rounding(struct mind *m, const struct motion *motion)
+static void check_rounding(struct mind *m, const struct running_motion *motion)
 {
 	const struct control_setup *s = &m->b->setup;
 	const struct statistics_range *range = &m->statistics.action;
@@ -274,7 +274,7 @@ static void begin(struct mind *m)
 	m->n_committed = 0;
 	if (m->b->setup.method == EXECUTE_INPAINT) {
 		(void)latest_refresh(&l->motion_box);
-		const struct motion *motion = &l->motion[l->motion_box.reading];
+		const struct running_motion *motion = &l->motion[l->motion_box.reading];
 
 		assert_int_equal(policy_commit_make(m->commit, motion, m->epoch + 1, &m->o, pacing_latency_ns(&m->pacing), &token), 0);
 		assert_int_equal(policy_commit_make(m->stranger, motion, m->epoch, &m->o, pacing_latency_ns(&m->pacing), &token), 0);
@@ -353,7 +353,7 @@ static void judge_splice(struct mind *m)
 	if (first)
 		return;
 	for (uint32_t k = 0; k < (p->joints ? p->dim : 3); k++)
-		square += p->fade[k][0] * p->fade[k][0];
+		square += p->offset[k].q * p->offset[k].q;
 	m->splices++;
 	m->offset_sum += sqrt(square);
 	m->offset_most = fmax(m->offset_most, sqrt(square));

@@ -342,8 +342,7 @@ static void whatever_happens_targets_keep_every_limit(void **state)
 		struct bench *b = bench_new();
 
 		dice = start;
-		if (start % 2)
-			b->setup.method = EXECUTE_SYNC;
+		b->setup.method = start % 3 == 0 ? EXECUTE_ENSEMBLE : start % 3 == 1 ? EXECUTE_SYNC : EXECUTE_ASYNC;
 		bench_start(b);
 		for (int i = 0; i < 300; i++) {
 			run_ms(b, 20 + roll(600));
@@ -357,6 +356,36 @@ static void whatever_happens_targets_keep_every_limit(void **state)
 	assert_true(policy_targets > 10000 && shadow_targets > 1000);
 }
 
+/* Chunks that contradict each other and come at any time: each alone is slow, and so is the arm, but for catching up with what
+ * was missed in a latency. (Offsets once were faded by the
+ * clock of the path, which they slowed down in turn; then a policy that asked for 0.27 m/s at most drove the arm at 0.8 m/s.) */
+static void contradictions_do_not_add_up_to_speed(void **state)
+{
+	static const int64_t slowest_ms[] = { 60, 300 };
+
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		struct bench *b = bench_moving();
+		double asked = 0.1;
+
+		dice = 5;
+		for (int i = 0; i < 300; i++) {
+			b->latency_ns = (5 + roll((uint32_t)slowest_ms[k])) * (int64_t)MS;
+			const double *p = b->report.ee_sent[0].p_m, middle[3] = { 0.4, 0.0, 0.45 };
+
+			for (int c = 0; c < 3; c++) /* back to the middle on the whole */
+				b->speed_m_s[c] = 0.3 * (roll(1001) / 1000.0 - 0.5) - 0.3 * (p[c] - middle[c]);
+			asked = fmax(asked, vec3_norm(b->speed_m_s));
+			for (int64_t left = 4 + roll(76); left > 0; left--) {
+				run_ms(b, 5);
+				assert_true(vec3_norm(b->control.target[0].twist.v_m_s) <= 1.6 * asked);
+			}
+		}
+		assert_int_equal(b->report.mode, MODE_AUTO);
+		free(b);
+	}
+}
+
 static void setups_that_cannot_run_are_named(void **state)
 {
 	struct bench *b = bench_new();
@@ -364,7 +393,7 @@ static void setups_that_cannot_run_are_named(void **state)
 	(void)state;
 	assert_null(control_setup_problem(&b->setup));
 	b->setup.method = EXECUTE_ENSEMBLE;
-	assert_non_null(strstr(control_setup_problem(&b->setup), "ensemble"));
+	assert_null(control_setup_problem(&b->setup));
 	b->setup.method = EXECUTE_ASYNC;
 	b->setup.action_dim = 6;
 	assert_non_null(strstr(control_setup_problem(&b->setup), "action_dims"));
@@ -391,6 +420,7 @@ int main(void)
 		cmocka_unit_test(unread_targets_are_a_fault),
 		cmocka_unit_test(two_arms_stop_together),
 		cmocka_unit_test(whatever_happens_targets_keep_every_limit),
+		cmocka_unit_test(contradictions_do_not_add_up_to_speed),
 		cmocka_unit_test(setups_that_cannot_run_are_named),
 	};
 

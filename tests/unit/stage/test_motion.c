@@ -19,7 +19,7 @@ enum { STEPS = 8, SPACING_MS = 5 };
 /* A joint path of 8 actions of 100 ms from path time 1 s on, run at `rate` until now, 10 s. */
 struct rig {
 	struct control_setup setup;
-	struct motion motion;
+	struct running_motion motion;
 	struct past past;
 };
 
@@ -29,7 +29,7 @@ static const int64_t now_ns = 10000 * MS;
 static struct rig *rig_new(double rate, double clock_s)
 {
 	struct rig *r = calloc(1, sizeof *r);
-	struct motion *m = &r->motion;
+	struct running_motion *m = &r->motion;
 
 	assert_non_null(r);
 	r->setup = (struct control_setup){ .n_arms = 1, .action_space = ACTION_JOINT_DELTA, .action_dim = 8, .action_dt_ns = 100 * MS,
@@ -38,7 +38,7 @@ static struct rig *rig_new(double rate, double clock_s)
 	r->setup.arm[0].tcp = pose_identity;
 	r->setup.arm[0].has_gripper = true;
 	r->setup.arm[0].gripper_max_m = 0.08;
-	*m = (struct motion){ .runs = true, .chunk = 3, .n_steps = STEPS, .clock_s = clock_s, .clock_rate = rate, .due_ns = now_ns, .rate = rate,
+	*m = (struct running_motion){ .runs = true, .chunk = 3, .n_steps = STEPS, .clock_s = clock_s, .clock_rate = rate, .due_ns = now_ns, .rate = rate,
 		.until_ns = INT64_MAX, .rate_cap = 1.0, .end_s = 1.8, .times = { .start_s = 1.0, .fade_start_s = 1.0, .fade_s = 0.1 } };
 	m->path[0].dim = 7;
 	m->path[0].joints = true;

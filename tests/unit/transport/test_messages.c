@@ -181,6 +181,73 @@ static void python_teleop_and_target(void **state)
 	assert_true(t->target.valid && !t->intervention);
 }
 
+static struct message_target pose_target(void)
+{
+	struct message_target m = sample_target;
+
+	m.target.kind = OUTPUT_POSE;
+	m.target.ee = (struct pose){ { 0.5, -0.25, 0.125 }, { 0.6, 0, -0.8, 0 } };
+	m.target.twist = (struct twist){ { 0.1, 0.2, 0.3 }, { -0.4, 0.5, -0.6 } };
+	return m;
+}
+
+/* pos, quat and twist, and no joints. */
+static void pose_targets_survive_the_round_trip(void **state)
+{
+	struct message_target m = pose_target(), *t = &found.target;
+	uint8_t bytes[MESSAGE_BYTES_MAX];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(message_target_encode(&m, bytes, sizeof bytes, &n, &error), 0);
+	assert_null(memmem(bytes, n, "\xa1q", 2));
+	assert_null(memmem(bytes, n, "\xa2" "dq", 3));
+	assert_int_equal(message_target_decode(t, bytes, n, &error), 0);
+	assert_int_equal(t->target.kind, OUTPUT_POSE);
+	assert_memory_equal(&t->target.ee, &m.target.ee, sizeof m.target.ee);
+	assert_memory_equal(&t->target.twist, &m.target.twist, sizeof m.target.twist);
+	assert_true(t->target.valid && t->intervention && t->target.t_ns == m.target.t_ns && t->target.has_gripper);
+}
+
+static void bad_pose_targets_are_void(void **state)
+{
+	static const struct {
+		const char *key; /* and its array */
+		uint8_t n;
+		const char *says;
+	} rows[] = {
+		{ "\xa3pos", 2, "pos: found an array of 2" }, { "\xa3pos", 4, "pos: found an array of 4" },
+		{ "\xa4quat", 3, "quat: found an array of 3" }, { "\xa5twist", 7, "twist: found an array of 7" },
+	};
+	struct message_target m = pose_target();
+	uint8_t bytes[MESSAGE_BYTES_MAX];
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_int_equal(message_target_encode(&m, bytes, sizeof bytes, &n, &error), 0);
+		uint8_t *at = memmem(bytes, n, rows[i].key, strlen(rows[i].key));
+
+		assert_non_null(at);
+		at[strlen(rows[i].key)] = (uint8_t)(0x90 | rows[i].n);
+		assert_int_equal(message_target_decode(&found.target, bytes, n, &error), -EBADMSG);
+		assert_non_null(strstr(error.text, rows[i].says));
+	}
+	for (int k = 0; k < 2; k++) {
+		m = pose_target();
+		m.target.ee.q_xyzw[0] = k ? 0.6013 : 0.5987; /* the norm is 1.0008 or 0.9992: good */
+		assert_int_equal(message_target_encode(&m, bytes, sizeof bytes, &n, &error), 0);
+		assert_int_equal(message_target_decode(&found.target, bytes, n, &error), 0);
+		m.target.ee.q_xyzw[0] = k ? 0.602 : 0.598;
+		assert_int_equal(message_target_encode(&m, bytes, sizeof bytes, &n, &error), 0);
+		assert_int_equal(message_target_decode(&found.target, bytes, n, &error), -EBADMSG);
+		assert_non_null(strstr(error.text, "quat: found a norm"));
+		m = pose_target();
+		*(k ? &m.target.twist.w_rad_s[1] : &m.target.ee.p_m[2]) = NAN;
+		assert_int_equal(message_target_encode(&m, bytes, sizeof bytes, &n, &error), -EINVAL);
+	}
+}
+
 static void python_status_message(void **state)
 {
 	const struct message_status *m = &found.status;
@@ -237,6 +304,8 @@ int main(void)
 		cmocka_unit_test(the_largest_status_fits),
 		cmocka_unit_test(python_small_messages),
 		cmocka_unit_test(python_state_message),
+		cmocka_unit_test(pose_targets_survive_the_round_trip),
+		cmocka_unit_test(bad_pose_targets_are_void),
 		cmocka_unit_test(python_teleop_and_target),
 		cmocka_unit_test(python_status_message),
 		cmocka_unit_test(nothing_that_is_not_finite_leaves),

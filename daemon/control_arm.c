@@ -24,7 +24,7 @@ static void let_go(struct control *c, uint32_t i)
 {
 	safety_forget(&c->safety[i]);
 	safety_forget(&c->shadow[i]);
-	trajectory_drop(&c->trajectory);
+	trajectory_release(&c->trajectory, i); /* the other arms brake along the path */
 	arbiter_forget(&c->arbiter, i);
 	control_new_epoch(c);
 	c->arm[i].unseeded_ns = c->now_ns;

@@ -270,10 +270,11 @@ static uint64_t move(struct control *c, const struct command *cmd)
 		return refuse(REASON_BAD_VALUE);
 	for (uint32_t i = 0; i < c->setup.n_arms; i++)
 		if (cmd->arm == ALL_ARMS || cmd->arm == i)
-			missing |= control_motion_stops(c, i) | arm_not_free(c, i);
+			missing |= control_motion_stops(c, i) | arm_not_free(c, i) | control_models_differ(c, i);
 	for (uint32_t i = 0; i < c->setup.n_arms && !missing; i++) {
 		if (cmd->arm != ALL_ARMS && cmd->arm != i)
 			continue;
+		trajectory_release(&c->trajectory, i); /* another arm may still brake along it */
 		if (cmd->kind == COMMAND_HOME)
 			home(c, i);
 		else if (!arbiter_jog(&c->arbiter, i, &c->safety[i], &cmd->delta))

@@ -67,7 +67,7 @@ static void begin(struct control *c, uint32_t device)
 	arbiter_forget(&c->arbiter, in->arm);
 	c->taken_over_ns = c->now_ns;
 	control_mode_set(c, MODE_TELEOP, REASON_TAKEN_OVER, in->arm, 0.0, 0.0);
-	trajectory_drop(&c->trajectory);
+	trajectory_release(&c->trajectory, in->arm); /* the other arms brake along the path */
 	control_new_epoch(c);
 	teleop_motion_start(&c->hand, &c->setup, in->arm, in, &c->safety[in->arm]);
 	control_event_of_device(c, EVENT_TAKEOVER, REASON_TAKEN_OVER, in->arm, device, 0.0, 0.0);
@@ -169,7 +169,7 @@ void control_steer(struct control *c, struct setpoint chosen[ARMS_MAX])
 	for (uint32_t i = 0; i < c->setup.n_arms; i++) {
 		if (i == in->arm && in->deadman)
 			teleop_motion_step(&c->hand, in, &c->safety[i], c->speed, &chosen[i]);
-		else if (i == in->arm || chosen[i].source != TARGET_HOME)
-			chosen[i] = (struct setpoint){ 0 }; /* of the driven arm: its dead-man was only tapped */
+		else if (i == in->arm) /* its dead-man was only tapped */
+			chosen[i] = (struct setpoint){ 0 };
 	}
 }

@@ -180,10 +180,13 @@ static bool instruction_expired(const struct control *c)
 			c->now_ns - c->instruction_ns > c->setup.old_instruction_ns;
 }
 
-/* Nothing more will come of the path: it has run to its end, or stands where its instruction expired. */
+/* Nothing more will come of the path: it has run to its end, or stands where its instruction expired or an arm
+ * was lost. */
 static bool path_ended(const struct control *c)
 {
-	return trajectory_ran_out(&c->trajectory) || (instruction_expired(c) && trajectory_standing(&c->trajectory));
+	bool ends_early = instruction_expired(c) || !all_seeded(c);
+
+	return trajectory_ran_out(&c->trajectory) || (ends_early && trajectory_standing(&c->trajectory));
 }
 
 static double path_rate(struct control *c)
@@ -191,7 +194,7 @@ static double path_rate(struct control *c)
 	double most = (double)c->setup.period_ns * 1e-9 / speed_ramp_s;
 
 	c->speed += fmin(fmax(c->speed_wish - c->speed, -most), most);
-	if (!control_runs_policy(c) || instruction_expired(c))
+	if (!control_runs_policy(c) || instruction_expired(c) || !all_seeded(c))
 		return 0.0;
 	return c->speed * (1.0 - c->hindrance);
 }

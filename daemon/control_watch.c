@@ -71,6 +71,16 @@ static void watch_kinematics(const struct arm_setup *arm, const struct arm_state
 		reasons_add(r, REASON_OUTSIDE_LIMITS, i, 0.0, 0.0);
 }
 
+uint64_t control_models_differ(const struct control *c, uint32_t i)
+{
+	const struct arm_state *s = &c->inputs.arm[i];
+	struct reasons r = { 0 };
+
+	if (s->present && s->has_q)
+		watch_kinematics(&c->setup.arm[i], s, i, &r);
+	return r.bits & (REASON_BIT(REASON_KINEMATICS_POSITION) | REASON_BIT(REASON_KINEMATICS_ROTATION));
+}
+
 static void watch_joints(const struct control *c, const struct arm_state *s, uint32_t i, struct reasons *r)
 {
 	const struct arm_setup *arm = &c->setup.arm[i];

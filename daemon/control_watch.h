@@ -19,4 +19,8 @@ bool control_standing(const struct control *c);
 /* Rules for chunk_judge at this tick. Thread: control. Allocates: no. Blocks: no. */
 struct chunk_rules control_chunk_rules(const struct control *c);
 
+/* Bits of REASON_KINEMATICS_*: this arm's model or tool is another one than its driver's. Thread: control. Allocates: no.
+ * Blocks: no. */
+uint64_t control_models_differ(const struct control *c, uint32_t i);
+
 #endif

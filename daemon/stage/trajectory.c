@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "daemon/stage/demand.h"
 #include "daemon/stage/geometry.h"
 #include "daemon/stage/waypoints.h"
 
@@ -48,6 +49,11 @@ static bool has_faded(const struct trajectory *t)
 			if (!(fabs(t->arm[a].offset[k].q) < near && fabs(t->arm[a].offset[k].v) < slow))
 				return clock_stands(&t->fade_clock);
 	return true;
+}
+
+void trajectory_release(struct trajectory *t, uint32_t arm)
+{
+	t->arm[arm].released = true;
 }
 
 void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent, int64_t now_ns)
@@ -286,51 +292,6 @@ static void fading_limit(const struct arm_setup *arm, struct path *p)
 	}
 }
 
-/* Joint and TCP motion for derivatives in the path's coordinates; to first order at the present posture. */
-static void to_joints(const struct path *p, const struct ik *k, const double *d, double *dq, double twist[6])
-{
-	if (!p->joints) {
-		memcpy(twist, d, 6 * sizeof *d);
-		ik_solve(k, d, dq);
-		return;
-	}
-	memcpy(dq, d, p->dim * sizeof *d);
-	for (int r = 0; r < 6; r++) {
-		twist[r] = 0.0;
-		for (uint32_t i = 0; i < k->dof; i++)
-			twist[r] += k->j[r][i] * d[i];
-	}
-}
-
-struct demand {
-	double velocity, acceleration; /* of limits, at rate 1 */
-	double braking;                /* |q'| / a_max, the largest, s */
-};
-
-static void demand_take(const struct arm_setup *arm, const struct path *p, const struct ik *k, const struct jet *at, struct demand *d)
-{
-	const struct robot_model *m = &arm->model;
-	double scale = fmax(arm->limit_scale, 0.01);
-	double d1[PATH_DIM_MAX], d2[PATH_DIM_MAX], dq[DOF_MAX] = { 0 }, ddq[DOF_MAX] = { 0 }, twist[6], ignored[6];
-
-	for (uint32_t i = 0; i < p->dim; i++) {
-		d1[i] = at[i].d1;
-		d2[i] = at[i].d2;
-	}
-	to_joints(p, k, d1, dq, twist);
-	to_joints(p, k, d2, ddq, ignored);
-	for (uint32_t i = 0; i < m->dof; i++) {
-		d->velocity = fmax(d->velocity, fabs(dq[i]) / (scale * m->dq_max_rad_s[i]));
-		d->acceleration = fmax(d->acceleration, fabs(ddq[i]) / (scale * m->ddq_max_rad_s2[i]));
-		d->braking = fmax(d->braking, fabs(dq[i]) / (scale * m->ddq_max_rad_s2[i]));
-	}
-	double v_max = scale * m->tcp_v_max_m_s;
-
-	if (arm->tcp_v_max_m_s > 0.0)
-		v_max = fmin(v_max, arm->tcp_v_max_m_s);
-	d->velocity = fmax(d->velocity, fmax(vec3_norm(twist) / v_max, vec3_norm(twist + 3) / m->tcp_w_max_rad_s));
-}
-
 /* Of the path alone, and of its offset. */
 static void demand_find(const struct trajectory *t, const struct arm_setup *arm, const struct path *p, struct demand *path,
 		struct demand *fade)
@@ -343,14 +304,14 @@ static void demand_find(const struct trajectory *t, const struct arm_setup *arm,
 	ik_prepare(&k, &arm->model, &arm->tcp, p->q_rad);
 	for (int i = 0; i <= LOOKS; i++) {
 		spline_at(&p->spline, t->clock.q + length_s * i / LOOKS - t->start_s, at);
-		demand_take(arm, p, &k, at, path);
+		demand_take(arm, p->joints, &k, at, path);
 	}
 	for (uint32_t c = 0; c < p->dim; c++) { /* its speed now, or the one it may get on its way back */
 		double v = p->offset[c].v, back = sqrt(p->fading[c].a_max * fabs(p->offset[c].q));
 
 		at[c] = (struct jet){ .d1 = fabs(v) > back ? v : copysign(back, -p->offset[c].q) };
 	}
-	demand_take(arm, p, &k, at, fade);
+	demand_take(arm, p->joints, &k, at, fade);
 }
 
 static struct axis_limits clock_limits(double decel, double end_s)
@@ -416,6 +377,7 @@ static void path_build(struct trajectory *t, uint32_t index, const struct action
 	p->dim = p->spline.dim;
 	p->joints = action_is_joints(t->setup);
 	p->error = (struct ik_error){ 0 };
+	p->released = false;
 	path_splice(t, &t->setup->arm[index], sent, p);
 	fading_limit(&t->setup->arm[index], p);
 }
@@ -477,7 +439,7 @@ static double stop_time_s(const struct trajectory *t)
 	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
 		ik_prepare(&k, &t->setup->arm[a].model, &t->setup->arm[a].tcp, t->arm[a].q_rad);
 		path_now(t, &t->arm[a], at);
-		demand_take(&t->setup->arm[a], &t->arm[a], &k, at, &d);
+		demand_take(&t->setup->arm[a], t->arm[a].joints, &k, at, &d);
 	}
 	return fmin(fmax(d.braking / share, least_s), most_s);
 }
@@ -600,6 +562,8 @@ void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct s
 	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
 		struct path *p = &t->arm[a];
 
+		if (p->released)
+			continue;
 		out[a].active = true;
 		out[a].source = moving ? TARGET_POLICY : TARGET_HOLD;
 		out[a].chunk = t->chunk;

@@ -35,6 +35,7 @@ struct path {
 	double gripper[CHUNK_STEPS_MAX];
 	struct gripper gripper_state;
 	struct ik_error error; /* what inverse kinematics could not reach */
+	bool released;         /* somebody else moves this arm: nothing is wanted of it until the next chunk */
 };
 
 struct trajectory {
@@ -60,6 +61,9 @@ void trajectory_init(struct trajectory *t, const struct control_setup *setup);
 
 /* Forgets the path and its chunks; the clock stands. For arms that stand. */
 void trajectory_drop(struct trajectory *t);
+
+/* Takes one arm off the path: its setpoints are inactive until the next chunk is adopted. The others go on along theirs. */
+void trajectory_release(struct trajectory *t, uint32_t arm);
 
 /* Makes the path of a chunk (which chunk_judge found good), from what was sent: sent[n_arms]. restart: begin now, whatever moved
  * since the observation (SHADOW). false: all of its actions have passed. */

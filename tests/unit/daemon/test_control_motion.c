@@ -114,6 +114,28 @@ static void home_and_jog_only_from_hold(void **state)
 	free(b);
 }
 
+static void no_small_motion_with_another_model_than_the_arms(void **state)
+{
+	struct bench *b = bench_moving();
+	struct command jog = { .kind = COMMAND_JOG, .arm = 0, .delta = { .v_m_s = { 0.0, 0.0, 0.01 } } };
+
+	(void)state;
+	ask_kind(b, COMMAND_STOP);
+	run_ms(b, 1000);
+	double z0 = b->report.ee_sent[0].p_m[2];
+
+	b->wrong_tcp_m = 0.02;
+	run_ms(b, 10);
+	assert_int_equal(ask(b, jog).missing, REASON_BIT(REASON_KINEMATICS_POSITION));
+	assert_int_equal(ask_kind(b, COMMAND_HOME).missing, REASON_BIT(REASON_KINEMATICS_POSITION));
+	run_ms(b, 1000);
+	assert_true(b->report.ee_sent[0].p_m[2] == z0 && b->report.standing);
+	b->wrong_tcp_m = 0.0;
+	run_ms(b, 10);
+	assert_true(ask(b, jog).ok);
+	free(b);
+}
+
 static void a_stop_interrupts_home(void **state)
 {
 	struct bench *b = bench_moving();
@@ -408,6 +430,7 @@ int main(void)
 		cmocka_unit_test(a_chunk_of_an_old_epoch_is_never_run),
 		cmocka_unit_test(shadow_leaves_the_arm_alone),
 		cmocka_unit_test(home_and_jog_only_from_hold),
+		cmocka_unit_test(no_small_motion_with_another_model_than_the_arms),
 		cmocka_unit_test(a_stop_interrupts_home),
 		cmocka_unit_test(shutdown_stops_and_stands),
 		cmocka_unit_test(sync_stops_and_infers),

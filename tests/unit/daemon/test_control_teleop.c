@@ -391,6 +391,79 @@ static void whatever_people_do_no_limit_is_exceeded(void **state)
 	free(b);
 }
 
+/* How far the arm's TCP gets from the straight line that it was on, until it stands. */
+static double strays_m(struct bench *b, uint32_t arm)
+{
+	struct pose from = b->report.ee_sent[arm];
+	double way[3], most = 0.0, off[3];
+	struct twist t = b->control.target[arm].twist;
+	double speed = vec3_norm(t.v_m_s), length = 0.0;
+
+	assert_true(speed > 0.05);
+	for (int i = 0; i < 400; i++) {
+		run_ms(b, 5);
+		for (int k = 0; k < 3; k++)
+			way[k] = b->report.ee_sent[arm].p_m[k] - from.p_m[k];
+		vec3_cross(way, t.v_m_s, off);
+		most = fmax(most, vec3_norm(off) / speed);
+		length = vec3_norm(way);
+	}
+	assert_true(length > 0.005);
+	return most;
+}
+
+static struct bench *two_arms_moving(void)
+{
+	struct bench *b = bench_two_arms();
+
+	memcpy(b->speed_m_s, (double[3]){ 0.0, 0.2, -0.15 }, sizeof b->speed_m_s);
+	b->setup.arm[0].limit_scale = b->setup.arm[1].limit_scale = 0.3;
+	bench_start(b);
+	run_ms(b, 500);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+	run_ms(b, 900);
+	return b;
+}
+
+static void the_other_arm_brakes_along_its_path(void **state)
+{
+	struct bench *b = two_arms_moving();
+
+	(void)state;
+	b->inputs.teleop[0].arm = 1;
+	take_over(b, 0, 0.0);
+	assert_true(strays_m(b, 0) < 5e-4);
+	assert_true(safety_standing(&b->control.safety[0]));
+	free(b);
+	b = two_arms_moving(); /* the other arm is lost */
+	b->inputs.arm[1].attached = false;
+	run_ms(b, 5);
+	assert_true(strays_m(b, 0) < 5e-4);
+	assert_true(safety_standing(&b->control.safety[0]));
+	free(b);
+}
+
+/* A person takes one arm after the other while the path still brakes: neither goes back to it. */
+static void nobody_goes_back_to_the_path(void **state)
+{
+	struct bench *b = two_arms_moving();
+
+	(void)state;
+	b->inputs.teleop[1].arm = 1;
+	take_over(b, 1, 0.1);
+	run_ms(b, 100);
+	b->inputs.teleop[0].arm = 0; /* of higher priority */
+	take_over(b, 0, 0.0);
+	assert_int_equal(b->report.device, 0);
+	run_ms(b, 1000);
+	double y[2] = { b->report.ee_sent[0].p_m[1], b->report.ee_sent[1].p_m[1] };
+
+	run_ms(b, 2000);
+	assert_true(fabs(b->report.ee_sent[1].p_m[1] - y[1]) < 1e-3);
+	assert_true(fabs(b->report.ee_sent[0].p_m[1] - y[0]) < 1e-3);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +481,8 @@ int main(void)
 		cmocka_unit_test(an_arm_that_is_not_attached_cannot_be_taken),
 		cmocka_unit_test(a_far_leader_arm_is_refused_and_a_jump_ends_it),
 		cmocka_unit_test(one_of_two_arms_is_driven_and_the_other_holds),
+		cmocka_unit_test(the_other_arm_brakes_along_its_path),
+		cmocka_unit_test(nobody_goes_back_to_the_path),
 		cmocka_unit_test(an_interrupted_arm_asks_for_a_new_edge),
 		cmocka_unit_test(a_pressed_device_of_higher_priority_takes_the_arm_over),
 		cmocka_unit_test(whatever_people_do_no_limit_is_exceeded),

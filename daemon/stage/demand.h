@@ -1,0 +1,19 @@
+/* demand.h - how much of an arm's limits a motion takes.
+ * Functions: thread any (no state), allocate no, block no. */
+#ifndef DREAMVLA_DAEMON_STAGE_DEMAND_H
+#define DREAMVLA_DAEMON_STAGE_DEMAND_H
+
+#include "daemon/flow.h"
+#include "daemon/stage/kinematics.h"
+#include "daemon/stage/spline.h"
+
+struct demand {
+	double velocity, acceleration; /* of limits, at rate 1 */
+	double braking;                /* |q'| / a_max, the largest, s */
+};
+
+/* Raises d to what the motion at[] takes: of the joints, or of position and rotation vector at the posture of k. Derivatives are by
+ * the time in which rates count. */
+void demand_take(const struct arm_setup *arm, bool joints, const struct ik *k, const struct jet *at, struct demand *d);
+
+#endif

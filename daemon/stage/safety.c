@@ -148,7 +148,7 @@ struct braking {
 	const struct axis *from;
 	double longest_s;
 	double t_s;                  /* of the newest look */
-	double ahead_m[SAFETY_EDGES]; /* an edge that the arm began outside of comes in with the arm: how far it has by now */
+	double ahead_m[SAFETY_EDGES]; /* an edge that the arm began outside of comes in with the arm: how far it has by then */
 	double bend_m[SAFETY_EDGES]; /* how far the arm may stray between two looks */
 	struct axis joint[DOF_MAX];
 	struct edge_view view;       /* inside_m: from where the edges are by now */
@@ -162,6 +162,16 @@ static void braking_look(const struct braking *b, const struct axis *joint, stru
 		view->inside_m[k] -= b->ahead_m[k];
 }
 
+static void braking_come_in(struct braking *b)
+{
+	for (uint32_t k = 0; k < b->view.n; k++) {
+		double in_m = clamp(b->view.inside_m[k], 0.0, edge_widened_m(b->s, k) - b->ahead_m[k]);
+
+		b->ahead_m[k] += in_m;
+		b->view.inside_m[k] -= in_m;
+	}
+}
+
 static void braking_start(struct braking *b, const struct safety *s, const struct axis *joint)
 {
 	const double bend_outside_m = 5e-5; /* half of what the arm's own check forgives */
@@ -171,13 +181,9 @@ static void braking_start(struct braking *b, const struct safety *s, const struc
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		b->longest_s = fmax(b->longest_s, axis_brake_time_s(&joint[i], &s->limits[i]));
 	edge_look(s, b->joint, &b->view);
-	for (uint32_t k = 0; k < b->view.n; k++) {
-		double outside_m = edge_widened_m(s, k);
-
-		b->bend_m[k] = outside_m > 0.0 ? bend_outside_m : EDGE_KEPT_M;
-		b->ahead_m[k] = clamp(b->view.inside_m[k], 0.0, outside_m);
-		b->view.inside_m[k] -= b->ahead_m[k];
-	}
+	for (uint32_t k = 0; k < b->view.n; k++)
+		b->bend_m[k] = edge_widened_m(s, k) > 0.0 ? bend_outside_m : EDGE_KEPT_M;
+	braking_come_in(b);
 	b->fastest = view_speed(s, &b->view);
 }
 
@@ -214,6 +220,7 @@ static uint32_t braking_next(struct braking *b)
 			b->t_s += gap_s;
 	}
 	b->view = view;
+	braking_come_in(b);
 	memcpy(b->joint, at, sizeof at);
 	b->fastest = larger(b->fastest, view_speed(b->s, &view));
 	return mask;

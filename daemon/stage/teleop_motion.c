@@ -131,6 +131,31 @@ static void advance_twist(struct teleop_motion *m, const struct teleop_input *in
 	quat_normalise(m->goal.q_xyzw, m->goal.q_xyzw);
 }
 
+static bool device_finite(const struct teleop_input *in)
+{
+	for (int i = 0; i < TELEOP_VALUES_MAX; i++)
+		if (!isfinite(in->value[i]))
+			return false;
+	return true;
+}
+
+/* A pose device that takes over a moving arm stops it first, on the shortest way: where the arm then stands, and what the device says
+ * then, is where its way begins. A way back to where the take-over was would be a motion that nobody asked for. */
+static void stop_first(struct teleop_motion *m, const struct teleop_input *in, const struct safety *sent)
+{
+	const struct teleop_input nothing = { .kind = TELEOP_TWIST };
+
+	if (!safety_standing(sent) || !device_finite(in)) {
+		advance_twist(m, &nothing, 1.0);
+		return;
+	}
+	anchor(m, sent);
+	m->start = m->goal = m->at;
+	memset(m->axis, 0, sizeof m->axis);
+	memcpy(m->zero, in->value, sizeof m->zero);
+	m->to_goal = true;
+}
+
 /* Pose: the way from the take-over's pose follows the device's own way since then. */
 static void advance_pose(struct teleop_motion *m, const struct teleop_input *in, double speed)
 {
@@ -186,7 +211,7 @@ static bool is_idle(const struct teleop_motion *m)
 		if (!(fabs(m->axis[i].v) <= still))
 			return false;
 	pose_difference(&m->at, &m->goal, missing);
-	return m->kind == TELEOP_TWIST || (vec3_norm(missing) <= near_m && vec3_norm(missing + 3) <= near_rad);
+	return !m->to_goal || (vec3_norm(missing) <= near_m && vec3_norm(missing + 3) <= near_rad);
 }
 
 /* How fast the TCP is to be: as its axes say, and a little more towards the goal. */
@@ -194,7 +219,7 @@ static void wished_twist(struct teleop_motion *m, double twist[6])
 {
 	double missing[6];
 
-	if (m->kind == TELEOP_TWIST)
+	if (!m->to_goal)
 		m->goal = leashed(&m->at, &m->goal);
 	pose_difference(&m->at, &m->goal, missing);
 	for (int i = 0; i < 6; i++)
@@ -319,10 +344,13 @@ void teleop_motion_step(struct teleop_motion *m, const struct teleop_input *in, 
 	if (m->kind == TELEOP_JOINT) {
 		advance_joints(m, in, sent, speed);
 	} else {
-		(m->kind == TELEOP_TWIST ? advance_twist : advance_pose)(m, in, speed);
+		if (m->kind == TELEOP_POSE && !m->to_goal)
+			stop_first(m, in, sent);
+		else
+			(m->kind == TELEOP_TWIST ? advance_twist : advance_pose)(m, in, speed);
 		if (is_idle(m)) { /* safety brings the arm to a stand, with nothing to chase */
 			anchor(m, sent);
-			m->goal = m->kind == TELEOP_TWIST ? m->at : m->goal;
+			m->goal = m->to_goal ? m->goal : m->at;
 			out->active = false;
 		} else {
 			follow_goal(m, sent);

@@ -18,6 +18,7 @@ struct teleop_motion {
 	const struct arm_setup *arm;   /* constant */
 	double dt_s, v_max_m_s, w_max_rad_s;
 	enum teleop_kind kind;
+	bool to_goal;                  /* pose: the arm has stopped for the take-over, and goes where the device says since */
 	struct axis axis[6];           /* twist: velocity of the TCP; pose: way since the take-over */
 	struct pose start, goal, at;   /* of the TCP: at the take-over, where it is to be, and where the reference is */
 	struct axis joint[DOF_MAX];    /* the reference, which keeps the arm's limits by itself */

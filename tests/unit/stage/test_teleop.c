@@ -384,6 +384,43 @@ static void a_take_over_in_motion_is_no_jump(void **state)
 	assert_true(safety_standing(&h.sent));
 }
 
+/* The policy moves the arm when a device with a pose takes over: the arm stops, stands there, and only then follows. */
+static void a_pose_take_over_in_motion_stops_first(void **state)
+{
+	struct driver_target t = { 0 };
+	struct hand h;
+
+	(void)state;
+	hand_init(&h);
+	for (int k = 0; k < 100; k++) {
+		struct setpoint s = { .active = true, .source = TARGET_POLICY };
+
+		memcpy(s.q_rad, h.setup.arm[0].home_rad, sizeof s.q_rad);
+		s.q_rad[0] += 1.0;
+		h.due_ns += PERIOD_NS;
+		safety_step(&h.sent, &s, &(struct safety_stamp){ .t_ns = h.due_ns }, &t);
+		hold_limits(&h, &t);
+	}
+	h.in = (struct teleop_input){ .kind = TELEOP_POSE, .deadman = true, .value = { 0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0 } };
+	start(&h);
+	double furthest = 0.0, from = h.sent.joint[0].q;
+
+	for (int k = 0; k < 200; k++) {
+		run(&h, 5);
+		furthest = fmax(furthest, h.sent.joint[0].q - from);
+	}
+	double back_m = 0.31 * (furthest - (h.sent.joint[0].q - from)); /* the TCP is 0.31 m from the first joint's axis */
+
+	print_message("%.1f mm on, %.2f mm back\n", 310.0 * furthest, 1e3 * back_m);
+	assert_true(back_m < 5e-4);
+	assert_true(safety_standing(&h.sent));
+	struct pose stood = h.sent.ee;
+
+	h.in.value[2] += 0.05;
+	run(&h, 2000);
+	assert_true(fabs(h.sent.ee.p_m[2] - stood.p_m[2] - 0.05) < 1e-3 && fabs(h.sent.ee.p_m[1] - stood.p_m[1]) < 1e-3);
+}
+
 static void piper_init(struct hand *h)
 {
 	struct arm_setup *a = &h->setup.arm[0];
@@ -542,6 +579,7 @@ int main(void)
 		cmocka_unit_test(a_pose_is_reached_and_kept),
 		cmocka_unit_test(joints_are_followed_and_far_ones_are_known),
 		cmocka_unit_test(a_take_over_in_motion_is_no_jump),
+		cmocka_unit_test(a_pose_take_over_in_motion_stops_first),
 		cmocka_unit_test(a_piper_stands_when_the_stick_is_let_go),
 		cmocka_unit_test(the_gripper_acts_once_it_was_moved),
 		cmocka_unit_test(a_trembling_trigger_does_not_make_it_chatter),

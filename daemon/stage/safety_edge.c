@@ -234,3 +234,33 @@ void edge_soften(const struct safety *s, double *jerk)
 			raise(g[k], n, least, jerk);
 		}
 }
+
+void edge_slow(const struct safety *s, const struct axis *joint, double rate, double kept_m, double *speed)
+{
+	uint32_t n = s->arm->model.dof;
+	double q[DOF_MAX] = { 0 };
+	struct edge_view view;
+	gradients g;
+
+	edge_look(s, joint, &view);
+	for (uint32_t i = 0; i < n; i++)
+		q[i] = joint[i].q;
+	edge_gradients(s, q, g);
+	for (int round = 0; round < ROUNDS; round++)
+		for (uint32_t k = 0; k < view.n; k++)
+			raise(g[k], n, -rate * (k < SAFETY_FACES ? fmax(0.0, view.inside_m[k]) : view.inside_m[k] - kept_m), speed);
+}
+
+double edge_hand_above_m(const struct safety *s, const struct axis *joint)
+{
+	const struct robot_model *m = &s->arm->model;
+	struct edge_view view;
+
+	edge_look(s, joint, &view);
+	double least = view.inside_m[SAFETY_FACES + m->n_points]; /* the TCP */
+
+	for (uint32_t k = 0; k < m->n_points; k++)
+		if (m->point[k].frame >= m->dof)
+			least = fmin(least, view.inside_m[SAFETY_FACES + k]);
+	return least;
+}

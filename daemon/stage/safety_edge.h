@@ -1,5 +1,5 @@
 /* safety_edge.h - workspace, floor and TCP speed of one arm, as safety.c sees them: where a state is, how far a motion may bend
- * between two looks, and how a wish is turned aside in front of an edge. Part of safety.c, for nobody else.
+ * between two looks, and how a wish is turned aside in front of an edge. For safety.c, and for sources that slow down by themselves before it has to.
  * Functions: thread of the owner, allocate no, block no. */
 #ifndef DREAMVLA_DAEMON_STAGE_SAFETY_EDGE_H
 #define DREAMVLA_DAEMON_STAGE_SAFETY_EDGE_H
@@ -36,5 +36,12 @@ uint32_t edge_pull_in(const struct safety *s, struct axis *reference);
 
 /* Takes from the jerk what would lead into an edge faster than the arm can gently stop there; what leads along it stays. */
 void edge_soften(const struct safety *s, double *jerk);
+
+/* Takes from joint speeds what would bring the arm (joint: where it is) nearer to an edge by more than rate (1/s) times what is left;
+ * kept_m: from the floor that much is not to be used up. */
+void edge_slow(const struct safety *s, const struct axis *joint, double rate, double kept_m, double *speed);
+
+/* How far the lowest point of what moves with the TCP (last link, hand, fingers) is above the floor; joint: where the arm is. */
+double edge_hand_above_m(const struct safety *s, const struct axis *joint);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "daemon/stage/geometry.h"
 #include "daemon/stage/kinematics.h"
+#include "daemon/stage/safety_edge.h"
 
 /* Shares of the arm's limits that a person's motion may take: what is left lets safety follow it exactly. */
 static const double tcp_acceleration_share = 0.3, velocity_share = 0.8, acceleration_share = 0.6, jerk_share = 0.5;
@@ -18,6 +19,8 @@ static const double catch_up = 4.0, catch_up_m_s = 0.02, catch_up_rad_s = 0.1;
 static const double reserve = 0.9;
 /* Whatever else happens, the TCP moves not much faster than the person asks for; braking joint by joint needs some room. */
 static const double cap_share = 1.3, cap_more_m_s = 0.06;
+/* Towards an edge the arm moves at this rate (1/s) times what is left of the way: gentler than safety would, which has nothing to do. */
+static const double edge_rate = 4.0;
 static const double still = 2e-3, near_m = 2e-4, near_rad = 5e-4;
 static const double far = 1e6; /* no bound of its own: the arm's limits are safety's */
 
@@ -214,13 +217,46 @@ static bool is_idle(const struct teleop_motion *m)
 	return !m->to_goal || (vec3_norm(missing) <= near_m && vec3_norm(missing + 3) <= near_rad);
 }
 
+/* Braking joints do not stop all at once, which bends the way to a stand: who moves along an edge so fast stays this far off. */
+static double kept_m(const struct teleop_motion *m, double v_m_s)
+{
+	const double ramp_s = 0.02;
+	double a = tcp_acceleration_share * m->arm->limit_scale * m->arm->model.tcp_a_max_m_s2;
+
+	return v_m_s * (ramp_s + v_m_s / (2.0 * a));
+}
+
+/* Faces of the workspace, and the floor with the hand, are approached ever more slowly; along them nothing changes. */
+static void slow_at_faces(struct teleop_motion *m, const struct safety *sent, double twist[6])
+{
+	const double wish[3] = { twist[0], twist[1], twist[2] };
+	double above_m = edge_hand_above_m(sent, m->joint), lowest[3];
+
+	memcpy(lowest, sent->box_min_m, sizeof lowest);
+	lowest[2] = fmax(lowest[2], m->at.p_m[2] - above_m); /* where the hand's lowest point would touch the floor */
+	for (int i = 0; i < 3; i++) {
+		double keep_m = kept_m(m, hypot(wish[(i + 1) % 3], wish[(i + 2) % 3])), width_m = sent->box_max_m[i] - lowest[i];
+		double low = lowest[i] + fmin(keep_m, width_m / 2.0), high = sent->box_max_m[i] - fmin(keep_m, width_m / 2.0);
+
+		twist[i] = fmin(fmax(twist[i], edge_rate * (low - m->at.p_m[i])), edge_rate * (high - m->at.p_m[i]));
+	}
+}
+
+static void keep_goal_inside(struct teleop_motion *m, const struct safety *sent)
+{
+	for (int i = 0; i < 3; i++)
+		m->goal.p_m[i] = fmin(fmax(m->goal.p_m[i], sent->box_min_m[i]), sent->box_max_m[i]);
+}
+
 /* How fast the TCP is to be: as its axes say, and a little more towards the goal. */
-static void wished_twist(struct teleop_motion *m, double twist[6])
+static void wished_twist(struct teleop_motion *m, const struct safety *sent, double twist[6])
 {
 	double missing[6];
 
-	if (!m->to_goal)
+	if (!m->to_goal) {
+		keep_goal_inside(m, sent);
 		m->goal = leashed(&m->at, &m->goal);
+	}
 	pose_difference(&m->at, &m->goal, missing);
 	for (int i = 0; i < 6; i++)
 		missing[i] *= catch_up;
@@ -228,6 +264,7 @@ static void wished_twist(struct teleop_motion *m, double twist[6])
 	shorten(missing + 3, catch_up_rad_s);
 	for (int i = 0; i < 6; i++)
 		twist[i] = m->axis[i].v + missing[i];
+	slow_at_faces(m, sent, twist);
 }
 
 /* A redundant arm drifts to its home posture, in proportion to how fast its TCP moves. */
@@ -254,10 +291,11 @@ static void wished_speeds(struct teleop_motion *m, const struct safety *sent, do
 
 	for (uint32_t i = 0; i < m->arm->model.dof; i++)
 		q[i] = m->joint[i].q;
-	wished_twist(m, twist);
+	wished_twist(m, sent, twist);
 	ik_prepare(&k, &m->arm->model, &m->arm->tcp, q);
 	ik_solve(&k, twist, dq);
 	add_drift(m, &k, q, dq);
+	edge_slow(sent, m->joint, edge_rate, kept_m(m, hypot(twist[0], twist[1])), dq);
 	for (uint32_t i = 0; i < m->arm->model.dof; i++)
 		share = fmin(share, velocity_share * sent->limits[i].v_max / fmax(fabs(dq[i]), 1e-9));
 	for (uint32_t i = 0; i < m->arm->model.dof; i++)
@@ -314,10 +352,14 @@ static void keep_leash(struct teleop_motion *m, const struct safety *sent)
 static void advance_joints(struct teleop_motion *m, const struct teleop_input *in, const struct safety *sent, double speed)
 {
 	const struct robot_model *r = &m->arm->model;
+	struct axis goal[DOF_MAX] = { { 0 } };
 
+	for (uint32_t i = 0; i < r->dof; i++)
+		goal[i].q = in->value[i];
+	(void)edge_pull_in(sent, goal);
 	for (uint32_t i = 0; i < r->dof; i++) {
 		struct axis_limits l = joint_limits(&sent->limits[i], &m->joint[i]);
-		struct axis reference = { .q = in->value[i] };
+		struct axis reference = goal[i];
 
 		l.v_max = fmax(speed * joint_speed_share * sent->limits[i].v_max, fabs(m->joint[i].v));
 		l.v_min = -l.v_max;

@@ -316,6 +316,51 @@ static void against_the_edge_it_waits_and_turns_back_at_once(void **state)
 	assert_true(h.sent.ee.p_m[2] > low + 0.02);
 }
 
+/* How often the TCP's acceleration changes its sign in so many seconds; what is too small to feel does not count. */
+static int shakes(struct hand *h, int ms)
+{
+	double before[2][3] = { { 0 } }, last[3] = { 0 };
+	int n = 0;
+
+	for (int k = 0; k < ms / 5; k++) {
+		run(h, 5);
+		for (int i = 0; i < 3; i++) {
+			double p = h->sent.ee.p_m[i], a = (p - 2 * before[0][i] + before[1][i]) / (PERIOD_NS * 1e-9) / (PERIOD_NS * 1e-9);
+
+			before[1][i] = before[0][i];
+			before[0][i] = p;
+			if (k < 2 || fabs(a) < 0.02)
+				continue;
+			n += a * last[i] < 0.0;
+			last[i] = a;
+		}
+	}
+	return n;
+}
+
+/* Pressed against the table's edge, and against the floor, it goes on sideways as it is told, and does not shake. */
+static void along_the_edge_it_slides(void **state)
+{
+	(void)state;
+	for (int floor = 0; floor < 2; floor++) {
+		struct hand h;
+
+		hand_init(&h);
+		h.setup.arm[0].box_min_m[2] = floor ? 0.0 : 0.2;
+		h.setup.arm[0].floor_m = floor ? 0.22 : -1.0;
+		safety_init(&h.sent, &h.setup.arm[0], PERIOD_NS);
+		assert_true(safety_seed(&h.sent, h.setup.arm[0].home_rad));
+		twist(&h, 0.0, -0.1, 0.0);
+		h.in.value[1] = 0.05;
+		start(&h);
+		run(&h, 4000);
+		double y = h.sent.ee.p_m[1], z = h.sent.ee.p_m[2];
+
+		assert_true(shakes(&h, 1500) <= 3);
+		assert_true(fabs(h.sent.ee.p_m[1] - y - 0.075) < 0.005 && fabs(h.sent.ee.p_m[2] - z) < 0.003);
+	}
+}
+
 static void a_pose_is_reached_and_kept(void **state)
 {
 	struct hand h;
@@ -576,6 +621,7 @@ int main(void)
 		cmocka_unit_test(a_twist_moves_the_tcp_as_it_says),
 		cmocka_unit_test(speed_stays_at_the_limit_whatever_is_asked),
 		cmocka_unit_test(against_the_edge_it_waits_and_turns_back_at_once),
+		cmocka_unit_test(along_the_edge_it_slides),
 		cmocka_unit_test(a_pose_is_reached_and_kept),
 		cmocka_unit_test(joints_are_followed_and_far_ones_are_known),
 		cmocka_unit_test(a_take_over_in_motion_is_no_jump),

@@ -67,7 +67,7 @@ void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_n
 	const struct robot_model *m = &arm->model;
 	double scale = clamp(arm->limit_scale, 0.0, 1.0) * reserve;
 
-	*s = (struct safety){ .arm = arm, .dt_s = (double)period_ns * 1e-9, .sound = setup_sound(arm) && period_ns > 0, .over = 1.0 };
+	*s = (struct safety){ .arm = arm, .dt_s = (double)period_ns * 1e-9, .sound = setup_sound(arm) && period_ns > 0, .over = { 1.0, 1.0 } };
 	edge_init(s);
 	for (uint32_t i = 0; i < m->dof; i++)
 		s->limits[i] = (struct axis_limits){
@@ -135,11 +135,11 @@ static uint32_t view_exceeds(const struct edge_view *view)
 	return mask;
 }
 
-/* Speed as a share of what the TCP may have. */
-static double view_speed(const struct safety *s, const struct edge_view *view)
+/* Most: the fastest so far, along and around, as shares of what the TCP may have. */
+static void speeds_look(const struct safety *s, const struct edge_view *view, double most[2])
 {
-	return larger(vec3_norm(view->twist.v_m_s) / (speed_reserve * s->tcp_v_max_m_s),
-			vec3_norm(view->twist.w_rad_s) / (speed_reserve * s->tcp_w_max_rad_s));
+	most[0] = larger(most[0], vec3_norm(view->twist.v_m_s) / (speed_reserve * s->tcp_v_max_m_s));
+	most[1] = larger(most[1], vec3_norm(view->twist.w_rad_s) / (speed_reserve * s->tcp_w_max_rad_s));
 }
 
 /* A motion of the arm from its present state to a stand, joint by joint as fast as each can brake. */
@@ -152,7 +152,7 @@ struct braking {
 	double bend_m[SAFETY_EDGES]; /* how far the arm may stray between two looks */
 	struct axis joint[DOF_MAX];
 	struct edge_view view;       /* inside_m: from where the edges are by now */
-	double fastest;              /* so far, see view_speed */
+	double fastest[2];           /* so far, see speeds_look */
 };
 
 static void braking_look(const struct braking *b, const struct axis *joint, struct edge_view *view)
@@ -184,7 +184,7 @@ static void braking_start(struct braking *b, const struct safety *s, const struc
 	for (uint32_t k = 0; k < b->view.n; k++)
 		b->bend_m[k] = edge_widened_m(s, k) > 0.0 ? bend_outside_m : EDGE_KEPT_M;
 	braking_come_in(b);
-	b->fastest = view_speed(s, &b->view);
+	speeds_look(s, &b->view, b->fastest);
 }
 
 /* Edges that something between two looks, which both are inside, might be beyond. */
@@ -222,8 +222,14 @@ static uint32_t braking_next(struct braking *b)
 	b->view = view;
 	braking_come_in(b);
 	memcpy(b->joint, at, sizeof at);
-	b->fastest = larger(b->fastest, view_speed(b->s, &view));
+	speeds_look(b->s, &view, b->fastest);
 	return mask;
+}
+
+/* Written so that NaN is too fast. */
+static bool too_fast(const struct safety *s, const double fastest[2])
+{
+	return !(fastest[0] <= s->over[0] && fastest[1] <= s->over[1]);
 }
 
 /* Edges and speeds that braking from this state does not keep. */
@@ -236,18 +242,20 @@ static uint32_t braking_exceeds(const struct safety *s, const struct axis *joint
 	braking_start(&b, s, joint);
 	uint32_t mask = view_exceeds(&b.view);
 
-	for (; !mask && b.t_s < b.longest_s * (1.0 - 1e-9) && looks < LOOKS_MOST && b.fastest <= s->over; looks++)
+	for (; !mask && b.t_s < b.longest_s * (1.0 - 1e-9) && looks < LOOKS_MOST && !too_fast(s, b.fastest); looks++)
 		mask |= braking_next(&b);
-	if (!(b.fastest <= s->over) || looks == LOOKS_MOST) /* written so that NaN is too fast; what is not known is not granted */
+	if (too_fast(s, b.fastest) || looks == LOOKS_MOST) /* what is not known is not granted */
 		mask |= LIMIT_TCP_SPEED;
 	return mask;
 }
 
 /* How much too fast the TCP gets while braking from here, 1: not. A source that may have less than the last one makes that so. */
-static double braking_over(const struct safety *s, const struct axis *joint)
+static void braking_over(const struct safety *s, const struct axis *joint, double over[2])
 {
 	enum { PLACES = 16 };
-	double longest_s = 0.0, most = 1.0;
+	double longest_s = 0.0;
+
+	over[0] = over[1] = 1.0;
 
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		longest_s = fmax(longest_s, axis_brake_time_s(&joint[i], &s->limits[i]));
@@ -258,9 +266,8 @@ static double braking_over(const struct safety *s, const struct axis *joint)
 		for (uint32_t i = 0; i < s->arm->model.dof; i++)
 			at[i] = axis_brake(&joint[i], &s->limits[i], longest_s * k / PLACES);
 		edge_look(s, at, &view);
-		most = larger(most, view_speed(s, &view));
+		speeds_look(s, &view, over);
 	}
-	return most;
 }
 
 static bool joints_admissible(const struct safety *s, const struct axis *joint)
@@ -396,6 +403,11 @@ static void joints_take(struct safety *s, const struct axis *granted)
 	}
 }
 
+static bool is_over(const struct safety *s)
+{
+	return s->over[0] > 1.0 || s->over[1] > 1.0;
+}
+
 static uint32_t joints_step(struct safety *s, const struct setpoint *want, bool brake_only)
 {
 	struct axis brake[DOF_MAX] = { { 0 } }, wish[DOF_MAX], granted[DOF_MAX];
@@ -404,7 +416,7 @@ static uint32_t joints_step(struct safety *s, const struct setpoint *want, bool 
 	for (uint32_t i = 0; i < s->arm->model.dof; i++)
 		brake[i] = axis_brake(&s->joint[i], &s->limits[i], s->dt_s);
 	memcpy(granted, brake, sizeof granted);
-	if (s->over > 1.0) {
+	if (is_over(s)) {
 		mask = LIMIT_TCP_SPEED;
 		if (brake_together(s, wish))
 			mask |= arm_grant(s, brake, wish, granted);
@@ -465,7 +477,7 @@ bool safety_seed(struct safety *s, const double *q_d_rad)
 	s->ee = view.ee;
 	edge_follow(s, &view, true);
 	ranges_follow(s, true);
-	s->over = 1.0;
+	s->over[0] = s->over[1] = 1.0;
 	s->seeded = true;
 	return true;
 }
@@ -524,8 +536,8 @@ static void speeds_take(struct safety *s, const struct setpoint *want)
 
 	s->tcp_v_max_m_s = v;
 	s->tcp_w_max_rad_s = w;
-	if (less || s->over > 1.0)
-		s->over = braking_over(s, s->joint);
+	if (less || is_over(s))
+		braking_over(s, s->joint, s->over);
 }
 
 uint32_t safety_step(struct safety *s, const struct setpoint *want, const struct safety_stamp *at, struct driver_target *out)

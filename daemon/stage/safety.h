@@ -51,7 +51,8 @@ struct safety {
 	struct pose ee;               /* of what was sent last */
 	double tcp_path_m;            /* ever sent */
 	double tcp_v_max_m_s, tcp_w_max_rad_s; /* of the present source: the arm's, or what the source may have of it */
-	double over;                  /* > 1: the TCP is (or, braking, would get) so much faster than the present source may have */
+	/* Along and around, > 1: the TCP is, or in braking would get, so much faster than the present source may have. */
+	double over[2];
 	bool has_gripper;
 	double gripper_m;             /* last commanded, kept for ever */
 	double margin_position, margin_velocity, margin_acceleration, margin_jerk; /* 0..1 left, of the last target */

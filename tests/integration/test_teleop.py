@@ -407,22 +407,36 @@ class Leader(Bench):
         start = len(self.heard)
         return wait_for(what, heard)
 
+    def hold(self, what, condition, q):
+        """The same with a foot on the pedal, which steps on it anew where this machine's pauses were a leader's silence."""
+        pressed = time.monotonic()
+
+        def held(message):
+            nonlocal pressed
+            if not message["deadman"] and time.monotonic() > pressed + 0.5:
+                self.pedal.key(fake.KEY_SPACE, 0)
+                self.pedal.key(fake.KEY_SPACE, 1)
+                pressed = time.monotonic()
+            return message["deadman"] and condition(message)
+
+        return self.guide(what, held, q)
+
     def test_joints_gripper_and_pedal(self):
         q = [0.1 * i for i in range(7)]
         m = self.guide("a message", lambda m: True, q)
         self.assertEqual((m["kind"], m["deadman"], m["gripper_m"]), ("joint", False, 0.05))
         self.assertEqual(m["values"], q)
         self.pedal.key(fake.KEY_SPACE, 1)
-        self.guide("the dead-man", lambda m: m["deadman"], q)
+        self.hold("the dead-man", lambda m: True, q)
         moved = [0.2] * 7
-        self.guide("the new joints", lambda m: m["deadman"] and m["values"] == moved, moved)
+        self.hold("the new joints", lambda m: m["values"] == moved, moved)
         self.until("the release by silence", lambda m: not m["deadman"], self.TOPIC)
         self.guide("messages", lambda m: True, moved)
         for _ in range(20):  # a pedal still held is none
             self.assertFalse(self.guide("messages", lambda m: True, moved)["deadman"])
         self.pedal.key(fake.KEY_SPACE, 0)
         self.pedal.key(fake.KEY_SPACE, 1)
-        self.guide("the dead-man again", lambda m: m["deadman"], moved)
+        self.hold("the dead-man again", lambda m: True, moved)
         self.pedal.unplug()
 
         def quiet():
@@ -438,7 +452,7 @@ class Leader(Bench):
         good, bad = [0.1] * 7, [1.0] * 7
         self.guide("a message", lambda m: True, good)
         self.pedal.key(fake.KEY_SPACE, 1)
-        self.guide("the dead-man", lambda m: m["deadman"], good)
+        self.hold("the dead-man", lambda m: True, good)
         void = [{"q": [float("nan")] * 7}, {"q": bad[:6]}, {"q": "bad"}, {"stamp_ns": now_ns() + 10**9}, {"from": 6}, {"v": 2}, {"seq": 1}]
         for more in void:
             for _ in range(5):

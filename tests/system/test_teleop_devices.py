@@ -244,8 +244,8 @@ class Leader(unittest.TestCase):
 
     def run_through(self, guide, teleop):
         peers.until("attach", lambda: self.request(cmd="status")["arms"]["arm"]["attached"])
-        guide.goal = 1.0
-        peers.until("the leader far away", lambda: self.joint("lead") > 0.99)
+        guide.goal = 0.95
+        peers.until("the leader far away", lambda: self.joint("lead") > 0.94)
         start = self.joint("arm")
         peers.until("the program to say how far", lambda: (teleop.last.get("apart_rad") or 0) > 0.9)
 
@@ -258,8 +258,8 @@ class Leader(unittest.TestCase):
         self.assertNotEqual(self.request(cmd="status")["mode"], "TELEOP")
         self.assertLess(abs(self.joint("arm") - start), 1e-3)
         self.pedal.key(fake.KEY_SPACE, 0)
-        guide.goal = 0.4
-        peers.until("the leader nearer", lambda: abs(self.joint("lead") - 0.4) < 0.005)
+        guide.goal = 0.3
+        peers.until("the leader nearer", lambda: abs(self.joint("lead") - 0.3) < 0.005)
         self.taken_over()
 
         def follows(goal):
@@ -267,15 +267,15 @@ class Leader(unittest.TestCase):
                 self.taken_over()
             return abs(self.joint("arm") - goal) < 0.01
 
-        peers.until("the follower where the leader is", lambda: follows(0.4))
-        guide.goal = -0.2
-        peers.until("the follower with the leader", lambda: follows(-0.2))
-        self.assertLess(abs(self.joint("lead") + 0.2), 0.01)
+        peers.until("the follower where the leader is", lambda: follows(0.3))
+        guide.goal = 0.0
+        peers.until("the follower with the leader", lambda: follows(0.0))
+        self.assertLess(abs(self.joint("lead")), 0.01)
         self.pedal.key(fake.KEY_SPACE, 0)
         peers.until("HOLD", lambda: self.request(cmd="status")["mode"] == "HOLD")
-        guide.goal = 0.1
-        peers.until("the leader elsewhere", lambda: abs(self.joint("lead") - 0.1) < 0.005)
-        self.assertLess(abs(self.joint("arm") + 0.2), 0.02)
+        guide.goal = 0.2
+        peers.until("the leader elsewhere", lambda: abs(self.joint("lead") - 0.2) < 0.005)
+        self.assertLess(abs(self.joint("arm")), 0.02)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void record_sample(struct record *r, struct record_track *t, int64_t t_ns, const double *q_rad, const double tcp_m[3])
+void record_sample(struct record_track *t, int64_t t_ns, const double *q_rad, const double tcp_m[3])
 {
-	if (!r)
-		return;
 	if (t->n == t->room) {
 		uint32_t room = t->room ? 2 * t->room : 4096;
 		struct record_sample *more = realloc(t->sample, room * sizeof *more);

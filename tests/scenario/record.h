@@ -38,8 +38,9 @@ struct record {
 	struct record_mark mark[MARKS_MAX];
 };
 
-/* All accept r = NULL and do nothing then. */
-void record_sample(struct record *r, struct record_track *t, int64_t t_ns, const double *q_rad, const double tcp_m[3]);
+/* One more sample; without memory for it, it is left out. */
+void record_sample(struct record_track *t, int64_t t_ns, const double *q_rad, const double tcp_m[3]);
+/* These accept r = NULL and do nothing then. */
 void record_mode(struct record *r, int64_t t_ns, enum mode mode);
 void record_driver(struct record *r, int64_t t_ns, enum target_source driver);
 void record_mark(struct record *r, int64_t t_ns, const char *text);

@@ -98,9 +98,10 @@ static void check_target(struct stand *s, uint32_t arm, const struct driver_targ
 	judge_take(&s->judge, STREAM_TARGETS, arm, t->t_ns, t->q_rad, t->dq_rad_s, s->control.mode);
 	check_source(s, arm, t);
 	s->targets++;
+	if (!s->record)
+		return;
 	judge_tcp(&s->setup.arm[arm], t->q_rad, tcp, r);
-	if (s->record)
-		record_sample(s->record, &s->record->sent[arm], t->t_ns, t->q_rad, tcp);
+	record_sample(&s->record->sent[arm], t->t_ns, t->q_rad, tcp);
 }
 
 /* Everything that dreamvlad publishes passes here on its way. */
@@ -140,9 +141,10 @@ static void check_command(struct stand *s, uint32_t i)
 		judge_take(&s->judge, STREAM_COMMANDS, i, s->now_ns, p->command.q_rad, NULL, s->control.mode);
 	else
 		judge_restart(&s->judge, STREAM_COMMANDS, i);
+	if (!s->record)
+		return;
 	judge_tcp(&s->setup.arm[i], p->world.q_rad, tcp, r);
-	if (s->record)
-		record_sample(s->record, &s->record->plant[i], s->now_ns, p->world.q_rad, tcp);
+	record_sample(&s->record->plant[i], s->now_ns, p->world.q_rad, tcp);
 }
 
 /* ---- what the modes do --------------------------------------------------------------------------------------------- */

@@ -15,8 +15,20 @@
 /* How fast it goes to its path, if it is not there. */
 static const double CATCH_UP_M_S = 0.15, CATCH_UP_RAD_S = 0.3;
 
+/* Width of a bin of a decoder that chooses tokens, in units of any action. */
+static const double BIN = 0.0004;
+
 struct policy {
 	struct policy_info info;
+};
+
+/* One inference: what it sees, and which actions are given. */
+struct plan {
+	const struct control_setup *setup;
+	double t_obs_s;
+	const int32_t *committed;
+	uint32_t n_committed;      /* whole actions */
+	double *action;
 };
 
 static struct policy_script *script; /* of the stand that runs */
@@ -69,18 +81,28 @@ static double line_speed(void)
 
 /* ---- actions ------------------------------------------------------------------------------------------------------- */
 
-static void put_joints(const struct control_setup *c, const struct arm_setup *arm, const double *state, double t_obs_s, double *action)
+/* The value that is given for this dimension, or the one that is wanted. */
+static double given(const struct plan *p, uint32_t step, uint32_t at, double wanted)
 {
+	return step < p->n_committed ? (double)p->committed[step * p->setup->action_dim + at] * BIN : wanted;
+}
+
+static void put_joints(const struct plan *plan, const struct arm_setup *arm, const double *state)
+{
+	const struct control_setup *c = plan->setup;
 	const double *q_now = state + 3;
 	double dt_s = (double)c->action_dt_ns * 1e-9, q[DOF_MAX];
 
 	memcpy(q, q_now, arm->model.dof * sizeof *q);
 	for (uint32_t k = 0; k < (uint32_t)script->stand->config.policy_action_chunk; k++)
 		for (uint32_t j = 0; j < arm->model.dof; j++) {
-			double next = toward(q[j], path_joint(arm, j, t_obs_s + (k + 1) * dt_s), CATCH_UP_RAD_S * dt_s + 0.1 * dt_s);
+			bool delta = c->action_space == ACTION_JOINT_DELTA;
+			uint32_t at = arm->action_first + j;
+			double next = toward(q[j], path_joint(arm, j, plan->t_obs_s + (k + 1) * dt_s), CATCH_UP_RAD_S * dt_s + 0.1 * dt_s);
+			double value = given(plan, k, at, delta ? next - q[j] : next);
 
-			action[k * c->action_dim + arm->action_first + j] = c->action_space == ACTION_JOINT_DELTA ? next - q[j] : next;
-			q[j] = next;
+			plan->action[k * c->action_dim + at] = value;
+			q[j] = delta ? q[j] + value : value;
 		}
 }
 
@@ -97,47 +119,54 @@ static void put_home_rotation(const struct control_setup *c, const struct arm_se
 		quat_to_rpy(q, out);
 }
 
-static void put_poses(const struct control_setup *c, const struct arm_setup *arm, const double *state, double t_obs_s, double *action)
+static void put_poses(const struct plan *plan, const struct arm_setup *arm, const double *state)
 {
+	const struct control_setup *c = plan->setup;
+	bool delta = c->action_space == ACTION_EE_DELTA;
 	double dt_s = (double)c->action_dt_ns * 1e-9, home[3], r[3][3], p[3];
 	double off[3] = { 0.0, virtual_random_between(-1.0, 1.0) * script->noise_m, virtual_random_between(-1.0, 1.0) * script->noise_m };
 
 	judge_tcp(arm, arm->home_rad, home, r);
 	memcpy(p, state, sizeof p);
 	for (uint32_t k = 0; k < (uint32_t)script->stand->config.policy_action_chunk; k++) {
-		double *a = &action[k * c->action_dim + arm->action_first], want[3];
+		double *a = &plan->action[k * c->action_dim + arm->action_first], want[3], t_s = plan->t_obs_s + k * dt_s;
 
-		path_place(t_obs_s + (k + 1) * dt_s, want);
+		path_place(t_s + dt_s, want);
 		for (int i = 0; i < 3; i++) {
 			double next = toward(p[i], home[i] + want[i] + off[i], line_speed() * dt_s);
 
-			a[i] = c->action_space == ACTION_EE_DELTA ? next - p[i] : next;
-			p[i] = next;
+			a[i] = given(plan, k, arm->action_first + (uint32_t)i, delta ? next - p[i] : next);
+			p[i] = delta ? p[i] + a[i] : a[i];
 		}
 		if (c->action_space == ACTION_EE_ABSOLUTE)
 			put_home_rotation(c, arm, a + 3);
 		else if (motion()->kind == MOTION_TURN)
-			a[3] = motion()->value[0] * dt_s * (fmod(t_obs_s + k * dt_s, 2.0 * motion()->value[1]) < motion()->value[1] ? 1.0 : -1.0);
+			a[3] = motion()->value[0] * dt_s * (fmod(t_s, 2.0 * motion()->value[1]) < motion()->value[1] ? 1.0 : -1.0);
 	}
 }
 
-static void put_gripper(const struct control_setup *c, const struct arm_setup *arm, double t_obs_s, double *action)
+static void put_gripper(const struct plan *p, const struct arm_setup *arm)
 {
+	uint32_t at = arm->action_first + arm->action_count - 1;
+
 	for (uint32_t k = 0; k < (uint32_t)script->stand->config.policy_action_chunk && arm->has_gripper; k++)
-		action[k * c->action_dim + arm->action_first + arm->action_count - 1] = fmod(t_obs_s, 6.0) < 3.0 ? 1.0 : 0.0;
+		p->action[k * p->setup->action_dim + at] = given(p, k, at, fmod(p->t_obs_s, 6.0) < 3.0 ? 1.0 : 0.0);
 }
 
-static void put_actions(const double *state, struct policy_result *result)
+static void put_actions(const struct policy_observation *o, struct policy_result *result)
 {
 	const struct control_setup *c = &script->stand->setup;
 	const struct links *l = script->stand->links;
-	double t_obs_s = (double)(l->observation[l->observation_box.reading].t_obs_ns - script->stand->begin_ns) * 1e-9;
+	struct plan plan = { .setup = c, .committed = o->committed, .n_committed = o->n_committed / c->action_dim, .action = result->action };
+	const double *state = o->state;
+
+	plan.t_obs_s = (double)(l->observation[l->observation_box.reading].t_obs_ns - script->stand->begin_ns) * 1e-9;
 	bool joints = c->action_space == ACTION_JOINT_DELTA || c->action_space == ACTION_JOINT_ABSOLUTE;
 
 	memset(result->action, 0, sizeof result->action);
 	for (uint32_t i = 0; i < c->n_arms; i++) {
-		(joints ? put_joints : put_poses)(c, &c->arm[i], state, t_obs_s, result->action);
-		put_gripper(c, &c->arm[i], t_obs_s, result->action);
+		(joints ? put_joints : put_poses)(&plan, &c->arm[i], state);
+		put_gripper(&plan, &c->arm[i]);
 		state += 3 + c->arm[i].model.dof;
 	}
 }
@@ -155,6 +184,7 @@ int policy_create(struct policy **out, const struct policy_options *options, str
 	p->info = (struct policy_info){ .action_chunk = options->action_chunk, .action_dim = c->action_dim, .needs_state = true,
 		.state_low = low, .state_high = high, .threads = 1, .decoder = "script", .backend = "script", .unnorm_key = "script",
 		.ranges = "none", .state_ranges = "none" };
+	p->info.chooses_tokens = p->info.unmasks = strcmp(options->decoder, "discrete_diffusion") == 0;
 	for (uint32_t i = 0; i < c->n_arms; i++)
 		p->info.state_dim += 3 + c->arm[i].model.dof;
 	*out = p;
@@ -186,6 +216,30 @@ int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e)
 		if (strcmp(s->motion[i].name, text) == 0)
 			script->motion = i;
 	return 0;
+}
+
+int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant, struct errbuf *e)
+{
+	if (!p->info.chooses_tokens)
+		return fail(e, -ENOTSUP, "scenario: the decoder chooses no tokens");
+	for (uint32_t i = 0; i < p->info.action_dim; i++)
+		if (!isfinite(action[i]))
+			return fail(e, -EINVAL, "scenario: an action is not finite");
+	for (uint32_t i = 0; i < p->info.action_dim; i++) {
+		bool kept = prefer && fabs(prefer[i] * BIN - action[i]) <= 0.75 * BIN;
+
+		token[i] = kept ? prefer[i] : (int32_t)lround(action[i] / BIN);
+		meant[i] = token[i] * BIN;
+	}
+	return 0;
+}
+
+static void choose_tokens(const struct policy *p, struct policy_result *result)
+{
+	for (uint32_t i = 0; i < p->info.action_chunk * p->info.action_dim; i++) {
+		result->token[i] = (int32_t)lround(result->action[i] / BIN);
+		result->action[i] = result->token[i] * BIN;
+	}
 }
 
 /* The rest of the world goes on while the network computes. */
@@ -225,7 +279,6 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 {
 	int64_t hang_ns = script->hang_ns;
 
-	(void)p;
 	(void)tracer;
 	result->lost = false;
 	result->times = (struct policy_times){ 0 };
@@ -233,7 +286,9 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 		memset(result->action, 0, sizeof result->action);
 		return 0;
 	}
-	put_actions(observation->state, result);
+	put_actions(observation, result);
+	if (p->info.chooses_tokens)
+		choose_tokens(p, result);
 	script->hang_ns = 0;
 	last(script->latency_ns + hang_ns + (int64_t)(virtual_random() * (double)script->jitter_ns));
 	if (script->broken)

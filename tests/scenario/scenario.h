@@ -15,8 +15,11 @@
 #include "daemon/io.h"
 #include "daemon/policy_tick.h"
 #include "daemon/runtime.h"
+/* Both sides of the wire have a struct motion, and no other program knows both. */
+#define motion arm_motion
 #include "robots/arm/arm_io.h"
 #include "robots/arm/arm_loop.h"
+#undef motion
 #include "robots/sim/world.h"
 #include "tests/scenario/judge.h"
 #include "tests/scenario/record.h"
@@ -145,7 +148,14 @@ struct policy_script {
 	uint64_t inferences;
 };
 
-enum { CHUNKS_KEPT = 256 };
+enum { CHUNKS_KEPT = 256, TICKS_KEPT = 256 };
+
+/* What held when a tick made its targets; they may leave later. */
+struct stand_tick {
+	int64_t t_ns;
+	enum mode mode;
+	int64_t handed_over_ns;    /* newest moment then after which chunks of before are void */
+};
 
 struct stand {
 	const struct scenario *scenario;
@@ -176,6 +186,8 @@ struct stand {
 	int64_t handed_over_ns;    /* newest moment after which chunks of before are void */
 	int64_t stopping_ns;       /* since when the arms have to come to a stop; 0: they need not */
 	uint32_t epoch_sent[ARMS_MAX];
+	uint32_t n_ticks;
+	struct stand_tick tick[TICKS_KEPT];
 	uint64_t targets;
 	int64_t chunk_begin_ns[CHUNKS_KEPT]; /* when the inference of chunk i % CHUNKS_KEPT began */
 	uint32_t next_line;

@@ -3,6 +3,7 @@
  * Nothing is expected of modes: only that no limit is broken, no chunk of before a hand-over is executed, and that an operator who
  * puts everything right again gets the arm back into AUTO at the end. */
 #include <stdarg.h>
+#include <string.h>
 
 #include "tests/scenario/scenario.h"
 
@@ -85,7 +86,9 @@ static void put_setup(struct monkey *m, uint64_t seed)
 	static const char *const models[] = { "panda", "panda", "fr3", "fr3_5.9", "piper" };
 	static const char *const rates[] = { "50", "200", "200", "500", "1000" };
 	static const char *const spaces[] = { "ee_delta", "ee_delta", "ee_absolute", "joint_absolute", "joint_delta" };
-	static const char *const methods[] = { "async", "async", "sync" };
+	static const char *const methods[] = { "async", "async", "sync", "inpaint" };
+
+	const char *method = one_of(m, methods, 4);
 
 	m->model = one_of(m, models, 5);
 	m->arms = 1 + (pick(m, 3) == 0);
@@ -95,10 +98,12 @@ static void put_setup(struct monkey *m, uint64_t seed)
 		fprintf(m->out, "arm right %s\n", m->model);
 	fputs("camera top\ncamera wrist\ndevice main\ndevice other\ndevice leader\n", m->out);
 	fputs("motion wave circle 0.06 5\nmotion reach line 0.03 -0.12 -0.08 0.15\nmotion sway joints 0.2 5\nmotion rest still\n", m->out);
-	fprintf(m->out, "set control.rate_hz %s\nset policy.action_space %s\nset execution.method %s\n", one_of(m, rates, 5), one_of(m, spaces, 5),
-			one_of(m, methods, 3));
+	fprintf(m->out, "set control.rate_hz %s\nset policy.action_space %s\nset execution.method %s\n", one_of(m, rates, 5), one_of(m, spaces, m->arms > 1 ? 3 : 5),
+			method);
 	fprintf(m->out, "set teleop.resume %s\nset policy.action_hz %u\n", pick(m, 2) ? "auto" : "hold", 5 + pick(m, 16));
 	fprintf(m->out, "set robots.left.playout_ms %u\nset robots.left.limit_scale %.2f\n", 40 + 20 * pick(m, 3), between(m, 0.2, 1.0));
+	if (strcmp(method, "inpaint") == 0)
+		fputs("set policy.decoder discrete_diffusion\n", m->out);
 	if (m->realtime)
 		fputs("set clock realtime\n", m->out);
 	fputs("limit tcp_speed 0.25 in TELEOP\nlimit stop 4000\n", m->out);

@@ -65,10 +65,21 @@ static double apart_rad(const double *a, const double *b)
 	return most;
 }
 
+static const struct stand_tick *tick_of(const struct stand *s, uint32_t arm, int64_t t_ns)
+{
+	int64_t made_ns = t_ns - s->setup.arm[arm].playout_ns;
+
+	for (uint32_t back = 1; back < TICKS_KEPT && back <= s->n_ticks; back++)
+		if (s->tick[(s->n_ticks - back) % TICKS_KEPT].t_ns <= made_ns)
+			return &s->tick[(s->n_ticks - back) % TICKS_KEPT];
+	return &s->tick[s->n_ticks % TICKS_KEPT];
+}
+
 /* A target of the policy must come from a chunk whose inference began after the newest hand-over. */
 static void check_source(struct stand *s, uint32_t arm, const struct driver_target *t)
 {
-	enum mode mode = s->control.mode;
+	const struct stand_tick *then = tick_of(s, arm, t->t_ns);
+	enum mode mode = then->mode;
 
 	if (t->epoch < s->epoch_sent[arm])
 		stand_fail(s, "target of %s: epoch %u after %u", s->setup.arm[arm].name, t->epoch, s->epoch_sent[arm]);
@@ -77,11 +88,11 @@ static void check_source(struct stand *s, uint32_t arm, const struct driver_targ
 		stand_fail(s, "target of %s: of a person, the mode is %s", s->setup.arm[arm].name, mode_name(mode));
 	if (t->source != TARGET_POLICY)
 		return;
-	if (mode != MODE_AUTO && s->now_ns - s->handed_over_ns > 2 * NS_PER_S)
+	if (mode != MODE_AUTO && then->t_ns - then->handed_over_ns > 2 * NS_PER_S)
 		stand_fail(s, "target of %s: of the policy, 2 s after the mode became %s", s->setup.arm[arm].name, mode_name(mode));
-	if (mode == MODE_AUTO && s->chunk_begin_ns[t->chunk % CHUNKS_KEPT] < s->handed_over_ns)
+	if (mode == MODE_AUTO && s->chunk_begin_ns[t->chunk % CHUNKS_KEPT] < then->handed_over_ns)
 		stand_fail(s, "target of %s: chunk %" PRIu64 " was inferred %.3f s before the hand-over", s->setup.arm[arm].name, t->chunk,
-				(double)(s->handed_over_ns - s->chunk_begin_ns[t->chunk % CHUNKS_KEPT]) * 1e-9);
+				(double)(then->handed_over_ns - s->chunk_begin_ns[t->chunk % CHUNKS_KEPT]) * 1e-9);
 }
 
 static void check_target(struct stand *s, uint32_t arm, const struct driver_target *t)
@@ -255,6 +266,7 @@ static void step_control(struct stand *s)
 		return;
 	control_tick(&s->control, s->now_ns);
 	see_mode(s);
+	s->tick[s->n_ticks++ % TICKS_KEPT] = (struct stand_tick){ s->now_ns, s->control.mode, s->handed_over_ns };
 	check_stop(s);
 	virtual_time_set(s->now_ns + IO_AT_NS);
 	wake_io(s, true);

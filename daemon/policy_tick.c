@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
@@ -254,12 +253,11 @@ static void take_hint(struct policy_runner *r)
  * takes a control period; where it takes longer, control has other trouble than ours. */
 static void await_control(struct policy_runner *r)
 {
-	const struct timespec nap = { .tv_nsec = NAP_NS };
 	int64_t until_ns = clock_monotonic_ns() + PERIODS_AWAITED * r->setup->period_ns;
 	uint32_t epoch = r->hint.epoch;
 
 	while (r->hint.chunk < r->status.chunks && clock_monotonic_ns() < until_ns) {
-		nanosleep(&nap, NULL);
+		clock_sleep_until(clock_monotonic_ns() + NAP_NS);
 		take_hint(r);
 	}
 	r->hint.epoch = epoch; /* of the decision to infer: what changed since makes the chunk void */

@@ -33,9 +33,13 @@ struct plan {
 
 static struct policy_script *script; /* of the stand that runs */
 
+static void last_until(int64_t end_ns);
+
+/* The policy's is the only thread that ever sleeps. */
 void policy_script_use(struct policy_script *s)
 {
 	script = s;
+	virtual_time_on_sleep(last_until);
 }
 
 /* ---- where it wants to be ---------------------------------------------------------------------------------------- */
@@ -184,7 +188,7 @@ int policy_create(struct policy **out, const struct policy_options *options, str
 	p->info = (struct policy_info){ .action_chunk = options->action_chunk, .action_dim = c->action_dim, .needs_state = true,
 		.state_low = low, .state_high = high, .threads = 1, .decoder = "script", .backend = "script", .unnorm_key = "script",
 		.ranges = "none", .state_ranges = "none" };
-	p->info.chooses_tokens = p->info.unmasks = strcmp(options->decoder, "discrete_diffusion") == 0;
+	p->info.chooses_tokens = strcmp(options->decoder, "discrete_diffusion") == 0;
 	for (uint32_t i = 0; i < c->n_arms; i++)
 		p->info.state_dim += 3 + c->arm[i].model.dof;
 	*out = p;
@@ -243,10 +247,9 @@ static void choose_tokens(const struct policy *p, struct policy_result *result)
 }
 
 /* The rest of the world goes on while the network computes. */
-static void last(int64_t duration_ns)
+static void last_until(int64_t end_ns)
 {
-	struct stand *s = (struct stand *)script->stand;
-	int64_t end_ns = clock_monotonic_ns() + duration_ns;
+	struct stand *s = script->stand;
 
 	s->inferring = true;
 	while (!stand_ended(s) && s->now_ns + NS_PER_MS <= end_ns)
@@ -264,16 +267,6 @@ static bool used_up(uint32_t *n)
 }
 
 /* A script has no tokens. */
-int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant, struct errbuf *e)
-{
-	(void)p;
-	(void)action;
-	(void)prefer;
-	(void)token;
-	(void)meant;
-	return fail(e, -ENOTSUP, "scenario: the script chooses no tokens");
-}
-
 int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e)
 {
@@ -290,7 +283,7 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 	if (p->info.chooses_tokens)
 		choose_tokens(p, result);
 	script->hang_ns = 0;
-	last(script->latency_ns + hang_ns + (int64_t)(virtual_random() * (double)script->jitter_ns));
+	last_until(clock_monotonic_ns() + script->latency_ns + hang_ns + (int64_t)(virtual_random() * (double)script->jitter_ns));
 	if (script->broken)
 		return fail(e, -EIO, "scenario: the device is lost");
 	if (used_up(&script->refuse))

@@ -15,11 +15,8 @@
 #include "daemon/io.h"
 #include "daemon/policy_tick.h"
 #include "daemon/runtime.h"
-/* Both sides of the wire have a struct motion, and no other program knows both. */
-#define motion arm_motion
 #include "robots/arm/arm_io.h"
 #include "robots/arm/arm_loop.h"
-#undef motion
 #include "robots/sim/world.h"
 #include "tests/scenario/judge.h"
 #include "tests/scenario/record.h"
@@ -139,7 +136,7 @@ struct stand_device {
 
 /* What the policy does wrong, and how fast it is; policy_script.c. */
 struct policy_script {
-	const struct stand *stand;
+	struct stand *stand;
 	int64_t latency_ns, jitter_ns, hang_ns;
 	uint32_t nan, lost, refuse;
 	bool broken;

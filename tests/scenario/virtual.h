@@ -17,6 +17,8 @@
 void virtual_time_reset(uint64_t seed);
 int64_t virtual_time_begin_ns(void);
 void virtual_time_set(int64_t now_ns);         /* never backwards */
+/* Who lets the world go on while a thread of it sleeps. */
+void virtual_time_on_sleep(void (*sleep)(int64_t due_ns));
 void virtual_time_step_realtime(int64_t by_ns); /* the realtime clock jumps */
 
 /* Even numbers in [0, 1) and [low, high), from the scenario's seed. */

@@ -13,6 +13,7 @@ enum { EVENTS = 1024 };
 
 static int64_t monotonic_ns, realtime_offset_ns;
 static uint64_t random_state;
+static void (*on_sleep)(int64_t due_ns);
 static bool signalled[EVENTS];
 
 void virtual_time_reset(uint64_t seed)
@@ -20,6 +21,7 @@ void virtual_time_reset(uint64_t seed)
 	monotonic_ns = UP_NS;
 	realtime_offset_ns = DATE_NS - UP_NS;
 	random_state = seed;
+	on_sleep = NULL;
 	for (int i = 0; i < EVENTS; i++)
 		signalled[i] = false;
 }
@@ -33,6 +35,11 @@ void virtual_time_set(int64_t now_ns)
 {
 	if (now_ns > monotonic_ns)
 		monotonic_ns = now_ns;
+}
+
+void virtual_time_on_sleep(void (*sleep)(int64_t due_ns))
+{
+	on_sleep = sleep;
 }
 
 void virtual_time_step_realtime(int64_t by_ns)
@@ -80,6 +87,8 @@ bool clock_realtime_offset_ns(int64_t *offset_ns)
 
 void clock_sleep_until(int64_t due_ns)
 {
+	if (on_sleep)
+		on_sleep(due_ns);
 	virtual_time_set(due_ns);
 }
 

@@ -74,22 +74,30 @@ def write_checkpoint(folder, width):
 
 
 class Targets(threading.Thread):
-    """Everything that is sent to the arms."""
+    """Everything that is sent to the arms, kept as it comes: this process gets little of a busy machine, and must not fall behind. What
+    it misses shows in `seq`."""
 
     def __init__(self, context, folder):
         super().__init__(daemon=True)
         self.socket = context.socket(zmq.SUB)
-        self.socket.rcvhwm = 100_000
+        self.socket.rcvhwm = 400  # a second
         self.socket.connect(f"ipc://{folder}/targets")
         self.socket.subscribe("target/")
-        self.of, self.stopped = {arm: [] for arm in ARMS}, threading.Event()
+        self.raw, self.stopped = {f"target/{arm}".encode(): [] for arm in ARMS}, threading.Event()
 
     def run(self):
         while not self.stopped.is_set():
-            if self.socket.poll(50):
-                topic, body = self.socket.recv_multipart()
-                self.of[topic.decode().split("/")[1]].append(msgpack.unpackb(body))
+            if not self.socket.poll(50):
+                continue
+            with contextlib.suppress(zmq.Again):
+                while True:
+                    topic, body = self.socket.recv_multipart(zmq.NOBLOCK)
+                    self.raw[topic].append(body)
         self.socket.close()
+
+    def of(self, arm, n=0):
+        """The newest n, or all."""
+        return [msgpack.unpackb(body) for body in self.raw[f"target/{arm}".encode()][-n:]]
 
 
 class Bench:
@@ -149,7 +157,7 @@ class Bench:
         return max(abs(a - b) for a, b in zip(self.q(arm), since)) > rad
 
     def stands(self, arm):
-        newest = self.targets.of[arm][-50:]
+        newest = self.targets.of(arm, 50)
         return len(newest) == 50 and all(t["source"] == "hold" and max(map(abs, t["dq"])) < 1e-3 for t in newest)
 
     def attached(self):
@@ -193,46 +201,39 @@ def bench(setting, fault_stops="all"):
 
 
 class TwoArms(unittest.TestCase):
-    def both_move(self, setting):
-        with bench(setting) as b:
-            before = {arm: b.q(arm) for arm in ARMS}
-            peers.into_auto(b.request)
-            for arm in ARMS:
-                peers.until(f"{arm} to move", lambda arm=arm: b.moved(arm, before[arm]))
-            self.check_clock(b.targets.of)
-            self.assertEqual({len(t["q"]) for arm in ARMS for t in b.targets.of[arm]}, {len(before["left"])})
-            self.assertNotEqual(b.targets.of["left"][-1]["q"], b.targets.of["right"][-1]["q"])  # each its own slice
-            b.request(cmd="stop")
-            for arm in ARMS:
-                peers.until(f"{arm} to stand", lambda arm=arm: b.stands(arm))
+    def both_move(self, b):
+        before = {arm: b.q(arm) for arm in ARMS}
+        peers.into_auto(b.request)
+        for arm in ARMS:
+            peers.until(f"{arm} to move", lambda arm=arm: b.moved(arm, before[arm]))
+        peers.until("each its own slice", lambda: len(b.targets.raw[b"target/left"]) > 300 and b.targets.of("left", 1)[0]["q"] != b.targets.of("right", 1)[0]["q"])
+        self.check_clock({arm: b.targets.of(arm) for arm in ARMS})
+        self.assertEqual({len(t["q"]) for arm in ARMS for t in b.targets.of(arm)}, {len(before["left"])})
 
     def check_clock(self, of):
-        """Where nothing was lost on the way (seq), no target of one arm is due between two of the other."""
+        """Where nothing was lost on the way (seq), no target of one arm is due between two of the other. Where the machine's own pause
+        made an arm start anew, it gets none for 50 ms at least."""
         times = {arm: {t["t_ns"] for t in of[arm]} for arm in ARMS}
         shared = 0
         for arm, other in (ARMS, ARMS[::-1]):
             for a, b in zip(of[arm], of[arm][1:]):
-                if b["seq"] != a["seq"] + 1:
+                if b["seq"] != a["seq"] + 1 or b["t_ns"] - a["t_ns"] >= 50_000_000:
                     continue
                 self.assertFalse([t for t in range(a["t_ns"] + 5_000_000, b["t_ns"], 5_000_000) if t in times[other]])
                 shared += a["t_ns"] in times[other]
         self.assertGreater(shared, 100)
         self.assertFalse({t % 5_000_000 for arm in ARMS for t in times[arm]} - {of["left"][0]["t_ns"] % 5_000_000})
 
-    def test_14_dimensions_move_two_frankas(self):
-        self.both_move(POSES)
+    def test_16_dimensions_move_two_frankas_joint_by_joint_and_a_stop_stops_both(self):
+        with bench(JOINTS) as b:
+            self.both_move(b)
+            b.request(cmd="stop")
+            for arm in ARMS:
+                peers.until(f"{arm} to stand", lambda arm=arm: b.stands(arm))
 
-    def test_16_dimensions_move_two_frankas_joint_by_joint(self):
-        self.both_move(JOINTS)
-
-    def test_14_dimensions_move_two_pipers(self):
-        self.both_move(PIPERS)
-
-    def test_a_fault_of_one_stops_both(self):
+    def test_14_dimensions_move_two_pipers_and_a_fault_of_one_stops_both(self):
         with bench(PIPERS) as b:
-            before = b.q("left")
-            peers.into_auto(b.request)
-            peers.until("left to move", lambda: b.moved("left", before))
+            self.both_move(b)
             b.arms["right"].kill()
             status = peers.until("FAULT", lambda: (s := b.status())["mode"] == "FAULT" and s)
             self.assertIn("arm right: no state for", status["reason"])
@@ -271,16 +272,17 @@ class TwoArms(unittest.TestCase):
         self.assertFalse(reply["ok"])
         self.assertIn("arm right: ", reply["error"])
 
-    def test_a_person_takes_one_and_the_other_holds(self):
+    def test_14_dimensions_move_two_frankas_and_a_person_takes_one(self):
         with bench(POSES) as b:
-            peers.into_auto(b.request)
+            self.both_move(b)
             device = b.device("right")
-            b.drive(device, "left to stand", lambda: b.stands("left") and b.targets.of["left"][-50]["intervention"], values=[0.0] * 6)
+            b.drive(device, "left to stand", lambda: b.stands("left") and b.targets.of("left", 50)[0]["intervention"], values=[0.0] * 6)
             left, right = b.q("left"), b.q("right")
             b.drive(device, "a person to move right", lambda: b.moved("right", right, 0.05), values=[0.0, 0.0, 0.05, 0.0, 0.0, 0.0])
             self.assertFalse(b.moved("left", left, 1e-3))
-            self.assertEqual(b.targets.of["right"][-1]["source"], "teleop")
-            self.assertTrue(b.targets.of["right"][-1]["intervention"] and b.targets.of["left"][-1]["intervention"])
+            self.assertTrue(all(t["intervention"] for t in b.targets.of("right") if t["source"] == "teleop"))
+            peers.until("marks at both arms", lambda: b.targets.of("right", 1)[0]["source"] == "teleop" and
+                        all(b.targets.of(arm, 1)[0]["intervention"] for arm in ARMS))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ struct bench {
 	int64_t observed_ns;     /* 0: no inference is running */
 	uint32_t observed_epoch, observed_instruction;
 	double speed_m_s[3];     /* what its actions ask for */
+	double turn_rad_s[3];    /* the same, besides a little about z */
 	bool constant_gripper;   /* its gripper's value is gripper_action; else it changes from chunk to chunk */
 	double gripper_action;
 	double spoil;            /* NaN: put into actions */
@@ -178,7 +179,9 @@ static inline void policy_answer(struct bench *b)
 	for (uint32_t k = 0; k < CHUNK; k++) {
 		for (uint32_t i = 0; i < 3; i++)
 			c->action[k][i] = b->speed_m_s[i] * 0.1;
-		c->action[k][5] = 0.01;
+		for (uint32_t i = 0; i < 3; i++)
+			c->action[k][3 + i] = b->turn_rad_s[i] * 0.1;
+		c->action[k][5] += 0.01;
 		c->action[k][6] = b->constant_gripper ? b->gripper_action : b->chunks % 4 < 2 ? 1.0 : 0.0;
 	}
 	c->action[3][0] += b->spoil;

@@ -26,6 +26,8 @@ struct policy_thread {
 	bool thread_runs;
 	_Atomic bool quit;
 	sem_t loaded;                 /* posted once: rc and error are then valid */
+	_Atomic bool is_loaded, has_ended; /* the same, and the thread's end, once more: ThreadSanitizer knows neither sem_clockwait nor
+	                                    * pthread_clockjoin_np, and would see races where these have waited */
 	struct service_load waiting;  /* of the thread that starts this one */
 	int rc;
 	struct errbuf error;
@@ -36,12 +38,14 @@ static void *run(void *argument)
 	struct policy_thread *t = argument;
 
 	t->rc = policy_runner_init(&t->runner, t->config, t->setup, t->links, t->stats, &t->error);
+	atomic_store_explicit(&t->is_loaded, true, memory_order_release);
 	sem_post(&t->loaded);
 	while (t->rc == 0 && !atomic_load_explicit(&t->quit, memory_order_acquire)) {
 		eventfd_wait(t->links->observation_eventfd, WAIT_MS);
 		policy_tick(&t->runner);
 	}
 	policy_runner_finish(&t->runner);
+	atomic_store_explicit(&t->has_ended, true, memory_order_release);
 	return NULL;
 }
 
@@ -60,7 +64,7 @@ static bool wait_loaded(struct policy_thread *t)
 {
 	struct timespec until = from_now(WAIT_MS * NS_PER_MS);
 
-	return sem_clockwait(&t->loaded, CLOCK_MONOTONIC, &until) == 0;
+	return sem_clockwait(&t->loaded, CLOCK_MONOTONIC, &until) == 0 && atomic_load_explicit(&t->is_loaded, memory_order_acquire);
 }
 
 int policy_thread_start(struct policy_thread **out, const struct config *c, const struct control_setup *setup,
@@ -101,7 +105,8 @@ bool policy_thread_end(struct policy_thread *t, int64_t patience_ns)
 		return true;
 	atomic_store_explicit(&t->quit, true, memory_order_release);
 	eventfd_signal(t->links->observation_eventfd);
-	t->thread_runs = pthread_clockjoin_np(t->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
+	t->thread_runs = pthread_clockjoin_np(t->thread, NULL, CLOCK_MONOTONIC, &until) != 0
+			|| !atomic_load_explicit(&t->has_ended, memory_order_acquire);
 	return !t->thread_runs;
 }
 

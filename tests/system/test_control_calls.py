@@ -84,22 +84,27 @@ class ControlThread(unittest.TestCase):
             self.skipTest("sanitizers make calls of their own")
         with whole.bench() as b:
             tracer = Tracer(self, b.daemon.process.pid)
-            self.check(tracer, b, "READY")
-            peers.into_auto(b.ask)
-            self.check(tracer, b, "AUTO")
-            device = whole.Device(b)
-            whole.take_over(b, device, values=[0.0, 0.0, 0.02, 0.0, 0.0, 0.0])
-            self.check(tracer, b, "TELEOP")
-            device.set(deadman=False)
-            peers.until("HOLD", lambda: b.mode() == "HOLD")
-            self.check(tracer, b, "HOLD")
-            peers.until("SHADOW", lambda: b.ask(cmd="mode", mode="shadow")["ok"])
-            self.check(tracer, b, "SHADOW")
-            b.arm.pause()
-            peers.until("FAULT", lambda: b.mode() == "FAULT")
-            self.check(tracer, b, "FAULT")
-            b.arm.go_on()
-            tracer.end()
+            try:
+                self.through_the_modes(b, tracer)
+            finally:
+                b.arm.go_on()
+                tracer.end()
+
+    def through_the_modes(self, b, tracer):
+        self.check(tracer, b, "READY")
+        peers.into_auto(b.ask)
+        self.check(tracer, b, "AUTO")
+        device = whole.Device(b)
+        whole.take_over(b, device, values=[0.0, 0.0, 0.02, 0.0, 0.0, 0.0])
+        self.check(tracer, b, "TELEOP")
+        device.set(deadman=False)
+        peers.until("HOLD", lambda: b.mode() == "HOLD")
+        self.check(tracer, b, "HOLD")
+        peers.until("SHADOW", lambda: b.ask(cmd="mode", mode="shadow")["ok"])
+        self.check(tracer, b, "SHADOW")
+        b.arm.pause()
+        peers.until("FAULT", lambda: b.mode() == "FAULT")
+        self.check(tracer, b, "FAULT")
 
 
 if __name__ == "__main__":

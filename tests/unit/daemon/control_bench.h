@@ -59,6 +59,7 @@ struct bench {
 	struct control_event newest[EVENT_LIMIT + 1]; /* of each kind */
 	void (*meddle)(struct bench *b); /* NULL, or spoils the inputs of every period, arms' states included */
 	struct policy_status policy; /* what the policy thread says; POLICY_WARM from the beginning */
+	double elbow_rad;        /* of an arm that gets poses: so much of its null space is its own choice */
 	bool teleop_talks[TELEOP_DEVICES_MAX]; /* devices that repeat their newest message every period */
 };
 
@@ -136,6 +137,26 @@ static inline void bench_start(struct bench *b)
 
 /* ---- the world around control ------------------------------------------------------------------------------------ */
 
+/* An arm that gets poses and has another elbow for them: so far along its null space, solved exactly. */
+static inline void world_other_elbow(const struct bench *b, const struct arm_setup *arm, double *q_rad)
+{
+	double along[DOF_MAX], wish[DOF_MAX] = { [2] = 1.0 };
+	struct pose at;
+	struct ik k;
+
+	if (b->elbow_rad == 0.0)
+		return;
+	kinematics_forward(&arm->model, &arm->tcp, q_rad, &at);
+	for (int n = 0; n < 100; n++) {
+		ik_prepare(&k, &arm->model, &arm->tcp, q_rad);
+		ik_null_space(&k, wish, along);
+		for (uint32_t i = 0; i < arm->model.dof; i++)
+			q_rad[i] += b->elbow_rad / 100 * along[i];
+	}
+	for (int n = 0; n < 10; n++)
+		(void)ik_step(&arm->model, &arm->tcp, &at, 0.1, q_rad);
+}
+
 static inline void world_publish(struct bench *b)
 {
 	for (uint32_t i = 0; i < b->setup.n_arms && b->state_runs; i++) {
@@ -147,7 +168,8 @@ static inline void world_publish(struct bench *b)
 		s->from = b->arm_from;
 		s->stamp_ns = s->arrival_ns = b->now_ns;
 		memcpy(s->q_rad, b->q[i], sizeof s->q_rad);
-		memcpy(s->q_d_rad, b->q[i], sizeof s->q_d_rad);
+		world_other_elbow(b, &b->setup.arm[i], s->q_rad);
+		memcpy(s->q_d_rad, s->q_rad, sizeof s->q_d_rad);
 		memcpy(s->dq_rad_s, b->dq[i], sizeof s->dq_rad_s);
 		kinematics_forward(&b->setup.arm[i].model, &b->setup.arm[i].tcp, s->q_rad, &s->ee);
 		s->ee.p_m[2] += b->wrong_tcp_m;
@@ -219,6 +241,8 @@ static inline void judge(struct bench *b, const struct driver_target *t)
 	b->trail_ns[t->arm] = t->t_ns;
 	memmove(trail[1], trail[0], 3 * sizeof trail[0]);
 	memcpy(trail[0], t->q_rad, sizeof trail[0]);
+	if (t->kind == OUTPUT_POSE)
+		return; /* its joints are the plan's, which may start anew from the arm's */
 	for (uint32_t i = 0; i < arm->model.dof; i++) {
 		double *q[4] = { &trail[0][i], &trail[1][i], &trail[2][i], &trail[3][i] };
 		double v = (*q[0] - *q[1]) / dt, a = (*q[0] - 2 * *q[1] + *q[2]) / dt / dt;

@@ -106,7 +106,8 @@ class Bench:
         write_checkpoint(self.folder / "model", 2 * setting["half"])
         self.daemon = peers.Daemon(folder, template=CONFIG, fault_stops=fault_stops, **setting)
         self.logs, self.arms, self.devices = [], {}, []
-        self.worlds = [self.start(f"world-{arm}", "dreamvla-sim", "--config", self.daemon.config, "--world", f"ipc://{folder}/world-{arm}", "--model", setting["model"],
+        self.worlds = [self.start(f"world-{arm}", "dreamvla-sim", "--config", self.daemon.config, "--world", f"ipc://{folder}/world-{arm}",
+                                  "--model", setting["model"],
                                   "--size", "64x48", "--rate-hz", "15", *(["--no-cameras"] if arm == "right" else [])) for arm in ARMS]
         for arm in ARMS:
             self.start_arm(arm)
@@ -206,7 +207,8 @@ class TwoArms(unittest.TestCase):
         peers.into_auto(b.request)
         for arm in ARMS:
             peers.until(f"{arm} to move", lambda arm=arm: b.moved(arm, before[arm]))
-        peers.until("each its own slice", lambda: len(b.targets.raw[b"target/left"]) > 300 and b.targets.of("left", 1)[0]["q"] != b.targets.of("right", 1)[0]["q"])
+        peers.until("each its own slice", lambda: len(b.targets.raw[b"target/left"]) > 300 and
+                    b.targets.of("left", 1)[0]["q"] != b.targets.of("right", 1)[0]["q"])
         self.check_clock({arm: b.targets.of(arm) for arm in ARMS})
         self.assertEqual({len(t["q"]) for arm in ARMS for t in b.targets.of(arm)}, {len(before["left"])})
 

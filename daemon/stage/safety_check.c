@@ -237,7 +237,7 @@ static void start_outside(struct safety_check *c, const double *q_d_rad)
 	memcpy(c->range_low_rad, q_d_rad, c->arm->model.dof * sizeof *q_d_rad);
 	memcpy(c->range_high_rad, q_d_rad, c->arm->model.dof * sizeof *q_d_rad);
 	for (uint32_t k = 0; k < n; k++)
-		c->outside_m[k] = fmax(0.0, c->outside_m[k]);
+		c->outside_m[k] = c->outside_m[k] > rounding_m ? c->outside_m[k] : 0.0; /* else every new start would forgive once more */
 }
 
 /* ---- targets --------------------------------------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ enum { JUDGE_JERK_STRIDE = 5, JUDGE_SAMPLES = 3 * JUDGE_JERK_STRIDE + 1 };
 
 /* What the scenario asks beyond the configuration's limits; 0: nothing. */
 struct judge_limits {
-	double tcp_speed_m_s[MODE_COUNT]; /* of sent targets, by mode */
+	double tcp_speed_m_s[MODE_COUNT + 1]; /* of sent targets, by mode; the last one: while a mode is new */
 	double velocity, acceleration, jerk; /* share of the model's, of sent targets */
 	int64_t stop_ns;           /* from leaving AUTO, SHADOW or TELEOP to standing targets */
 };
@@ -49,7 +49,8 @@ struct judge {
 
 void judge_init(struct judge *j, const struct control_setup *setup, const struct judge_limits *limits);
 
-/* One sample of a stream; dq_rad_s may be NULL. mode: dreamvlad's, for limits that depend on it. */
+/* One sample of a stream; dq_rad_s may be NULL. mode: dreamvlad's, for limits that depend on it, or MODE_COUNT while it is new and the
+ * arms still have the speed of the one before. */
 void judge_take(struct judge *j, enum stream_kind kind, uint32_t arm, int64_t t_ns, const double *q_rad, const double *dq_rad_s,
 		enum mode mode);
 

@@ -151,6 +151,7 @@ enum { CHUNKS_KEPT = 256, TICKS_KEPT = 256 };
 struct stand_tick {
 	int64_t t_ns;
 	enum mode mode;
+	int64_t mode_since_ns;
 	int64_t handed_over_ns;    /* newest moment then after which chunks of before are void */
 };
 
@@ -180,6 +181,7 @@ struct stand {
 	struct judge judge;
 	struct record *record;     /* NULL: nothing is drawn */
 	enum mode mode_seen;
+	int64_t mode_since_ns;
 	int64_t handed_over_ns;    /* newest moment after which chunks of before are void */
 	int64_t stopping_ns;       /* since when the arms have to come to a stop; 0: they need not */
 	uint32_t epoch_sent[ARMS_MAX];

@@ -117,7 +117,7 @@ static int set_start(struct scenario *s, const struct arg *a, struct errbuf *e)
 static int limit_speed(struct scenario *s, const struct arg *a, struct errbuf *e)
 {
 	(void)e;
-	for (uint32_t m = 0; m < MODE_COUNT; m++)
+	for (uint32_t m = 0; m <= MODE_COUNT; m++)
 		s->limits.tcp_speed_m_s[m] = a[0].number;
 	return 0;
 }
@@ -170,7 +170,7 @@ const struct command_row setup_rows[] = {
 	{ "motion <word> turn <number> <number>", .set_up = add_turn, .help = "... turning about x with rad/s, to and fro after so many seconds" },
 	{ "motion <word> joints <number> <number>", .set_up = add_joints, .help = "... every joint in a sine about home: amplitude in rad, seconds; for the joint action spaces" },
 	{ "limit tcp_speed <number>", .set_up = limit_speed, .help = "of targets, m/s, in every mode" },
-	{ "limit tcp_speed <number> in <MODE>", .set_up = limit_speed_in, .help = "the same in one mode" },
+	{ "limit tcp_speed <number> in <MODE>", .set_up = limit_speed_in, .help = "the same in one mode, from 0.5 s after its beginning" },
 	{ "limit velocity <share>", .set_up = limit_velocity, .help = "of the model's, of targets; not said: robots[].limit_scale" },
 	{ "limit acceleration <share>", .set_up = limit_acceleration, .help = "the same" },
 	{ "limit jerk <share>", .set_up = limit_jerk, .help = "the same" },

@@ -21,6 +21,8 @@ static const int64_t IO_POLL_NS = 10 * NS_PER_MS, POLICY_POLL_NS = 100 * NS_PER_
 static const int64_t PAUSE_NS = 45 * NS_PER_MS;
 /* messages.md section 5: a first target lies so near to what the arm is commanded to be. */
 static const double START_RAD = 0.02;
+/* In a mode with a lower speed limit the arms first have to brake. */
+static const int64_t SETTLE_NS = 500 * NS_PER_MS;
 enum { FAILURES_SHOWN = 8 };
 
 static double seconds(const struct stand *s)
@@ -95,18 +97,25 @@ static void check_source(struct stand *s, uint32_t arm, const struct driver_targ
 				(double)(then->handed_over_ns - s->chunk_begin_ns[t->chunk % CHUNKS_KEPT]) * 1e-9);
 }
 
+static enum mode settled_mode(const struct stand *s, uint32_t arm, const struct driver_target *t)
+{
+	const struct stand_tick *then = tick_of(s, arm, t->t_ns);
+
+	return then->t_ns - then->mode_since_ns >= SETTLE_NS ? then->mode : MODE_COUNT;
+}
+
 static void check_target(struct stand *s, uint32_t arm, const struct driver_target *t)
 {
 	struct judge_stream *stream = &s->judge.stream[STREAM_TARGETS][arm];
 	const double *commanded = s->arm[arm].loop.arm.commanded.q_rad;
 	double tcp[3], r[3][3];
 
-	if (t->t_ns - stream->t_ns > PAUSE_NS) {
+	if (t->t_ns - stream->t_ns > PAUSE_NS)
 		judge_restart(&s->judge, STREAM_TARGETS, arm);
-		if (s->arm[arm].loop.arm.phase == ARM_STANDS && apart_rad(t->q_rad, commanded) > START_RAD)
-			stand_fail(s, "target of %s: a first one, %.4f rad from the arm", s->setup.arm[arm].name, apart_rad(t->q_rad, commanded));
-	}
-	judge_take(&s->judge, STREAM_TARGETS, arm, t->t_ns, t->q_rad, t->dq_rad_s, s->control.mode);
+	if (tick_of(s, arm, t->t_ns)->t_ns == s->control.arm[arm].seeded_ns && apart_rad(t->q_rad, commanded) > START_RAD)
+		stand_fail(s, "target of %s: the first after attach, %.4f rad from the arm", s->setup.arm[arm].name,
+				apart_rad(t->q_rad, commanded));
+	judge_take(&s->judge, STREAM_TARGETS, arm, t->t_ns, t->q_rad, t->dq_rad_s, settled_mode(s, arm, t));
 	check_source(s, arm, t);
 	s->targets++;
 	if (!s->record)
@@ -174,6 +183,7 @@ static void see_mode(struct stand *s)
 		s->handed_over_ns = s->now_ns;
 	s->stopping_ns = c->mode == MODE_HOLD || c->mode == MODE_FAULT || c->mode == MODE_RETURN ? s->now_ns : 0;
 	s->mode_seen = c->mode;
+	s->mode_since_ns = s->now_ns;
 }
 
 static void check_stop(struct stand *s)
@@ -266,7 +276,7 @@ static void step_control(struct stand *s)
 		return;
 	control_tick(&s->control, s->now_ns);
 	see_mode(s);
-	s->tick[s->n_ticks++ % TICKS_KEPT] = (struct stand_tick){ s->now_ns, s->control.mode, s->handed_over_ns };
+	s->tick[s->n_ticks++ % TICKS_KEPT] = (struct stand_tick){ s->now_ns, s->control.mode, s->mode_since_ns, s->handed_over_ns };
 	check_stop(s);
 	virtual_time_set(s->now_ns + IO_AT_NS);
 	wake_io(s, true);

@@ -27,13 +27,13 @@ class Station(unittest.TestCase):
         self.addCleanup(self.bench.close)
         self.address = free_address()
         self.bench.address["faults"] = free_addresses(1)[0]
-        self.sim = self.bench.start("dreamvla-sim", "--no-cameras", "--franka", self.address, "--faults", self.bench.address["faults"],
+        self.sim = self.bench.start("dreamvla-sim", "--franka", self.address, "--faults", self.bench.address["faults"],
                                     "--duration", "250", *self.arguments())
         self.faults = self.bench.connect(zmq.REQ, "faults")
         self.ask("status")
 
     def arguments(self):
-        return []
+        return ["--no-cameras"]
 
     def ask(self, cmd, **fields):
         self.faults.send(msgpack.packb(dict(fields, cmd=cmd)))
@@ -146,7 +146,7 @@ class Protocol(Station):
 
 class OneVersion(Station):
     def arguments(self):
-        return ["--franka-version", "5"]
+        return ["--no-cameras", "--franka-version", "5"]
 
     def test_others_are_refused(self):
         for version in (0, 4, 6, 10, 11, 65535):
@@ -154,6 +154,39 @@ class OneVersion(Station):
             self.assertEqual(c.connect(version), (1, 5))
             c.close()
         self.connects(5)
+
+
+class Cameras(Station):
+    def setUp(self):
+        super().setUp()
+        self.pictures = self.bench.bind(zmq.SUB, "cameras")
+        self.pictures.rcvtimeo = 1000 * PATIENCE_S
+        self.pictures.subscribe("camera/overhead")
+
+    def arguments(self):
+        return ["--config", self.bench.config, "--rate-hz", "20"]
+
+    def picture(self):
+        while self.pictures.poll(0):
+            self.pictures.recv_multipart()
+        return self.pictures.recv_multipart()[2]
+
+    def test_they_show_this_robot(self):
+        c = self.client(5)
+        self.picture()
+        before = self.picture()
+        self.assertEqual(c.move(0, 1), 1)                   # joint velocity
+        s = c.wait_state(lambda s: s.mode == MOVE, "moving")
+        begun, start = s.id, s.q[0]
+        while s.id - begun < 2000:
+            t = (s.id - begun) / 2000
+            c.command(s, dq=[0.6 * 30 * t * t * (1 - t) * (1 - t) / 2] + [0.0] * 6)
+            s = c.state()
+            if s.mode != MOVE:
+                break
+        self.assertGreater(s.q[0] - start, 0.1)
+        self.picture()
+        self.assertNotEqual(before, self.picture())
 
 
 class Faults(Station):

@@ -183,6 +183,12 @@ $B/flags: FORCE
 
 unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
 
+# Every scenario as a picture. One that fails is drawn too, up to where it failed.
+scenario-plots: $B/tests/scenario/scenario
+	@mkdir -p $B/scenario-plots
+	@rc=0; for f in tests/scenario/cases/*.scn; do \
+		$< --plot $B/scenario-plots/$$(basename $$f .scn).svg $$f || rc=1; done; echo "pictures in $B/scenario-plots"; exit $$rc
+
 # Loaded into the programs by tests and benchmarks only: what counts the heap's use by thread and caller, and the kernel's half of input devices.
 preload: $(patsubst %.c,$B/%.so,$(wildcard tests/preload/*.c))
 

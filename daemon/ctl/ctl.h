@@ -34,6 +34,7 @@ struct ctl {
 	const char *key, *server_key; /* files of CURVE keys; NULL: none; a key alone is the server's own */
 	char config_key[CONFIG_TEXT_BYTES];
 	bool lost;                    /* the configuration could not be read, so the addresses are guesses */
+	bool knows_arms;              /* a configuration has named all of them */
 };
 
 struct ctl_answer {
@@ -72,6 +73,10 @@ int ctl_tell_done(const struct ctl *ctl, const struct ctl_answer *a, const char 
 
 /* A failure of our own, in words on standard error, or as {"ok": false, "error": ...}. Returns CTL_FAILED. */
 PRINTF_LIKE(2, 3) int ctl_fail(const struct ctl *ctl, const char *format, ...);
+
+/* An address that somebody binds to, as a client reaches it: tcp://(any interface):7416 is at 127.0.0.1. `seen_from`, or NULL, is
+ * the address where we found the one who told us: what is local to a machine over there is at that machine. */
+void ctl_set_address(struct ctl_door *door, const char *bound, const char *seen_from);
 
 /* Replaces control characters, so that a peer's text cannot drive the terminal; line ends stay. Returns text. */
 char *ctl_clean(char *text);

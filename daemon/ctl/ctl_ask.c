@@ -7,6 +7,8 @@
 #include "daemon/ctl/ctl.h"
 #include "transport/client.h"
 
+#define TCP "tcp://"
+
 /* Errors from below begin with the address; this one says what a person can do about it. */
 static int no_answer(const struct ctl *ctl, const struct ctl_door *door, int timeout_ms, struct errbuf *e)
 {
@@ -36,6 +38,41 @@ int ctl_ask(const struct ctl *ctl, const struct ctl_door *door, struct map_build
 	ctl_clean(a->reply.error);
 	ctl_clean(a->reply.hint);
 	return 0;
+}
+
+/* The host of tcp://HOST:PORT, which may be [::1]; "": another kind of address. */
+static void host_of(const char *address, char *host, size_t capacity)
+{
+	const char *colon = strrchr(address, ':');
+
+	host[0] = '\0';
+	if (strncmp(address, TCP, strlen(TCP)) == 0 && colon >= address + strlen(TCP))
+		snprintf(host, capacity, "%.*s", (int)(colon - address - (ptrdiff_t)strlen(TCP)), address + strlen(TCP));
+}
+
+static bool is_one_of(const char *host, const char *const *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(host, name[i]) == 0)
+			return true;
+	return false;
+}
+
+void ctl_set_address(struct ctl_door *door, const char *bound, const char *seen_from)
+{
+	static const char *const any[] = { "*", "0.0.0.0" }, *const local[] = { "127.0.0.1", "localhost", "[::1]" };
+	char host[CONFIG_TEXT_BYTES], there[CONFIG_TEXT_BYTES] = "";
+	bool is_any;
+
+	host_of(bound, host, sizeof host);
+	if (seen_from)
+		host_of(seen_from, there, sizeof there);
+	is_any = is_one_of(host, any, sizeof any / sizeof *any);
+	if (is_any || (there[0] && is_one_of(host, local, sizeof local / sizeof *local)))
+		snprintf(door->address, sizeof door->address, TCP "%.*s%.16s", CONFIG_TEXT_BYTES - 32, there[0] ? there : "127.0.0.1",
+				strrchr(bound, ':'));
+	else
+		snprintf(door->address, sizeof door->address, "%.*s", CONFIG_TEXT_BYTES - 1, bound);
 }
 
 static int print_reply(const struct ctl *ctl, const struct ctl_answer *a)

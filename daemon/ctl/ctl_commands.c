@@ -185,7 +185,7 @@ static const struct ctl_command commands[] = {
 		.help = "auto: the policy drives; hold: stop and hold; shadow: compute without moving" },
 	{ .name = "instruction", .arguments = "TEXT", .help = "what the robot shall do (one argument: put it in quotes)", .n_min = 1,
 		.n_max = 1, .too_many = "one argument: put the instruction in quotes", .run = run_instruction },
-	{ .name = "stop", .arguments = "", .help = "controlled stop, at dreamvlad's and at every arm's own door at once",
+	{ .name = "stop", .arguments = "", .help = "controlled stop, at dreamvlad's and at every arm's own door at once; each arm latches it until `reset`",
 		.run = ctl_run_stop },
 	{ .name = "reset", .arguments = "", .help = "from FAULT to HOLD when the cause is gone; clears the arms' latched stops",
 		.run = run_reset },

@@ -1,10 +1,14 @@
 /* ctl_stop.c - stop, at every door at once: dreamvlad's and each arm's own. An arm stops at its own door even when dreamvlad
- * hangs or is gone; what one door says or fails to say keeps nobody from the others. */
+ * hangs or is gone; what one door says or fails to say keeps nobody from the others. Only an arm's own door latches its stop, so
+ * where no configuration names the arms, dreamvlad is asked for theirs once it has stopped. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/ctl/ctl.h"
+#include "transport/message/message.h"
+
+enum { DOORS_MAX = 1 + CONFIG_ROBOTS_MAX + ARMS_MAX };
 
 struct knock {
 	const struct ctl *ctl;
@@ -57,29 +61,85 @@ static int report(const struct knock *k, uint32_t n, bool all)
 		else
 			printf("%-12s %-28s FAILED: %s\n", k[i].door->name, k[i].door->address, k[i].text);
 	}
+	if (n == 1)
+		printf("No arm's own door is known here, so none has latched the stop: `mode auto` would move it again. --config FILE names the "
+		       "arms.\n");
 	if (!all)
 		printf("Not every door has taken the stop. If anything moves, use the emergency stop.\n");
 	return all ? CTL_OK : CTL_FAILED;
 }
 
-int ctl_run_stop(const struct ctl *ctl, int n_arguments, char **argument)
+/* Knocks at doors first..n-1, at all of them at once. */
+static void knock_at(const struct ctl *ctl, struct knock *k, uint32_t first, uint32_t n)
 {
-	struct knock k[1 + CONFIG_ROBOTS_MAX];
-	uint32_t n = 1 + ctl->n_arms;
-	bool all = !ctl->lost;
-
-	(void)n_arguments;
-	(void)argument;
-	for (uint32_t i = 0; i < n; i++) {
-		k[i] = (struct knock){ .ctl = ctl, .door = i == 0 ? &ctl->daemon : &ctl->arm[i - 1] };
+	for (uint32_t i = first; i < n; i++) {
+		k[i] = (struct knock){ .ctl = ctl, .door = k[i].door };
 		k[i].started = pthread_create(&k[i].thread, NULL, knock, &k[i]) == 0;
 	}
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = first; i < n; i++) {
 		if (k[i].started)
 			pthread_join(k[i].thread, NULL);
 		else
 			knock(&k[i]);
-		all = all && k[i].stopped;
 	}
+}
+
+static bool ask_status(const struct ctl *ctl, struct message_status *s)
+{
+	struct ctl_answer a;
+	struct map_builder request;
+	uint8_t bytes[64];
+	struct errbuf e;
+
+	request_begin(&request, bytes, sizeof bytes, "status");
+	return ctl_ask(ctl, &ctl->daemon, &request, CTL_STOP_TIMEOUT_MS, &a, &e) == 0 && a.reply.ok
+			&& message_status_decode_reply(s, a.bytes, a.n, &e) == 0;
+}
+
+static bool is_known(const struct knock *k, uint32_t n, const char *address)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (strcmp(k[i].door->address, address) == 0)
+			return true;
+	return false;
+}
+
+/* Adds the arms that dreamvlad knows and we do not. Returns how many doors there are then. */
+static uint32_t learn_arms(const struct ctl *ctl, struct ctl_door learnt[ARMS_MAX], struct knock *k, uint32_t n)
+{
+	struct message_status s;
+
+	if (!ask_status(ctl, &s))
+		return n;
+	for (uint32_t i = 0; i < s.n_arms; i++) {
+		struct ctl_door *door = &learnt[i];
+
+		snprintf(door->name, sizeof door->name, "%.*s", CONFIG_NAME_BYTES - 1, ctl_clean(s.arm[i].name));
+		snprintf(door->remedy, sizeof door->remedy, "its address is dreamvlad's; --config FILE names another");
+		strcpy(door->program, "dreamvla-arm");
+		ctl_set_address(door, s.arm[i].control, ctl->daemon.address);
+		if (!is_known(k, n, door->address))
+			k[n++].door = door;
+	}
+	return n;
+}
+
+int ctl_run_stop(const struct ctl *ctl, int n_arguments, char **argument)
+{
+	struct ctl_door learnt[ARMS_MAX];
+	struct knock k[DOORS_MAX];
+	uint32_t n = 1 + ctl->n_arms, asked = n;
+	bool all = !ctl->lost;
+
+	(void)n_arguments;
+	(void)argument;
+	for (uint32_t i = 0; i < n; i++)
+		k[i].door = i == 0 ? &ctl->daemon : &ctl->arm[i - 1];
+	knock_at(ctl, k, 0, n);
+	if (k[0].stopped && !ctl->knows_arms)
+		n = learn_arms(ctl, learnt, k, n);
+	knock_at(ctl, k, asked, n);
+	for (uint32_t i = 0; i < n; i++)
+		all = all && k[i].stopped;
 	return ctl->json ? report_json(ctl, k, n, all) : report(k, n, all);
 }

@@ -34,14 +34,15 @@ static void print_help(void)
 	       "  --config FILE            where the doors are, from the bench's configuration; without it " DEFAULT_CONFIG
 	       ",\n"
 	       "                           and where there is none, the default addresses\n"
-	       "  --address ADDRESS        dreamvlad's control socket alone; `stop` then knocks at no arm\n"
+	       "  --address ADDRESS        dreamvlad's control socket alone; `stop` asks it for the arms' own, and knocks there too\n"
 	       "  --json                   print the whole answer as JSON\n"
 	       "  --wait S                 of mode: how many seconds to ask again while the first chunk is being computed, an arm\n"
 	       "                           comes to a stop or attaches (default 2; 0: ask once)\n"
 	       "  --key FILE               our own CURVE secret key, for sockets that ask for one; default: the configuration's\n"
 	       "  --server-key FILE        the CURVE public key of the other side\n"
 	       "\n"
-	       "Exit code: 0 done, 1 refused or failed, 2 used wrongly. stop: 0 only when every door has taken it.\n");
+	       "Exit code: 0 done, 1 refused or failed, 2 used wrongly. stop: 0 only when every door has taken it; it is sent whatever else is\n"
+	       "wrong with the call.\n");
 }
 
 static int usage(const char *what, const char *which)
@@ -52,24 +53,12 @@ static int usage(const char *what, const char *which)
 
 /* ---- where the doors are ------------------------------------------------------------------------------------------ */
 
-/* An address to bind to, seen from a client on the same machine: tcp://(any interface):7416 is at 127.0.0.1. */
-static void set_address(struct ctl_door *door, const char *bound)
-{
-	static const char *const any[] = { "tcp://*:", "tcp://0.0.0.0:" };
-
-	snprintf(door->address, sizeof door->address, "%s", bound);
-	for (uint32_t i = 0; i < sizeof any / sizeof any[0]; i++)
-		if (strncmp(bound, any[i], strlen(any[i])) == 0)
-			snprintf(door->address, sizeof door->address, "tcp://127.0.0.1:%.*s", CONFIG_TEXT_BYTES - 32,
-					bound + strlen(any[i]));
-}
-
 static void set_daemon(struct ctl *ctl, const char *address)
 {
 	strcpy(ctl->daemon.name, "dreamvlad");
 	strcpy(ctl->daemon.program, "dreamvlad");
 	strcpy(ctl->daemon.remedy, "systemctl status dreamvlad, or by hand: build/release/dreamvlad --config FILE");
-	set_address(&ctl->daemon, address);
+	ctl_set_address(&ctl->daemon, address, NULL);
 }
 
 static void add_arm(struct ctl *ctl, const struct config_robot *robot)
@@ -79,7 +68,7 @@ static void add_arm(struct ctl *ctl, const struct config_robot *robot)
 	snprintf(door->name, sizeof door->name, "%.*s", CONFIG_NAME_BYTES - 1, robot->name);
 	snprintf(door->remedy, sizeof door->remedy, "systemctl status dreamvla-arm@%.*s", CONFIG_NAME_BYTES - 1, robot->name);
 	strcpy(door->program, "dreamvla-arm");
-	set_address(door, robot->control);
+	ctl_set_address(door, robot->control, NULL);
 }
 
 /* The addresses that keys.def gives: one arm. */
@@ -120,20 +109,18 @@ static int find_doors(struct options *o, bool stopping)
 {
 	const char *config = o->config;
 
-	if (o->address) {
-		set_daemon(&o->ctl, o->address);
-		return CTL_OK;
-	}
-	if (!config && access(DEFAULT_CONFIG, F_OK) == 0)
+	if (!config && !o->address && access(DEFAULT_CONFIG, F_OK) == 0)
 		config = DEFAULT_CONFIG;
-	if (config && take_config(&o->ctl, config) == 0)
-		return CTL_OK;
-	if (config && !stopping)
+	o->ctl.knows_arms = config && take_config(&o->ctl, config) == 0;
+	if (config && !o->ctl.knows_arms && !stopping)
 		return CTL_FAILED;
-	o->ctl.lost = config != NULL;
+	o->ctl.lost = config && !o->ctl.knows_arms;
 	if (o->ctl.lost)
-		fprintf(stderr, "dreamvlactl: knocking at the default addresses instead\n");
-	set_defaults(&o->ctl);
+		fprintf(stderr, "dreamvlactl: knocking at %s instead\n", o->address ? o->address : "the default addresses");
+	if (o->address)
+		set_daemon(&o->ctl, o->address);
+	else if (!o->ctl.knows_arms)
+		set_defaults(&o->ctl);
 	return CTL_OK;
 }
 
@@ -197,15 +184,27 @@ static int take_options(struct options *o, int argc, char **argv)
 	};
 	int option, code = -1;
 
-	while (code < 0 && (option = getopt_long(argc, argv, "h", known, NULL)) != -1)
-		code = take_option(o, option);
-	if (code >= 0)
-		return code;
+	/* To the end whatever is wrong: the word `stop` may come last. */
+	while (code != CTL_OK && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		int said = take_option(o, option);
+
+		code = said < 0 ? code : said;
+	}
+	return code;
+}
+
+/* Options that are each right. -1: go on; else an exit code. */
+static int check_options(struct options *o)
+{
+	int code = -1;
+
 	if (o->config && o->address)
-		return usage("--config and --address exclude each other", "");
-	if (!o->ctl.key != !o->ctl.server_key)
-		return usage("--key and --server-key belong together", "");
-	return -1;
+		code = usage("--config and --address exclude each other", "");
+	if (!o->ctl.key != !o->ctl.server_key) {
+		code = usage("--key and --server-key belong together", "");
+		o->ctl.key = o->ctl.server_key = NULL; /* a stop goes with what the configuration has */
+	}
+	return code;
 }
 
 /* The option that this command does not take, and whose it is; NULL: none. */
@@ -231,28 +230,41 @@ static int check_call(const struct ctl *ctl, const struct ctl_command *command, 
 	return wrong ? usage(wrong, want) : -1;
 }
 
+static int run(struct options *o, const struct ctl_command *command, int n, char **argument)
+{
+	int code = find_doors(o, command->run == ctl_run_stop);
+
+	if (code != CTL_OK)
+		return code;
+	o->ctl.zmq = zmq_ctx_new();
+	if (!o->ctl.zmq)
+		return ctl_fail(&o->ctl, "ZeroMQ: %s", zmq_strerror(zmq_errno()));
+	code = command->run(&o->ctl, n, argument);
+	zmq_ctx_term(o->ctl.zmq);
+	return code;
+}
+
+/* A wrong call does nothing, but for a stop: that is sent all the same. */
 int main(int argc, char **argv)
 {
 	struct options o = { .ctl = { .wait_ns = WAIT_DEFAULT_NS } };
-	const struct ctl_command *command;
-	int code = take_options(&o, argc, argv);
+	int code = take_options(&o, argc, argv), n = argc - optind - 1;
+	const struct ctl_command *command = n >= 0 ? ctl_command_find(argv[optind]) : NULL;
+	bool stopping = command && command->run == ctl_run_stop;
 
-	if (code >= 0)
+	if (code == CTL_OK || (code > 0 && !stopping))
 		return code;
-	if (optind == argc)
+	if (n < 0)
 		return usage("no command", "");
-	command = ctl_command_find(argv[optind]);
 	if (!command)
 		return usage("unknown command ", argv[optind]);
-	code = check_call(&o.ctl, command, argc - optind - 1);
+	if (check_options(&o) > 0)
+		code = CTL_USAGE;
 	if (code < 0)
-		code = find_doors(&o, command->run == ctl_run_stop);
-	if (code != CTL_OK)
+		code = check_call(&o.ctl, command, n);
+	if (code > 0 && !stopping)
 		return code;
-	o.ctl.zmq = zmq_ctx_new();
-	if (!o.ctl.zmq)
-		return ctl_fail(&o.ctl, "ZeroMQ: %s", zmq_strerror(zmq_errno()));
-	code = command->run(&o.ctl, argc - optind - 1, argv + optind + 1);
-	zmq_ctx_term(o.ctl.zmq);
-	return code;
+	if (code > 0)
+		fprintf(stderr, "dreamvlactl: stopping all the same\n");
+	return run(&o, command, n, argv + optind + 1);
 }

@@ -39,14 +39,14 @@ STATUS = {
 class Door:
     """A control socket that answers with what `answer(request)` returns: a dict, raw bytes, or None for silence."""
 
-    def __init__(self, answer, parts=1, secret=None):
+    def __init__(self, answer, parts=1, secret=None, host="127.0.0.1"):
         self.answer, self.parts, self.requests = answer, parts, []
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.ROUTER)
         self.socket.linger = 0
         if secret:
             self.socket.curve_server, self.socket.curve_secretkey = True, secret
-        self.address = "tcp://127.0.0.1:%d" % self.socket.bind_to_random_port("tcp://127.0.0.1")
+        self.address = "tcp://%s:%d" % (host, self.socket.bind_to_random_port("tcp://" + host))
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
@@ -417,6 +417,58 @@ class Stop(WithDoor):
         self.assertIn("not understood", done.stdout)
         self.assertIn("stop taken", done.stdout)
 
+    def test_wrong_call(self):
+        """Whatever else is wrong with the call: the stop is sent, and what was wrong is said."""
+        for wrong, said in ((["stop", "now"], "dreamvlactl stop"), (["stop", "--watch"], "--watch belongs to status"),
+                            (["--nonsense", "stop"], "options are wrong"), (["stop", "--wait", "x"], "allowed a number"),
+                            (["stop", "--wait"], "options are wrong"), (["--key", "a", "stop"], "belong together"),
+                            (["--yes", "stop", "it", "all"], "dreamvlactl stop")):
+            doors = [self.door(lambda _: {"ok": True, "mode": "AUTO"}) for _ in range(2)]
+            done = ctl("--config", self.bench(doors[0].address, {"left": doors[1].address}), *wrong)
+            self.assertEqual([d.requests for d in doors], [[{"cmd": "stop"}]] * 2, wrong)
+            self.assertEqual(done.returncode, 0, (wrong, done))
+            self.assertIn(said, done.stderr)
+            self.assertIn("stopping all the same", done.stderr)
+
+    def test_address_and_configuration(self):
+        """Which of the two is meant is not clear: dreamvlad at the address, the arms of the configuration, and a failure in the end."""
+        other, daemon, arm = [self.door(lambda _: {"ok": True, "mode": "AUTO"}) for _ in range(3)]
+        done = ctl("--config", self.bench(other.address, {"left": arm.address}), "--address", daemon.address, "stop")
+        self.assertEqual([d.requests for d in (other, daemon, arm)], [[], [{"cmd": "stop"}], [{"cmd": "stop"}]])
+        self.assertIn("exclude each other", done.stderr)
+        missing = ctl("--config", "/nonexistent/bench.yaml", "--address", daemon.address, "stop")
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn({"cmd": "stop"}, daemon.requests[1:])
+
+    def daemon_with(self, control, **more):
+        arms = {"arm": dict(STATUS["arms"]["arm"], control=control)}
+        return self.door(lambda q: dict(STATUS, arms=arms) if q["cmd"] == "status" else {"ok": True, "mode": "HOLD"}, **more)
+
+    def test_arms_of_dreamvlad(self):
+        """With an address alone nobody but dreamvlad knows the arms; only their own doors latch the stop."""
+        for form in ("127.0.0.1", "*", "localhost", "0.0.0.0"):
+            arm = self.door(lambda _: {"ok": True})
+            daemon = self.daemon_with(arm.address.replace("127.0.0.1", form))
+            done = ctl("--address", daemon.address, "stop")
+            self.assertEqual(done.returncode, 0, done)
+            self.assertEqual(daemon.requests[0], {"cmd": "stop"})
+            self.assertEqual(arm.requests, [{"cmd": "stop"}])
+            self.assertEqual(done.stdout.count("stop taken"), 2)
+
+    def test_arm_at_the_other_machine(self):
+        """What is local over there is not local here: nobody listens at the other address, and nothing passes for a stop."""
+        ours = self.door(lambda _: {"ok": True})
+        daemon = self.daemon_with(ours.address, host="127.0.0.2")
+        done = ctl("--address", daemon.address, "stop")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertEqual(ours.requests, [])
+        self.assertIn(ours.address.replace("127.0.0.1", "127.0.0.2"), done.stdout)
+
+    def test_no_arm_known(self):
+        done = ctl("--address", self.door(lambda _: {"ok": True}).address, "stop")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("none has latched the stop", done.stdout)
+
     def test_broken_configuration(self):
         """A stop is still tried, at the default addresses, and reported as failed."""
         for port in (7416, 7421):
@@ -471,8 +523,8 @@ class Usage(unittest.TestCase):
     def test_wrong_use(self):
         for wrong in ([], ["jump"], ["mode"], ["mode", "fast"], ["mode", "auto", "now"], ["instruction"],
                       ["instruction", "pick", "it"], ["speed"], ["speed", "fast"], ["speed", "nan"], ["speed", "inf"],
-                      ["speed", "1x"], ["stop", "now"], ["status", "--yes"], ["stop", "--watch"], ["speed", "0.01"],
-                      ["stop", "--wait", "1"], ["mode", "auto", "--wait", "-1"], ["mode", "auto", "--wait", "x"], ["--nonsense", "stop"],
+                      ["speed", "1x"], ["reset", "now"], ["status", "--yes"], ["reset", "--watch"], ["speed", "0.01"],
+                      ["reset", "--wait", "1"], ["mode", "auto", "--wait", "-1"], ["mode", "auto", "--wait", "x"], ["--nonsense", "reset"],
                       ["--config"], ["--config", "a", "--address", "b", "status"], ["--key", "a", "status"]):
             done = ctl(*wrong)
             self.assertEqual(done.returncode, 2, wrong)

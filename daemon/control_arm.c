@@ -20,7 +20,7 @@ static const int64_t settle_ns = 50000000;
 static const double still_rad_s = 0.05;
 static const double at_home_rad = 0.001, at_home_m = 0.001;
 
-static void let_go(struct control *c, uint32_t i)
+static void let_go(struct control *c, uint32_t i, enum reason why, double value, double limit)
 {
 	safety_forget(&c->safety[i]);
 	safety_forget(&c->shadow[i]);
@@ -28,12 +28,15 @@ static void let_go(struct control *c, uint32_t i)
 	arbiter_forget(&c->arbiter, i);
 	control_new_epoch(c);
 	c->arm[i].unseeded_ns = c->now_ns;
+	c->arm[i].unseeded_why = why;
+	c->arm[i].unseeded_value = value;
+	c->arm[i].unseeded_limit = limit;
 }
 
 /* The arm takes no more targets. In AUTO and SHADOW that is a fault unless its own latched stop says why (a hold). */
 static void lost(struct control *c, uint32_t i, const struct arm_state *s)
 {
-	let_go(c, i);
+	let_go(c, i, REASON_ARM_DETACHED, 0.0, 0.0);
 	control_event(c, EVENT_ATTACH, REASON_ARM_DETACHED, i, 0.0, 0.0);
 	if (s->stopped || s->mode == ARM_DISCONNECTED)
 		return;
@@ -76,9 +79,15 @@ static void refusal(struct control *c, uint32_t i, const struct arm_state *s)
 	a->refusals = c->now_ns - a->refused_ns > refusal_forget_ns ? 1 : a->refusals + 1;
 	a->refused_ns = c->now_ns;
 	control_event(c, EVENT_REFUSED, REASON_TARGET_REFUSED, i, (double)s->refused_seq, 0.0);
-	let_go(c, i);
+	let_go(c, i, REASON_TARGET_REFUSED, (double)s->refused_seq, 0.0);
 	if (a->refusals >= refusals_most)
 		reasons_add(&c->arm[i].latched, REASON_TARGET_REFUSED, i, (double)s->refused_seq, 0.0);
+}
+
+static void underrun(struct control *c, uint32_t i, double gap_ms, double limit_ms)
+{
+	control_event(c, EVENT_REFUSED, REASON_UNDERRUN, i, gap_ms, limit_ms);
+	let_go(c, i, REASON_UNDERRUN, gap_ms, limit_ms);
 }
 
 static void follow_arm(struct control *c, uint32_t i, int64_t gap_ns)
@@ -93,8 +102,7 @@ static void follow_arm(struct control *c, uint32_t i, int64_t gap_ns)
 	} else if (c->safety[i].seeded && s->refused_seq != c->arm[i].refused_seq) {
 		refusal(c, i, s);
 	} else if (c->safety[i].seeded && gap_ns > pause_ns) {
-		control_event(c, EVENT_REFUSED, REASON_UNDERRUN, i, (double)gap_ns * 1e-6, (double)pause_ns * 1e-6);
-		let_go(c, i);
+		underrun(c, i, (double)gap_ns * 1e-6, (double)pause_ns * 1e-6);
 	} else if (!c->safety[i].seeded && control_arm_usable(s) && may_seed(c, i, s)) {
 		seed(c, i, s, REASON_ATTACHED, 0.0);
 	} else if (control_posture_differs(c, i)) {

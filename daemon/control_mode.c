@@ -109,7 +109,8 @@ void control_hold(struct control *c, enum reason reason, uint32_t subject, doubl
 		control_mode_set(c, m.next, reason, subject, value, limit);
 }
 
-static void fault_events(struct control *c, const struct reasons *of, uint64_t *known)
+/* -> those that have just come up. */
+static uint64_t fault_events(struct control *c, const struct reasons *of, uint64_t *known)
 {
 	uint64_t faults = of->bits & reason_mask(SEVERITY_FAULT), fresh = faults & ~*known;
 
@@ -117,13 +118,16 @@ static void fault_events(struct control *c, const struct reasons *of, uint64_t *
 		if (fresh & REASON_BIT(r))
 			control_event(c, EVENT_FAULT, (enum reason)r, of->subject[r], of->value[r], of->limit[r]);
 	*known = faults;
+	return fresh;
 }
 
-static void tell_faults(struct control *c)
+static uint64_t tell_faults(struct control *c)
 {
-	fault_events(c, &c->latched, &c->known_faults);
+	uint64_t fresh = fault_events(c, &c->latched, &c->known_faults);
+
 	for (uint32_t i = 0; i < c->setup.n_arms; i++)
-		fault_events(c, &c->arm[i].standing, &c->arm[i].known_faults);
+		fresh |= fault_events(c, &c->arm[i].standing, &c->arm[i].known_faults);
+	return fresh;
 }
 
 /* One arm's trouble stops all arms, or with fault_stops_arm itself. */
@@ -146,13 +150,16 @@ static bool faults_are_everywhere(const struct control *c)
 	return (c->standing.bits & faults) && (every || !c->setup.fault_stops_arm || (c->latched.bits & faults));
 }
 
-static void follow_faults(struct control *c)
+/* A fault that stops its arm only changes no mode in which nothing is driven, but is what keeps AUTO away from now on. */
+static void follow_faults(struct control *c, uint64_t fresh)
 {
 	uint64_t faults = c->standing.bits & reason_mask(SEVERITY_FAULT);
 	struct mode_result m = mode_step(c->mode, ON_FAULT_REASON, 0, 0);
 
 	if (faults_are_everywhere(c) && m.granted && (c->mode != MODE_FAULT || reasons_worst(faults) < c->reason))
 		mode_set_for(c, m.next, faults, &c->standing);
+	else if (fresh && (c->mode == MODE_HOLD || c->mode == MODE_READY))
+		mode_set_for(c, c->mode, faults, &c->standing);
 }
 
 static void follow_holds(struct control *c)
@@ -172,13 +179,14 @@ static void follow_holds(struct control *c)
 
 void control_follow_reasons(struct control *c)
 {
-	tell_faults(c);
+	uint64_t fresh = tell_faults(c);
+
 	for (uint32_t i = 0; i < c->setup.n_arms; i++)
 		if (control_motion_stops(c, i))
 			arbiter_stop_arm(&c->arbiter, i);
 	if (c->mode == MODE_BOOT && c->has_inputs && c->policy.health != POLICY_LOADING)
 		control_mode_set(c, mode_step(c->mode, ON_STARTED, 0, 0).next, REASON_NONE, 0, 0.0, 0.0);
-	follow_faults(c);
+	follow_faults(c, fresh);
 	follow_holds(c);
 }
 
@@ -211,9 +219,12 @@ static uint64_t change_mode(struct control *c, enum mode_event event, enum reaso
 	return 0;
 }
 
-static uint64_t stop(struct control *c, enum mode_event event, enum reason why)
+/* A late tick sees edges and stops of after its nominal time; a reset's wish to clear the arms' stops ends with a newer stop. */
+static uint64_t stop(struct control *c, const struct command *cmd, enum mode_event event, enum reason why)
 {
-	c->stop_ns = c->now_ns;
+	c->stop_ns = cmd->received_ns > c->now_ns ? cmd->received_ns : c->now_ns;
+	if (c->report.clear_stop)
+		wish_attach(c, false);
 	arbiter_stop(&c->arbiter);
 	return change_mode(c, event, why);
 }
@@ -262,7 +273,7 @@ static void home(struct control *c, uint32_t i)
 
 static uint64_t move(struct control *c, const struct command *cmd)
 {
-	uint64_t missing = 0;
+	uint64_t missing = c->standing.bits & REASON_BIT(REASON_DEADMAN_PRESSED);
 
 	if (c->mode != MODE_HOLD || c->shutdown)
 		return refuse(REASON_WRONG_MODE);
@@ -284,10 +295,10 @@ static uint64_t move(struct control *c, const struct command *cmd)
 	return missing;
 }
 
-static uint64_t shut_down(struct control *c)
+static uint64_t shut_down(struct control *c, const struct command *cmd)
 {
 	c->shutdown = true;
-	return stop(c, ON_STOP, REASON_SHUTDOWN);
+	return stop(c, cmd, ON_STOP, REASON_SHUTDOWN);
 }
 
 static uint64_t carry_out(struct control *c, const struct command *cmd)
@@ -300,9 +311,9 @@ static uint64_t carry_out(struct control *c, const struct command *cmd)
 	case COMMAND_MODE_SHADOW:
 		return change_mode(c, ON_SHADOW, REASON_OPERATOR_SHADOW);
 	case COMMAND_MODE_HOLD:
-		return stop(c, ON_HOLD, REASON_OPERATOR_HOLD);
+		return stop(c, cmd, ON_HOLD, REASON_OPERATOR_HOLD);
 	case COMMAND_STOP:
-		return stop(c, ON_STOP, REASON_OPERATOR_STOP);
+		return stop(c, cmd, ON_STOP, REASON_OPERATOR_STOP);
 	case COMMAND_RESET:
 		return reset(c);
 	case COMMAND_SPEED:
@@ -311,7 +322,7 @@ static uint64_t carry_out(struct control *c, const struct command *cmd)
 	case COMMAND_JOG:
 		return move(c, cmd);
 	case COMMAND_SHUTDOWN:
-		return shut_down(c);
+		return shut_down(c, cmd);
 	}
 	return refuse(REASON_BAD_VALUE);
 }

@@ -82,6 +82,16 @@ static void tell_refused(struct control *c, uint32_t device, enum reason why, ui
 	control_event_of_device(c, EVENT_REFUSED, why, subject, device, value, limit);
 }
 
+/* Who reaches for a dead-man wants the arms to do something else than what they do: if it cannot be what the person wants, they stop.
+ * Another person goes on. */
+static void stop_all_but_people(struct control *c, enum reason why, uint32_t subject, double value, double limit)
+{
+	if (c->mode == MODE_TELEOP)
+		return;
+	arbiter_stop(&c->arbiter);
+	control_hold(c, why, subject, value, limit);
+}
+
 static void take_over(struct control *c, uint32_t device)
 {
 	const struct teleop_input *in = &c->inputs.teleop[device];
@@ -95,6 +105,7 @@ static void take_over(struct control *c, uint32_t device)
 	enum reason worst = m.missing & why.bits ? reasons_worst(why.bits) : (enum reason)m.refusal;
 
 	tell_refused(c, device, worst, why.subject[worst], why.value[worst], why.limit[worst]);
+	stop_all_but_people(c, worst, why.subject[worst], why.value[worst], why.limit[worst]);
 }
 
 /* Who presses in vain is told which device has priority. */
@@ -117,18 +128,24 @@ static void released(struct control *c)
 	end(c, c->back_to_auto ? ON_RELEASE_BACK : ON_RELEASE, c->back_to_auto ? REASON_HANDING_BACK : REASON_DEADMAN_RELEASED, 0.0, 0.0);
 }
 
+static enum reason paused_by(const struct control_arm *a)
+{
+	return a->unseeded_why == REASON_TARGET_REFUSED ? REASON_DRIVE_REFUSED : REASON_ARM_PAUSED;
+}
+
 /* What the person's device may not do while it drives, and the arm that stopped taking targets. */
 static void watch_drive(struct control *c)
 {
 	const struct teleop_input *in = driver_of(c);
 	const struct safety *sent = &c->safety[in->arm];
+	const struct control_arm *a = &c->arm[in->arm];
 
 	if (c->mode != MODE_TELEOP)
 		return;
 	double apart = teleop_mismatch_rad(in, &c->setup.arm[in->arm], sent);
 
 	if (!sent->seeded)
-		end(c, ON_TELEOP_LOST, REASON_ARM_PAUSED, 0.0, 0.0);
+		end(c, ON_TELEOP_LOST, paused_by(a), a->unseeded_value, a->unseeded_limit);
 	else if (!(apart <= mismatch_most_rad))
 		end(c, ON_TELEOP_LOST, REASON_TELEOP_JUMPED, apart, mismatch_most_rad);
 }
@@ -155,6 +172,8 @@ void control_follow_teleop(struct control *c)
 		end(c, ON_TELEOP_LOST, REASON_TELEOP_CHANGED, 0.0, 0.0);
 	else if (change.event == TELEOP_EDGE)
 		take_over(c, change.device);
+	else if (c->standing.bits & REASON_BIT(REASON_DEADMAN_PRESSED)) /* without an edge, as after a gap in the link */
+		stop_all_but_people(c, REASON_DEADMAN_PRESSED, 0, 0.0, 0.0);
 	tell_outranked(c, &change);
 	watch_drive(c);
 	hand_back(c);

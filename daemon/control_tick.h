@@ -22,7 +22,9 @@
 struct control_arm {
 	bool driven;             /* targets have been made for it since the last reset: losing it is a fault */
 	uint64_t driven_from;    /* `from` of the driver then */
-	int64_t unseeded_ns;     /* when its targets ceased */
+	int64_t unseeded_ns;     /* when its targets ceased, */
+	enum reason unseeded_why; /* and why */
+	double unseeded_value, unseeded_limit;
 	int64_t seeded_ns;
 	uint64_t refused_seq;    /* newest refusal known */
 	uint32_t refusals;       /* in a row, less than refusal_forget_ns apart */

@@ -269,6 +269,7 @@ enum command_kind { COMMAND_NONE, COMMAND_MODE_AUTO, COMMAND_MODE_SHADOW, COMMAN
 struct command {
 	enum command_kind kind;
 	uint32_t ticket;           /* counts up from 1; 0 wants no answer */
+	int64_t received_ns;       /* by io, whose clock dates the dead-men's edges too */
 	uint32_t arm;              /* index or ALL_ARMS */
 	double value;              /* COMMAND_SPEED: scale */
 	struct twist delta;        /* COMMAND_JOG: m and rad */

@@ -187,7 +187,8 @@ static void drain_door(struct io *io, uint32_t arm)
 	}
 }
 
-/* Control asks for a new attach by counting its ticket up: after an operator's reset or mode. */
+/* Control asks for a new attach by counting its ticket up: after an operator's reset or mode, and after a stop, so that nothing
+ * goes on clearing it. */
 static void take_wish(struct io *io)
 {
 	if (io->report.attach_ticket == io->attach_ticket)
@@ -196,10 +197,10 @@ static void take_wish(struct io *io)
 	for (uint32_t i = 0; i < io->setup->n_arms; i++) {
 		struct io_arm *a = &io->arm[i];
 
+		a->clear_stop = io->report.clear_stop && io->inputs.arm[i].stopped; /* a stop nobody has seen yet is not cleared */
 		if (io->inputs.arm[i].attached && !io->inputs.arm[i].stopped)
 			continue;
 		a->attach_wanted = true;
-		a->clear_stop = io->report.clear_stop && io->inputs.arm[i].stopped; /* a stop nobody has seen yet is not cleared */
 		a->attach_until_ns = io->now_ns + ATTACH_WISH_NS;
 		a->attach_asked_ns = io->now_ns - DOOR_PATIENCE_NS;
 	}

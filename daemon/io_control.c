@@ -63,6 +63,7 @@ bool io_command(struct io *io, struct command command)
 
 	if (at < 0)
 		return false;
+	command.received_ns = io->now_ns;
 	l->command[at] = command;
 	queue_publish(&l->command_queue);
 	return true;

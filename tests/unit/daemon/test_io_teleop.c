@@ -275,6 +275,24 @@ static void a_thousand_devices_are_eight_and_disturb_nobody(void **state)
 	assert_untouched(&before);
 }
 
+/* Control knows the old number of edges: one that began anew would be a press that nobody made. */
+static void who_gets_a_used_slot_hands_no_edge_on(void **state)
+{
+	struct teleop_input before = pad_drives();
+	struct message_teleop m = good(false);
+
+	(void)state;
+	assert_int_equal(say("pad", &m), 0);
+	io->report.mode = MODE_HOLD;
+	io->now_ns += 6 * NS_PER_S;
+	m = good(true);
+	m.head.from = 7;
+	assert_int_equal(say("late", &m), 0);
+	assert_string_equal(io->teleop[0].name, "late");
+	assert_int_equal(io->inputs.teleop[0].edges, before.edges);
+	assert_int_equal(io->inputs.teleop[0].releases, before.releases + 1);
+}
+
 /* ---- over the socket: what is complained about, and how often ---------------------------------------------------------------- */
 
 static void send_as(const char *device, const void *bytes, size_t n)
@@ -319,6 +337,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_tap_is_an_edge_and_a_release, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unlisted_devices_have_no_slot, set_up_listed, tear_down),
 		cmocka_unit_test_setup_teardown(a_thousand_devices_are_eight_and_disturb_nobody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_gets_a_used_slot_hands_no_edge_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_thousand_names_do_not_fill_the_log, set_up_listed, tear_down),
 	};
 

@@ -176,7 +176,8 @@ void control_follow_teleop(struct control *c)
 		stop_all_but_people(c, REASON_DEADMAN_PRESSED, 0, 0.0, 0.0);
 	tell_outranked(c, &change);
 	watch_drive(c);
-	hand_back(c);
+	if (change.event != TELEOP_RELEASED) /* what was usable under the hand is so no more: the next look tells */
+		hand_back(c);
 }
 
 void control_steer(struct control *c, struct setpoint chosen[ARMS_MAX])

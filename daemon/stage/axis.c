@@ -189,13 +189,21 @@ double axis_track(const struct axis *s, const struct axis *reference, const stru
 	return track(s, &r, l, &k);
 }
 
-void axis_fade(struct axis *offset, const struct axis_limits *l, double bandwidth_rad_s, double dt_s)
+double axis_approach(double distance, double gain_1_s, const struct axis_limits *l)
 {
-	const struct axis none = { 0 };
-	struct gains k = gains_for(bandwidth_rad_s, dt_s);
+	return speed_at(distance, gain_1_s, l);
+}
 
-	if (dt_s > 0.0)
-		*offset = axis_move(offset, clamp(track(offset, &none, l, &k), -l->j_max, l->j_max), dt_s);
+double axis_push(double missing, const struct axis_limits *l, double dt_s)
+{
+	struct gains k = gains_for(AXIS_BANDWIDTH_RAD_S, dt_s);
+
+	return push_for(missing, k.v / k.a, l);
+}
+
+double axis_jerk(double missing, double dt_s)
+{
+	return gains_for(AXIS_BANDWIDTH_RAD_S, dt_s).a * missing;
 }
 
 double axis_track_velocity(const struct axis *s, double v_wish, const struct axis_limits *l, double dt_s)

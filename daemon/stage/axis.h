@@ -40,10 +40,13 @@ double axis_v_low(const struct axis_limits *l, double q);
  * builds up) and without a limit cycle, whatever the ratio of jerk to acceleration. Not yet admissible: axis_step makes it so. */
 double axis_track(const struct axis *s, const struct axis *reference, const struct axis_limits *l, double dt_s);
 
-/* Lets an offset of a reference fade away over dt_s, by the same law with a bandwidth of its own (at most AXIS_BANDWIDTH_RAD_S, so
- * that who tracks the reference can follow). l: only v_min, v_max, a_max and j_max count; an offset beyond them comes in. */
+/* The parts of that law, for who follows a reference in several coordinates at once: the speed at which to close a distance, near by
+ * gain_1_s times it; the acceleration for a missing speed, not yet within a_max; the jerk for a missing acceleration, not yet within
+ * j_max. Gains up to AXIS_BANDWIDTH_RAD_S / 3 leave no overshoot. */
 #define AXIS_BANDWIDTH_RAD_S 60.0
-void axis_fade(struct axis *offset, const struct axis_limits *l, double bandwidth_rad_s, double dt_s);
+double axis_approach(double distance, double gain_1_s, const struct axis_limits *l);
+double axis_push(double missing, const struct axis_limits *l, double dt_s);
+double axis_jerk(double missing, double dt_s);
 
 /* Jerk that brings v to v_wish. */
 double axis_track_velocity(const struct axis *s, double v_wish, const struct axis_limits *l, double dt_s);

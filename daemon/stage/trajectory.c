@@ -31,7 +31,6 @@ void trajectory_drop(struct trajectory *t)
 	t->active = false;
 	t->braking = t->stopping = false;
 	t->clock.v = t->clock.a = 0.0;
-	t->fade_clock = (struct axis){ 0 };
 	ensemble_drop(&t->ensemble);
 }
 
@@ -40,14 +39,15 @@ static bool clock_stands(const struct axis *clock)
 	return clock->v <= 1e-9 && fabs(clock->a) <= 1e-9;
 }
 
-static bool has_faded(const struct trajectory *t)
+/* Of every coordinate of every arm: sent with less than a small speed, and no farther off the path. */
+static bool sent_within(const struct trajectory *t, double off)
 {
-	const double near = 1e-6, slow = 1e-5; /* m, rad and their rates */
+	const double slow = 1e-5; /* m/s, rad/s */
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
-		for (uint32_t k = 0; k < t->arm[a].dim; k++)
-			if (!(fabs(t->arm[a].offset[k].q) < near && fabs(t->arm[a].offset[k].v) < slow))
-				return clock_stands(&t->fade_clock);
+		for (uint32_t k = 0; k < t->arm[a].dim && !t->arm[a].released; k++)
+			if (!(fabs(t->arm[a].now[k].v) < slow && fabs(t->arm[a].offset[k].q) < off))
+				return false;
 	return true;
 }
 
@@ -65,15 +65,15 @@ void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent,
 
 bool trajectory_standing(const struct trajectory *t)
 {
-	return !t->active || (clock_stands(&t->clock) && has_faded(t));
+	return !t->active || (clock_stands(&t->clock) && sent_within(t, INFINITY));
 }
 
 bool trajectory_ran_out(const struct trajectory *t)
 {
-	const double slow = 0.05, near_steps = 0.02;
+	const double slow = 0.05, near_steps = 0.02, near = 1e-6; /* m, rad */
 	double dt_s = (double)t->setup->action_dt_ns * 1e-9;
 
-	return !t->active || (t->clock.v < slow && t->end_s - t->clock.q < near_steps * dt_s && has_faded(t));
+	return !t->active || (t->clock.v < slow && t->end_s - t->clock.q < near_steps * dt_s && sent_within(t, near));
 }
 
 uint32_t trajectory_current_step(const struct trajectory *t)
@@ -84,53 +84,44 @@ uint32_t trajectory_current_step(const struct trajectory *t)
 	return t->n_steps == 0 ? 0 : (uint32_t)fmin(fmax(i, 0.0), (double)(t->n_steps - 1));
 }
 
-/* The path with its fading offset where the clocks are now; derivatives by real time. */
-static void path_now(const struct trajectory *t, const struct path *p, struct jet out[SPLINE_DIM_MAX])
+/* The path where its clock is, by real time: v = x' rate, a = x'' rate^2 + x' d(rate)/dt. */
+static void path_at(const struct path *p, double path_s, double rate, double rate_change, struct axis out[PATH_DIM_MAX])
 {
-	const struct axis *s = &t->clock, *u = &t->fade_clock;
+	struct jet x[SPLINE_DIM_MAX];
 
-	spline_at(&p->spline, s->q - t->start_s, out);
-	for (uint32_t k = 0; k < p->dim; k++) {
-		const struct axis *f = &p->offset[k];
-		struct jet *x = &out[k];
-
-		*x = (struct jet){ x->x + f->q, x->d1 * s->v + f->v * u->v,
-			x->d2 * s->v * s->v + x->d1 * s->a + f->a * u->v * u->v + f->v * u->a };
-	}
+	spline_at(&p->spline, path_s, x);
+	for (uint32_t k = 0; k < p->dim; k++)
+		out[k] = (struct axis){ x[k].x, x[k].d1 * rate, x[k].d2 * rate * rate + x[k].d1 * rate_change };
 }
 
-/* A triple pole leaves 2 % after 7.5 of its time constants. */
-static double fade_bandwidth(const struct control_setup *setup)
+static void offsets_find(struct path *p, const struct axis path[PATH_DIM_MAX])
 {
-	return fmin(AXIS_BANDWIDTH_RAD_S, 7.5 / fmax((double)setup->blend_ns * 1e-9, 1e-3));
+	for (uint32_t k = 0; k < p->dim; k++)
+		p->offset[k] = (struct axis){ p->now[k].q - path[k].q, p->now[k].v - path[k].v, p->now[k].a - path[k].a };
 }
 
 struct path_times trajectory_times(const struct trajectory *t)
 {
-	return (struct path_times){ t->start_s, t->clock.q, fmin(t->fade_clock.v / fmax(t->clock.v, slow_rate), 1.0 / slow_rate),
-		fade_bandwidth(t->setup) };
-}
-
-static void offsets_ahead(const struct path *p, const struct path_times *t, double ahead_s, struct axis out[PATH_DIM_MAX])
-{
-	const double step_s = 0.01, most_s = 5.0; /* after which nothing is left of them */
-	double left_s = fmin(fmax(ahead_s * t->fading, 0.0), most_s);
-
-	memcpy(out, p->offset, sizeof p->offset);
-	for (; left_s > 0.0; left_s -= step_s)
-		for (uint32_t k = 0; k < p->dim; k++)
-			axis_fade(&out[k], &p->fading[k], t->bandwidth_rad_s, fmin(left_s, step_s));
+	return (struct path_times){ t->start_s, t->clock.q, fmax(t->clock.v, slow_rate) };
 }
 
 void path_look(const struct path *p, const struct path_times *t, double path_s, double out[PATH_DIM_MAX])
 {
-	struct jet at[SPLINE_DIM_MAX];
-	struct axis offset[PATH_DIM_MAX];
+	const double step_s = 0.01;
+	double ahead_s = fmax(path_s - t->clock_s, 0.0) / t->rate;
+	struct axis now[PATH_DIM_MAX], path[PATH_DIM_MAX];
 
-	spline_at(&p->spline, path_s - t->start_s, at);
-	offsets_ahead(p, t, path_s - t->clock_s, offset);
+	memcpy(now, p->now, sizeof now);
+	for (double gone_s = 0.0; gone_s < ahead_s;) {
+		double dt_s = fmin(ahead_s - gone_s, step_s);
+
+		gone_s += dt_s;
+		path_at(p, t->clock_s + gone_s * t->rate - t->start_s, t->rate, 0.0, path);
+		follow_step(&p->follow, NULL, NULL, path, dt_s, now);
+	}
+	path_at(p, path_s - t->start_s, t->rate, 0.0, path);
 	for (uint32_t k = 0; k < p->dim; k++)
-		out[k] = at[k].x + offset[k].q;
+		out[k] = ahead_s > 0.0 ? now[k].q : path[k].q + p->offset[k].q;
 }
 
 void path_pose(const struct path *p, const double at[PATH_DIM_MAX], struct pose *out)
@@ -240,64 +231,52 @@ static void sent_motion(const struct arm_setup *arm, const struct path *p, const
 	}
 }
 
-/* What is between the sent motion and the new path now. By real time v = x' rate, a = x'' rate^2 + x' d(rate)/dt. */
+/* What is sent goes on from where it is. */
 static void path_splice(const struct trajectory *t, const struct arm_setup *arm, const struct safety *sent, struct path *p)
 {
-	double rate = t->clock.v, rate_change = t->clock.a, fading = t->fade_clock.v, fading_change = t->fade_clock.a;
-	struct jet now[SPLINE_DIM_MAX], moved[SPLINE_DIM_MAX];
+	struct jet near[SPLINE_DIM_MAX], moved[SPLINE_DIM_MAX];
+	struct axis path[PATH_DIM_MAX];
 
 	for (uint32_t i = 0; i < DOF_MAX; i++) {
 		p->q_rad[i] = sent->joint[i].q;
 		p->dq_rad_s[i] = sent->joint[i].v;
 	}
 	p->has_dq = true;
-	memset(p->offset, 0, sizeof p->offset);
-	spline_at(&p->spline, t->clock.q - t->start_s, now);
-	sent_motion(arm, p, sent, now, moved);
-	for (uint32_t k = 0; k < p->dim; k++) {
-		struct axis *f = &p->offset[k];
-
-		f->q = moved[k].x - now[k].x;
-		if (fading <= slow_rate)
-			continue;
-		double v = moved[k].d1 - now[k].d1 * rate;
-		double a = moved[k].d2 - now[k].d2 * rate * rate - now[k].d1 * rate_change;
-
-		f->v = v / fading;
-		f->a = (a - f->v * fading_change) / (fading * fading);
-	}
+	spline_at(&p->spline, t->clock.q - t->start_s, near);
+	sent_motion(arm, p, sent, near, moved);
+	for (uint32_t k = 0; k < p->dim; k++)
+		p->now[k] = (struct axis){ moved[k].x, moved[k].d1, moved[k].d2 };
+	path_at(p, t->clock.q - t->start_s, t->clock.v, t->clock.a, path);
+	offsets_find(p, path);
 }
 
-/* Of the TCP as of the joints: so long the slowest joint takes to build its acceleration up. */
-static double ramp_s(const struct robot_model *m)
+static double fastest_of(double fastest, const struct jet *at, uint32_t n)
 {
-	double longest_s = decel_ramp_s;
+	double square = 0.0;
 
-	for (uint32_t i = 0; i < m->dof; i++)
-		longest_s = fmax(longest_s, m->ddq_max_rad_s2[i] / m->dddq_max_rad_s3[i]);
-	return longest_s;
+	for (uint32_t k = 0; k < n; k++)
+		square += at[k].d1 * at[k].d1;
+	return fmax(fastest, sqrt(square));
 }
 
-/* What fading may take of the arm's limits. */
-static void fading_limit(const struct arm_setup *arm, struct path *p)
+/* Catching up makes a motion faster than its chunk asks for: by little, but it comes to an end where the path stands, too. */
+static void follow_begin(const struct trajectory *t, struct path *p, const double fastest[2])
 {
-	const double share = 0.4, tcp_share = 0.25; /* joints give out before the maker's figure for the TCP is reached */
-	const struct robot_model *m = &arm->model;
+	const double more = 0.2, least = 0.03; /* of the path's speed; m/s, rad/s */
+	double blend_s = fmax((double)t->setup->blend_ns * 1e-9, 1e-3);
 
-	for (uint32_t k = 0; k < p->dim; k++) {
-		double a = p->joints ? m->ddq_max_rad_s2[k] : tcp_share * (k < 3 ? m->tcp_a_max_m_s2 : m->tcp_alpha_max_rad_s2);
-
-		a *= share * fmax(arm->limit_scale, 0.01);
-		p->fading[k] = (struct axis_limits){ .v_min = -INFINITY, .v_max = INFINITY, .a_max = a, .j_max = a / ramp_s(m) };
-	}
+	p->follow.dim = p->dim;
+	p->follow.joints = p->joints;
+	p->follow.gain_1_s = fmin(AXIS_BANDWIDTH_RAD_S / 3.0, 4.0 / blend_s); /* leaves 2 % after blend_s */
+	for (int i = 0; i < 2; i++)
+		p->follow.catch_up[i] = fmax(more * fastest[i], least);
 }
 
-/* Of the path alone, and of its offset. */
-static void demand_find(const struct trajectory *t, const struct arm_setup *arm, const struct path *p, struct demand *path,
-		struct demand *fade)
+static void demand_find(const struct trajectory *t, const struct arm_setup *arm, struct path *p, struct demand *path)
 {
 	enum { LOOKS = 48 };
-	double length_s = t->end_s - t->clock.q;
+	double length_s = t->end_s - t->clock.q, fastest[2] = { 0 };
+	uint32_t first = p->joints ? p->dim : 3;
 	struct jet at[SPLINE_DIM_MAX];
 	struct ik k;
 
@@ -305,13 +284,11 @@ static void demand_find(const struct trajectory *t, const struct arm_setup *arm,
 	for (int i = 0; i <= LOOKS; i++) {
 		spline_at(&p->spline, t->clock.q + length_s * i / LOOKS - t->start_s, at);
 		demand_take(arm, p->joints, &k, at, path);
+		fastest[0] = fastest_of(fastest[0], at, first);
+		fastest[1] = fastest_of(fastest[1], at + first, p->dim - first);
 	}
-	for (uint32_t c = 0; c < p->dim; c++) { /* its speed now, or the one it may get on its way back */
-		double v = p->offset[c].v, back = sqrt(p->fading[c].a_max * fabs(p->offset[c].q));
-
-		at[c] = (struct jet){ .d1 = fabs(v) > back ? v : copysign(back, -p->offset[c].q) };
-	}
-	demand_take(arm, p->joints, &k, at, fade);
+	follow_begin(t, p, fastest);
+	follow_reach(&p->follow, arm, &k);
 }
 
 static struct axis_limits clock_limits(double decel, double end_s)
@@ -324,17 +301,16 @@ static struct axis_limits clock_limits(double decel, double end_s)
 /* The rate at which no arm's limits are reached, and how fast that rate may change. */
 static void clock_limit(struct trajectory *t)
 {
-	struct demand d = { 0 }, fade = { 0 };
+	struct demand d = { 0 };
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
-		demand_find(t, &t->setup->arm[a], &t->arm[a], &d, &fade);
+		demand_find(t, &t->setup->arm[a], &t->arm[a], &d);
 	t->rate_cap = 1.0;
 	if (d.velocity > velocity_share)
 		t->rate_cap = velocity_share / d.velocity;
 	if (d.acceleration > acceleration_share)
 		t->rate_cap = fmin(t->rate_cap, sqrt(acceleration_share / d.acceleration));
 	t->clock_limits = clock_limits(acceleration_share / fmax(d.braking, 1e-6), t->end_s);
-	t->fade_limits = clock_limits((1.0 - acceleration_share) / fmax(fade.braking, 1e-6), INFINITY);
 }
 
 /* What the chunk alone says about one arm. */
@@ -379,7 +355,6 @@ static void path_build(struct trajectory *t, uint32_t index, const struct action
 	p->error = (struct ik_error){ 0 };
 	p->released = false;
 	path_splice(t, &t->setup->arm[index], sent, p);
-	fading_limit(&t->setup->arm[index], p);
 }
 
 bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const struct past *past, const struct safety *sent, bool restart)
@@ -403,7 +378,6 @@ bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const 
 	t->n_steps = n_steps;
 	t->start_s = start_s;
 	t->end_s = start_s + n_steps * dt_s;
-	t->fade_clock.q = 0.0;
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
 		path_build(t, a, c, newest, past, &sent[a], restart);
 	clock_limit(t);
@@ -438,51 +412,64 @@ static double stop_time_s(const struct trajectory *t)
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
 		ik_prepare(&k, &t->setup->arm[a].model, &t->setup->arm[a].tcp, t->arm[a].q_rad);
-		path_now(t, &t->arm[a], at);
+		for (uint32_t c = 0; c < t->arm[a].dim; c++)
+			at[c] = (struct jet){ .d1 = t->arm[a].now[c].v };
 		demand_take(&t->setup->arm[a], t->arm[a].joints, &k, at, &d);
 	}
 	return fmin(fmax(d.braking / share, least_s), most_s);
 }
 
+/* Every coordinate in the same time, so that the direction stays. */
 static void stop_begin(struct trajectory *t)
 {
+	const double least = 1e-3; /* m/s^2, rad/s^2: for one that hardly moves */
 	double time_s = stop_time_s(t);
 
 	t->stop_limits = clock_limits(t->clock.v / time_s, t->end_s);
-	t->fade_stop_limits = clock_limits(t->fade_clock.v / time_s, INFINITY);
+	for (uint32_t a = 0; a < t->setup->n_arms; a++)
+		for (uint32_t k = 0; k < t->arm[a].dim; k++) {
+			const struct axis *now = &t->arm[a].now[k];
+			double most = fmax(fmax(fabs(now->v) / time_s, fabs(now->a)), least);
+
+			t->arm[a].stop[k] = (struct axis_limits){ .a_max = most, .j_max = most / decel_ramp_s };
+		}
 }
 
-static void clocks_step(struct trajectory *t, double rate)
+static void clock_run(struct trajectory *t, double rate)
 {
 	bool stop = !(rate > 0.0);
 
 	if (stop && !t->stopping)
 		stop_begin(t);
 	t->stopping = stop;
-	if (stop) {
+	if (stop)
 		clock_step(&t->clock, &t->stop_limits, 0.0, period_s(t));
-		clock_step(&t->fade_clock, &t->fade_stop_limits, 0.0, period_s(t));
-		return;
-	}
-	t->braking = clock_step(&t->clock, &t->clock_limits, fmin(rate, t->rate_cap), period_s(t));
-	clock_step(&t->fade_clock, &t->fade_limits, rate, period_s(t));
+	else
+		t->braking = clock_step(&t->clock, &t->clock_limits, fmin(rate, t->rate_cap), period_s(t));
 }
 
-static void offsets_step(struct trajectory *t, double ran_s)
+/* What is sent, one period on. k: at the posture so far. */
+static void path_step(const struct trajectory *t, const struct arm_setup *arm, const struct ik *k, struct path *p)
 {
-	double bandwidth = fade_bandwidth(t->setup);
+	struct axis path[PATH_DIM_MAX];
 
-	for (uint32_t a = 0; a < t->setup->n_arms; a++)
-		for (uint32_t k = 0; k < t->arm[a].dim; k++)
-			axis_fade(&t->arm[a].offset[k], &t->arm[a].fading[k], bandwidth, ran_s);
+	path_at(p, t->clock.q - t->start_s, t->clock.v, t->clock.a, path);
+	if (t->stopping) {
+		for (uint32_t i = 0; i < p->dim; i++)
+			p->now[i] = axis_brake(&p->now[i], &p->stop[i], period_s(t));
+	} else {
+		follow_reach(&p->follow, arm, k);
+		follow_step(&p->follow, arm, k, path, period_s(t), p->now);
+	}
+	offsets_find(p, path);
 }
 
-static void setpoint_joints(struct path *p, const struct jet *at, struct setpoint *out)
+static void setpoint_joints(const struct path *p, struct setpoint *out)
 {
 	for (uint32_t i = 0; i < p->dim; i++) {
-		out->q_rad[i] = at[i].x;
-		out->dq_rad_s[i] = at[i].d1;
-		out->ddq_rad_s2[i] = at[i].d2;
+		out->q_rad[i] = p->now[i].q;
+		out->dq_rad_s[i] = p->now[i].v;
+		out->ddq_rad_s2[i] = p->now[i].a;
 	}
 }
 
@@ -500,33 +487,32 @@ static void posture_drift(const struct arm_setup *arm, const struct path *p, con
 		dq[i] *= fit * rate;
 }
 
-static void setpoint_pose(const struct arm_setup *arm, struct path *p, const struct jet *at, double rate, double dt_s, struct setpoint *out)
+/* k: at the posture so far; changed. */
+static void setpoint_pose(const struct arm_setup *arm, struct path *p, struct ik *k, double rate, double dt_s, struct setpoint *out)
 {
 	double x[PATH_DIM_MAX], rate_r[3], twist[6], drift[DOF_MAX] = { 0 }, dq[DOF_MAX] = { 0 }, fastest = 0.0;
 	struct pose goal;
-	struct ik k;
 
 	for (int i = 0; i < 3; i++) {
-		x[i] = at[i].x;
-		x[3 + i] = at[3 + i].x;
-		twist[i] = at[i].d1;
-		rate_r[i] = at[3 + i].d1;
+		x[i] = p->now[i].q;
+		x[3 + i] = p->now[3 + i].q;
+		twist[i] = p->now[i].v;
+		rate_r[i] = p->now[3 + i].v;
 	}
 	path_pose(p, x, &goal);
 	rotvec_rate_to_omega(x + 3, rate_r, twist + 3);
-	ik_prepare(&k, &arm->model, &arm->tcp, p->q_rad);
-	posture_drift(arm, p, &k, rate, drift);
+	posture_drift(arm, p, k, rate, drift);
 	for (uint32_t i = 0; i < arm->model.dof; i++) {
 		p->q_rad[i] += drift[i] * dt_s;
 		fastest = fmax(fastest, arm->limit_scale * arm->model.dq_max_rad_s[i]);
 	}
 	ik_step(&arm->model, &arm->tcp, &goal, fastest * dt_s, p->q_rad);
-	ik_prepare(&k, &arm->model, &arm->tcp, p->q_rad);
+	ik_prepare(k, &arm->model, &arm->tcp, p->q_rad);
 	double missing[6];
 
-	pose_difference(&k.tcp, &goal, missing);
+	pose_difference(&k->tcp, &goal, missing);
 	p->error = (struct ik_error){ vec3_norm(missing), vec3_norm(missing + 3) };
-	ik_solve(&k, twist, dq);
+	ik_solve(k, twist, dq);
 	for (uint32_t i = 0; i < arm->model.dof; i++) {
 		dq[i] += drift[i];
 		out->q_rad[i] = p->q_rad[i];
@@ -548,15 +534,12 @@ static void setpoint_gripper(const struct trajectory *t, uint32_t index, struct 
 
 void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct setpoint out[ARMS_MAX])
 {
-	struct jet at[SPLINE_DIM_MAX];
+	struct ik k;
 
 	memset(out, 0, ARMS_MAX * sizeof *out);
 	if (!t->active)
 		return;
-	double faded_s = t->fade_clock.q;
-
-	clocks_step(t, rate);
-	offsets_step(t, t->fade_clock.q - faded_s);
+	clock_run(t, rate);
 	bool moving = rate > 0.0 && !t->braking && !trajectory_ran_out(t);
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
@@ -569,11 +552,12 @@ void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct s
 		out[a].chunk = t->chunk;
 		out[a].step = trajectory_current_step(t);
 		out[a].frame_stamp_ns = t->frame_stamp_ns;
-		path_now(t, p, at);
+		ik_prepare(&k, &t->setup->arm[a].model, &t->setup->arm[a].tcp, p->q_rad);
+		path_step(t, &t->setup->arm[a], &k, p);
 		if (p->joints)
-			setpoint_joints(p, at, &out[a]);
+			setpoint_joints(p, &out[a]);
 		else
-			setpoint_pose(&t->setup->arm[a], p, at, t->clock.v, period_s(t), &out[a]);
+			setpoint_pose(&t->setup->arm[a], p, &k, t->clock.v, period_s(t), &out[a]);
 		if (rate > 0.0)
 			setpoint_gripper(t, a, p, due_ns, &out[a]);
 	}

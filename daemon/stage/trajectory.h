@@ -1,11 +1,10 @@
 /* trajectory.h - one action chunk as a smooth path of every arm, and the clock that runs along it.
  *
  * Waypoints at the action rate -> natural cubic spline (C2) in position and rotation vector (around the first orientation) or in
- * joint angles -> differential inverse kinematics. A new chunk takes over where the sent motion is: the difference of position,
- * velocity and acceleration is cancelled and faded to zero, by a clock of its own: if the path's clock had to do it, an offset
- * taken over while it is slow would last long, be fast, and slow it down further. Fading has no end that a new chunk would put off:
- * it depends on the offset alone, so that chunks may come as often as they like. Stopping, slowing down and running out all happen by the clock,
- * so that the arms decelerate along their path. With execution.method ensemble the path is the mean of what all chunks that still
+ * joint angles -> what is sent follows it (stage/follow.h) -> differential inverse kinematics. A new chunk takes over where the sent
+ * motion is, in position, velocity and acceleration; following has no end that a new chunk would put off, so that chunks may come as
+ * often as they like. Slowing down and running out happen by the clock, so that the arms decelerate along their path; a stop brakes
+ * what is sent along its present direction, which is the path's once it has been reached. With execution.method ensemble the path is the mean of what all chunks that still
  * cover it say (stage/ensemble.h); a chunk that changes the mean is a splice like any other.
  * Functions: thread of the owner (control), allocate no, block no. */
 #ifndef DREAMVLA_DAEMON_STAGE_TRAJECTORY_H
@@ -16,6 +15,7 @@
 #include "daemon/stage/axis.h"
 #include "daemon/stage/chunk_buffer.h"
 #include "daemon/stage/ensemble.h"
+#include "daemon/stage/follow.h"
 #include "daemon/stage/kinematics.h"
 #include "daemon/stage/safety.h"
 #include "daemon/stage/spline.h"
@@ -28,8 +28,10 @@ struct path {
 	bool joints;
 	double first_xyzw[4];  /* orientation around which rotation vectors are taken */
 	struct spline spline;
-	struct axis offset[PATH_DIM_MAX]; /* of what is sent from the path: fading away, by fade time */
-	struct axis_limits fading[PATH_DIM_MAX];
+	struct axis now[PATH_DIM_MAX];    /* what is sent, by real time */
+	struct axis offset[PATH_DIM_MAX]; /* of that from the path */
+	struct follow follow;
+	struct axis_limits stop[PATH_DIM_MAX];
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX]; /* where inverse kinematics is */
 	bool has_dq;           /* dq_rad_s is of the period before */
 	double gripper[CHUNK_STEPS_MAX];
@@ -47,10 +49,9 @@ struct trajectory {
 	double start_s, end_s; /* path time of waypoint 0, and where the motion ends */
 	double rate_cap;       /* fastest rate at which the arms can follow this path */
 	struct axis clock;     /* q: path time, v: rate */
-	struct axis fade_clock; /* the same of the offsets: knows no rate_cap */
-	struct axis_limits clock_limits, fade_limits;
-	bool stopping;         /* both brake together, in the time that the arms need for it */
-	struct axis_limits stop_limits, fade_stop_limits;
+	struct axis_limits clock_limits;
+	bool stopping;         /* clock and arms brake together, in the time that the arms need for it */
+	struct axis_limits stop_limits;
 	bool braking;          /* the end of the path is near */
 	struct path arm[ARMS_MAX];
 	struct ensemble ensemble; /* EXECUTE_ENSEMBLE: the chunks that make the path */
@@ -74,15 +75,14 @@ bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const 
 void trajectory_start(const struct control_setup *setup, uint32_t arm, const struct arm_state *observed, const struct past *past,
 		int64_t t_obs_ns, struct waypoint_start *out);
 
-/* What a path means without its trajectory: path time of waypoint 0 and of the clock, how fast its offset fades by path time, and
- * the law by which it does. */
+/* What a path means without its trajectory: path time of waypoint 0 and of the clock, and the clock's rate. */
 struct path_times {
-	double start_s, clock_s, fading, bandwidth_rad_s;
+	double start_s, clock_s, rate;
 };
 struct path_times trajectory_times(const struct trajectory *t);
 
-/* A path with its fading offset, which from clock_s on is what it will be if the clock's rate stays. Takes some microseconds for
- * every second ahead. */
+/* What is sent along a path, from clock_s on as it will be if the clock's rate stays. Takes some tens of microseconds for every
+ * second ahead. */
 void path_look(const struct path *p, const struct path_times *t, double path_s, double out[PATH_DIM_MAX]);
 
 /* Pose that the coordinates of an end-effector path stand for. */

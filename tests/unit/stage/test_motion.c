@@ -39,15 +39,19 @@ static struct rig *rig_new(double rate, double clock_s)
 	r->setup.arm[0].has_gripper = true;
 	r->setup.arm[0].gripper_max_m = 0.08;
 	*m = (struct running_motion){ .runs = true, .chunk = 3, .n_steps = STEPS, .clock_s = clock_s, .clock_rate = rate, .due_ns = now_ns, .rate = rate,
-		.until_ns = INT64_MAX, .rate_cap = 1.0, .end_s = 1.8, .times = { .start_s = 1.0, .clock_s = clock_s, .fading = 1.0, .bandwidth_rad_s = 15.0 } };
+		.until_ns = INT64_MAX, .rate_cap = 1.0, .end_s = 1.8, .times = { .start_s = 1.0, .clock_s = clock_s, .rate = 1.0 } };
 	m->path[0].dim = 7;
 	m->path[0].joints = true;
 	m->path[0].spline = (struct spline){ .n = STEPS + 1, .dim = 7, .step_s = 0.1 };
 	for (int i = 0; i <= STEPS; i++)
 		m->path[0].spline.x[i][0] = 0.1 * i; /* 1 rad per second of path time */
 	spline_finish(&m->path[0].spline);
-	for (int k = 0; k < 7; k++)
-		m->path[0].fading[k] = (struct axis_limits){ .q_min = -INFINITY, .q_max = INFINITY, .v_min = -10.0, .v_max = 10.0, .a_max = 100.0, .j_max = 5000.0 };
+	m->path[0].follow = (struct follow){ .dim = 7, .joints = true, .catch_up = { 0.2 }, .gain_1_s = 20.0 };
+	for (int k = 0; k < 7; k++) {
+		m->path[0].follow.a_max[k] = 100.0;
+		m->path[0].follow.j_max[k] = 5000.0;
+	}
+	m->path[0].now[0] = (struct axis){ clock_s - 1.0, 1.0, 0.0 };
 	for (int i = 0; i <= 1000 / SPACING_MS; i++) {
 		int64_t ago_ms = 1000 - i * SPACING_MS;
 		double path_s = fmax(clock_s - rate * (double)ago_ms * 1e-3, 1.0);

@@ -71,6 +71,17 @@ struct speakers {
 	double weight[ENSEMBLE_MAX];
 };
 
+/* Squared: the mean moves to where the others are while they are not far yet. A chunk that speaks alone is heard to its end. */
+static double fading(const struct ensemble_member *m, double at_s, double dt_s)
+{
+	const double least = 1e-6;
+	double half_s = m->n_steps * dt_s / 2.0;
+
+	double left = fmin(fmax((end_s(m, dt_s) - at_s) / half_s, 0.0), 1.0);
+
+	return fmax(left * left, least);
+}
+
 static void speakers_find(const struct ensemble *e, const struct ensemble_rules *r, double at_s, struct speakers *out)
 {
 	double weight = 1.0, sum = 0.0;
@@ -82,8 +93,8 @@ static void speakers_find(const struct ensemble *e, const struct ensemble_rules 
 		if (at_s < m->start_s - same_s || at_s > end_s(m, r->dt_s) + same_s)
 			continue;
 		out->member[out->n] = m;
-		out->weight[out->n++] = weight;
-		sum += weight;
+		out->weight[out->n] = weight * fading(m, at_s, r->dt_s);
+		sum += out->weight[out->n++];
 		weight *= r->decay;
 	}
 	for (uint32_t i = 0; i < out->n; i++)

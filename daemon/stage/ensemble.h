@@ -1,7 +1,8 @@
 /* ensemble.h - what several chunks that cover the same time say together: temporal ensembling.
  *
  * For every point of path time the prediction is the weighted mean of what all chunks that cover it say, w_i = exp(-m i), i = 0 the
- * oldest of them (Zhao et al., "Learning Fine-Grained Bimanual Manipulation with Low-Cost Hardware", RSS 2023, section IV.B: ACT).
+ * oldest of them, fading over the second half of a chunk, so that the mean does not jump to where the others are when it ends, within
+ * one action and at whatever speed (Zhao et al., "Learning Fine-Grained Bimanual Manipulation with Low-Cost Hardware", RSS 2023, section IV.B: ACT).
  * What is averaged are waypoints: absolute poses or joints, after each chunk's deltas were added up on its own reference;
  * orientations on SO(3) (the mean minimises the squared angles: Moakher, "Means and averaging in the group of rotations", 2002). Of a
  * binary gripper the newest chunk that covers the time decides; continuous ones are averaged.
@@ -14,7 +15,7 @@
 
 /* Chunks that may speak at one time. A chunk of 64 steps could be covered by more where the policy is fast; then the oldest drops
  * out early, which bounds memory and the time of one control period. */
-enum { ENSEMBLE_MAX = 16 };
+enum { ENSEMBLE_MAX = 8 };
 
 /* One arm's part of one chunk. */
 struct prediction {

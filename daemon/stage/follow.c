@@ -2,13 +2,16 @@
 #include "daemon/stage/follow.h"
 
 #include <math.h>
+#include <string.h>
 
-#include "daemon/stage/demand.h"
-
-/* Of the joints' acceleration; the rest is for safety's tracking and for what a Jacobian of one moment does not see. */
+/* Of the joints' acceleration and jerk; the rest is for safety's tracking and for what a Jacobian of one moment does not see. */
 static const double share = 0.75;
-/* Acceleration builds up in this time at least, as long as the arm's joints need anyway. */
+/* Acceleration builds up in this time at least, and as long as the arm's joints need anyway. */
 static const double ramp_least_s = 0.05;
+
+/* What one coordinate may count on, as several move at a time. Found by trying: with more, chunks that contradict each other make the
+ * arm faster than they are. */
+static const double jerk_share = 0.4;
 
 static double ramp_s(const struct robot_model *m)
 {
@@ -19,30 +22,40 @@ static double ramp_s(const struct robot_model *m)
 	return longest_s;
 }
 
-/* Share of the joints' acceleration limits that this one takes. */
-static double taken(const struct follow *f, const struct arm_setup *arm, const struct ik *k, const double *a)
+/* Of the joint that is nearest to its limit of acceleration. */
+static double taken(const struct follow *f, const double *a)
 {
-	struct jet at[SPLINE_DIM_MAX] = { { 0 } };
-	struct demand d = { 0 };
+	double most = 0.0;
 
-	for (uint32_t i = 0; i < f->dim; i++)
-		at[i].d2 = a[i];
-	demand_take(arm, f->joints, k, at, &d);
-	return d.acceleration;
+	for (uint32_t i = 0; i < DOF_MAX; i++) {
+		double sum = 0.0;
+
+		for (uint32_t c = 0; c < f->dim; c++)
+			sum += f->load[c][i] * a[c];
+		most = fmax(most, fabs(sum));
+	}
+	return most;
 }
 
 void follow_reach(struct follow *f, const struct arm_setup *arm, const struct ik *k)
 {
-	const double most = 1e3; /* no arm has more: what hardly needs the joints is not therefore unlimited */
-	double build_up_s = ramp_s(&arm->model);
+	const double least = 1e-3; /* of load: what hardly needs the joints is not therefore unlimited */
+	double scale = fmax(arm->limit_scale, 0.01);
 
-	for (uint32_t i = 0; i < f->dim; i++) {
+	memset(f->load, 0, sizeof f->load);
+	for (uint32_t c = 0; c < f->dim; c++) {
 		double unit[SPLINE_DIM_MAX] = { 0 };
 
-		unit[i] = 1.0;
-		f->a_max[i] = share / fmax(taken(f, arm, k, unit), share / most);
-		f->j_max[i] = f->a_max[i] / build_up_s;
+		unit[c] = 1.0;
+		if (f->joints)
+			f->load[c][c] = 1.0;
+		else
+			ik_solve(k, unit, f->load[c]);
+		for (uint32_t i = 0; i < arm->model.dof; i++)
+			f->load[c][i] /= scale * arm->model.ddq_max_rad_s2[i];
+		f->a_max[c] = share / fmax(taken(f, unit), least);
 	}
+	f->ramp_s = ramp_s(&arm->model);
 }
 
 /* Shortens the first n of v to `most`, as a vector. */
@@ -60,7 +73,7 @@ static void shorten(double *v, uint32_t n, double most)
 
 static struct axis_limits limits_of(const struct follow *f, uint32_t i)
 {
-	return (struct axis_limits){ .a_max = f->a_max[i], .j_max = f->j_max[i] };
+	return (struct axis_limits){ .a_max = f->a_max[i], .j_max = jerk_share * f->a_max[i] / f->ramp_s };
 }
 
 /* On top of the path's velocity, to take back the difference of position. */
@@ -78,36 +91,45 @@ static void catching_up(const struct follow *f, const struct axis *path, const s
 }
 
 /* As a whole, so that the direction stays. */
-static void fit_acceleration(const struct follow *f, const struct arm_setup *arm, const struct ik *k, double *a)
+static void fit(const struct follow *f, double most, double *a)
 {
-	double most = 0.0;
+	double over = taken(f, a) / most;
 
-	if (k)
-		most = taken(f, arm, k, a) / share;
-	for (uint32_t i = 0; i < f->dim && !k; i++)
-		most = fmax(most, fabs(a[i]) / f->a_max[i]);
-	for (uint32_t i = 0; i < f->dim && most > 1.0; i++)
-		a[i] /= most;
+	for (uint32_t i = 0; i < f->dim && over > 1.0; i++)
+		a[i] /= over;
 }
 
-void follow_step(const struct follow *f, const struct arm_setup *arm, const struct ik *k, const struct axis *path, double dt_s,
-		struct axis *now)
+static void acceleration_wish(const struct follow *f, const struct axis *path, const struct axis *now, double dt_s, double *out)
 {
-	struct axis r[SPLINE_DIM_MAX];
-	double v[SPLINE_DIM_MAX], a[SPLINE_DIM_MAX];
+	double v[SPLINE_DIM_MAX];
 
-	for (uint32_t i = 0; i < f->dim; i++)
-		r[i] = axis_move(&path[i], 0.0, -dt_s); /* the law compares states of the same time */
-	catching_up(f, r, now, v);
+	catching_up(f, path, now, v);
 	for (uint32_t i = 0; i < f->dim; i++) {
 		struct axis_limits l = limits_of(f, i);
 
-		a[i] = r[i].a + axis_push(r[i].v + v[i] - now[i].v, &l, dt_s);
+		out[i] = path[i].a + axis_push(path[i].v + v[i] - now[i].v, &l, dt_s);
 	}
-	fit_acceleration(f, arm, k, a);
-	for (uint32_t i = 0; i < f->dim; i++) {
-		double j_max = fmax(1.0, fabs(now[i].a) / f->a_max[i]) * f->j_max[i]; /* what was taken over may be more */
+	fit(f, share, out);
+}
 
-		now[i] = axis_move(&now[i], fmin(fmax(axis_jerk(a[i] - now[i].a, dt_s), -j_max), j_max), dt_s);
+void follow_step(const struct follow *f, const struct axis *path, double dt_s, struct axis *now)
+{
+	struct axis begin[SPLINE_DIM_MAX];
+	double x[SPLINE_DIM_MAX], a[SPLINE_DIM_MAX] = { 0 };
+
+	for (uint32_t i = 0; i < f->dim; i++) {
+		begin[i] = axis_move(&path[i], 0.0, -dt_s); /* the law compares states of the same time */
+		a[i] = now[i].a;
+	}
+	double most = fmax(share, taken(f, a)) / f->ramp_s; /* what was taken over may be more: it goes away as soon */
+
+	acceleration_wish(f, begin, now, dt_s, x);
+	for (uint32_t i = 0; i < f->dim; i++)
+		x[i] = axis_jerk(x[i] - now[i].a, dt_s);
+	fit(f, most, x);
+	for (uint32_t i = 0; i < f->dim; i++) {
+		now[i] = axis_move(&now[i], x[i], dt_s);
+		if (!isfinite(path[i].q + path[i].v + path[i].a)) /* limits would make a number of it */
+			now[i] = (struct axis){ NAN, NAN, NAN };
 	}
 }

@@ -18,16 +18,17 @@
 struct follow {
 	uint32_t dim;
 	bool joints;
-	double a_max[SPLINE_DIM_MAX], j_max[SPLINE_DIM_MAX]; /* of each coordinate if it moves alone */
+	double load[SPLINE_DIM_MAX][DOF_MAX]; /* share of its limit that each joint takes for an acceleration of 1 of a coordinate */
+	double a_max[SPLINE_DIM_MAX];  /* of each coordinate if it moves alone */
+	double ramp_s;         /* in which the joints' acceleration builds up */
 	double catch_up[2];    /* speed at which a difference of position is taken back: of position and of rotation, or [0] of joints */
 	double gain_1_s;       /* and its rate near by */
 };
 
-/* a_max and j_max as the joints' limits are at the posture of k. */
+/* load, a_max and ramp_s as the joints' limits are at the posture of k. */
 void follow_reach(struct follow *f, const struct arm_setup *arm, const struct ik *k);
 
-/* One sample of dt_s towards the path, whose state is given for its end. k NULL: the limits of f alone, no joints. */
-void follow_step(const struct follow *f, const struct arm_setup *arm, const struct ik *k, const struct axis *path, double dt_s,
-		struct axis *now);
+/* One sample of dt_s towards the path, whose state is given for its end. What the path has that is not finite shows in now. */
+void follow_step(const struct follow *f, const struct axis *path, double dt_s, struct axis *now);
 
 #endif

@@ -117,7 +117,7 @@ void path_look(const struct path *p, const struct path_times *t, double path_s, 
 
 		gone_s += dt_s;
 		path_at(p, t->clock_s + gone_s * t->rate - t->start_s, t->rate, 0.0, path);
-		follow_step(&p->follow, NULL, NULL, path, dt_s, now);
+		follow_step(&p->follow, path, dt_s, now);
 	}
 	path_at(p, path_s - t->start_s, t->rate, 0.0, path);
 	for (uint32_t k = 0; k < p->dim; k++)
@@ -311,6 +311,10 @@ static void clock_limit(struct trajectory *t)
 	if (d.acceleration > acceleration_share)
 		t->rate_cap = fmin(t->rate_cap, sqrt(acceleration_share / d.acceleration));
 	t->clock_limits = clock_limits(acceleration_share / fmax(d.braking, 1e-6), t->end_s);
+	if (t->clock.v > t->rate_cap) { /* what is sent does not jump with it, and a slowing path would push it the wrong way */
+		t->clock.v = t->rate_cap;
+		t->clock.a = 0.0;
+	}
 }
 
 /* What the chunk alone says about one arm. */
@@ -459,9 +463,24 @@ static void path_step(const struct trajectory *t, const struct arm_setup *arm, c
 			p->now[i] = axis_brake(&p->now[i], &p->stop[i], period_s(t));
 	} else {
 		follow_reach(&p->follow, arm, k);
-		follow_step(&p->follow, arm, k, path, period_s(t), p->now);
+		follow_step(&p->follow, path, period_s(t), p->now);
 	}
 	offsets_find(p, path);
+}
+
+static bool is_finite(const struct path *p)
+{
+	for (uint32_t k = 0; k < p->dim; k++)
+		if (!isfinite(p->now[k].q + p->now[k].v + p->now[k].a))
+			return false;
+	return true;
+}
+
+/* Inverse kinematics would make numbers of it: safety is to see it. */
+static void setpoint_not_finite(struct setpoint *out)
+{
+	for (uint32_t i = 0; i < DOF_MAX; i++)
+		out->q_rad[i] = out->dq_rad_s[i] = out->ddq_rad_s2[i] = NAN;
 }
 
 static void setpoint_joints(const struct path *p, struct setpoint *out)
@@ -554,7 +573,9 @@ void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct s
 		out[a].frame_stamp_ns = t->frame_stamp_ns;
 		ik_prepare(&k, &t->setup->arm[a].model, &t->setup->arm[a].tcp, p->q_rad);
 		path_step(t, &t->setup->arm[a], &k, p);
-		if (p->joints)
+		if (!is_finite(p))
+			setpoint_not_finite(&out[a]);
+		else if (p->joints)
 			setpoint_joints(p, &out[a]);
 		else
 			setpoint_pose(&t->setup->arm[a], p, &k, t->clock.v, period_s(t), &out[a]);

@@ -46,10 +46,10 @@ static struct rig *rig_new(double rate, double clock_s)
 	for (int i = 0; i <= STEPS; i++)
 		m->path[0].spline.x[i][0] = 0.1 * i; /* 1 rad per second of path time */
 	spline_finish(&m->path[0].spline);
-	m->path[0].follow = (struct follow){ .dim = 7, .joints = true, .catch_up = { 0.2 }, .gain_1_s = 20.0 };
+	m->path[0].follow = (struct follow){ .dim = 7, .joints = true, .catch_up = { 0.2 }, .gain_1_s = 20.0, .ramp_s = 0.02 };
 	for (int k = 0; k < 7; k++) {
 		m->path[0].follow.a_max[k] = 100.0;
-		m->path[0].follow.j_max[k] = 5000.0;
+		m->path[0].follow.load[k][k] = 0.75 / 100.0;
 	}
 	m->path[0].now[0] = (struct axis){ clock_s - 1.0, 1.0, 0.0 };
 	for (int i = 0; i <= 1000 / SPACING_MS; i++) {
@@ -172,7 +172,8 @@ static void what_was_sent_then_what_is_planned(void **state)
 	assert_true(fabs(at.q_rad[0] - 0.251) < 1e-6);
 	motion_point(&r->setup, &r->motion, &r->past, 0, 1.35, &at);
 	assert_true(fabs(at.q_rad[0] - 0.35) < 1e-9);
-	r->motion.path[0].offset[0].q = 0.1; /* planned is what the blend makes of it */
+	r->motion.path[0].offset[0].q = 0.1;
+	r->motion.path[0].now[0].q += 0.1; /* planned is what the blend makes of it */
 	motion_point(&r->setup, &r->motion, &r->past, 0, 1.301, &at);
 	assert_true(fabs(at.q_rad[0] - 0.401) < 1e-3);
 	motion_point(&r->setup, &r->motion, &r->past, 0, 1.5, &at);

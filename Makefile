@@ -164,16 +164,16 @@ $B/%.o: %.c $B/flags
 	@echo "CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
-# The model library that the simulated Panda serves: for its clients, which know nothing of sanitizers.
-FRANKA_LIBRARY_SOURCES := robots/franka/library.c robots/franka/dynamics.c robots/franka/inertia_panda.c robots/model/panda.c \
-	daemon/stage/kinematics.c daemon/stage/geometry.c
-$B/robots/franka/library.so: $(FRANKA_LIBRARY_SOURCES) robots/franka/dynamics.h $B/flags
+# The model libraries that the simulated Frankas serve: for their clients, which know nothing of sanitizers.
+FRANKA_LIBRARY_SOURCES := robots/franka/library.c robots/franka/dynamics.c daemon/stage/kinematics.c daemon/stage/geometry.c
+FRANKA_LIBRARIES := $B/robots/franka/library_panda.so $B/robots/franka/library_fr3.so
+$B/robots/franka/library_%.so: $(FRANKA_LIBRARY_SOURCES) robots/franka/inertia_%.c robots/model/%.c robots/franka/dynamics.h $B/flags
 	@mkdir -p $(@D)
 	@echo "LINK $@"
-	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) -O2 -fPIC -shared -Wl,-Bsymbolic $(FRANKA_LIBRARY_SOURCES) -lm -o $@
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) -O2 -fPIC -shared -Wl,-Bsymbolic -DFRANKA_DYNAMICS=franka_dynamics_$* $(filter %.c,$^) -lm -o $@
 
-$B/robots/sim/franka/library_bytes.o: $B/robots/franka/library.so
-CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARY='"$B/robots/franka/library.so"'
+$B/robots/sim/franka/library_bytes.o: $(FRANKA_LIBRARIES)
+CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARIES='"$B/robots/franka/library_"'
 
 # Rebuilds everything when the flags change, not when the clock does.
 FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))

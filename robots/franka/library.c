@@ -1,4 +1,4 @@
-/* library.c - the model library that a Panda serves its clients: poses, Jacobians and dynamics under the names that libfranka looks
+/* library.c - the model library that a Franka serves its clients, built once for each of FRANKA_DYNAMICS (franka_dynamics_panda, _fr3): poses, Jacobians and dynamics under the names that libfranka looks
  * up (libfranka 0.9.2, model_library.h, as facts). Built as a shared object of its own, for the client's machine.
  *
  * Poses and Jacobians are column-major, Jacobians 6 x 7 with the linear rows first. J1 to J7 are the joints, J8 is the flange, J9 the
@@ -39,7 +39,7 @@ static void bodies(const double *q, const double *f_t_ee, struct pose out[END_EF
 {
 	struct pose tool = pose_identity;
 
-	kinematics_link_poses(franka_dynamics_panda.model, q, out);
+	kinematics_link_poses(FRANKA_DYNAMICS.model, q, out);
 	if (f_t_ee)
 		pose_from_columns(f_t_ee, &tool);
 	pose_multiply(&out[FLANGE - 1], &tool, &out[END_EFFECTOR - 1]);
@@ -159,7 +159,7 @@ void M_NE(const double *q, const double *i_total, double m_total, const double *
 	struct franka_body load = carried(i_total, m_total, f_x_ctotal);
 	double rows[FRANKA_DOF][FRANKA_DOF];
 
-	franka_mass(&franka_dynamics_panda, &load, q, rows);
+	franka_mass(&FRANKA_DYNAMICS, &load, q, rows);
 	memcpy(m, rows, sizeof rows); /* symmetric */
 }
 
@@ -168,7 +168,7 @@ void c_NE(const double *q, const double *dq, const double *i_total, double m_tot
 {
 	struct franka_body load = carried(i_total, m_total, f_x_ctotal);
 
-	franka_coriolis(&franka_dynamics_panda, &load, q, dq, c);
+	franka_coriolis(&FRANKA_DYNAMICS, &load, q, dq, c);
 }
 
 void g_NE(const double *q, const double *g_earth, double m_total, const double *f_x_ctotal, double *g);
@@ -177,5 +177,5 @@ void g_NE(const double *q, const double *g_earth, double m_total, const double *
 	static const double no_inertia[9]; /* gravity does not ask for it */
 	struct franka_body load = carried(no_inertia, m_total, f_x_ctotal);
 
-	franka_gravity(&franka_dynamics_panda, &load, g_earth, q, g);
+	franka_gravity(&FRANKA_DYNAMICS, &load, g_earth, q, g);
 }

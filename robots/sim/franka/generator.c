@@ -11,19 +11,30 @@
 static const double dt_s = FRANKA_PERIOD_S;
 static const double slack = 1.01;
 static const double start_tolerance_rad = 1e-3, start_tolerance_m = 1e-3, start_tolerance_turn_rad = 5e-3;
+/* An ordinary posture has 0.08. From where on a robot refuses to start is not documented. */
+static const double singular_manipulability = 1e-3;
 /* Angle of joint 4 at which the elbow points neither way (libfranka 0.9.2, as a fact). */
 static const double elbow_flip_rad = -0.467002423653011;
 
 extern const struct robot_model robot_model_panda, robot_model_fr3, robot_model_fr3_5_9;
 
-static const struct franka_limits panda = { &robot_model_panda, { 1.7, 13.0, 6500.0 }, { 2.5, 25.0, 12500.0 }, { 2.175, 10.0, 5000.0 },
-	1000.0, false };
-static const struct franka_limits fr3 = { &robot_model_fr3, { 3.0, 9.0, 4500.0 }, { 2.5, 17.0, 8500.0 }, { 2.62, 10.0, 5000.0 },
-	1000.0, false };
-static const struct franka_limits fr3_9 = { &robot_model_fr3, { 3.0, 9.0, 4500.0 }, { 2.5, 17.0, 8500.0 }, { 2.62, 10.0, 5000.0 },
-	1000.0, true };
-static const struct franka_limits fr3_10 = { &robot_model_fr3_5_9, { 3.0, 9.0, 4500.0 }, { 2.5, 17.0, 8500.0 }, { 2.62, 10.0, 5000.0 },
-	1000.0, true };
+/* FR3 before system 5.9: what libfranka 0.11 to 0.17 limits speeds by, up to 0.008 rad wider than the documented limits (as a fact). A
+ * client that limits itself with them must pass. */
+static const double fr3_velocity_min_rad[FRANKA_DOF] = { -2.7501, -1.7918, -2.9065, -3.0481, -2.8101, 0.54092, -3.0196 };
+static const double fr3_velocity_max_rad[FRANKA_DOF] = { 2.7501, 1.7918, 2.9065, -0.1458, 2.8101, 4.5205, 3.0196 };
+
+#define FR3_LIMITS .translation = { 3.0, 9.0, 4500.0 }, .rotation = { 2.5, 17.0, 8500.0 }, .elbow = { 2.62, 10.0, 5000.0 }, \
+	.torque_rate_nm_s = 1000.0
+
+static const struct franka_limits panda = { .model = &robot_model_panda, .translation = { 1.7, 13.0, 6500.0 },
+	.rotation = { 2.5, 25.0, 12500.0 }, .elbow = { 2.175, 10.0, 5000.0 }, .torque_rate_nm_s = 1000.0,
+	.q_velocity_min_rad = robot_model_panda.q_min_rad, .q_velocity_max_rad = robot_model_panda.q_max_rad };
+static const struct franka_limits fr3 = { .model = &robot_model_fr3, FR3_LIMITS,
+	.q_velocity_min_rad = fr3_velocity_min_rad, .q_velocity_max_rad = fr3_velocity_max_rad };
+static const struct franka_limits fr3_9 = { .model = &robot_model_fr3, FR3_LIMITS, .position_errors_are_joint_errors = true,
+	.q_velocity_min_rad = fr3_velocity_min_rad, .q_velocity_max_rad = fr3_velocity_max_rad };
+static const struct franka_limits fr3_10 = { .model = &robot_model_fr3_5_9, FR3_LIMITS, .position_errors_are_joint_errors = true,
+	.q_velocity_min_rad = robot_model_fr3_5_9.q_min_rad, .q_velocity_max_rad = robot_model_fr3_5_9.q_max_rad };
 
 const struct franka_limits *franka_limits_of(uint32_t version)
 {
@@ -48,6 +59,18 @@ static bool unit(double a, double b, double c)
 	return fabs(sqrt(a * a + b * b + c * c) - 1.0) <= 1e-5; /* NaN: false */
 }
 
+/* Columns at right angles, and no mirror image. */
+static bool right_handed(const double t[16])
+{
+	double third[3];
+
+	vec3_cross(t, t + 4, third);
+	for (int i = 0; i < 3; i++)
+		if (!(fabs(third[i] - t[8 + i]) <= 1e-4))
+			return false;
+	return true;
+}
+
 bool franka_pose_take(const double t[16], struct pose *out)
 {
 	const double r[3][3] = { { t[0], t[4], t[8] }, { t[1], t[5], t[9] }, { t[2], t[6], t[10] } };
@@ -57,6 +80,8 @@ bool franka_pose_take(const double t[16], struct pose *out)
 	for (int i = 0; i < 3; i++)
 		if (!unit(r[i][0], r[i][1], r[i][2]) || !unit(r[0][i], r[1][i], r[2][i]) || !(fabs(t[12 + i]) < 1e3))
 			return false;
+	if (!right_handed(t))
+		return false;
 	memcpy(out->p_m, t + 12, sizeof out->p_m);
 	quat_from_matrix(r, out->q_xyzw);
 	return true;
@@ -114,20 +139,24 @@ static void check(struct franka_generator *g, const struct names *n, const doubl
 }
 
 /* The FR3's bound on the speed towards a joint limit; elsewhere the ceiling. */
-static double velocity_limit(const struct robot_model *m, int i, double q_rad, double v_rad_s)
+static double velocity_limit(const struct franka_limits *l, int i, double q_rad, double v_rad_s)
 {
-	double left = v_rad_s > 0.0 ? m->q_max_rad[i] - q_rad : q_rad - m->q_min_rad[i];
+	const struct robot_model *m = l->model;
+	double left = v_rad_s > 0.0 ? l->q_velocity_max_rad[i] - q_rad : q_rad - l->q_velocity_min_rad[i];
 
 	if (!(m->dq_decel_rad_s2[i] > 0.0))
 		return m->dq_max_rad_s[i];
 	return fmin(m->dq_max_rad_s[i], fmax(0.0, sqrt(fmax(0.0, 2.0 * m->dq_decel_rad_s2[i] * left)) - m->dq_offset_rad_s[i]));
 }
 
-static void check_position(struct franka_generator *g, int i, double q_rad, bool cartesian)
+/* An arm that is beyond a limit already (pushed there, or left there by a client of another generation) may come back. */
+static void check_position(struct franka_generator *g, int i, double v_rad_s, bool cartesian)
 {
 	const struct robot_model *m = g->limits->model;
+	double q_rad = g->d.q_rad[i] + v_rad_s * dt_s;
+	bool beyond = (q_rad > m->q_max_rad[i] && v_rad_s > 0.0) || (q_rad < m->q_min_rad[i] && v_rad_s < 0.0);
 
-	if (q_rad >= m->q_min_rad[i] && q_rad <= m->q_max_rad[i])
+	if (!beyond)
 		return;
 	if (g->limits->position_errors_are_joint_errors)
 		err(g, FCI_ERROR_joint_position_limits_violation);
@@ -152,10 +181,10 @@ static void check_joint(struct franka_generator *g, int i, double v, bool cartes
 	double a = (v - g->d.dq_rad_s[i]) / dt_s;
 	const double found[3] = { fabs(v), fabs(a), fabs(a - g->d.ddq_rad_s2[i]) / dt_s };
 	/* At the very edge of a limit the bound is zero; 1 mrad/s is nothing there. */
-	const double limit[3] = { velocity_limit(m, i, g->d.q_rad[i], v) + 1e-3, m->ddq_max_rad_s2[i], m->dddq_max_rad_s3[i] };
+	const double limit[3] = { velocity_limit(g->limits, i, g->d.q_rad[i], v) + 1e-3, m->ddq_max_rad_s2[i], m->dddq_max_rad_s3[i] };
 
 	check(g, cartesian ? &cartesian_joint_names : &joint_names, found, limit);
-	check_position(g, i, g->d.q_rad[i] + v * dt_s, cartesian);
+	check_position(g, i, v, cartesian);
 }
 
 static void use_joint_velocities(struct franka_generator *g, const double *dq_rad_s, bool cartesian)
@@ -181,28 +210,53 @@ static void use_joint_positions(struct franka_generator *g, const double *q_rad)
 
 /* ---- the end effector ---------------------------------------------------------------------------------------------------- */
 
-/* Joints of the pose near q; with an elbow joint 3 is given, without one the joints move as little as they can. */
-static bool find_joints(const struct franka_generator *g, const struct pose *goal, const double *elbow, double *q)
+/* One step of Newton's method towards the pose; returns how far it was, in m and rad together. Next to no damping: what an arm can
+ * just still do near a singular posture must not be bent into something else. */
+static double refine(const struct franka_generator *g, const struct pose *goal, const double *elbow, double *q)
 {
-	enum { ITERATIONS = 8 };
+	const double damping = 1e-12, wish[DOF_MAX] = { [2] = 1.0 };
 	double missing[6], dq[DOF_MAX], slide[DOF_MAX] = { 0 };
 	struct ik k;
 
-	for (int n = 0; n < ITERATIONS; n++) {
-		ik_prepare(&k, g->limits->model, &g->flange_to_ee, q);
-		pose_difference(&k.tcp, goal, missing);
-		ik_solve(&k, missing, dq);
-		if (elbow) {
-			const double wish[DOF_MAX] = { [2] = 1.0 };
-
-			ik_null_space(&k, wish, slide);
-		}
-		for (int i = 0; i < FRANKA_DOF; i++)
-			q[i] += dq[i] + (elbow && slide[2] > 1e-3 ? slide[i] * (elbow[0] - q[2] - dq[2]) / slide[2] : 0.0);
-	}
-	kinematics_forward(g->limits->model, &g->flange_to_ee, q, &k.tcp);
+	ik_prepare_damped(&k, g->limits->model, &g->flange_to_ee, q, damping);
 	pose_difference(&k.tcp, goal, missing);
+	ik_solve(&k, missing, dq);
+	if (elbow)
+		ik_null_space(&k, wish, slide);
+	double turn = elbow && slide[2] > 1e-3 ? (elbow[0] - q[2] - dq[2]) / slide[2] : 0.0;
+
+	for (int i = 0; i < FRANKA_DOF; i++)
+		q[i] += dq[i] + slide[i] * turn;
+	return vec3_norm(missing) + vec3_norm(missing + 3);
+}
+
+/* Joints of the pose near q; with an elbow joint 3 is given, without one the joints move as little as they can. */
+static bool find_joints(const struct franka_generator *g, const struct pose *goal, const double *elbow, double *q)
+{
+	enum { ITERATIONS = 12 };
+
+	for (int n = 0; n < ITERATIONS; n++) {
+		double apart = refine(g, goal, elbow, q);
+
+		if (!isfinite(apart))
+			return false;
+		if (apart < 1e-12)
+			break;
+	}
+	struct pose found;
+	double missing[6];
+
+	kinematics_forward(g->limits->model, &g->flange_to_ee, q, &found);
+	pose_difference(&found, goal, missing);
 	return vec3_norm(missing) < 1e-6 && vec3_norm(missing + 3) < 1e-6;
+}
+
+bool franka_generator_singular(const struct franka_generator *g)
+{
+	struct ik k;
+
+	ik_prepare(&k, g->limits->model, &g->flange_to_ee, g->d.q_rad);
+	return k.manipulability < singular_manipulability;
 }
 
 static double change(const double *now, const double *before)
@@ -314,9 +368,12 @@ static void use_cartesian_velocity(struct franka_generator *g, const struct fci_
 
 static void use_torques(struct franka_generator *g, const double *tau_nm)
 {
-	for (int i = 0; i < FRANKA_DOF; i++)
+	for (int i = 0; i < FRANKA_DOF; i++) {
 		if (!(fabs(tau_nm[i] - g->d.tau_nm[i]) / dt_s <= slack * g->limits->torque_rate_nm_s))
 			err(g, FCI_ERROR_controller_torque_discontinuity);
+		if (!(fabs(tau_nm[i]) <= franka_dynamics_panda.tau_max_nm[i])) /* the FR3's are the same */
+			err(g, FCI_ERROR_tau_J_range_violation);
+	}
 	if (!g->errors)
 		memcpy(g->d.tau_nm, tau_nm, sizeof g->d.tau_nm);
 }
@@ -363,20 +420,25 @@ static void extrapolate_joints(struct franka_generator *g)
 /* The twist goes on as it changed; the joints follow it. */
 static void extrapolate_pose(struct franka_generator *g)
 {
-	double q[FRANKA_DOF];
+	double q[FRANKA_DOF], twist[6];
 	struct pose goal;
 
 	for (int i = 0; i < 6; i++)
-		g->d.twist[i] += g->d.acceleration[i] * dt_s;
-	pose_after(&g->d.pose, g->d.twist, &goal);
-	g->d.pose = goal;
+		twist[i] = g->d.twist[i] + g->d.acceleration[i] * dt_s;
+	pose_after(&g->d.pose, twist, &goal);
 	memcpy(q, g->d.q_rad, sizeof q);
-	g->d.elbow_rate += g->d.elbow_acceleration * dt_s;
-	const double elbow[2] = { g->d.elbow[0] + g->d.elbow_rate * dt_s, g->d.elbow[1] };
+	double rate = g->d.elbow_rate + g->d.elbow_acceleration * dt_s;
+	const double elbow[2] = { g->d.elbow[0] + rate * dt_s, g->d.elbow[1] };
 
-	find_joints(g, &goal, elbow, q);
+	if (!find_joints(g, &goal, elbow, q)) {
+		err(g, FCI_ERROR_cartesian_position_limits_violation);
+		return;
+	}
 	for (int i = 0; i < FRANKA_DOF; i++)
 		advance_joint(&g->d, i, (q[i] - g->d.q_rad[i]) / dt_s);
+	memcpy(g->d.twist, twist, sizeof twist);
+	g->d.pose = goal;
+	g->d.elbow_rate = rate;
 	g->d.elbow[0] = elbow[0];
 }
 
@@ -396,15 +458,26 @@ void franka_generator_step(struct franka_generator *g, const struct fci_motion *
 		find_pose(g);
 }
 
-void franka_generator_brake(struct franka_generator *g)
+/* At the joint's limit is a stop: braking ends there, or where the arm is when it is beyond it already. */
+static void brake_joint(struct franka_generator *g, int i)
 {
 	const struct robot_model *m = g->limits->model;
+	double before = g->d.q_rad[i], v = g->d.dq_rad_s[i], most = m->ddq_max_rad_s2[i] * dt_s;
 
-	for (int i = 0; i < FRANKA_DOF; i++) {
-		double v = g->d.dq_rad_s[i], most = m->ddq_max_rad_s2[i] * dt_s;
+	advance_joint(&g->d, i, fabs(v) > most ? v - copysign(most, v) : 0.0);
+	double stop = fmin(fmax(g->d.q_rad[i], fmin(m->q_min_rad[i], before)), fmax(m->q_max_rad[i], before));
 
-		advance_joint(&g->d, i, fabs(v) > most ? v - copysign(most, v) : 0.0);
+	if (stop != g->d.q_rad[i]) {
+		g->d.q_rad[i] = stop;
+		g->d.dq_rad_s[i] = 0.0;
+		g->d.ddq_rad_s2[i] = -v / dt_s;
 	}
+}
+
+void franka_generator_brake(struct franka_generator *g)
+{
+	for (int i = 0; i < FRANKA_DOF; i++)
+		brake_joint(g, i);
 	memset(g->d.tau_nm, 0, sizeof g->d.tau_nm);
 	memset(g->d.twist, 0, sizeof g->d.twist);
 	memset(g->d.acceleration, 0, sizeof g->d.acceleration);

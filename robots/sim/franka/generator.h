@@ -21,6 +21,7 @@ struct franka_limits {
 	const struct robot_model *model;         /* of the joints */
 	double translation[3], rotation[3], elbow[3]; /* velocity, acceleration, jerk */
 	double torque_rate_nm_s;
+	const double *q_velocity_min_rad, *q_velocity_max_rad; /* where the bound on the speed towards a limit becomes zero */
 	bool position_errors_are_joint_errors;   /* from system 5.7.2 on */
 };
 
@@ -45,14 +46,17 @@ struct franka_generator {
 	uint64_t errors;                         /* bit of enum fci_error: what ended the motion */
 };
 
-/* Begins a motion at what is desired now, standing. */
+/* Begins a motion at what is desired now; the arm must stand. */
 void franka_generator_start(struct franka_generator *g, uint8_t generator, bool torques);
 
 /* One period with the client's command, or (NULL) without. g->errors is what is wrong with it, if anything; the desired values then
  * stay as they were. */
 void franka_generator_step(struct franka_generator *g, const struct fci_motion *command);
 
-/* One period without a motion: what still moves brakes. */
+/* True where poses cannot be commanded because the arm is stretched or folded: a posture like that has no velocity for every twist. */
+bool franka_generator_singular(const struct franka_generator *g);
+
+/* One period without a motion: what still moves brakes, at the joint's limit at once. */
 void franka_generator_brake(struct franka_generator *g);
 
 /* Desired joints from where the arm is, e.g. after torques or guiding; the pose and elbow follow. */
@@ -61,7 +65,8 @@ void franka_generator_seed(struct franka_generator *g, const double *q_rad, cons
 /* Sign of the elbow: +1 above the flip angle of joint 4, -1 below. */
 double franka_elbow_sign(double q4_rad);
 
-/* A column-major 4 x 4 pose; false for what is none (bottom row, or rows and columns of the rotation not of length 1 within 1e-5). */
+/* A column-major 4 x 4 pose; false for what is none (bottom row; rows and columns of the rotation not of length 1 within 1e-5,
+ * not at right angles within 1e-4; a mirror image). */
 bool franka_pose_take(const double t[16], struct pose *out);
 void franka_pose_put(const struct pose *p, double t[16]);
 

@@ -17,6 +17,15 @@ void franka_hand_init(struct franka_hand *h, double max_width_m)
 	*h = (struct franka_hand){ .max_width_m = max_width_m, .width_m = max_width_m, .command_m = max_width_m };
 }
 
+/* Nothing that was commanded holds or moves the fingers any more. */
+static void relax(struct franka_hand *h)
+{
+	h->running = FCI_GRIPPER_CONNECT;
+	h->command_m = h->width_m;
+	h->is_grasped = h->pressing = h->opening = false;
+	h->stalled_ms = 0;
+}
+
 static bool goal_sound(const struct franka_hand *h, const struct fci_grasp *g)
 {
 	return g->width_m >= 0.0 && g->width_m <= h->max_width_m && g->speed_m_s > 0.0 && g->speed_m_s <= 10.0 && g->force_n >= 0.0 &&
@@ -44,9 +53,7 @@ bool franka_hand_start(struct franka_hand *h, enum fci_gripper_command c, const 
 
 	*status = FCI_GRIPPER_SUCCESS;
 	if (c == FCI_GRIPPER_STOP) {
-		h->running = FCI_GRIPPER_CONNECT;
-		h->command_m = h->width_m;
-		h->is_grasped = false;
+		relax(h);
 		return false;
 	}
 	take_goal(c, payload, h->max_width_m, &goal);
@@ -54,11 +61,9 @@ bool franka_hand_start(struct franka_hand *h, enum fci_gripper_command c, const 
 		*status = FCI_GRIPPER_FAIL;
 		return false;
 	}
+	relax(h);
 	h->goal = goal;
 	h->running = c;
-	h->command_m = h->width_m;
-	h->is_grasped = false;
-	h->stalled_ms = 0;
 	return true;
 }
 
@@ -68,25 +73,52 @@ static double destination(const struct franka_hand *h)
 	return h->running == FCI_GRIPPER_GRASP ? 0.0 : h->goal.width_m;
 }
 
-static enum fci_gripper_status judge(struct franka_hand *h)
+static bool within_epsilons(const struct franka_hand *h)
 {
 	const struct fci_grasp *g = &h->goal;
 
+	return h->width_m > g->width_m - g->epsilon_inner_m && h->width_m < g->width_m + g->epsilon_outer_m;
+}
+
+static enum fci_gripper_status judge(struct franka_hand *h)
+{
 	if (h->running != FCI_GRIPPER_GRASP)
-		return fabs(h->width_m - g->width_m) <= stalled_apart_m ? FCI_GRIPPER_SUCCESS : FCI_GRIPPER_UNSUCCESSFUL;
-	h->is_grasped = h->width_m > g->width_m - g->epsilon_inner_m && h->width_m < g->width_m + g->epsilon_outer_m;
+		return fabs(h->width_m - h->goal.width_m) <= stalled_apart_m ? FCI_GRIPPER_SUCCESS : FCI_GRIPPER_UNSUCCESSFUL;
+	h->is_grasped = within_epsilons(h);
+	h->pressing = h->is_grasped && h->width_m - h->command_m > stalled_apart_m;
+	h->opening = !h->is_grasped;
+	if (h->opening)
+		h->command_m = h->width_m;
 	return h->is_grasped ? FCI_GRIPPER_SUCCESS : FCI_GRIPPER_UNSUCCESSFUL;
+}
+
+static void go_towards(struct franka_hand *h, double width_m)
+{
+	double reach_m = fmin(h->goal.speed_m_s, speed_max_m_s) * period_s;
+
+	h->command_m += fmin(fmax(width_m - h->command_m, -reach_m), reach_m);
+}
+
+/* Between commands: what was held can be lost, and what could not be held is let go. */
+static void rest(struct franka_hand *h)
+{
+	bool closed = h->pressing && h->width_m - h->command_m <= stalled_apart_m / 2;
+
+	if (closed || !within_epsilons(h))
+		h->is_grasped = false;
+	if (h->opening)
+		go_towards(h, h->max_width_m);
 }
 
 bool franka_hand_step(struct franka_hand *h, double measured_m, enum fci_gripper_status *status)
 {
-	double reach_m = fmin(h->goal.speed_m_s, speed_max_m_s) * period_s;
-
 	h->message_id++;
 	h->width_m = measured_m;
-	if (h->running == FCI_GRIPPER_CONNECT)
+	if (h->running == FCI_GRIPPER_CONNECT) {
+		rest(h);
 		return false;
-	h->command_m += fmin(fmax(destination(h) - h->command_m, -reach_m), reach_m);
+	}
+	go_towards(h, destination(h));
 	bool behind = fabs(h->command_m - measured_m) > stalled_apart_m;
 
 	h->stalled_ms = behind ? h->stalled_ms + 1 : 0;

@@ -1,7 +1,7 @@
 /* hand.h - the simulated Franka Hand: homing, moving, grasping, stopping; what it holds decides the world.
  *
  * Documented: a grasp succeeds when the width it ends at lies within the epsilons around the wanted one; widths outside the stroke
- * are refused; a stop ends what runs. Decided here: a new command ends the one before as a stop does; homing takes the fingers to
+ * are refused; a stop ends what runs; a failed grasp lets go and opens. Decided here: a new command ends the one before as a stop does; homing takes the fingers to
  * their widest. Pure: no clock, no heap, no I/O. One step is one millisecond. */
 #ifndef DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
 #define DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
@@ -17,6 +17,8 @@ struct franka_hand {
 	double width_m;                     /* as measured last */
 	double command_m;                   /* where the fingers shall be now */
 	bool is_grasped;
+	bool pressing;                      /* what is held keeps the fingers from where they shall be */
+	bool opening;                       /* after a grasp that failed */
 	enum fci_gripper_command running;   /* CONNECT: nothing */
 	struct fci_grasp goal;
 	uint32_t stalled_ms;

@@ -1,19 +1,24 @@
-/* library_bytes.c - the model library inside the simulator, so that it need not be found anywhere; see model_files.h. */
+/* library_bytes.c - the model libraries inside the simulator, so that they need not be found anywhere; see model_files.h. */
 #include "robots/sim/franka/model_files.h"
 
-/* FRANKA_LIBRARY: its path, from the Makefile, which builds it first. */
-__asm__(".section .rodata\n"
-	".balign 16\n"
-	"franka_library_size: .quad 1f - franka_library_first\n"
-	"franka_library_first: .incbin \"" FRANKA_LIBRARY "\"\n"
-	"1: .byte 0\n"
-	".previous\n");
+/* FRANKA_LIBRARIES: what their paths begin with, from the Makefile, which builds them first. */
+#define LIBRARY(name) \
+	__asm__(".section .rodata\n" \
+		".balign 16\n" \
+		"franka_library_" #name "_size: .quad 1f - franka_library_" #name "_first\n" \
+		"franka_library_" #name "_first: .incbin \"" FRANKA_LIBRARIES #name ".so\"\n" \
+		"1: .byte 0\n" \
+		".previous\n"); \
+	extern const uint64_t franka_library_##name##_size; \
+	extern const uint8_t franka_library_##name##_first[];
 
-extern const uint64_t franka_library_size;
-extern const uint8_t franka_library_first[];
+LIBRARY(panda)
+LIBRARY(fr3)
 
-const uint8_t *franka_library(size_t *n_bytes)
+const uint8_t *franka_library(uint32_t version, size_t *n_bytes)
 {
-	*n_bytes = (size_t)franka_library_size;
-	return franka_library_first;
+	bool panda = version < 6;
+
+	*n_bytes = (size_t)(panda ? franka_library_panda_size : franka_library_fr3_size);
+	return panda ? franka_library_panda_first : franka_library_fr3_first;
 }

@@ -2,13 +2,15 @@
 #ifndef DREAMVLA_ROBOTS_SIM_FRANKA_MODEL_FILES_H
 #define DREAMVLA_ROBOTS_SIM_FRANKA_MODEL_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "robots/franka/dynamics.h"
 
-/* The model library for x86-64 Linux (robots/franka/library.c) as bytes. Thread: any. Allocates: no. */
-const uint8_t *franka_library(size_t *n_bytes);
+/* The model library (robots/franka/library.c) for this machine's kind, as bytes: a Panda's for protocol 5, an FR3's for those after it.
+ * Thread: any. Allocates: no. */
+const uint8_t *franka_library(uint32_t version, size_t *n_bytes);
 
 enum { FRANKA_URDF_BYTES_MAX = 16384 };
 

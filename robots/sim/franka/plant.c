@@ -57,10 +57,8 @@ void franka_plant_push(struct franka_plant *p, const double *tau_nm)
 	franka_mass(p->dynamics, &p->load, p->q_rad, m);
 	franka_coriolis(p->dynamics, &p->load, p->q_rad, p->dq_rad_s, bias);
 	for (int i = 0; i < FRANKA_DOF; i++) {
-		double most = p->dynamics->tau_max_nm[i];
-
 		m[i][i] += armature_kg_m2;
-		force[i] = fmin(fmax(tau_nm[i], -most), most) - bias[i];
+		force[i] = tau_nm[i] - bias[i];
 	}
 	if (!franka_solve(m, force, ddq))
 		return;

@@ -19,26 +19,60 @@ static bool within(const double *v, size_t n, double low, double high)
 	return true;
 }
 
+/* Also while it still brakes: what it accepts then begins when the arm stands. */
 static bool rests(const struct franka_robot *r)
 {
-	return !r->moving && r->mode == FCI_MODE_IDLE;
+	return !r->moving && !r->starting && (r->mode == FCI_MODE_IDLE || r->mode == FCI_MODE_RECOVERY);
 }
 
 /* ---- settings -------------------------------------------------------------------------------------------------------------- */
+
+/* Of a body whose centre of mass lies `apart` from the point. Terms in the order of struct franka_body. */
+static void add_inertia(double out[6], const struct franka_body *b, const double apart[3])
+{
+	static const int row[6] = { 0, 1, 2, 0, 0, 1 }, column[6] = { 0, 1, 2, 1, 2, 2 };
+	double square = apart[0] * apart[0] + apart[1] * apart[1] + apart[2] * apart[2];
+
+	for (int k = 0; k < 6; k++)
+		out[k] += b->inertia_kg_m2[k] + b->mass_kg * ((row[k] == column[k] ? square : 0.0) - apart[row[k]] * apart[column[k]]);
+}
 
 void franka_robot_carry(struct franka_robot *r)
 {
 	/* The Franka Hand, as the robot reports it, and the load: one body. */
 	static const struct franka_body hand = { 0.73, { -0.01, 0.0, 0.03 }, { 0.001, 0.0025, 0.0017, 0.0, 0.0, 0.0 } };
 	const struct fci_load *l = &r->settings.load;
-	struct franka_body *total = &r->plant.load;
+	const struct franka_body load = { l->mass, { l->f_x_cload[0], l->f_x_cload[1], l->f_x_cload[2] },
+		{ l->i_load[0], l->i_load[4], l->i_load[8], l->i_load[1], l->i_load[2], l->i_load[5] } };
+	struct franka_body total = { .mass_kg = hand.mass_kg + load.mass_kg };
+	double from_hand[3], from_load[3];
 
-	*total = hand;
-	total->mass_kg += l->mass;
-	for (int i = 0; i < 3; i++)
-		total->com_m[i] = (hand.mass_kg * hand.com_m[i] + l->mass * l->f_x_cload[i]) / total->mass_kg;
-	for (int i = 0; i < 3; i++)
-		total->inertia_kg_m2[i] += l->i_load[4 * i];
+	for (int i = 0; i < 3; i++) {
+		total.com_m[i] = (hand.mass_kg * hand.com_m[i] + load.mass_kg * load.com_m[i]) / total.mass_kg;
+		from_hand[i] = hand.com_m[i] - total.com_m[i];
+		from_load[i] = load.com_m[i] - total.com_m[i];
+	}
+	add_inertia(total.inertia_kg_m2, &hand, from_hand);
+	add_inertia(total.inertia_kg_m2, &load, from_load);
+	r->plant.load = total;
+}
+
+/* Symmetric and positive semidefinite: every principal minor is at least zero, within rounding. */
+static bool inertia_sound(const double m[9])
+{
+	const double tiny = 1e-9;
+	double minor[3];
+
+	if (!within(m, 9, -10.0, 10.0))
+		return false;
+	for (int i = 0; i < 3; i++) {
+		int a = (i + 1) % 3, b = (i + 2) % 3;
+
+		minor[i] = m[4 * a] * m[4 * b] - m[3 * a + b] * m[3 * a + b];
+		if (m[4 * i] < 0.0 || minor[i] < -tiny || fabs(m[3 * a + b] - m[3 * b + a]) > tiny)
+			return false;
+	}
+	return m[0] * minor[0] - m[1] * (m[1] * m[8] - m[5] * m[2]) + m[2] * (m[1] * m[5] - m[4] * m[2]) >= -tiny;
 }
 
 static enum fci_status set_load(struct franka_robot *r, const uint8_t *payload)
@@ -46,11 +80,12 @@ static enum fci_status set_load(struct franka_robot *r, const uint8_t *payload)
 	struct fci_load l;
 
 	memcpy(&l, payload, sizeof l);
-	if (!(l.mass >= 0.0 && l.mass <= load_max_kg) || !(fabs(l.f_x_cload[0]) < 1.0 && fabs(l.f_x_cload[1]) < 1.0 && fabs(l.f_x_cload[2]) < 1.0))
+	double com_m[3], inertia[9];
+
+	memcpy(com_m, l.f_x_cload, sizeof com_m);
+	memcpy(inertia, l.i_load, sizeof inertia);
+	if (!(l.mass >= 0.0 && l.mass <= load_max_kg) || !within(com_m, 3, -1.0, 1.0) || !inertia_sound(inertia))
 		return FCI_STATUS_INVALID_ARGUMENT;
-	for (int i = 0; i < 9; i++)
-		if (!(fabs(l.i_load[i]) < 10.0) || (i % 4 == 0 && l.i_load[i] < 0.0))
-			return FCI_STATUS_INVALID_ARGUMENT;
 	r->settings.load = l;
 	franka_robot_carry(r);
 	return FCI_STATUS_SUCCESS;
@@ -154,43 +189,55 @@ static bool move_sound(const struct franka_robot *r, const struct fci_move *m)
 	return m->use_async == 0; /* motions that the robot plans itself are not simulated */
 }
 
+static bool cartesian(const struct fci_move *m)
+{
+	return m->generator == FCI_MOVE_CARTESIAN_POSITION || m->generator == FCI_MOVE_CARTESIAN_VELOCITY;
+}
+
+static void accept_motion(struct franka_robot *r, const struct fci_move *m)
+{
+	if (r->ending)
+		franka_robot_end_now(r, r->ending_as); /* its second response comes before anything of the new one */
+	r->starting = true;
+	r->next_generator = (uint8_t)(m->generator + 1);
+	r->controller = (uint8_t)m->controller;
+	r->errors = r->reflex_reason = 0;
+	r->waited_ms = r->missed_row = r->n_watched = r->watched_next = 0;
+	r->counters.motions++;
+}
+
 static enum fci_status start_motion(struct franka_robot *r, const uint8_t *payload)
 {
 	struct fci_move m = { 0 };
 
 	memcpy(&m, payload, fci_request_bytes(r->version, FCI_MOVE) - FCI_HEADER_BYTES);
-	if (!rests(r))
+	if (!rests(r) && !r->ending)
 		return FCI_STATUS_NOT_POSSIBLE;
 	if (!move_sound(r, &m))
 		return FCI_STATUS_INVALID_ARGUMENT;
-	franka_generator_start(&r->generator, (uint8_t)(m.generator + 1), m.controller == FCI_CONTROL_EXTERNAL);
-	r->controller = (uint8_t)m.controller;
-	r->moving = true;
-	r->ended = r->offered = false;
-	r->mode = FCI_MODE_MOVE;
-	r->errors = r->reflex_reason = 0;
-	r->waited_ms = r->finishing_ms = r->missed_row = r->n_watched = r->watched_next = 0;
-	r->counters.motions++;
+	if (cartesian(&m) && franka_generator_singular(&r->generator))
+		return FCI_STATUS_SINGULAR_START;
+	accept_motion(r, &m);
 	return FCI_STATUS_MOTION_STARTED;
 }
 
 static enum fci_status stop_motion(struct franka_robot *r)
 {
-	if (!r->moving)
-		return FCI_STATUS_SUCCESS;
-	franka_robot_leave(r);
-	r->ended = true;
-	r->end = FCI_STATUS_PREEMPTED;
+	if (r->starting)
+		franka_robot_end_now(r, FCI_STATUS_PREEMPTED);
+	else if (r->moving && !r->ending)
+		franka_robot_end_standing(r, FCI_STATUS_PREEMPTED, 0);
 	return FCI_STATUS_SUCCESS;
 }
 
-/* Also under a user stop clients are told that all is well; the robot stays stopped. */
+/* Also under a user stop clients are told that all is well; the robot stays stopped. One that still brakes is told at once, too: the
+ * mode says that recovery is not over. */
 static enum fci_status recover(struct franka_robot *r)
 {
-	if (r->moving || r->locked)
+	if (r->moving || r->starting || r->locked)
 		return FCI_STATUS_NOT_POSSIBLE;
 	if (r->mode == FCI_MODE_REFLEX)
-		r->mode = r->user_stop ? FCI_MODE_USER_STOPPED : r->guiding ? FCI_MODE_GUIDING : FCI_MODE_IDLE;
+		r->mode = franka_robot_stands(r) || r->user_stop ? franka_robot_resting_mode(r) : FCI_MODE_RECOVERY;
 	r->errors = 0;
 	return FCI_STATUS_SUCCESS;
 }
@@ -201,6 +248,6 @@ enum fci_status franka_robot_request(struct franka_robot *r, enum fci_command c,
 	case FCI_MOVE: return start_motion(r, payload);
 	case FCI_STOP_MOVE: return stop_motion(r);
 	case FCI_AUTOMATIC_ERROR_RECOVERY: return recover(r);
-	default: return r->moving ? FCI_STATUS_NOT_POSSIBLE : set(r, c, payload);
+	default: return r->moving || r->starting ? FCI_STATUS_NOT_POSSIBLE : set(r, c, payload);
 	}
 }

@@ -10,8 +10,14 @@
 static const uint32_t first_command_ms = 1000;
 /* Idle so long after the finished flag; real clients then send three or four finished commands, as with a real robot. */
 static const uint32_t finish_ms = 3;
-/* A motion may end with so little speed left, which the arm then brakes; not documented. */
+/* A motion with a generator may end with so little speed left, which the arm then brakes; not documented. */
 static const double end_speed_rad_s = 0.05;
+
+static const double stands_rad_s = 1e-3;
+/* An arm that stands beyond a limit trembles by rounding only. */
+static const double outward_rad_s = 1e-6;
+/* Errors are shown for so long after the arm has braked; not documented. */
+static const uint32_t errors_shown_ms = 100;
 
 static const double identity[16] = { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1 };
 /* Franka Hand on the flange: turned by -45 degrees, 0.1034 m ahead. */
@@ -63,8 +69,7 @@ void franka_robot_connect(struct franka_robot *r, uint32_t version)
 
 /* ---- modes ------------------------------------------------------------------------------------------------------------- */
 
-/* What the robot is in when nothing moves it. */
-static enum fci_robot_mode resting_mode(const struct franka_robot *r)
+enum fci_robot_mode franka_robot_resting_mode(const struct franka_robot *r)
 {
 	if (r->locked)
 		return FCI_MODE_OTHER;
@@ -73,28 +78,49 @@ static enum fci_robot_mode resting_mode(const struct franka_robot *r)
 	return r->guiding ? FCI_MODE_GUIDING : FCI_MODE_IDLE;
 }
 
-static void end_motion(struct franka_robot *r, enum fci_status status)
+bool franka_robot_stands(const struct franka_robot *r)
 {
-	if (!r->moving)
-		return;
+	for (int i = 0; i < FRANKA_DOF; i++)
+		if (!(fabs(r->generator.d.dq_rad_s[i]) < 1e-6 && fabs(r->plant.dq_rad_s[i]) < stands_rad_s))
+			return false;
+	return true;
+}
+
+/* From torques to desired joints that go on as the arm does. */
+static void let_go(struct franka_robot *r)
+{
 	if (r->generator.torques)
 		seed(r);
-	r->moving = false;
+	r->generator.torques = false;
+}
+
+void franka_robot_end_now(struct franka_robot *r, enum fci_status status)
+{
+	if (!r->moving && !r->starting)
+		return;
+	let_go(r);
+	r->starting = r->moving = r->ending = r->offered = false;
 	r->ended = true;
 	r->end = status;
-	r->finishing_ms = 0;
-	r->offered = false;
 	r->generator.generator = FCI_GENERATOR_IDLE;
-	r->generator.torques = false;
-	r->mode = resting_mode(r);
+	r->mode = franka_robot_resting_mode(r);
+}
+
+void franka_robot_end_standing(struct franka_robot *r, enum fci_status status, uint32_t least_ms)
+{
+	let_go(r);
+	r->ending = true;
+	r->ending_as = status;
+	r->ending_ms = least_ms;
 }
 
 static void reflex(struct franka_robot *r, uint64_t errors)
 {
-	end_motion(r, FCI_STATUS_REFLEX_ABORTED);
+	franka_robot_end_now(r, FCI_STATUS_REFLEX_ABORTED);
 	r->errors |= errors;
 	r->reflex_reason = r->errors;
 	r->mode = FCI_MODE_REFLEX;
+	r->settled_ms = 0;
 	r->counters.reflexes++;
 }
 
@@ -105,9 +131,9 @@ void franka_robot_reflex(struct franka_robot *r, enum fci_error why)
 
 static void change_rest(struct franka_robot *r)
 {
-	end_motion(r, FCI_STATUS_EMERGENCY_ABORTED);
+	franka_robot_end_now(r, FCI_STATUS_EMERGENCY_ABORTED);
 	if (r->mode != FCI_MODE_REFLEX || r->user_stop)
-		r->mode = resting_mode(r);
+		r->mode = franka_robot_resting_mode(r);
 }
 
 void franka_robot_user_stop(struct franka_robot *r, bool pressed)
@@ -130,7 +156,7 @@ void franka_robot_lock(struct franka_robot *r, bool locked)
 
 void franka_robot_leave(struct franka_robot *r)
 {
-	end_motion(r, FCI_STATUS_ABORTED);
+	franka_robot_end_now(r, FCI_STATUS_ABORTED);
 	r->ended = false; /* nobody is there to be told */
 }
 
@@ -147,7 +173,7 @@ bool franka_robot_take_end(struct franka_robot *r, enum fci_status *status)
 
 void franka_robot_offer(struct franka_robot *r, const struct fci_motion *m)
 {
-	if (!r->moving || r->finishing_ms > 0)
+	if (!r->moving || r->ending)
 		return; /* finished commands go on for a round trip */
 	if (m->message_id != r->message_id) {
 		r->counters.late++;
@@ -183,10 +209,11 @@ static void watch(struct franka_robot *r, bool hit)
 		r->counters.longest_row = r->missed_row;
 }
 
+/* Torques may leave the arm at any speed: nothing was promised about it. */
 static bool nearly_still(const struct franka_robot *r)
 {
-	for (int i = 0; i < FRANKA_DOF; i++)
-		if (!(fabs(r->generator.torques ? 0.0 : r->generator.d.dq_rad_s[i]) <= end_speed_rad_s))
+	for (int i = 0; i < FRANKA_DOF && !r->generator.torques; i++)
+		if (!(fabs(r->generator.d.dq_rad_s[i]) <= end_speed_rad_s))
 			return false;
 	return true;
 }
@@ -201,66 +228,62 @@ static void finish(struct franka_robot *r)
 		[FCI_GENERATOR_NONE] = FCI_ERROR_controller_torque_discontinuity,
 	};
 
-	if (!nearly_still(r)) {
+	if (nearly_still(r))
+		franka_robot_end_standing(r, FCI_STATUS_SUCCESS, finish_ms);
+	else
 		reflex(r, UINT64_C(1) << rushed[r->generator.generator]);
-		return;
-	}
-	r->finishing_ms = finish_ms;
-	if (r->generator.torques)
-		seed(r);
-	r->generator.torques = false;
 }
 
-static void use_command(struct franka_robot *r)
+/* false: the desired motion did not go on. */
+static bool use_command(struct franka_robot *r)
 {
 	if (!command_sound(&r->command)) {
-		end_motion(r, FCI_STATUS_INPUT_ERROR_ABORTED);
-		return;
+		franka_robot_end_standing(r, FCI_STATUS_INPUT_ERROR_ABORTED, 0);
+		return false;
 	}
 	watch(r, true);
 	franka_generator_step(&r->generator, &r->command);
-	if (r->generator.errors)
+	if (r->generator.errors) {
 		reflex(r, r->generator.errors);
-	else if (r->command.motion_finished || r->command.torque_finished)
+		return false;
+	}
+	if (r->command.motion_finished || r->command.torque_finished)
 		finish(r);
+	return true;
 }
 
-static void go_on_without(struct franka_robot *r)
+static bool wait_for_first(struct franka_robot *r)
 {
-	if (!r->generator.started) { /* the client has yet to see that the motion has begun */
-		if (++r->waited_ms > first_command_ms)
-			reflex(r, UINT64_C(1) << FCI_ERROR_communication_constraints_violation);
-		return;
-	}
+	if (++r->waited_ms > first_command_ms)
+		reflex(r, UINT64_C(1) << FCI_ERROR_communication_constraints_violation);
+	return false;
+}
+
+static bool go_on_without(struct franka_robot *r)
+{
+	if (!r->generator.started) /* the client has yet to see that the motion has begun */
+		return wait_for_first(r);
 	watch(r, false);
 	franka_generator_step(&r->generator, NULL);
+	uint64_t errors = r->generator.errors;
+
 	if (r->missed_row >= FRANKA_MISSES_MAX)
-		reflex(r, UINT64_C(1) << FCI_ERROR_communication_constraints_violation);
+		reflex(r, errors | UINT64_C(1) << FCI_ERROR_communication_constraints_violation);
+	else if (errors)
+		reflex(r, errors);
+	return errors == 0;
 }
 
-static void move(struct franka_robot *r)
+/* false: the desired motion did not go on, or is from now on another one than the arm was led by. */
+static bool move(struct franka_robot *r)
 {
-	if (r->finishing_ms > 0) {
-		franka_generator_brake(&r->generator);
-		if (--r->finishing_ms == 0)
-			end_motion(r, FCI_STATUS_SUCCESS);
-	} else if (r->offered) {
-		use_command(r);
-	} else {
-		go_on_without(r);
-	}
+	bool torques = r->generator.torques, led = r->offered ? use_command(r) : go_on_without(r);
+
 	r->offered = false;
+	return led && r->generator.torques == torques;
 }
 
 /* ---- a millisecond ------------------------------------------------------------------------------------------------------- */
-
-static bool standing(const struct franka_robot *r)
-{
-	for (int i = 0; i < FRANKA_DOF; i++)
-		if (!(fabs(r->generator.d.dq_rad_s[i]) < 1e-6))
-			return false;
-	return true;
-}
 
 /* Under torques the arm goes where they push it: the robot stops it at the limits of joints and speeds. */
 static void check_arm(struct franka_robot *r)
@@ -269,20 +292,47 @@ static void check_arm(struct franka_robot *r)
 	uint64_t errors = 0;
 
 	for (int i = 0; i < FRANKA_DOF; i++) {
-		if (!(r->plant.q_rad[i] >= m->q_min_rad[i] && r->plant.q_rad[i] <= m->q_max_rad[i]))
+		double q = r->plant.q_rad[i], v = r->plant.dq_rad_s[i];
+
+		if ((q > m->q_max_rad[i] && v > outward_rad_s) || (q < m->q_min_rad[i] && v < -outward_rad_s))
 			errors |= UINT64_C(1) << FCI_ERROR_joint_position_limits_violation;
-		if (!(fabs(r->plant.dq_rad_s[i]) <= m->dq_max_rad_s[i]))
+		if (!(fabs(v) <= m->dq_max_rad_s[i]))
 			errors |= UINT64_C(1) << FCI_ERROR_joint_velocity_violation;
 	}
 	if (errors)
 		reflex(r, errors);
 }
 
+static void begin_motion(struct franka_robot *r)
+{
+	franka_generator_start(&r->generator, r->next_generator, r->controller == FCI_CONTROL_EXTERNAL);
+	r->starting = false;
+	r->moving = true;
+	r->mode = FCI_MODE_MOVE;
+}
+
+/* What waits for the arm to stand. */
+static void settle(struct franka_robot *r)
+{
+	if (!franka_robot_stands(r)) {
+		r->settled_ms = 0;
+		return;
+	}
+	if (r->ending && r->ending_ms == 0)
+		franka_robot_end_now(r, r->ending_as);
+	if (r->mode == FCI_MODE_RECOVERY)
+		r->mode = franka_robot_resting_mode(r);
+	if (++r->settled_ms >= errors_shown_ms)
+		r->errors = 0; /* what ended the motion stays in reflex_reason */
+}
+
 void franka_robot_step(struct franka_robot *r)
 {
-	if (r->moving)
-		move(r);
-	else
+	if (r->starting && franka_robot_stands(r))
+		begin_motion(r);
+	if (r->ending && r->ending_ms > 0)
+		r->ending_ms--;
+	if (!r->moving || r->ending || !move(r))
 		franka_generator_brake(&r->generator);
 	if (r->moving && r->generator.torques) {
 		franka_plant_push(&r->plant, r->generator.d.tau_nm);
@@ -290,7 +340,6 @@ void franka_robot_step(struct franka_robot *r)
 	} else {
 		franka_plant_follow(&r->plant, &r->generator.d);
 	}
-	if (r->mode == FCI_MODE_REFLEX && standing(r))
-		r->errors = 0; /* what ended the motion stays in reflex_reason */
+	settle(r);
 	r->message_id++;
 }

@@ -6,6 +6,10 @@
  * Documented rules that it keeps: a command counts only in the period after the state that it answers; missing ones are extrapolated,
  * 20 in a row end the motion; limit violations end it in a reflex, which an error recovery ends; a user stop, guiding and locked
  * brakes refuse motions. What the documentation leaves open is decided here and said where it is.
+ *
+ * What ends while the arm moves, ends in braking. A motion that its client stops or finishes shows its modes, and its second response
+ * is not due, until the arm stands; a reflex, a user stop and a client that goes show at once, as documented. In every case the next
+ * motion is accepted and begins when the arm stands. An arm beyond a joint limit may move back, not further out.
  * Pure: no clock, no heap, no I/O. All functions: thread of the owner, allocate no, block no. */
 #ifndef DREAMVLA_ROBOTS_SIM_FRANKA_ROBOT_H
 #define DREAMVLA_ROBOTS_SIM_FRANKA_ROBOT_H
@@ -38,14 +42,18 @@ struct franka_robot {
 	enum fci_robot_mode mode;
 	bool user_stop, guiding, locked; /* buttons and brakes: what hands do to a robot */
 	uint64_t errors, reflex_reason;  /* bit of enum fci_error */
+	uint32_t settled_ms;             /* that the arm has stood for since it moved, or since the errors */
 	/* a motion */
-	bool moving;
-	uint8_t controller;
+	bool starting;                   /* accepted; begins when the arm stands */
+	bool moving;                     /* states show its modes */
+	bool ending;                     /* it brakes, and is over when the arm stands */
+	enum fci_status ending_as;
+	uint32_t ending_ms;              /* so long it still takes at least */
+	uint8_t controller, next_generator;
 	uint64_t message_id;             /* of the newest state */
 	bool offered;                    /* command answers that state */
 	struct fci_motion command;
 	uint32_t waited_ms;              /* for the first command */
-	uint32_t finishing_ms;           /* left until the arm is idle; 0: not finishing */
 	uint32_t missed_row;
 	uint32_t n_watched, watched_next;
 	bool hit[FRANKA_COMMANDS_WATCHED]; /* of the newest periods: a command was there in time */
@@ -59,6 +67,18 @@ struct franka_robot {
 
 /* An arm at q with a Franka Hand, idle, for protocol 5. */
 void franka_robot_init(struct franka_robot *r, const double *q_rad);
+
+/* What moves brakes, modes kept; the motion ends so when the arm stands, after `least_ms` or later. */
+void franka_robot_end_standing(struct franka_robot *r, enum fci_status status, uint32_t least_ms);
+
+/* It ends at once, as far as the client sees; the arm brakes all the same. */
+void franka_robot_end_now(struct franka_robot *r, enum fci_status status);
+
+/* Desired and actual joints are at rest. */
+bool franka_robot_stands(const struct franka_robot *r);
+
+/* What the robot is in when nothing moves it. */
+enum fci_robot_mode franka_robot_resting_mode(const struct franka_robot *r);
 
 /* Takes the hand and the load of the settings into the arm. */
 void franka_robot_carry(struct franka_robot *r);

@@ -116,7 +116,7 @@ static bool send_library(struct robot_server *s, const struct fci_header *h, con
 #endif
 	struct fci_model_request wish;
 	size_t n;
-	const uint8_t *library = franka_library(&n);
+	const uint8_t *library = franka_library(s->robot.version, &n);
 
 	memcpy(&wish, payload, sizeof wish);
 	if (wish.architecture != ARCHITECTURE || wish.system != 0)

@@ -8,6 +8,18 @@
 /* Stiffness of the gears between motor and joint, from public simulations of this arm; only `theta` shows it. */
 static const double gear_nm_rad = 1e4;
 
+/* Desired, of whatever moves the joints. */
+static void put_twist(const struct franka_generator *g, double out[6])
+{
+	double j[6][DOF_MAX];
+	struct pose tcp;
+
+	kinematics_jacobian(g->limits->model, &g->flange_to_ee, g->d.q_rad, &tcp, j);
+	for (int r = 0; r < 6; r++)
+		for (int i = 0; i < FRANKA_DOF; i++)
+			out[r] += j[r][i] * g->d.dq_rad_s[i];
+}
+
 static void put_poses(const struct franka_robot *r, struct fci_state *s)
 {
 	const struct franka_generator *g = &r->generator;
@@ -22,7 +34,7 @@ static void put_poses(const struct franka_robot *r, struct fci_state *s)
 	memcpy(s->F_T_NE, r->settings.f_t_ne, sizeof s->F_T_NE);
 	memcpy(s->NE_T_EE, r->settings.ne_t_ee, sizeof s->NE_T_EE);
 	memcpy(s->EE_T_K, r->settings.ee_t_k, sizeof s->EE_T_K);
-	memcpy(s->O_dP_EE_d, g->d.twist, sizeof s->O_dP_EE_d);
+	put_twist(g, s->O_dP_EE_d);
 	memcpy(s->O_dP_EE_c, g->d.twist, sizeof s->O_dP_EE_c);
 	memcpy(s->O_ddP_EE_c, g->d.acceleration, sizeof s->O_ddP_EE_c);
 	s->elbow[0] = r->plant.q_rad[2];
@@ -36,9 +48,7 @@ static void put_poses(const struct franka_robot *r, struct fci_state *s)
 static void put_joints(const struct franka_robot *r, struct fci_state *s)
 {
 	const struct franka_desired *d = &r->generator.d;
-	double gravity[FRANKA_DOF];
 
-	franka_gravity(r->plant.dynamics, &r->plant.load, franka_earth_m_s2, r->plant.q_rad, gravity);
 	memcpy(s->q, r->plant.q_rad, sizeof s->q);
 	memcpy(s->dq, r->plant.dq_rad_s, sizeof s->dq);
 	memcpy(s->q_d, d->q_rad, sizeof s->q_d);

@@ -16,13 +16,13 @@
 #include <cmocka.h>
 
 static void *library;
+static const struct franka_dynamics *dynamics;
 
-static int load_library(void **state)
+static int load_library(uint32_t version)
 {
-	(void)state;
 	char path[] = "/tmp/franka_library_XXXXXX";
 	size_t n;
-	const uint8_t *bytes = franka_library(&n);
+	const uint8_t *bytes = franka_library(version, &n);
 	int fd = mkstemp(path);
 
 	if (fd < 0 || write(fd, bytes, n) != (ssize_t)n || close(fd) != 0)
@@ -32,6 +32,20 @@ static int load_library(void **state)
 		fprintf(stderr, "%s\n", dlerror());
 	unlink(path);
 	return library ? 0 : -1;
+}
+
+static int load_panda(void **state)
+{
+	(void)state;
+	dynamics = &franka_dynamics_panda;
+	return load_library(5);
+}
+
+static int load_fr3(void **state)
+{
+	(void)state;
+	dynamics = &franka_dynamics_fr3;
+	return load_library(6);
 }
 
 static int unload_library(void **state)
@@ -195,15 +209,15 @@ static void dynamics_are_those_of_the_simulated_arm(void **state)
 	FIND(coriolis_function, c_NE);
 	FIND(gravity_function, g_NE);
 	M_NE(posture, inertia, 0.73, com, m);
-	franka_mass(&franka_dynamics_panda, &load, posture, want_m);
+	franka_mass(dynamics, &load, posture, want_m);
 	for (int i = 0; i < 49; i++)
 		assert_true(fabs(m[i] - want_m[i / 7][i % 7]) < 1e-12);
 	c_NE(posture, dq, inertia, 0.73, com, found);
-	franka_coriolis(&franka_dynamics_panda, &load, posture, dq, want);
+	franka_coriolis(dynamics, &load, posture, dq, want);
 	for (int i = 0; i < 7; i++)
 		assert_true(fabs(found[i] - want[i]) < 1e-12);
 	g_NE(posture, franka_earth_m_s2, 0.73, com, found);
-	franka_gravity(&franka_dynamics_panda, &load, franka_earth_m_s2, posture, want);
+	franka_gravity(dynamics, &load, franka_earth_m_s2, posture, want);
 	for (int i = 0; i < 7; i++)
 		assert_true(fabs(found[i] - want[i]) < 1e-12);
 }
@@ -237,13 +251,13 @@ static void the_urdf_has_what_libfranka_asks_for(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_thirty_names_are_there),
-		cmocka_unit_test(poses_are_a_real_arms),
-		cmocka_unit_test(jacobians_are_the_poses_derivatives),
-		cmocka_unit_test(dynamics_are_those_of_the_simulated_arm),
-		cmocka_unit_test(the_urdf_has_what_libfranka_asks_for),
-	};
+#define LIBRARY_TESTS \
+	cmocka_unit_test(all_thirty_names_are_there), cmocka_unit_test(poses_are_a_real_arms), \
+	cmocka_unit_test(jacobians_are_the_poses_derivatives), cmocka_unit_test(dynamics_are_those_of_the_simulated_arm)
+	const struct CMUnitTest panda[] = { LIBRARY_TESTS }, fr3[] = { LIBRARY_TESTS };
+	const struct CMUnitTest texts[] = { cmocka_unit_test(the_urdf_has_what_libfranka_asks_for) };
+	int failed = cmocka_run_group_tests(panda, load_panda, unload_library);
 
-	return cmocka_run_group_tests(tests, load_library, unload_library);
+	failed += cmocka_run_group_tests(fr3, load_fr3, unload_library);
+	return failed + cmocka_run_group_tests(texts, NULL, NULL);
 }

@@ -22,11 +22,16 @@ static inline void step(const struct fci_motion *command)
 	franka_robot_state(&robot, &seen);
 }
 
-static inline void begin(uint32_t version)
+static inline void begin_at(uint32_t version, const double *q_rad)
 {
-	franka_robot_init(&robot, ready);
+	franka_robot_init(&robot, q_rad);
 	franka_robot_connect(&robot, version);
 	step(NULL);
+}
+
+static inline void begin(uint32_t version)
+{
+	begin_at(version, ready);
 }
 
 static inline enum fci_status ask_move(uint32_t controller, uint32_t generator)
@@ -71,6 +76,15 @@ static inline double quintic(double t, double length)
 	double s = fmin(fmax(t / length, 0.0), 1.0);
 
 	return s * s * s * (10.0 - 15.0 * s + 6.0 * s * s);
+}
+
+/* The state's numbers, not its booleans, are numbers. */
+static inline void expect_numbers(void)
+{
+	for (int i = 0; i < 7; i++)
+		assert_true(fabs(seen.q[i]) < 5.0 && isfinite(seen.dq[i]) && isfinite(seen.tau_J[i]));
+	for (int i = 0; i < 16; i++)
+		assert_true(isfinite(seen.O_T_EE[i]) && isfinite(seen.O_T_EE_d[i]));
 }
 
 static inline double quintic_rate(double t, double length)

@@ -28,11 +28,10 @@ static void stopping_preempts(void **state)
 	}
 	assert_int_equal(ask_move(0, 0), FCI_STATUS_NOT_POSSIBLE);
 	assert_int_equal(franka_robot_request(&robot, FCI_STOP_MOVE, NULL), FCI_STATUS_SUCCESS);
-	expect_end(FCI_STATUS_PREEMPTED);
-	step(&m);
-	assert_int_equal(seen.robot_mode, FCI_MODE_IDLE);
 	for (int k = 0; k < 100; k++)
-		step(NULL);
+		step(&m);
+	expect_end(FCI_STATUS_PREEMPTED);
+	assert_int_equal(seen.robot_mode, FCI_MODE_IDLE);
 	assert_true(fabs(seen.dq[3]) < 1e-6);
 }
 
@@ -163,12 +162,87 @@ static void noise_never_breaks_it(void **state)
 			if (rand() % 2)
 				memcpy((uint8_t *)&m + sizeof m.message_id, bytes, sizeof bytes < sizeof m - sizeof m.message_id ? sizeof bytes : 64);
 			step(rand() % 5 ? &m : NULL);
-			for (int i = 0; i < 7; i++) {
-				assert_true(fabs(seen.q[i]) < 5.0);
-				assert_true(isfinite(seen.dq[i]) && isfinite(seen.tau_J[i]) && isfinite(seen.O_T_EE[i]));
-			}
+			expect_numbers();
 		}
 	}
+}
+
+/* ---- frames and loads --------------------------------------------------------------------------------------------------------- */
+
+static void frames_are_rotations(void **state)
+{
+	(void)state;
+	const double third = 0.57735026918962576;
+	const double good[16] = { 0, 1, 0, 0, -1, 0, 0, 0, 0, 0, 1, 0, 0.01, 0, 0.1, 1 };
+	const double mirror[16] = { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1 };
+	const double flat[16] = { -third, -third, -third, 0, -third, -third, -third, 0, -third, -third, -third, 0, 0, 0, 0, 1 };
+
+	begin(5);
+	assert_int_equal(ask(FCI_SET_NE_TO_EE, good, 16), FCI_STATUS_SUCCESS);
+	assert_int_equal(ask(FCI_SET_NE_TO_EE, mirror, 16), FCI_STATUS_INVALID_ARGUMENT);
+	assert_int_equal(ask(FCI_SET_NE_TO_EE, flat, 16), FCI_STATUS_INVALID_ARGUMENT);
+	assert_int_equal(ask(FCI_SET_EE_TO_K, mirror, 16), FCI_STATUS_INVALID_ARGUMENT);
+	assert_int_equal(ask(FCI_SET_EE_TO_K, flat, 16), FCI_STATUS_INVALID_ARGUMENT);
+}
+
+static const double heavy[13] = { 2.0, 0.1, -0.05, 0.08, 0.010, 0.002, -0.001, 0.002, 0.020, 0.003, -0.001, 0.003, 0.015 };
+
+/* Torques are linear in what is carried: those of hand and load together are the sum of each one's share. */
+static void a_load_weighs_and_turns_with_the_hand(void **state)
+{
+	(void)state;
+	const struct franka_body none = { 0 }, hand = { 0.73, { -0.01, 0.0, 0.03 }, { 0.001, 0.0025, 0.0017 } };
+	const struct franka_body load = { 2.0, { 0.1, -0.05, 0.08 }, { 0.010, 0.020, 0.015, 0.002, -0.001, 0.003 } };
+	const struct franka_motion m = { { 0.3, -0.5, 0.2, -1.9, 0.7, 1.8, -0.4 }, { 1, -0.5, 0.3, 0.8, -1.2, 0.4, 0.9 },
+		{ 3, -2, 1, 4, -5, 6, -7 } };
+	double arm[7], with_hand[7], with_load[7], both[7], before = 0.0;
+	const struct franka_dynamics *d = &franka_dynamics_panda;
+
+	begin(5);
+	before = seen.tau_J[1];
+	assert_int_equal(ask(FCI_SET_LOAD, heavy, 13), FCI_STATUS_SUCCESS);
+	franka_inverse_dynamics(d, &none, franka_earth_m_s2, &m, arm);
+	franka_inverse_dynamics(d, &hand, franka_earth_m_s2, &m, with_hand);
+	franka_inverse_dynamics(d, &load, franka_earth_m_s2, &m, with_load);
+	franka_inverse_dynamics(d, &robot.plant.load, franka_earth_m_s2, &m, both);
+	for (int i = 0; i < 7; i++)
+		assert_true(fabs(both[i] - (with_hand[i] + with_load[i] - arm[i])) < 1e-9);
+	step(NULL);
+	assert_true(fabs(seen.tau_J[1] - before) > 2.0);
+}
+
+static void impossible_loads_are_refused(void **state)
+{
+	(void)state;
+	double v[13];
+
+	begin(5);
+	for (int wrong = 0; wrong < 5; wrong++) {
+		memcpy(v, heavy, sizeof v);
+		if (wrong == 0)
+			v[5] = -0.002; /* not symmetric */
+		if (wrong == 1)
+			v[5] = v[7] = 0.05; /* no inertia about some axis */
+		if (wrong == 2)
+			v[12] = -0.001;
+		if (wrong == 3)
+			v[5] = v[7] = v[6] = v[10] = v[9] = v[11] = -0.0095; /* each pair would do */
+		if (wrong == 4)
+			v[0] = 3.5;
+		assert_int_equal(ask(FCI_SET_LOAD, v, 13), FCI_STATUS_INVALID_ARGUMENT);
+	}
+	assert_true(robot.settings.load.mass == 0.0);
+}
+
+static void poses_are_not_commanded_from_a_stretched_arm(void **state)
+{
+	(void)state;
+	const double stretched[7] = { 0, 0, 0, -0.0699, 0, 0.01, 0 };
+
+	begin_at(5, stretched);
+	assert_int_equal(ask_move(0, FCI_MOVE_CARTESIAN_POSITION), FCI_STATUS_SINGULAR_START);
+	assert_int_equal(ask_move(0, FCI_MOVE_CARTESIAN_VELOCITY), FCI_STATUS_SINGULAR_START);
+	start_move(0, FCI_MOVE_JOINT_POSITION);
 }
 
 int main(void)
@@ -179,6 +253,10 @@ int main(void)
 		cmocka_unit_test(a_client_that_goes_leaves_an_idle_robot),
 		cmocka_unit_test(bad_moves_are_refused),
 		cmocka_unit_test(settings_have_ranges),
+		cmocka_unit_test(frames_are_rotations),
+		cmocka_unit_test(a_load_weighs_and_turns_with_the_hand),
+		cmocka_unit_test(impossible_loads_are_refused),
+		cmocka_unit_test(poses_are_not_commanded_from_a_stretched_arm),
 		cmocka_unit_test(noise_never_breaks_it),
 	};
 

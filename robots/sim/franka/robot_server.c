@@ -138,15 +138,32 @@ static bool send_limit(struct robot_server *s, const struct fci_header *h)
 	return answer(s, h->command, h->id, &none, sizeof none);
 }
 
+/* The second response of a motion that has ended. false: connection lost. */
+static bool tell_end(struct robot_server *s)
+{
+	struct fci_header h = { (uint32_t)fci_command_number(s->robot.version, FCI_MOVE), s->move_id, 0 };
+	enum fci_status status;
+
+	if (!franka_robot_take_end(&s->robot, &status) || !s->moving)
+		return true;
+	s->moving = false;
+	if (status != FCI_STATUS_SUCCESS)
+		log_line(LOG_LEVEL_INFO, "sim: franka: motion %s", fci_status_text(status));
+	return answer_status(s, &h, FCI_MOVE, status);
+}
+
 static bool ask_robot(struct robot_server *s, const struct fci_header *h, enum fci_command c, const uint8_t *payload)
 {
 	enum fci_status status = franka_robot_request(&s->robot, c, payload);
 
+	/* The request before this one, or this one, may have ended a motion: its response must not be taken for the next motion's. */
+	if (status == FCI_STATUS_MOTION_STARTED && !tell_end(s))
+		return false;
 	if (status == FCI_STATUS_MOTION_STARTED) {
 		s->moving = true;
 		s->move_id = h->id;
 	}
-	return answer_status(s, h, c, status);
+	return answer_status(s, h, c, status) && tell_end(s);
 }
 
 static bool obey(struct robot_server *s, const struct fci_header *h, enum fci_command c, const uint8_t *payload)
@@ -257,20 +274,6 @@ static void send_state(struct robot_server *s)
 	}
 }
 
-static void tell_end(struct robot_server *s)
-{
-	struct fci_header h = { (uint32_t)fci_command_number(s->robot.version, FCI_MOVE), s->move_id, 0 };
-	enum fci_status status;
-
-	if (!franka_robot_take_end(&s->robot, &status) || !s->moving)
-		return;
-	s->moving = false;
-	if (status != FCI_STATUS_SUCCESS)
-		log_line(LOG_LEVEL_INFO, "sim: franka: motion %s", fci_status_text(status));
-	if (!answer_status(s, &h, FCI_MOVE, status))
-		gone(s, "connection lost");
-}
-
 void robot_server_step(struct robot_server *s)
 {
 	take_requests(s);
@@ -279,5 +282,6 @@ void robot_server_step(struct robot_server *s)
 	franka_robot_step(&s->robot);
 	if (s->connected)
 		send_state(s);
-	tell_end(s);
+	if (!tell_end(s))
+		gone(s, "connection lost");
 }

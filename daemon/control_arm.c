@@ -153,8 +153,13 @@ void control_follow_home(struct control *c)
 			continue;
 		double left = rad_from_home(c, i);
 		bool there = seeded && left < at_home_rad, other = seeded && tcp_at_home(c, i);
+		int64_t age_ns = c->now_ns - c->inputs.arm[i].stamp_ns;
 
 		c->arm[i].homing = false;
+		if (age_ns > c->setup.state_max_age_ns) { /* what stands at home then is the plan */
+			control_event(c, EVENT_HOME, REASON_HOME_UNSEEN, i, (double)age_ns * 1e-6, (double)c->setup.state_max_age_ns * 1e-6);
+			continue;
+		}
 		control_event(c, EVENT_HOME, there ? REASON_HOME_REACHED : other ? REASON_HOME_OTHER_POSTURE : REASON_HOME_INTERRUPTED, i, left,
 				at_home_rad);
 	}

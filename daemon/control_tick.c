@@ -416,6 +416,15 @@ static enum target_source driver_of(const struct control *c)
 	return control_runs_policy(c) && !trajectory_ran_out(&c->trajectory) ? TARGET_POLICY : TARGET_HOLD;
 }
 
+static bool any_homing(const struct control *c)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < c->setup.n_arms; i++)
+		any = any || c->arm[i].homing;
+	return any;
+}
+
 /* What is left of the tracking-error bound. */
 static double tracking_margin(const struct control *c, uint32_t i)
 {
@@ -465,6 +474,7 @@ static void report(struct control *c, int64_t periods)
 	r->reason_limit = c->reason_limit;
 	r->faults = c->standing.bits;
 	r->driver = driver_of(c);
+	r->jogging = r->driver == TARGET_HOME && !any_homing(c);
 	r->device = c->teleop.device;
 	r->epoch = c->epoch;
 	r->speed = c->speed;

@@ -348,6 +348,7 @@ struct control_report {
 	double reason_value, reason_limit; /* numbers for the reason's sentence */
 	uint64_t faults;           /* bit r set: reason r holds at present */
 	enum target_source driver; /* who drives now */
+	bool jogging;              /* TARGET_HOME is a person's bounded steps, no way home */
 	uint32_t device;           /* TARGET_TELEOP: which one, index of inputs.teleop */
 	uint32_t epoch;
 	double speed;

@@ -63,6 +63,7 @@ struct io_arm {
 	struct io_source source;
 	struct state_history history;
 	char refused[MESSAGE_TEXT_BYTES]; /* the arm's or the attach's last refusal */
+	int64_t refused_ns;           /* when we heard of it */
 	uint64_t target_seq, shadow_seq;
 	bool teleop_sent;             /* the newest target was a person's */
 	/* its control socket */
@@ -131,6 +132,7 @@ struct io {
 	bool skewed;                  /* there are frames of every camera, but no set within camera.max_skew_ms */
 	uint64_t observation_id;
 	int64_t observed_ns;          /* t_obs of the newest observation published */
+	int64_t stop_logged_ns, reset_logged_ns; /* an operator's newest, 0: never */
 	/* what control and policy said last */
 	struct control_report report;
 	int64_t moving_since_ns;      /* when AUTO or SHADOW began */

@@ -38,6 +38,7 @@ static void set_refused(struct io *io, uint32_t arm, const char *text)
 {
 	struct io_arm *a = &io->arm[arm];
 
+	a->refused_ns = io->now_ns;
 	if (strcmp(a->refused, text) == 0)
 		return;
 	snprintf(a->refused, sizeof a->refused, "%s", text);

@@ -245,6 +245,16 @@ static int handle_instruction(struct io *io, const struct request *q, const stru
 	return 0;
 }
 
+/* Who looks for why an arm stood still, or was let go again, finds it in the log whatever the mode was. Once a second at most, for a
+ * peer that asks all the time. */
+static void log_operator(const struct io *io, const char *what, int64_t *logged_ns)
+{
+	if (*logged_ns != 0 && io->now_ns - *logged_ns < NS_PER_S)
+		return;
+	*logged_ns = io->now_ns;
+	log_line(LOG_LEVEL_INFO, "control: an operator's %s in %s", what, mode_name(io->report.mode));
+}
+
 /* Never refused for want of room: if too many requests wait already, it is carried out and answered at once. Otherwise `ok`
  * means that the control thread has it. */
 static int handle_stop(struct io *io, const struct request *q, const struct endpoint_peer *peer, struct errbuf *e)
@@ -253,6 +263,7 @@ static int handle_stop(struct io *io, const struct request *q, const struct endp
 
 	(void)q;
 	(void)e;
+	log_operator(io, "stop", &io->stop_logged_ns);
 	if (io->n_pending < IO_PENDING_MAX)
 		wait_for_control(io, peer, stop);
 	else if (io_command(io, stop))
@@ -266,6 +277,7 @@ static int handle_reset(struct io *io, const struct request *q, const struct end
 {
 	(void)q;
 	(void)e;
+	log_operator(io, "reset", &io->reset_logged_ns);
 	wait_for_control(io, peer, (struct command){ .kind = COMMAND_RESET, .arm = ALL_ARMS });
 	return 0;
 }

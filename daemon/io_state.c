@@ -49,8 +49,10 @@ static void keep_state(struct io *io, uint32_t arm, const struct message_state *
 	state.arrival_ns = io->now_ns;
 	state.attached = s->state.accepted_from == io->from;
 	state.has_errors = s->n_errors > 0;
-	if (refused)
+	if (refused) {
 		snprintf(a->refused, sizeof a->refused, "target %" PRIu64 ": %.200s", s->state.refused_seq, s->refused_reason);
+		a->refused_ns = io->now_ns;
+	}
 	state_history_push(&a->history, &state);
 	io->inputs.arm[arm] = state;
 	io->inputs_changed = true;

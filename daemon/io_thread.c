@@ -16,6 +16,8 @@ enum { POLL_TIMEOUT_MS = 10, POLL_MAX = 6 + ARMS_MAX };
 /* Small messages: maps of a few hundred bytes; a frame's map and topic besides its bytes. */
 enum { SMALL_MESSAGE_BYTES = 65536, STATUS_HIGH_WATER = 1000, CONTROL_HIGH_WATER = 64 };
 
+#define PAUSE_NOTED_NS (200 * NS_PER_MS) /* a wake-up takes 10 ms at most, a busy machine some more */
+
 /* ---- sockets ---- */
 
 static int open_socket(struct endpoint **out, void *zmq_context, const struct config *c, int type, const char *address,
@@ -204,8 +206,19 @@ static void step_phase(struct io *io)
 	atomic_store_explicit(&io->phase, phase, memory_order_release);
 }
 
+/* This process was held up: what comes next is judged as old, and this line says whose fault that is. */
+static void note_pause(const struct io *io, int64_t now_ns)
+{
+	int64_t gap_ns = now_ns - io->now_ns;
+
+	if (io->now_ns > 0 && gap_ns > PAUSE_NOTED_NS)
+		log_line(LOG_LEVEL_WARNING, "io: dreamvlad itself stood still for %.2f s: it took and sent nothing meanwhile",
+				(double)gap_ns / (double)NS_PER_S);
+}
+
 void io_wake(struct io *io)
 {
+	note_pause(io, clock_monotonic_ns());
 	io->now_ns = clock_monotonic_ns();
 	io_clock_read(io);
 	eventfd_clear(io->links->target_eventfd);

@@ -62,7 +62,7 @@ static int run_reset(const struct ctl *ctl, int n, char **argument)
 	(void)n;
 	(void)argument;
 	request_begin(&request, bytes, sizeof bytes, "reset");
-	return tell(ctl, &request, "reset");
+	return tell(ctl, &request, "reset; nothing moves before `dreamvlactl mode auto`");
 }
 
 static int run_speed(const struct ctl *ctl, int n, char **argument)

@@ -33,10 +33,11 @@ static bool is_fault(const char *name)
 	return false;
 }
 
-/* How to get on, where it is not the plain `mode auto`. A fault that stopped only its own arm waits for the reset in HOLD. */
+/* How to get on. A fault that stopped only its own arm waits for the reset in HOLD; one that is gone still does, in FAULT. */
 static void print_way_back(struct message_status *s)
 {
 	bool fault = strcmp(s->mode, mode_name(MODE_FAULT)) == 0, latched = false;
+	const char *first = s->n_faults > 0 ? "see to the faults, " : "";
 
 	for (uint32_t i = 0; i < s->n_faults; i++)
 		fault = fault || is_fault(s->fault[i]);
@@ -48,7 +49,9 @@ static void print_way_back(struct message_status *s)
 		latched = true;
 	}
 	if (fault || latched)
-		printf("way back     %s`dreamvlactl reset`, then `dreamvlactl mode auto`\n", fault ? "see to the faults, " : "");
+		printf("way back     %s`dreamvlactl reset`, then `dreamvlactl mode auto`\n", fault ? first : "");
+	else if (strcmp(s->mode, mode_name(MODE_HOLD)) == 0)
+		printf("way back     %s`dreamvlactl mode auto`\n", first);
 }
 
 static void print_head(struct message_status *s)
@@ -61,6 +64,8 @@ static void print_head(struct message_status *s)
 	for (uint32_t i = 0; i < s->n_faults; i++)
 		printf("%s%s", i > 0 ? ", " : "", ctl_clean(s->fault[i]));
 	printf("%s\n", s->n_faults ? "" : "none");
+	if (s->teleop_refused[0])
+		printf("teleop       refused %.1f s ago: %s\n", s->teleop_refused_age_ms / 1e3, ctl_clean(s->teleop_refused));
 }
 
 static void print_sources(struct message_status *s)
@@ -92,9 +97,11 @@ static void print_arms(struct message_status *s)
 		bool fresh = is_fresh(s, a);
 
 		snprintf(mode, sizeof mode, "%s%s%s", fresh ? "" : "lost (was ", arm_mode_name(a->mode), fresh ? "" : ")");
-		printf("%-12s %-20s %-9s %-8s %-28s %s\n", ctl_clean(a->name), a->present ? mode : "absent",
-				!fresh ? "?" : a->attached ? "yes" : "no", !fresh ? "?" : a->stopped ? "yes" : "no", ctl_clean(a->control),
-				a->refused[0] ? ctl_clean(a->refused) : "-");
+		printf("%-12s %-20s %-9s %-8s %-28s ", ctl_clean(a->name), a->present ? mode : "absent",
+				!fresh ? "?" : a->attached ? "yes" : "no", !fresh ? "?" : a->stopped ? "yes" : "no", ctl_clean(a->control));
+		if (a->refused[0] && a->refused_age_ms > 0.0)
+			printf("%.0f s ago: ", a->refused_age_ms / 1e3);
+		printf("%s\n", a->refused[0] ? ctl_clean(a->refused) : "-");
 	}
 }
 
@@ -116,14 +123,28 @@ static void print_stages(struct message_status *s)
 		printf("\nstages       nothing computed yet\n");
 }
 
-static void print_control(struct message_status *s)
+/* Of the targets that are sent; an arm that gets none has nothing to be measured. */
+static void print_margins(const struct message_status *s)
 {
-	printf("\ncontrol      %.1f Hz, late p50 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us, overruns %" PRIu64 "\n", s->rate_hz,
-			s->late_p50_us, s->late_p99_us, s->late_p999_us, s->late_max_us, s->overruns);
+	bool driven = false;
+
+	for (uint32_t i = 0; i < s->n_arms; i++)
+		driven = driven || (is_fresh(s, &s->arm[i]) && s->arm[i].attached);
+	if (!driven) {
+		printf("margins      not known: no arm is attached\n");
+		return;
+	}
 	printf("margins      position %.2f, velocity %.2f, acceleration %.2f, jerk %.2f (share of each limit that is left)\n",
 			s->margin_position, s->margin_velocity, s->margin_acceleration, s->margin_jerk);
 	printf("             workspace %.2f, floor %.2f, TCP speed %.2f, tracking %.2f\n", s->margin_workspace, s->margin_floor,
 			s->margin_tcp_speed, s->margin_tracking);
+}
+
+static void print_control(struct message_status *s)
+{
+	printf("\ncontrol      %.1f Hz, late p50 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us, overruns %" PRIu64 "\n", s->rate_hz,
+			s->late_p50_us, s->late_p99_us, s->late_p999_us, s->late_max_us, s->overruns);
+	print_margins(s);
 	printf("counters    ");
 	for (uint32_t i = 0; i < s->n_counters; i++)
 		if (s->counter[i].value > 0)

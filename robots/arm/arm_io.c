@@ -129,24 +129,42 @@ void arm_io_state_message(struct arm_io *io, struct message_state *m)
 	memcpy(s->q_d_rad, r->q_d_rad, sizeof s->q_d_rad);
 }
 
+/* What whoever reads the log afterwards wants to know: who drove when, and what stopped the arm. */
+static void log_changes(const struct arm_report *before, const struct arm_report *r, bool stop_received)
+{
+	char text[MESSAGE_TEXT_BYTES];
+
+	if (r->connected != before->connected)
+		log_line(r->connected ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "arm: %s (%s)",
+				r->connected ? "the driver has found it" : "the driver has lost it", arm_mode_name(r->mode));
+	if (r->stopped && !before->stopped)
+		log_line(LOG_LEVEL_WARNING, "arm: %s", stop_received ? "stop at its own door; it is latched until `dreamvlactl reset`" :
+				"dreamvla-arm is ending: it stops");
+	if (r->loss.count != before->loss.count) {
+		arm_loss_text(&r->loss, text, sizeof text);
+		log_line(LOG_LEVEL_INFO, "arm: let go of %016llx: %s", (unsigned long long)r->loss.from, text);
+	}
+	if (before->stopped && !r->stopped)
+		log_line(LOG_LEVEL_INFO, "arm: its latched stop was cleared by an operator's reset");
+	if (r->accepted_from && r->accepted_from != before->accepted_from)
+		log_line(LOG_LEVEL_INFO, "arm: %016llx has attached and drives it now", (unsigned long long)r->accepted_from);
+	if (!before->counters.refused && r->counters.refused) {
+		arm_refusal_text(&r->refusal, text, sizeof text);
+		log_line(LOG_LEVEL_WARNING, "arm: first refused target, seq %llu: %s", (unsigned long long)r->refusal.seq, text);
+	}
+}
+
 static void refresh_report(struct arm_io *io)
 {
 	struct arm_links *k = io->links;
-	uint64_t refused = io->report.counters.refused, losses = io->report.loss.count;
-	char text[MESSAGE_TEXT_BYTES];
+	struct arm_report before = io->report;
 
 	if (!latest_refresh(&k->report_box))
 		return;
 	io->report = k->report[k->report_box.reading];
 	io->report_ns = io->now_ns;
-	if (io->report.loss.count != losses) {
-		arm_loss_text(&io->report.loss, text, sizeof text);
-		log_line(LOG_LEVEL_INFO, "arm: let go of %016llx: %s", (unsigned long long)io->report.loss.from, text);
-	}
-	if (refused || !io->report.counters.refused)
-		return;
-	arm_refusal_text(&io->report.refusal, text, sizeof text);
-	log_line(LOG_LEVEL_WARNING, "arm: first refused target, seq %llu: %s", (unsigned long long)io->report.refusal.seq, text);
+	log_changes(&before, &io->report, io->stop_received);
+	io->stop_received &= !io->report.stopped;
 }
 
 void arm_io_publish(struct arm_io *io)

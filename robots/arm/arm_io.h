@@ -39,6 +39,7 @@ struct arm_io {
 	struct arm_void_log void_log;
 	struct arm_report report;  /* newest */
 	int64_t report_ns;         /* when it came */
+	bool stop_received;        /* a stop at our door, which the report does not show yet */
 	uint64_t received, voided, requests_void;
 	uint64_t interval_from;    /* whose targets' intervals are measured */
 	int64_t interval_ns;       /* arrival of the last of them */

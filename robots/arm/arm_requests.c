@@ -178,6 +178,7 @@ static int handle_stop(struct arm_io *io, const struct row *row, const struct re
 	(void)row;
 	(void)q;
 	atomic_store_explicit(&io->links->stop_asked, true, memory_order_release);
+	io->stop_received = true;
 	if (io->now_ns - io->report_ns > PATIENCE_NS)
 		return fail(e, -ETIMEDOUT, "the control thread does not answer: see the log of dreamvla-arm, use the emergency stop");
 	send_answer(io, from, &(struct arm_answer){ 0, ARM_REPLY_OK, io->report.mode, io->report.accepted_from });

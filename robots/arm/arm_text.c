@@ -47,7 +47,7 @@ void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity)
 {
 	static const char *const TEXT[REFUSAL_COUNT] = {
 		[REFUSAL_NONE] = "",
-		[REFUSAL_STOPPED] = "the arm's stop is latched: attach with clear_stop, as an operator's reset does",
+		[REFUSAL_STOPPED] = "the arm's stop is latched: `dreamvlactl reset` clears it",
 		[REFUSAL_BRAKING] = "the arm is braking: wait until it stands, then start from its q_d",
 		[REFUSAL_KIND] = "joint and pose targets within one motion: robots[].output changes only while the arm stands",
 		[REFUSAL_DUE] = "a first target must be due in the future, the next ones at most 100 ms after each other",
@@ -94,7 +94,7 @@ void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)
 		const char *error, *hint;
 	} TEXT[ARM_REPLY_COUNT] = {
 		[ARM_REPLY_OK] = { "", "" },
-		[ARM_REPLY_STOPPED] = { "stopped", "its stop is latched: an operator's reset attaches with clear_stop" },
+		[ARM_REPLY_STOPPED] = { "stopped", "its stop is latched: `dreamvlactl reset` clears it (attach with clear_stop)" },
 		[ARM_REPLY_TAKEN] = { "another one drives this arm", "wait until it detaches, or ask with takeover" },
 		[ARM_REPLY_NOT_READY] = { "the arm takes no targets", "see its mode; enable or recover it, or start what it runs on" },
 		[ARM_REPLY_NOT_ATTACHED] = { "this `from` is not attached", "" },

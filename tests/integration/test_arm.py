@@ -362,6 +362,14 @@ class Arm(unittest.TestCase):
         r = self.driver.ask("status")
         self.assertGreater(r["targets_accepted"], 10)
         self.assertEqual((r["stopped"], r["limits_exceeded"]), (False, 0))
+        self.bench.end(self.arm)
+        log = self.bench.log_of(self.arm)  # who drove, what stopped it, and what let it go again, in this order
+        said = ["the driver has found it", "has attached and drives it now", "stop at its own door", "cleared by an operator's reset",
+                "dreamvla-arm is ending: it stops"]
+        places = [log.find(said[0])]
+        for text in said[1:]:
+            places.append(log.find(text, places[-1] + 1))
+        self.assertNotIn(-1, places, log)
 
     def test_stop_is_never_crowded_out(self):
         self.assertOk(self.driver.attach())

@@ -244,11 +244,27 @@ class Status(WithDoor):
         self.assertRegex(self.table(**self.arm("absent", 0.0, present=False, attached=False)), r"(?m)^arm +absent +\? +\? +tcp")
 
     def test_way_back(self):
-        self.assertNotIn("way back", self.table())
+        self.assertRegex(self.table(), r"(?m)^way back +see to the faults, `dreamvlactl mode auto`$")
+        self.assertRegex(self.table(faults=[]), r"(?m)^way back +`dreamvlactl mode auto`$")
+        self.assertNotIn("way back", self.table(mode="AUTO"))
+        self.assertRegex(self.table(mode="FAULT", faults=[]), r"(?m)^way back +`dreamvlactl reset`, then")
         self.assertRegex(self.table(mode="FAULT"), r"(?m)^way back .*`dreamvlactl reset`, then `dreamvlactl mode auto`")
         shown = self.table(**self.arm(stopped=True))
         self.assertRegex(shown, r"(?m)^stopped +the stop of arm arm is latched")
         self.assertRegex(shown, r"(?m)^way back +`dreamvlactl reset`, then")
+
+    def test_margins_not_known(self):
+        """Nothing is sent, so nothing has a margin; 1.00 would claim a full one."""
+        for gone in (self.arm(attached=False), self.arm("stale", 900.0), self.arm("absent", 0.0, present=False, attached=False)):
+            self.assertRegex(self.table(**gone), r"(?m)^margins +not known")
+        self.assertRegex(self.table(**self.arm()), r"(?m)^margins +position 0.80")
+
+    def test_refusals_have_an_age(self):
+        self.assertNotIn("ago", self.table())
+        self.assertRegex(self.table(**self.arm(refused="target 7: too far", refused_age_ms=72000.0)), r"(?m)^arm .* 72 s ago: target 7: too far$")
+        shown = self.table(teleop={"refused": "teleop/pad: not attached\x1b", "refused_age_ms": 2500.0})
+        self.assertRegex(shown, r"(?m)^teleop +refused 2.5 s ago: teleop/pad: not attached")
+        self.assertNotIn("\x1b", shown)
 
     def test_no_chunk_yet(self):
         shown = self.table(stages={"vision": {"n": 0, "p50_us": 0.0, "p99_us": 0.0, "max_us": 0.0}})
@@ -256,7 +272,7 @@ class Status(WithDoor):
         self.assertIn("nothing computed yet", shown)
 
     def test_labels(self):
-        shown = self.table()
+        shown = self.table(**self.arm())
         self.assertRegex(shown, r"(?m)^who drives +none")
         self.assertRegex(shown, r"margins .*left")
         self.assertIn("workspace 0.40, floor 0.30, TCP speed 0.20, tracking 0.10", shown)

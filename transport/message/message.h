@@ -89,6 +89,7 @@ struct status_arm {
 	char name[NAME_BYTES], control[MESSAGE_TEXT_BYTES], refused[MESSAGE_TEXT_BYTES];
 	enum arm_mode mode;
 	bool present, attached, stopped;
+	double refused_age_ms;     /* of `refused` */
 	double twist[6];           /* of the TCP as sent: m/s, rad/s */
 };
 

@@ -30,6 +30,7 @@ static const struct field arm_fields[] = {
 	{ .key = "present", .type = FIELD_BOOL, .at = ARM_AT(present) },
 	{ .key = "attached", .type = FIELD_BOOL, .at = ARM_AT(attached) },
 	{ .key = "refused", .type = FIELD_TEXT, .at = ARM_AT(refused), .room = MESSAGE_TEXT_BYTES, .cut = true },
+	{ .key = "refused_age_ms", .type = FIELD_REAL, .at = ARM_AT(refused_age_ms), .optional = true },
 	{ .key = "stopped", .type = FIELD_BOOL, .at = ARM_AT(stopped) },
 	{ .key = "control", .type = FIELD_TEXT, .at = ARM_AT(control), .room = MESSAGE_TEXT_BYTES },
 	{ .key = "twist", .type = FIELD_REALS, .at = ARM_AT(twist), .room = 6, .optional = true },

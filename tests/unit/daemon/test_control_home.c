@@ -159,6 +159,38 @@ static void home_tells_its_start_and_end(void **state)
 	free(b);
 }
 
+/* What ends at home, or before it, is the plan: of an arm that is silent nobody knows. */
+static void home_of_a_silent_arm_tells_no_place(void **state)
+{
+	struct bench *b = bench_homing();
+	const uint32_t *told = b->events[EVENT_HOME];
+
+	(void)state;
+	state_lost(b, true);
+	run_ms(b, 1000);
+	assert_int_equal(told[REASON_HOME_UNSEEN], 2);
+	assert_int_equal(told[REASON_HOME_REACHED] + told[REASON_HOME_INTERRUPTED], 0);
+	free(b);
+}
+
+static void a_jog_is_told_from_home(void **state)
+{
+	struct command jog = { .kind = COMMAND_JOG, .arm = 0, .delta = { .v_m_s = { 0.0, 0.0, 0.01 } } };
+	struct bench *b = bench_homing();
+
+	(void)state;
+	assert_false(b->report.jogging);
+	run_ms(b, 5000);
+	assert_int_equal(b->report.driver, TARGET_HOLD);
+	assert_true(ask(b, jog).ok);
+	run_ms(b, 60);
+	assert_int_equal(b->report.driver, TARGET_HOME);
+	assert_true(b->report.jogging);
+	run_ms(b, 2000);
+	assert_false(b->report.jogging);
+	free(b);
+}
+
 static void home_tells_that_it_was_interrupted(void **state)
 {
 	struct bench *b = bench_homing();
@@ -225,6 +257,8 @@ int main(void)
 		cmocka_unit_test(a_fault_ends_a_jog),
 		cmocka_unit_test(what_ends_a_motion_refuses_the_next),
 		cmocka_unit_test(home_tells_its_start_and_end),
+		cmocka_unit_test(home_of_a_silent_arm_tells_no_place),
+		cmocka_unit_test(a_jog_is_told_from_home),
 		cmocka_unit_test(home_tells_that_it_was_interrupted),
 		cmocka_unit_test(home_beyond_the_workspace_ends_at_its_edge),
 		cmocka_unit_test(one_home_at_a_time),

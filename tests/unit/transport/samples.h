@@ -35,7 +35,7 @@ static const struct message_status sample_status = { .head = SAMPLE_HEAD, .mode 
 	.instruction = "push the red block", .n_faults = 2, .fault = { "camera_stale", "nan" },
 	.n_sources = 2, .source = { { "camera/top", 12.5, 30, SOURCE_FRESH }, { "state/arm", 3, 200, SOURCE_STALE } },
 	.n_stages = 1, .stage = { { "vision", 4, 1, 2, 3 } },
-	.n_arms = 1, .arm = { { "arm", "ipc:///run/arm", "too far", ARM_READY, true, true, false, { 0.1, 0, -0.2, 0, 0, 0.5 } } },
+	.n_arms = 1, .arm = { { "arm", "ipc:///run/arm", "too far", ARM_READY, true, true, false, 1500, { 0.1, 0, -0.2, 0, 0, 0.5 } } },
 	.n_counters = 2, .counter = { { "chunks", 9 }, { "clamps", UINT64_MAX } },
 	.rate_hz = 200, .late_p50_us = 1, .late_p99_us = 2, .late_p999_us = 3, .late_max_us = 4, .overruns = 5,
 	.margin_position = 1, .margin_velocity = 0.5, .margin_acceleration = 0.25, .margin_jerk = 0.125,

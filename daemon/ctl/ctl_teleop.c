@@ -2,7 +2,8 @@
  * who drives them, be it a gamepad's program: the mode, the speeds of what is sent, and why somebody was refused.
  *
  * A terminal tells of keys that go down, never of keys that come up, so that it cannot be a dead-man: nothing here moves an arm for
- * longer than one step. Of keys that wait, only the newest counts: a held key builds up no way ahead. */
+ * longer than one step. Of keys that wait, a stop counts before all others, then a hold, else only the newest: a held key builds up no
+ * way ahead, and what is typed after a stop does not hide it. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -19,7 +20,7 @@
 #include "daemon/sys/clock.h"
 #include "transport/message/message.h"
 
-enum { LINE_PERIOD_MS = 200, LINE_BYTES = 1024, REFUSAL_SHOWN_MS = 5000, COLUMNS_UNKNOWN = 80 };
+enum { LINE_PERIOD_MS = 200, READS_MAX = 64, LINE_BYTES = 1024, REFUSAL_SHOWN_MS = 5000, COLUMNS_UNKNOWN = 80 };
 
 static const double step_least = 1e-3, step_most = 10e-3, rad_per_m = 5.0; /* 10 mm and 0.05 rad: messages.md section 6 */
 
@@ -53,17 +54,28 @@ static int open_terminal(const struct ctl *ctl, struct termios *before)
 	return CTL_OK;
 }
 
-/* The newest key that waits; 0: none within the period, -1: the terminal is gone. */
-static int newest_key(void)
+/* Of two keys that wait. */
+static int weightier(int kept, int newer)
+{
+	return kept == ' ' || (kept == 'h' && newer != ' ') ? kept : newer;
+}
+
+/* The key that counts of those that wait; 0: none within the period, -1: the terminal is gone. */
+static int next_key(void)
 {
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	unsigned char keys[64];
-	ssize_t n;
+	ssize_t n = 1;
+	int key = -1;
 
 	if (poll(&in, 1, LINE_PERIOD_MS) <= 0)
 		return 0;
-	n = read(STDIN_FILENO, keys, sizeof keys);
-	return n > 0 ? keys[n - 1] : -1;
+	for (int i = 0; i < READS_MAX && n > 0; i++) {
+		n = read(STDIN_FILENO, keys, sizeof keys);
+		for (ssize_t k = 0; k < n; k++)
+			key = weightier(key, keys[k]);
+	}
+	return key;
 }
 
 static int pause_a_period(void)
@@ -98,12 +110,12 @@ struct view {
 };
 
 /* Asks and keeps what was refused for the line; "" when it was granted. */
-static void ask(const struct ctl *ctl, struct map_builder *request, struct ctl_answer *a, char refused[256])
+static void ask(const struct ctl *ctl, struct map_builder *request, int timeout_ms, struct ctl_answer *a, char refused[256])
 {
 	struct errbuf e = { "" };
 
 	refused[0] = 0;
-	if (ctl_ask(ctl, &ctl->daemon, request, CTL_TIMEOUT_MS, a, &e) < 0)
+	if (ctl_ask(ctl, &ctl->daemon, request, timeout_ms, a, &e) < 0)
 		snprintf(refused, 256, "%.255s", e.text);
 	else if (!a->reply.ok)
 		snprintf(refused, 256, "%.255s", a->reply.error);
@@ -111,7 +123,7 @@ static void ask(const struct ctl *ctl, struct map_builder *request, struct ctl_a
 
 static void ask_for(const struct ctl *ctl, struct map_builder *request, struct ctl_answer *a, struct view *v)
 {
-	ask(ctl, request, a, v->refused);
+	ask(ctl, request, CTL_TIMEOUT_MS, a, v->refused);
 	v->asked_ns = clock_monotonic_ns();
 }
 
@@ -233,7 +245,7 @@ static void draw(const struct ctl *ctl, struct ctl_answer *a, const struct view 
 	char lost[256];
 
 	request_begin(&request, bytes, sizeof bytes, "status");
-	ask(ctl, &request, a, lost);
+	ask(ctl, &request, CTL_STOP_TIMEOUT_MS, a, lost); /* keys wait meanwhile, a stop among them */
 	if (ended) /* a signal broke the question off */
 		return;
 	if (!lost[0] && message_status_decode_reply(&s, a->bytes, a->n, &e) < 0)
@@ -270,7 +282,7 @@ static void drive(const struct ctl *ctl, const char *arm, bool keys, struct ctl_
 	struct view v = { .keys = keys, .step_m = 5e-3 };
 	double delta[6];
 
-	for (int key = 0; !ended && key >= 0 && key != 'q' && !ferror(stdout); key = keys ? newest_key() : pause_a_period()) {
+	for (int key = 0; !ended && key >= 0 && key != 'q' && !ferror(stdout); key = keys ? next_key() : pause_a_period()) {
 		v.step_m = resized(v.step_m, key);
 		if (key == ' ')
 			stop(ctl, &v);

@@ -8,7 +8,7 @@
 
 /* Zeroed: never seen released. */
 struct deadman {
-	bool armed, pressed, let_go;
+	bool armed, pressed, let_go, lost;
 };
 
 /* The switch as it is now; call it for every change. */
@@ -24,7 +24,7 @@ static inline void deadman_take(struct deadman *d, bool pressed)
 /* The switch is there (again), like this: one that is held was pressed while nobody looked. */
 static inline void deadman_begin(struct deadman *d, bool pressed)
 {
-	*d = (struct deadman){ .armed = !pressed, .pressed = pressed };
+	*d = (struct deadman){ .armed = !pressed, .pressed = pressed, .lost = d->lost || (d->pressed && d->armed) };
 }
 
 /* Something was missed: one that is held has to be released, and pressed again. */
@@ -40,6 +40,15 @@ static inline bool deadman_read(struct deadman *d)
 
 	d->let_go = false;
 	return d->pressed && d->armed && !let_go;
+}
+
+/* Once per message: its press ends without a release by the person, as sight of it was lost. */
+static inline bool deadman_lost(struct deadman *d)
+{
+	bool lost = d->lost;
+
+	d->lost = false;
+	return lost;
 }
 
 /* Held, but it does not count: for telling the person. */

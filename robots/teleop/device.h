@@ -23,6 +23,7 @@ struct device_wish {
 	double value[TELEOP_VALUES_MAX];
 	bool has_gripper;
 	double gripper_m;
+	bool lost;                    /* deadman is false now because sight of it was lost: no release by the person */
 	bool ends;                    /* the person ends the program */
 	char note[DEVICE_NOTE_BYTES]; /* what the person should know, or "" */
 };

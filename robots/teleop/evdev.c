@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/sys/clock.h"
+#include "daemon/sys/log.h"
 
 #define FOLDER "/dev/input"
 
@@ -258,6 +259,14 @@ static int open_again(struct evdev *d, struct errbuf *e)
 	return d->o.path ? open_device(d, d->o.path, e) : find_device(d, e);
 }
 
+/* What a link without a cable says last, it goes on saying. Dongles of USB look like cables from here. */
+static void warn_of_radio(const struct evdev *d)
+{
+	if (d->facts.bus == BUS_BLUETOOTH)
+		log_line(LOG_LEVEL_WARNING, "%s: \"%s\" is a Bluetooth device: if its link fails, a held dead-man stays pressed, and the arm in "
+				"motion, until the link is given up, seconds later; use a cable", d->path, d->facts.name);
+}
+
 int evdev_create(struct evdev **out, const struct evdev_options *o, struct errbuf *e)
 {
 	struct evdev *d = calloc(1, sizeof *d);
@@ -272,6 +281,7 @@ int evdev_create(struct evdev **out, const struct evdev_options *o, struct errbu
 		evdev_destroy(d);
 		return rc;
 	}
+	warn_of_radio(d);
 	*out = d;
 	return 0;
 }

@@ -63,7 +63,7 @@ bool hand_read(struct hand *h, struct device_wish *out)
 		h->gripper_m = h->o.gripper_max_m / 2.0;
 	h->was_pressed = pressed;
 	h->frame_changed = false;
-	*out = (struct device_wish){ .deadman = pressed, .kind = TELEOP_TWIST, .frame = h->frame, .n_values = 6,
+	*out = (struct device_wish){ .deadman = pressed, .lost = deadman_lost(&h->deadman), .kind = TELEOP_TWIST, .frame = h->frame, .n_values = 6,
 		.has_gripper = pressed && h->o.gripper_max_m > 0.0, .gripper_m = h->gripper_m };
 	if (deadman_stuck(&h->deadman))
 		strcpy(out->note, "the dead-man is held, but was never seen released: let it go, then press it again");

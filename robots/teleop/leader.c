@@ -14,7 +14,8 @@ static const char HELP[] =
 	"      --state ADDRESS --topic state/NAME: where the leader's dreamvla-arm publishes, its configuration's sockets.states. The\n"
 	"      follower goes where the leader is; a take-over is refused while they are more than 0.8 rad apart.\n"
 	"      --deadman-evdev FILE [--deadman-key KEY_SPACE]: a pedal or a key; or --deadman-gripper M: the leader's gripper,\n"
-	"      closed to less than M metres (the follower's gripper is then left alone)\n";
+	"      closed to less than M metres (the follower's gripper is then left alone). Only a gripper that a spring opens is a dead-man:\n"
+	"      one that stays where it is put goes on pressing when nobody holds it.\n";
 
 enum { RECEIVE_MAX = 64, HIGH_WATER = 16 };
 

@@ -85,7 +85,8 @@ bool leader_map_read(struct leader_map *l, int64_t now_ns, struct device_wish *o
 		return false;
 	if (silent)
 		deadman_forget(&l->deadman);
-	*out = (struct device_wish){ .deadman = deadman_read(&l->deadman) && !silent, .kind = TELEOP_JOINT, .n_values = l->n,
+	*out = (struct device_wish){ .deadman = deadman_read(&l->deadman) && !silent, .lost = deadman_lost(&l->deadman), .kind = TELEOP_JOINT,
+		.n_values = l->n,
 		.has_gripper = l->has_gripper && !(l->deadman_gripper_m > 0.0), .gripper_m = l->gripper_m };
 	memcpy(out->value, l->q_rad, sizeof out->value < sizeof l->q_rad ? sizeof out->value : sizeof l->q_rad);
 	if (silent)

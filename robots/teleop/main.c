@@ -23,6 +23,7 @@ static const char USAGE[] =
 	"\n"
 	"While the dead-man is held the arm does what the device says, and stands where it says nothing. Released, lost or unplugged: it\n"
 	"stops and holds. After a loss the dead-man has to be released and pressed again.\n"
+	"Take a device with a cable for a dead-man: one without keeps its last state, pressed, until the radio link is given up for lost.\n"
 	"\n"
 	"  --device KIND       gamepad, keyboard or leader; see below\n"
 	"  --evdev FILE        /dev/input/event* or /dev/input/by-id/*; without it the only one that fits\n"

@@ -21,7 +21,9 @@
 #include "transport/endpoint.h"
 #include "transport/message/message.h"
 
-enum { FAREWELLS = 5 }; /* any of them is enough, and the first may be lost */
+/* Longer than the greatest teleop.timeout_ms. */
+#define LOSS_SILENCE_NS (1200 * NS_PER_MS)
+#define LAST_WORD_NS (10 * NS_PER_MS) /* until it has left */
 
 struct teleop_process {
 	const struct teleop_process_options *o;
@@ -33,6 +35,7 @@ struct teleop_process {
 	char topic[NAME_BYTES + 8];
 	uint64_t from, seq;
 	int64_t now_ns, offset_ns;     /* clock of the messages - CLOCK_MONOTONIC */
+	int64_t silent_until_ns;
 	bool offset_known, due, present, edge, ends;
 	bool sent_deadman;
 	struct device_wish wish;       /* of this moment, when present */
@@ -74,6 +77,22 @@ static void publish(struct teleop_process *p)
 	p->sent_deadman = w->deadman;
 }
 
+/* Before a silence that ends the driving: no motion, the dead-man as it was. A release that no hand has made would be a wrong word:
+ * dreamvlad may hand back to the policy for it (teleop.resume: auto). Joints need none, they stand still by themselves. */
+static void say_last_word(struct teleop_process *p)
+{
+	struct device_wish now = p->wish;
+
+	if (p->sent_deadman && now.kind == TELEOP_TWIST) {
+		p->wish.deadman = true;
+		memset(p->wish.value, 0, sizeof p->wish.value);
+		publish(p);
+	}
+	p->wish = now;
+	p->sent_deadman = false;
+	p->silent_until_ns = p->now_ns + LOSS_SILENCE_NS;
+}
+
 /* Reads and, without anything in between, publishes: when it is time, and at once when the dead-man has changed. */
 static void relay(struct teleop_process *p)
 {
@@ -81,9 +100,13 @@ static void relay(struct teleop_process *p)
 
 	refresh_clock(p);
 	p->present = p->o->kind->read(p->device, p->now_ns, p->offset_ns, &p->wish, &p->away);
+	if (!p->present)
+		p->sent_deadman = false; /* nobody has heard of it since */
+	else if (p->wish.lost)
+		say_last_word(p);
 	bool changed = p->present && p->wish.deadman != p->sent_deadman;
 
-	if (p->present && (p->due || changed))
+	if (p->present && p->now_ns >= p->silent_until_ns && (p->due || changed))
 		publish(p);
 	p->edge = changed || p->present != was_present;
 	p->ends |= p->present && p->wish.ends;
@@ -112,17 +135,14 @@ static int tell(struct teleop_process *p)
 			.watch = &p->watch, .sent = p->seq }, p->edge, p->now_ns);
 }
 
-/* What comes after the last word of the person: no motion. While the device is away dreamvlad has heard nothing and holds already. */
+/* While the device is away dreamvlad has heard nothing and holds already. */
 static void say_farewell(struct teleop_process *p)
 {
-	p->wish.deadman = false;
-	if (p->wish.kind == TELEOP_TWIST)
-		memset(p->wish.value, 0, sizeof p->wish.value);
-	for (int i = 0; i < FAREWELLS && p->present; i++) {
-		refresh_clock(p);
-		publish(p);
-		clock_sleep_until(p->now_ns + 10 * NS_PER_MS);
-	}
+	if (!p->sent_deadman)
+		return;
+	refresh_clock(p);
+	say_last_word(p);
+	clock_sleep_until(p->now_ns + LAST_WORD_NS);
 }
 
 static int serve(struct teleop_process *p, struct errbuf *e)

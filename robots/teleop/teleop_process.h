@@ -15,8 +15,8 @@ struct teleop_process_options {
 	bool realtime_clock, json;
 };
 
-/* Runs until SIGTERM, SIGINT or the person ends it, then says a few times that the dead-man is released, and returns 0; or -errno of
- * what could not be started or has no reader. Thread: main, which blocks those signals for good. Allocates: yes. */
+/* Runs until SIGTERM, SIGINT or the person ends it, then falls silent, after a last word without motion if the dead-man is held, and
+ * returns 0; or -errno of what could not be started or has no reader. Thread: main, which blocks those signals for good. Allocates: yes. */
 MUST_CHECK int teleop_process_run(const struct teleop_process_options *o, struct errbuf *e);
 
 #endif

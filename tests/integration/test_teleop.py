@@ -144,7 +144,7 @@ class Gamepad(Bench):
         m = self.until("a message", lambda m: True, "teleop/pad-1")
         self.assertEqual((m["arm"], m["frame"]), ("left", "tcp"))
 
-    def test_ending_while_the_dead_man_is_held_says_that_it_is_released(self):
+    def test_ending_while_the_dead_man_is_held_is_a_loss_and_no_release(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with self.subTest(number):
                 pad, process = self.begin()
@@ -154,8 +154,18 @@ class Gamepad(Bench):
                 process.send_signal(number)
                 self.assertEqual(process.wait(PATIENCE_S), 0)
                 time.sleep(0.1)
-                self.assertFalse(self.take()[-1]["deadman"])
+                last = self.take()[-1]
+                self.assertTrue(last["deadman"])  # a release would hand back to the policy, with teleop.resume: auto
+                self.assertEqual(last["values"], [0.0] * 6)
                 pad.path.unlink()
+
+    def test_ending_while_nobody_reads_its_output_is_no_release_either(self):
+        pad, process = self.begin("--json", stdout=subprocess.PIPE)
+        self.press(pad)
+        process.stdout.close()
+        self.assertEqual(process.wait(PATIENCE_S), 1)
+        time.sleep(0.1)
+        self.assertTrue(self.take()[-1]["deadman"])
 
     def test_unplugged_it_says_nothing_and_needs_a_new_press(self):
         pad, process = self.begin()
@@ -182,7 +192,7 @@ class Gamepad(Bench):
         pad.tell()
         self.until("messages again", lambda m: True)
 
-    def test_events_that_the_kernel_dropped_are_a_release_and_the_state_is_read_anew(self):
+    def test_events_that_the_kernel_dropped_are_a_loss_and_the_state_is_read_anew(self):
         pad, _ = self.begin()
         self.press(pad)
         pad.axis(fake.ABS_Y, -32768)
@@ -191,7 +201,10 @@ class Gamepad(Bench):
         pad.like["axes"][fake.ABS_Y][0] = 0
         pad.tell()
         pad.send((fake.EV_SYN, fake.SYN_DROPPED, 0))
-        self.until("the release", lambda m: not m["deadman"])
+        released = self.until("the release", lambda m: not m["deadman"])
+        held = [m for m in self.heard if m["deadman"]][-1]
+        self.assertEqual(held["values"], [0.0] * 6)
+        self.assertGreater(released["stamp_ns"] - held["stamp_ns"], 1e9)  # beyond every teleop.timeout_ms: nobody let go
         time.sleep(0.1)
         self.assertFalse(self.take()[-1]["deadman"])
         pad.key(fake.BTN_TR, 1)  # a new press, as the program knows by now that it was released
@@ -303,6 +316,16 @@ class Gamepad(Bench):
                 self.skipTest("the build lies where other users may not read")
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertIn("usermod -aG input", done.stderr)
+
+    def test_a_device_without_a_cable_is_warned_of(self):
+        for bus, warned in ((5, True), (3, False)):
+            with self.subTest(bus):
+                pad = self.device("event3", {**fake.GAMEPAD, "id": f"{bus} 45e 28e"})
+                process = self.start("--device", "gamepad")
+                self.until("a message", lambda m: True)
+                log = self.log_of(process)
+                self.assertEqual("Bluetooth" in log and "use a cable" in log, warned, log)
+                pad.path.unlink()
 
     def test_two_gamepads_have_to_be_chosen_from(self):
         self.device("event3", fake.GAMEPAD)

@@ -295,6 +295,16 @@ class Terminal(unittest.TestCase):
             peers.until("5 mm up", higher)
             self.key("+", "step 6 mm")
             self.key(" ", "operator's stop")
+            for after in (b" w", b" q", b" \r", b" \x1b", b"h ", b" " + b"w" * 100):
+                with self.subTest(after):
+                    self.key("h", "asked for HOLD")
+                    start = len(self.read())
+                    os.write(self.mine, after)  # one batch: the stop counts, whatever was typed behind it
+                    peers.until("the stop", lambda: "operator's stop" in self.read()[start:])
+                    self.assertIsNone(ctl.poll())
+            start = len(self.read())
+            os.write(self.mine, b"hw")
+            peers.until("HOLD asked for", lambda: "asked for HOLD" in self.read()[start:])
             os.write(self.mine, b"q")
             self.assertEqual(ctl.wait(peers.PATIENCE_S), 0)
 

@@ -96,7 +96,21 @@ class Gamepad(unittest.TestCase):
             teleop.process.terminate()
             self.assertEqual(teleop.process.wait(peers.PATIENCE_S), 0)
             self.holds(request)
-            self.assertIn("released", request(cmd="status")["reason"])
+            self.assertIn("no message", request(cmd="status")["reason"])  # its end is nobody's release
+
+    def test_its_end_does_not_start_the_policy(self):
+        """With resume: auto only a release by the person hands back."""
+        with peers.bench(extra=TELEOP + "\n  resume: auto") as (daemon, _, _, request):
+            teleop = Teleop(self, daemon.config, self.inputs, "--device", "gamepad")
+            peers.until("the device", lambda: request(cmd="status")["sources"].get("teleop/gamepad", {}).get("state") == "fresh")
+            peers.into_auto(request)
+            self.press(request)
+            teleop.process.terminate()
+            self.assertEqual(teleop.process.wait(peers.PATIENCE_S), 0)
+            peers.until("an end of TELEOP", lambda: request(cmd="status")["mode"] != "TELEOP")
+            status = request(cmd="status")
+            self.assertEqual(status["mode"], "HOLD", status["reason"])
+            self.assertIn("no message", status["reason"])
 
 
 class Guide(threading.Thread):

@@ -77,6 +77,7 @@ static void test_silence_releases_and_asks_for_a_new_press(void **state)
 	b.now_ns += 3 * MS;
 	assert_false(held(&b));
 	assert_non_null(strstr(b.wish.note, "silent"));
+	assert_true(b.wish.lost); /* nobody let go */
 	assert_int_equal(hear(&b), 0);
 	assert_false(held(&b));
 	assert_non_null(strstr(b.wish.note, "let it go"));
@@ -84,6 +85,9 @@ static void test_silence_releases_and_asks_for_a_new_press(void **state)
 	leader_map_press(&b.map, true);
 	(void)held(&b);
 	assert_true(held(&b));
+	leader_map_press(&b.map, false);
+	assert_false(held(&b));
+	assert_false(b.wish.lost); /* the person did */
 }
 
 /* Silence that nobody has looked at in between is silence all the same. */
@@ -195,7 +199,7 @@ static void test_a_gripper_closed_at_the_beginning_is_no_press(void **state)
 	assert_true(held(&b));
 }
 
-static void test_a_lost_pedal_is_a_release(void **state)
+static void test_a_lost_pedal_is_a_loss_and_no_release(void **state)
 {
 	struct bench b;
 
@@ -207,6 +211,9 @@ static void test_a_lost_pedal_is_a_release(void **state)
 	assert_true(held(&b));
 	leader_map_forget_deadman(&b.map); /* its events were lost */
 	assert_false(held(&b));
+	assert_true(b.wish.lost);
+	assert_false(held(&b));
+	assert_false(b.wish.lost); /* told once */
 	leader_map_press(&b.map, false);
 	leader_map_press(&b.map, true);
 	(void)held(&b);
@@ -227,7 +234,7 @@ int main(void)
 		cmocka_unit_test(test_a_leader_that_was_started_anew_asks_for_a_new_press),
 		cmocka_unit_test(test_the_gripper_as_a_dead_man),
 		cmocka_unit_test(test_a_gripper_closed_at_the_beginning_is_no_press),
-		cmocka_unit_test(test_a_lost_pedal_is_a_release),
+		cmocka_unit_test(test_a_lost_pedal_is_a_loss_and_no_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ static void move_robot(struct world_server *s, int64_t due_ns, int64_t now_ns)
 	if (!s->station || due_ns > now_ns)
 		return;
 	station_obey(s->station);
-	station_step(s->station, steps < BATCH_MAX ? (uint32_t)steps : BATCH_MAX, &s->world, &s->command);
+	station_step(s->station, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX, &s->world, &s->command);
 }
 
 /* Makes up for every step that is due at now_ns; returns when the next one is. */

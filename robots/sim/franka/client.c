@@ -9,8 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FOREIGN_MAX = 64 }; /* datagrams of others passed over at a time */
-
 static int open_socket(int type, const struct sockaddr_in *at, struct errbuf *e)
 {
 	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
@@ -41,9 +39,7 @@ int client_open(struct client *c, const char *address, uint16_t port, struct err
 		return c->listen_fd;
 	if (listen(c->listen_fd, 4) < 0)
 		return fail(e, -errno, "sim: port %u: %s", port, strerror(errno));
-	at.sin_port = 0;
-	c->udp_fd = open_socket(SOCK_DGRAM, &at, e);
-	return c->udp_fd < 0 ? c->udp_fd : 0;
+	return 0;
 }
 
 static void close_fd(int *fd)
@@ -57,7 +53,6 @@ void client_close(struct client *c)
 {
 	client_drop(c);
 	close_fd(&c->listen_fd);
-	close_fd(&c->udp_fd);
 }
 
 static void reset(int fd)
@@ -73,20 +68,22 @@ void client_drop(struct client *c)
 	if (c->tcp_fd > 0)
 		reset(c->tcp_fd);
 	c->tcp_fd = -1;
+	close_fd(&c->udp_fd);
 	c->n_in = c->n_out = 0;
-	c->states_to.sin_port = 0;
 }
 
-/* A client that vanishes without a word is noticed within four seconds. */
+/* A client that vanishes without a word is noticed within some four seconds. Keep-alive asks only while nothing is under way; what it
+ * does not acknowledge, such as the answer to a motion that its silence has ended, has a limit of its own. */
 static void make_lively(int fd)
 {
-	const int on = 1, idle_s = 1, interval_s = 1, probes = 3;
+	const int on = 1, idle_s = 1, interval_s = 1, probes = 3, unacknowledged_ms = 4000;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
 }
 
 bool client_accept(struct client *c)
@@ -104,8 +101,7 @@ bool client_accept(struct client *c)
 	}
 	make_lively(fd);
 	c->tcp_fd = fd;
-	c->address = c->states_to = from;
-	c->states_to.sin_port = 0;
+	c->address = from;
 	c->n_in = c->n_out = 0;
 	return true;
 }
@@ -168,30 +164,39 @@ bool client_send(struct client *c, const uint8_t *bytes, size_t n)
 	return client_flush(c);
 }
 
-void client_states_to(struct client *c, uint16_t port)
+int client_states_to(struct client *c, uint16_t port, struct errbuf *e)
 {
-	c->states_to.sin_port = htons(port);
+	struct sockaddr_in here, there = c->address;
+	socklen_t size = sizeof here;
+	uint8_t early;
+
+	close_fd(&c->udp_fd);
+	if (getsockname(c->tcp_fd, (struct sockaddr *)&here, &size) < 0)
+		return fail(e, -errno, "sim: address of the client's connection: %s", strerror(errno));
+	here.sin_port = 0;
+	there.sin_port = htons(port);
+	if ((c->udp_fd = open_socket(SOCK_DGRAM, &here, e)) < 0)
+		return c->udp_fd;
+	if (connect(c->udp_fd, (const struct sockaddr *)&there, sizeof there) < 0)
+		return fail(e, -errno, "sim: states to port %u: %s", port, strerror(errno));
+	while (recv(c->udp_fd, &early, sizeof early, 0) >= 0)
+		; /* came before the kernel knew whose datagrams count; no more of them can */
+	return 0;
 }
 
 void client_send_state(struct client *c, const uint8_t *bytes, size_t n)
 {
 	/* A full queue or a closed port: this state is lost, as on any network. */
-	if (c->states_to.sin_port != 0)
-		(void)!sendto(c->udp_fd, bytes, n, MSG_NOSIGNAL, (const struct sockaddr *)&c->states_to, sizeof c->states_to);
+	if (c->udp_fd > 0)
+		(void)!send(c->udp_fd, bytes, n, MSG_NOSIGNAL);
 }
 
-size_t client_receive_datagram(struct client *c, uint8_t *out, size_t capacity)
+bool client_receive_datagram(struct client *c, uint8_t *out, size_t capacity, size_t *n)
 {
-	for (int i = 0; i < FOREIGN_MAX; i++) {
-		struct sockaddr_in from;
-		socklen_t size = sizeof from;
-		ssize_t n = recvfrom(c->udp_fd, out, capacity, 0, (struct sockaddr *)&from, &size);
+	ssize_t got = recv(c->udp_fd, out, capacity, 0);
 
-		if (n < 0)
-			return 0;
-		if (n > 0 && client_here(c) && from.sin_addr.s_addr == c->states_to.sin_addr.s_addr && from.sin_port == c->states_to.sin_port)
-			return (size_t)n;
-		c->foreign++;
-	}
-	return 0;
+	if (got < 0 && errno == ECONNREFUSED) /* says that a state found no open port; what has come stands behind it */
+		got = recv(c->udp_fd, out, capacity, 0);
+	*n = got > 0 ? (size_t)got : 0;
+	return got >= 0;
 }

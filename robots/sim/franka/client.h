@@ -1,8 +1,9 @@
 /* client.h - the one client of a service of the simulated Franka: requests over TCP, states and commands over UDP.
  *
  * Bounded and never blocking: a client that says nothing, floods, or does not read cannot hold anything up. Others that connect
- * meanwhile are turned away with a reset, because libfranka waits for ever on a connection that is merely closed. Datagrams count
- * only when they come from the client's own address. All functions: thread of the owner, block no. */
+ * meanwhile are turned away with a reset, because libfranka waits for ever on a connection that is merely closed. Each client gets a
+ * UDP socket of its own that is connected to its port: the kernel passes on nobody else's datagrams, however many there are, and what
+ * an earlier client left behind is gone. All functions: thread of the owner, block no. */
 #ifndef DREAMVLA_ROBOTS_SIM_FRANKA_CLIENT_H
 #define DREAMVLA_ROBOTS_SIM_FRANKA_CLIENT_H
 
@@ -17,9 +18,9 @@ enum { CLIENT_IN_BYTES = 4096, CLIENT_OUT_BYTES = 1 << 17, CLIENT_DATAGRAM_BYTES
 
 struct client {
 	int listen_fd, tcp_fd, udp_fd;      /* -1: none */
-	struct sockaddr_in address, states_to; /* of its TCP end; where states go (port 0: not yet) */
+	struct sockaddr_in address;         /* of its TCP end */
 	size_t n_in, n_out;
-	uint64_t turned_away, foreign;      /* connections, datagrams */
+	uint64_t turned_away;               /* connections */
 	uint8_t in[CLIENT_IN_BYTES];
 	uint8_t out[CLIENT_OUT_BYTES];
 };
@@ -48,11 +49,11 @@ bool client_has_room(const struct client *c, size_t n);
 bool client_send(struct client *c, const uint8_t *bytes, size_t n);
 bool client_flush(struct client *c);
 
-/* States go to this port of the client's from now on. */
-void client_states_to(struct client *c, uint16_t port);
+/* States go to this port of the client's from now on, and datagrams count that come from it. Negative: no socket (-EMFILE). */
+MUST_CHECK int client_states_to(struct client *c, uint16_t port, struct errbuf *e);
 void client_send_state(struct client *c, const uint8_t *bytes, size_t n);
 
-/* The next datagram of the client, at most `capacity` bytes (a longer one is as long as that); 0: none there. */
-size_t client_receive_datagram(struct client *c, uint8_t *out, size_t capacity);
+/* The next datagram of the client, at most `capacity` bytes (a longer one is as long as that). false: none there. */
+bool client_receive_datagram(struct client *c, uint8_t *out, size_t capacity, size_t *n);
 
 #endif

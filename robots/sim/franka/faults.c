@@ -2,8 +2,8 @@
  *
  *   status                        what the robot is doing, and counters
  *   drop       what, count        lose so many of the next `states` or `commands`
- *   duplicate  count              send so many of the next states twice
- *   delay      ms                 every state late by so much (0 to 127), until told otherwise
+ *   duplicate  what, count        so many of the next `states` or `commands` come twice (a command again a millisecond later)
+ *   delay      what, ms           all `states` or `commands` late by so much (0 to 127), until told otherwise
  *   freeze     ms                 no states for so long
  *   reflex                        as if something had been hit
  *   close                         cut the client's TCP connection
@@ -47,7 +47,6 @@ static int status(struct station *s, const struct request *q, struct map_builder
 	map_add_u64(b, "late", r->counters.late);
 	map_add_u64(b, "longest_row", r->counters.longest_row);
 	map_add_u64(b, "turned_away", s->robot.client.turned_away);
-	map_add_u64(b, "foreign", s->robot.client.foreign);
 	map_add_u64(b, "malformed", s->robot.malformed + s->hand.malformed);
 	map_add_u64(b, "stood_still_ms", s->stood_still_ms);
 	map_add_reals(b, "q", r->plant.q_rad, FRANKA_DOF);
@@ -56,31 +55,45 @@ static int status(struct station *s, const struct request *q, struct map_builder
 	return 0;
 }
 
-static int drop(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
+/* Which of the robot's streams: `what`. */
+static int take_stream(struct station *s, const struct request *q, struct stream_faults **out, struct errbuf *e)
 {
 	const char *what;
-	uint32_t count = 0;
 	int rc = request_text(q, "what", &what, e);
 
-	(void)b;
-	if (rc < 0 || (rc = take_count(q, "count", count_max, &count, e)) < 0)
+	if (rc < 0)
 		return rc;
 	if (strcmp(what, "states") != 0 && strcmp(what, "commands") != 0)
 		return fail(e, -EINVAL, "what: \"%.32s\", want states or commands", what);
-	*(strcmp(what, "states") == 0 ? &s->robot.faults.drop_states : &s->robot.faults.drop_commands) = count;
+	*out = strcmp(what, "states") == 0 ? &s->robot.faults.states : &s->robot.faults.commands;
 	return 0;
+}
+
+static int drop(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
+{
+	struct stream_faults *f;
+	int rc = take_stream(s, q, &f, e);
+
+	(void)b;
+	return rc < 0 ? rc : take_count(q, "count", count_max, &f->drop, e);
 }
 
 static int duplicate(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
 {
+	struct stream_faults *f;
+	int rc = take_stream(s, q, &f, e);
+
 	(void)b;
-	return take_count(q, "count", count_max, &s->robot.faults.duplicate_states, e);
+	return rc < 0 ? rc : take_count(q, "count", count_max, &f->duplicate, e);
 }
 
 static int delay(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
 {
+	struct stream_faults *f;
+	int rc = take_stream(s, q, &f, e);
+
 	(void)b;
-	return take_count(q, "ms", STATES_DELAYED_MAX - 1, &s->robot.faults.delay_ms, e);
+	return rc < 0 ? rc : take_count(q, "ms", STATES_DELAYED_MAX - 1, &f->delay_ms, e);
 }
 
 static int freeze(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
@@ -154,8 +167,8 @@ static const struct {
 } rows[] = {
 	{ "status", { NULL }, status },
 	{ "drop", { "what", "count" }, drop },
-	{ "duplicate", { "count" }, duplicate },
-	{ "delay", { "ms" }, delay },
+	{ "duplicate", { "what", "count" }, duplicate },
+	{ "delay", { "what", "ms" }, delay },
 	{ "freeze", { "ms" }, freeze },
 	{ "reflex", { NULL }, hit },
 	{ "close", { NULL }, cut },

@@ -7,7 +7,7 @@
 
 static const uint32_t silence_max_ms = 5000;
 static const uint32_t state_period_ms = 20; /* 50 Hz; the real rate is not published */
-enum { REQUESTS_MAX = 16 };
+enum { REQUESTS_MAX = 16, REQUEST_BYTES_MAX = 428 /* the largest of any service of the robot's */ };
 
 int hand_server_open(struct hand_server *s, const char *address, double max_width_m, struct errbuf *e)
 {
@@ -56,9 +56,13 @@ static bool connect_client(struct hand_server *s, const struct fci_gripper_heade
 	bool good = wish.version == FCI_GRIPPER_VERSION && wish.udp_port != 0;
 	struct fci_gripper_connected reply = { good ? 0 : 1, FCI_GRIPPER_VERSION };
 
+	struct errbuf e;
+
+	if (good && client_states_to(&s->client, wish.udp_port, &e) < 0) {
+		log_line(LOG_LEVEL_WARNING, "%s", e.text);
+		return false;
+	}
 	s->connected = good;
-	if (good)
-		client_states_to(&s->client, wish.udp_port);
 	return send_answer(s, h, &reply, sizeof reply);
 }
 
@@ -68,6 +72,8 @@ static bool obey(struct hand_server *s, const struct fci_gripper_header *h, cons
 
 	if (h->command == FCI_GRIPPER_CONNECT)
 		return connect_client(s, h, payload);
+	if (fci_gripper_request_bytes(h->command) == 0) /* a client waits for ever on what is not answered */
+		return answer_status(s, h, FCI_GRIPPER_FAIL);
 	/* What runs is ended by anything new. */
 	if (s->running.command != FCI_GRIPPER_CONNECT && !answer_status(s, &s->running, FCI_GRIPPER_ABORTED))
 		return false;
@@ -76,6 +82,16 @@ static bool obey(struct hand_server *s, const struct fci_gripper_header *h, cons
 		return answer_status(s, h, status);
 	s->running = *h;
 	return true;
+}
+
+/* In order, and as long as its command says; one that nobody knows is as long as it says itself. */
+static bool in_order(const struct hand_server *s, const struct fci_gripper_header *h)
+{
+	size_t bytes = fci_gripper_request_bytes(h->command);
+
+	if (s->connected != (h->command != FCI_GRIPPER_CONNECT) || h->size < sizeof *h || h->size > REQUEST_BYTES_MAX)
+		return false;
+	return bytes == 0 || h->size == bytes;
 }
 
 /* One request of the front. false: there is none whole, or the client is gone. */
@@ -87,7 +103,7 @@ static bool take_request(struct hand_server *s)
 	if (c->n_in < sizeof h || !client_has_room(c, 2 * FCI_GRIPPER_CONNECTED_BYTES))
 		return false;
 	memcpy(&h, c->in, sizeof h);
-	if (h.size == 0 || h.size != fci_gripper_request_bytes(h.command) || s->connected != (h.command != FCI_GRIPPER_CONNECT)) {
+	if (!in_order(s, &h)) {
 		s->malformed++;
 		log_line(LOG_LEVEL_INFO, "sim: franka hand: client dropped: it sent a request out of order or of a wrong size");
 		gone(s);

@@ -8,8 +8,10 @@
 
 #include "robots/franka/dynamics.h"
 
-/* The model library (robots/franka/library.c) for this machine's kind, as bytes: a Panda's for protocol 5, an FR3's for those after it.
- * Thread: any. Allocates: no. */
+#define FRANKA_LIBRARY_BYTES_MAX 60000 /* the assembler checks it, and knows no enum */
+
+/* The model library (robots/franka/library.c) for this machine's kind, as bytes, at most FRANKA_LIBRARY_BYTES_MAX: a Panda's for protocol 5, an
+ * FR3's for those after it. Thread: any. Allocates: no. */
 const uint8_t *franka_library(uint32_t version, size_t *n_bytes);
 
 enum { FRANKA_URDF_BYTES_MAX = 16384 };

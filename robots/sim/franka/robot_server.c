@@ -33,7 +33,7 @@ static void gone(struct robot_server *s, const char *why)
 	client_drop(&s->client);
 	franka_robot_leave(&s->robot);
 	s->connected = s->moving = false;
-	s->n_delayed = 0;
+	s->n_delayed = s->n_underway = 0;
 }
 
 static void gone_for(struct robot_server *s, const char *what)
@@ -84,7 +84,12 @@ static bool connect_client(struct robot_server *s, const struct fci_header *h, c
 	uint32_t version = s->version ? s->version : wish.version;
 	bool good = wish.version == version && fci_version_known(version) && wish.udp_port != 0;
 	struct fci_connected reply = { good ? 0 : 1, (uint16_t)(fci_version_known(version) ? version : FCI_VERSION_MAX) };
+	struct errbuf e;
 
+	if (good && client_states_to(&s->client, wish.udp_port, &e) < 0) {
+		log_line(LOG_LEVEL_WARNING, "%s", e.text);
+		return false;
+	}
 	if (!answer(s, h->command, h->id, &reply, sizeof reply))
 		return false;
 	if (!good) {
@@ -94,10 +99,12 @@ static bool connect_client(struct robot_server *s, const struct fci_header *h, c
 	s->connected = true;
 	s->robot.counters = (struct franka_counters){ 0 };
 	franka_robot_connect(&s->robot, version);
-	client_states_to(&s->client, wish.udp_port);
 	log_line(LOG_LEVEL_INFO, "sim: franka: a client of protocol %u", version);
 	return true;
 }
+
+_Static_assert(FCI_STATUS_BYTES + FRANKA_URDF_BYTES_MAX <= sizeof ((struct robot_server *)0)->answer, "an answer holds the URDF");
+_Static_assert(FCI_STATUS_BYTES + FRANKA_LIBRARY_BYTES_MAX <= sizeof ((struct robot_server *)0)->answer, "an answer holds the library");
 
 /* Behind the header: status, then the bytes. */
 static bool answer_model(struct robot_server *s, const struct fci_header *h, const void *bytes, size_t n)
@@ -221,20 +228,56 @@ static void take_requests(struct robot_server *s)
 		;
 }
 
+/* ---- commands ---------------------------------------------------------------------------------------------------------------- */
+
+/* On its way to the robot for so long; what is too much gets lost, as on any network. */
+static void send_on(struct robot_server *s, const struct fci_motion *m, uint32_t delay_ms)
+{
+	if (s->n_underway < COMMANDS_UNDERWAY_MAX)
+		s->underway[s->n_underway++] = (struct command_underway){ s->now_ms + delay_ms, *m };
+}
+
+static void take_command(struct robot_server *s, const struct fci_motion *m)
+{
+	struct stream_faults *f = &s->faults.commands;
+
+	if (f->drop > 0) {
+		f->drop--;
+		return;
+	}
+	send_on(s, m, f->delay_ms);
+	if (f->duplicate > 0) {
+		f->duplicate--;
+		send_on(s, m, f->delay_ms + 1); /* an echo is later than what it echoes */
+	}
+}
+
+static void deliver(struct robot_server *s)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->n_underway; i++) {
+		if (s->underway[i].due_ms <= s->now_ms)
+			franka_robot_offer(&s->robot, &s->underway[i].command);
+		else
+			s->underway[kept++] = s->underway[i];
+	}
+	s->n_underway = kept;
+}
+
 static void take_commands(struct robot_server *s)
 {
 	uint8_t bytes[CLIENT_DATAGRAM_BYTES_MAX];
 	struct fci_motion m;
 	size_t n;
 
-	for (int i = 0; i < DATAGRAMS_MAX && (n = client_receive_datagram(&s->client, bytes, sizeof bytes)) > 0; i++) {
-		if (!fci_get_motion(s->robot.version, bytes, n, &m))
-			s->malformed++;
-		else if (s->faults.drop_commands > 0)
-			s->faults.drop_commands--;
+	for (int i = 0; i < DATAGRAMS_MAX && client_receive_datagram(&s->client, bytes, sizeof bytes, &n); i++) {
+		if (fci_get_motion(s->robot.version, bytes, n, &m))
+			take_command(s, &m);
 		else
-			franka_robot_offer(&s->robot, &m);
+			s->malformed++;
 	}
+	deliver(s);
 }
 
 /* ---- states ------------------------------------------------------------------------------------------------------------------ */
@@ -242,12 +285,12 @@ static void take_commands(struct robot_server *s)
 /* Through the queue of delayed ones, when states are late. */
 static const uint8_t *delayed(struct robot_server *s, const uint8_t *bytes, size_t n)
 {
-	uint32_t at = s->delayed_next;
+	uint32_t at = s->delayed_next, delay_ms = s->faults.states.delay_ms;
 
 	memcpy(s->delayed[at], bytes, n);
 	s->delayed_next = (at + 1) % STATES_DELAYED_MAX;
 	s->n_delayed += s->n_delayed < STATES_DELAYED_MAX;
-	return s->n_delayed > s->faults.delay_ms ? s->delayed[(at + STATES_DELAYED_MAX - s->faults.delay_ms) % STATES_DELAYED_MAX] : NULL;
+	return s->n_delayed > delay_ms ? s->delayed[(at + STATES_DELAYED_MAX - delay_ms) % STATES_DELAYED_MAX] : NULL;
 }
 
 static void send_state(struct robot_server *s)
@@ -259,27 +302,43 @@ static void send_state(struct robot_server *s)
 	franka_robot_state(&s->robot, &state);
 	fci_put_state(s->robot.version, &state, bytes);
 	const uint8_t *out = delayed(s, bytes, n);
-	struct state_faults *f = &s->faults;
+	struct stream_faults *f = &s->faults.states;
 
-	if (f->freeze_ms > 0) {
-		f->freeze_ms--;
-	} else if (f->drop_states > 0) {
-		f->drop_states--;
+	if (s->faults.freeze_ms > 0) {
+		s->faults.freeze_ms--;
+	} else if (f->drop > 0) {
+		f->drop--;
 	} else if (out) {
 		client_send_state(&s->client, out, n);
-		if (f->duplicate_states > 0) {
-			f->duplicate_states--;
+		if (f->duplicate > 0) {
+			f->duplicate--;
 			client_send_state(&s->client, out, n);
 		}
 	}
 }
 
-void robot_server_step(struct robot_server *s)
+/* Milliseconds that could not be simulated. States say the time of the wall all the same, but not in the middle of a motion: its client
+ * would take the leap for time in which the arm has moved. */
+static void skip_time(struct robot_server *s, uint32_t lost_ms)
 {
+	s->lost_ms += lost_ms;
+	if (s->robot.moving)
+		return;
+	s->robot.message_id += s->lost_ms;
+	s->lost_ms = 0;
+}
+
+void robot_server_step(struct robot_server *s, uint32_t missed, uint32_t lost_ms)
+{
+	/* What is there answers the newest state, from before the missed milliseconds. */
 	take_requests(s);
 	take_commands(s);
 	watch_silence(s);
-	franka_robot_step(&s->robot);
+	/* The client's time went on while the robot could not listen, so the robot goes on along its way. */
+	for (uint32_t i = 0; i <= missed; i++)
+		franka_robot_step(&s->robot);
+	s->now_ms += missed + 1;
+	skip_time(s, lost_ms);
 	if (s->connected)
 		send_state(s);
 	if (!tell_end(s))

@@ -9,12 +9,21 @@
 #include "robots/sim/franka/model_files.h"
 #include "robots/sim/franka/robot.h"
 
-enum { STATES_DELAYED_MAX = 128 }; /* ms */
+enum { STATES_DELAYED_MAX = 128 /* ms */, COMMANDS_UNDERWAY_MAX = 256 };
 
-struct state_faults {
-	uint32_t drop_states, drop_commands, duplicate_states; /* so many of the next ones */
-	uint32_t delay_ms;                                     /* of every state, until it is 0 again */
-	uint32_t freeze_ms;                                    /* no state goes out for so long */
+struct stream_faults {
+	uint32_t drop, duplicate; /* so many of the next ones */
+	uint32_t delay_ms;        /* of every one, until it is 0 again; less than STATES_DELAYED_MAX */
+};
+
+struct robot_faults {
+	struct stream_faults states, commands;
+	uint32_t freeze_ms;       /* no state goes out for so long */
+};
+
+struct command_underway {
+	uint64_t due_ms;
+	struct fci_motion command;
 };
 
 struct robot_server {
@@ -25,8 +34,12 @@ struct robot_server {
 	uint32_t silent_ms;        /* since a client came that has not said Connect */
 	bool moving;               /* a motion whose second response is due */
 	uint32_t move_id;          /* its request */
-	struct state_faults faults;
+	struct robot_faults faults;
 	uint64_t malformed;        /* connections ended for what they sent, and datagrams of a wrong size */
+	uint64_t now_ms;           /* simulated so far */
+	uint64_t lost_ms;          /* not simulated, and not yet in the states' numbers */
+	uint32_t n_underway;
+	struct command_underway underway[COMMANDS_UNDERWAY_MAX];
 	/* delayed states */
 	uint32_t n_delayed, delayed_next;
 	uint8_t delayed[STATES_DELAYED_MAX][FCI_STATE_BYTES_MAX];
@@ -41,7 +54,8 @@ void robot_server_close(struct robot_server *s); /* accepts a zeroed one */
 /* Cuts the client's connection. */
 void robot_server_drop(struct robot_server *s);
 
-/* One millisecond: takes in what has come, moves the arm, answers, sends the state. Blocks: no. Allocates: no. */
-void robot_server_step(struct robot_server *s);
+/* One millisecond, after `missed` ones in which nobody called and which the robot makes up for, and `lost_ms` more in which it stood
+ * still: takes in what has come, moves the arm, answers, sends the state. Blocks: no. Allocates: no. */
+void robot_server_step(struct robot_server *s, uint32_t missed, uint32_t lost_ms);
 
 #endif

@@ -25,16 +25,10 @@ void station_close(struct station *s)
 
 void station_step(struct station *s, uint32_t steps, const struct world *w, struct world_command *out)
 {
-	uint32_t missed = steps > 0 ? steps - 1 : 0;
+	uint32_t missed = steps > 0 ? steps - 1 : 0, lost_ms = missed > STATION_STEPS_MAX ? missed - STATION_STEPS_MAX : 0;
 
-	if (missed > STATION_STEPS_MAX) {
-		s->stood_still_ms += missed - STATION_STEPS_MAX;
-		missed = STATION_STEPS_MAX;
-	}
-	/* Milliseconds in which the robot could not listen: its clients' time goes on, so it goes on along its way. */
-	while (missed-- > 0)
-		franka_robot_step(&s->robot.robot);
-	robot_server_step(&s->robot);
+	s->stood_still_ms += lost_ms;
+	robot_server_step(&s->robot, missed - lost_ms, lost_ms);
 	hand_server_step(&s->hand, w->gripper_m);
 	*out = (struct world_command){ .valid = true, .placed = true, .has_gripper = true, .gripper_m = s->hand.hand.command_m };
 	memcpy(out->q_rad, s->robot.robot.plant.q_rad, sizeof out->q_rad);

@@ -268,8 +268,6 @@ class Faults(Station):
                 break
         else:
             wait_for("the echoes to be noticed", lambda: self.ask("status")["late"] - before >= 150)
-        if s.mode == REFLEX:
-            self.assertEqual(c.ask(IDS[5][3])[-1:], b"\0")
         self.ask("delay", what="commands", ms=50)
         c.close()
         wait_for("the robot to be free", lambda: not self.ask("status")["connected"])

@@ -2,6 +2,8 @@
 """franky-control, unmodified, against dreamvla-sim --franka: 1.1.2 (libfranka 0.16.0, protocol 9) and 2.0.0 (libfranka 0.21.2,
 protocol 10).
 
+What 1.1.2 cannot do is said at its test. Bounds on velocities are what one or two commands that this machine missed may cost.
+
 environments: franky-1.1.2 franky-2.0.0
 """
 import math
@@ -12,6 +14,7 @@ import time
 import unittest
 from importlib.metadata import version
 
+import franky
 import numpy as np
 from franky import (Affine, CartesianImpedanceMotion, CartesianMotion, CartesianVelocityMotion, CartesianVelocityStopMotion, Duration,
                     Gripper, JointMotion, JointStopMotion, JointVelocityMotion, JointVelocityStopMotion, RealtimeConfig, ReferenceType,
@@ -61,18 +64,18 @@ class Franky(unittest.TestCase):
         self.robot.move(CartesianMotion(Affine(start + [0.05, 0.03, -0.02], turn)))
         np.testing.assert_allclose(self.p(), start + [0.05, 0.03, -0.02], atol=1e-5)
         self.robot.move(CartesianMotion(Affine([0.0, 0.0, 0.03]), ReferenceType.Relative))  # along the tool, which points down
-        np.testing.assert_allclose(self.p(), start + [0.05, 0.03, -0.05], atol=1e-4)
+        np.testing.assert_allclose(self.p(), start + [0.05, 0.03, -0.05], atol=1e-5)
 
     def test_velocities(self):
         self.home()
         x = self.p()[0]
         self.robot.move(CartesianVelocityMotion(Twist([0.05, 0, 0], [0, 0, 0]), Duration(500)))
         self.robot.move(CartesianVelocityStopMotion())
-        self.assertGreater(self.p()[0] - x, 0.01)
+        self.assertAlmostEqual(self.p()[0] - x, 0.05 * 0.5, delta=5e-4)
         q = self.q()[6]
         self.robot.move(JointVelocityMotion([0, 0, 0, 0, 0, 0, 0.2], Duration(500)))
         self.robot.move(JointVelocityStopMotion())
-        self.assertGreater(self.q()[6] - q, 0.05)
+        self.assertAlmostEqual(self.q()[6] - q, 0.2 * 0.5, delta=2e-3)
         time.sleep(0.2)
         np.testing.assert_allclose(np.array(self.robot.current_joint_state.velocity), 0, atol=1e-5)
 
@@ -86,11 +89,24 @@ class Franky(unittest.TestCase):
             goal = self.p() + [0, 0.02, 0]
             self.robot.move(CartesianImpedanceMotion(Affine(goal, turn)), asynchronous=True)
             time.sleep(3.5)
-        np.testing.assert_allclose(self.p(), goal, atol=1e-3)
+        np.testing.assert_allclose(self.p(), goal, atol=1e-5)
         if PROTOCOL == 10:  # its impedance motion goes on until it is stopped
             self.robot.stop()
             with self.assertRaisesRegex(Exception, "preempted"):
                 self.robot.join_motion()
+
+    @unittest.skipUnless(PROTOCOL == 10, "franky 1.1.2 has no such motions")
+    def test_joint_impedance_and_torque_stop(self):
+        """Neither ends by itself but by the torques' own finished flag, which a torque stop sends."""
+        self.home()
+        goal = np.array(READY) + [0.05, 0, 0, 0.05, 0, 0.05, 0.05]
+        self.robot.move(franky.JointImpedanceMotion(list(goal)), asynchronous=True)
+        time.sleep(3.5)
+        np.testing.assert_allclose(self.q(), goal, atol=1e-4)
+        self.robot.move(franky.TorqueStopMotion())
+        np.testing.assert_allclose(self.q(), goal, atol=1e-3)  # the stop lets go of the spring
+        np.testing.assert_allclose(np.array(self.robot.current_joint_state.velocity), 0, atol=1e-3)
+        self.home()  # idle: another motion starts
 
     def test_stop(self):
         self.robot.move(JointMotion([q + 0.5 for q in READY[:1]] + READY[1:]), asynchronous=True)
@@ -116,7 +132,7 @@ class Franky(unittest.TestCase):
         self.robot.move(JointMotion([q + 0.5 for q in READY[:1]] + READY[1:]), asynchronous=True)
         time.sleep(0.3)
         self.station.ask("user_stop", on=True)
-        with self.assertRaisesRegex(Exception, "(?i)user stop|aborted"):
+        with self.assertRaisesRegex(Exception, "User Stop pressed!"):
             self.robot.join_motion()
         self.station.ask("user_stop", on=False)
         self.robot.recover_from_errors()

@@ -3,7 +3,8 @@
 
 environments: panda-python-1.1.1
 
-Where a bound is looser than a millimetre it is the client's own, and said there."""
+Where a bound is looser than what the client itself can do, the reason stands there. A velocity's integral is off by what a command
+that this machine missed would have changed (the robot extrapolates): such bounds are 0.1 mm and 0.1 mrad."""
 import math
 import os
 import sys
@@ -29,6 +30,12 @@ def quintic(t, length):
 def quintic_rate(t, length):
     s = min(max(t / length, 0), 1)
     return 30 * s * s * (1 - s) ** 2 / length
+
+
+def quaternion(r):
+    """x y z w of a rotation matrix; of rotations by less than half a turn from tool-down, which is all that is needed here."""
+    x = math.sqrt(max(0.0, 1 + r[0, 0] - r[1, 1] - r[2, 2])) / 2
+    return np.array([x, (r[0, 1] + r[1, 0]) / (4 * x), (r[0, 2] + r[2, 0]) / (4 * x), (r[2, 1] - r[1, 2]) / (4 * x)])
 
 
 class Raw(unittest.TestCase):
@@ -62,7 +69,8 @@ class Raw(unittest.TestCase):
 
     def test_connects(self):
         self.assertEqual(self.robot.server_version(), 5)
-        np.testing.assert_allclose(self.q, READY, atol=2)
+        pose = np.reshape(self.robot.read_once().O_T_EE, (4, 4)).T
+        np.testing.assert_allclose(pose, panda_py.fk(self.q), atol=1e-3)  # its own fk has the hand 0.4 mm shorter
         self.robot.set_joint_impedance([3000, 3000, 3000, 2500, 2500, 2000, 2000])
         self.robot.set_cartesian_impedance([3000, 3000, 3000, 300, 300, 300])
         self.robot.set_load(0.1, [0, 0, 0.05], [0.001, 0, 0, 0, 0.001, 0, 0, 0, 0.001])
@@ -79,7 +87,7 @@ class Raw(unittest.TestCase):
         def command(t, state):
             return libfranka.JointVelocities([0, 0, 0, 0.2 * quintic_rate(t, 2), 0, 0, 0])
         self.run_for(2, self.robot.control_joint_velocity, command)
-        self.assertAlmostEqual(self.robot.read_once().q[3] - self.q[3], 0.2, delta=1e-3)
+        self.assertAlmostEqual(self.robot.read_once().q[3] - self.q[3], 0.2, delta=1e-4)
 
     def test_cartesian_pose(self):
         start = list(self.robot.read_once().O_T_EE_c)
@@ -90,7 +98,7 @@ class Raw(unittest.TestCase):
             return libfranka.CartesianPose(pose)
         self.run_for(2, self.robot.control_cartesian_pose, command)
         end = self.robot.read_once().O_T_EE
-        np.testing.assert_allclose(end[12:15], [start[12], start[13] + 0.05, start[14]], atol=1e-4)
+        np.testing.assert_allclose(end[12:15], [start[12], start[13] + 0.05, start[14]], atol=1e-5)
 
     def test_cartesian_velocity(self):
         start = self.robot.read_once().O_T_EE
@@ -98,7 +106,7 @@ class Raw(unittest.TestCase):
         def command(t, state):
             return libfranka.CartesianVelocities([0, 0, -0.03 * quintic_rate(t, 2), 0, 0, 0])
         self.run_for(2, self.robot.control_cartesian_velocity, command)
-        self.assertAlmostEqual(self.robot.read_once().O_T_EE[14] - start[14], -0.03, delta=1e-3)
+        self.assertAlmostEqual(self.robot.read_once().O_T_EE[14] - start[14], -0.03, delta=1e-4)
 
     def hold(self, state, goal):
         stiffness, damping = [600, 600, 600, 600, 250, 150, 50], [50, 50, 50, 50, 30, 25, 15]
@@ -121,7 +129,7 @@ class Raw(unittest.TestCase):
         def position(t, state):
             return libfranka.JointPositions([q + 0.1 * quintic(t, 2) for q in goal])
         self.run_for(4, lambda step: self.robot.control_torque_joint_position(torque, step), position)
-        np.testing.assert_allclose(self.robot.read_once().q, [q + 0.1 for q in goal], atol=2e-3)
+        np.testing.assert_allclose(self.robot.read_once().q, [q + 0.1 for q in goal], atol=1e-3)
 
     def test_stop(self):
         def stop():
@@ -159,11 +167,11 @@ class Raw(unittest.TestCase):
     def test_joint_velocity_small(self):
         before = self.robot.read_once().q[0]
         self.run_for(1, self.robot.control_joint_velocity, lambda t, s: libfranka.JointVelocities([0.05 * quintic_rate(t, 1)] + [0] * 6))
-        self.assertAlmostEqual(self.robot.read_once().q[0] - before, 0.05, delta=1e-3)
+        self.assertAlmostEqual(self.robot.read_once().q[0] - before, 0.05, delta=1e-4)
 
     def test_user_stop(self):
         self.station.ask("user_stop", on=True)
-        with self.assertRaisesRegex(Exception, "rejected"):
+        with self.assertRaisesRegex(Exception, "rejected.*User stopped"):
             self.run_for(1, self.robot.control_joint_velocity, lambda t, s: libfranka.JointVelocities([0] * 7))
         self.station.ask("user_stop", on=False)
 
@@ -173,7 +181,7 @@ class Raw(unittest.TestCase):
             self.station.ask("close")
         thread = threading.Thread(target=cut)
         thread.start()
-        with self.assertRaises(Exception):
+        with self.assertRaisesRegex(Exception, "closed connection|interrupted|Timeout"):  # whichever it notices first
             self.run_for(30, self.robot.control_joint_velocity, lambda t, s: libfranka.JointVelocities([0.01 * math.sin(t)] + [0] * 6))
         thread.join()
 
@@ -222,19 +230,34 @@ class Panda(unittest.TestCase):
                 set_control(self.panda.get_state())
         self.panda.stop_controller()
 
-    def test_controllers(self):
-        start, goal = self.panda.get_position(), self.panda.get_position() + [0.0, 0.03, 0.0]
-        turn = self.panda.get_orientation()
-        impedance = controllers.CartesianImpedance(filter_coeff=0.05)
-        self.run_controller(impedance, 4, lambda s: impedance.set_control(goal, turn))
-        self.assertLess(np.linalg.norm(self.panda.get_position() - goal), 0.2 * np.linalg.norm(start - goal))
-        q = np.array(self.panda.q)
-        velocity = controllers.IntegratedVelocity()
-        self.run_controller(velocity, 2, lambda s: velocity.set_control([0.05, 0, 0, 0, 0, 0, 0]))
-        self.assertAlmostEqual(self.panda.q[0] - q[0], 0.1, delta=0.03)
-        position, goal_q = controllers.JointPosition(filter_coeff=0.01), np.array(self.panda.q) + [0, 0, 0, 0, 0, 0, 0.1]
-        self.run_controller(position, 3, lambda s: position.set_control(goal_q))
-        np.testing.assert_allclose(self.panda.q, goal_q, atol=2e-3)
+    def test_cartesian_impedance(self):
+        """After a move_to_pose, which ends millimetres short by the client's own rule, it takes the arm there and holds it."""
+        self.panda.move_to_joint_position(np.array(READY) + 0.05)
+        goal = self.panda.get_pose()
+        goal[0, 3] += 0.05
+        self.panda.move_to_pose(goal)
+        short = np.linalg.norm(self.panda.get_position() - goal[:3, 3])
+        impedance = controllers.CartesianImpedance(filter_coeff=1.0)
+        self.run_controller(impedance, 3, lambda s: impedance.set_control(goal[:3, 3], quaternion(goal[:3, :3])))
+        held = np.linalg.norm(self.panda.get_position() - goal[:3, 3])
+        print("move_to_pose ended %.2f mm short, held for 3 s %.3f mm" % (1e3 * short, 1e3 * held))
+        self.assertLess(held, 5e-4)  # its springs pull the last of it in over seconds: some 0.3 mm are left after 3 s
+
+    def test_integrated_velocity(self):
+        velocity, seen = controllers.IntegratedVelocity(), []
+
+        def follow(state):
+            velocity.set_control([0.05, 0, 0, 0, 0, 0, 0])
+            seen.append((state.time.to_sec(), state.q[0]))
+        self.run_controller(velocity, 3, follow)
+        settled = [at for at in seen if at[0] - seen[0][0] > 1.0]  # on the robot's clock: this machine's stands still at times
+        rate = (settled[-1][1] - settled[0][1]) / (settled[-1][0] - settled[0][0])
+        self.assertAlmostEqual(rate, 0.05, delta=0.001)
+
+    def test_joint_position_controller(self):
+        position, goal = controllers.JointPosition(filter_coeff=0.01), np.array(self.panda.q) + [0, 0, 0, 0, 0, 0, 0.1]
+        self.run_controller(position, 3, lambda s: position.set_control(goal))
+        np.testing.assert_allclose(self.panda.q, goal, atol=1e-3)
 
     def test_reflex_and_recovery(self):
         q = np.array(self.panda.q)
@@ -243,7 +266,7 @@ class Panda(unittest.TestCase):
         time.sleep(0.2)
         self.station.ask("reflex")
         time.sleep(0.2)
-        with self.assertRaises(Exception):
+        with self.assertRaisesRegex(Exception, "joint_reflex"):
             self.panda.raise_error()
         self.panda.recover()
         self.assertTrue(self.panda.move_to_joint_position(q + 0.05))
@@ -278,7 +301,7 @@ class Hand(unittest.TestCase):
         self.assertTrue(hand.read_once().is_grasped)
         self.assertFalse(hand.grasp(0.05, 0.1, 20.0))
         self.assertTrue(hand.move(0.08, 0.1))
-        with self.assertRaises(Exception):
+        with self.assertRaisesRegex(Exception, "failed"):
             hand.move(0.2, 0.1)
         hand.stop()
 

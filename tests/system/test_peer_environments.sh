@@ -1,6 +1,7 @@
 #!/bin/sh
 # A registry out of reach lets the tests against real clients skip, loudly; a package that a registry in reach does not have is a failure.
 set -eu
+/usr/bin/python3 -c "import ensurepip" 2>/dev/null || { echo "python3-venv is not installed"; exit 77; }
 folder=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$folder"' EXIT

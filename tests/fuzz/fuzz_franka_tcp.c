@@ -63,7 +63,7 @@ static void feed(const uint8_t *data, size_t n, int fd, void (*step)(void))
 
 static void step_robot(void)
 {
-	robot_server_step(&robot);
+	robot_server_step(&robot, 0, 0);
 	check_robot();
 }
 

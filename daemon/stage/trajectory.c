@@ -495,8 +495,10 @@ static void setpoint_joints(const struct path *p, struct setpoint *out)
 /* The posture that a redundant arm drifts to, only while it moves, and gently. */
 static void posture_drift(const struct arm_setup *arm, const struct path *p, const struct ik *k, double rate, double *dq)
 {
-	const double share = 0.1;
-	double wish[DOF_MAX], fit = 1.0;
+	const double share = 0.1, ordinary = 0.02; /* where damping sets in, what it leaves of J's null space is none any more */
+	double wish[DOF_MAX], fit = fmin(k->manipulability / ordinary, 1.0);
+
+	fit *= fit;
 
 	ik_posture_wish(&arm->model, arm->home_rad, p->q_rad, wish);
 	ik_null_space(k, wish, dq);

@@ -68,6 +68,30 @@ static void out_of_motion_it_turns_within_its_braking_distance(void **state)
 	}
 }
 
+/* Stretched as far as it goes, and asked to go on with every chunk: it does not swing. */
+static void beyond_its_reach_it_is_quiet(void **state)
+{
+	static const double up[] = { 0.0, 0.12 };
+
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		struct rig *r = rig_new(ACTION_EE_DELTA);
+
+		rig_run(r, 100, 1.0);
+		run_chunks(r, 0.15, up[k], 100, 250, 28);
+		r->effort = 0.0;
+		double x0 = r->safety.ee.p_m[0];
+
+		run_chunks(r, 0.15, up[k], 100, 250, 12);
+		assert_true(r->effort < 0.5); /* of the joints' acceleration */
+		assert_true(fabs(r->safety.ee.p_m[0] - x0) < 0.03);
+		run_chunks(r, -0.15, 0.0, 100, 250, 16);
+		assert_true(r->safety.ee.p_m[0] < x0 - 0.1); /* and comes back when asked */
+		rig_expect_limits(r);
+		free(r);
+	}
+}
+
 static void what_is_not_finite_stays_so(void **state)
 {
 	static const struct axis bad[] = { { NAN, 0, 0 }, { 0, NAN, 0 }, { 0, 0, INFINITY } };
@@ -120,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_a_stand_nothing_goes_the_wrong_way),
 		cmocka_unit_test(out_of_motion_it_turns_within_its_braking_distance),
+		cmocka_unit_test(beyond_its_reach_it_is_quiet),
 		cmocka_unit_test(what_is_not_finite_stays_so),
 		cmocka_unit_test(any_jump_of_the_path_is_followed_smoothly),
 	};

@@ -72,7 +72,7 @@ typedef void (*gravity_function)(const double *, const double *, double, const d
 
 static void *body_function(const char *prefix, int body)
 {
-	char name[16];
+	char name[24];
 
 	snprintf(name, sizeof name, "%s%d", prefix, body);
 	return dlsym(library, name);

@@ -217,7 +217,7 @@ static void impossible_loads_are_refused(void **state)
 	double v[13];
 
 	begin(5);
-	for (int wrong = 0; wrong < 5; wrong++) {
+	for (int wrong = 0; wrong < 6; wrong++) {
 		memcpy(v, heavy, sizeof v);
 		if (wrong == 0)
 			v[5] = -0.002; /* not symmetric */
@@ -229,6 +229,9 @@ static void impossible_loads_are_refused(void **state)
 			v[5] = v[7] = v[6] = v[10] = v[9] = v[11] = -0.0095; /* each pair would do */
 		if (wrong == 4)
 			v[0] = 3.5;
+		if (wrong == 5) /* two negative axes: the determinant would do */
+			for (int i = 0; i < 9; i++)
+				v[4 + i] = i % 4 == 0 ? 0.01 : 0.02;
 		assert_int_equal(ask(FCI_SET_LOAD, v, 13), FCI_STATUS_INVALID_ARGUMENT);
 	}
 	assert_true(robot.settings.load.mass == 0.0);

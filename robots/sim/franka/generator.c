@@ -417,25 +417,40 @@ static void extrapolate_joints(struct franka_generator *g)
 	}
 }
 
+/* Joints that go with a pose which nobody asked for: found, and no faster than the arm can. */
+static bool joints_follow(struct franka_generator *g, const struct pose *goal, const double *elbow, double *dq_rad_s)
+{
+	double q[FRANKA_DOF];
+
+	memcpy(q, g->d.q_rad, sizeof q);
+	if (!find_joints(g, goal, elbow, q)) {
+		err(g, FCI_ERROR_cartesian_position_limits_violation);
+		return false;
+	}
+	for (int i = 0; i < FRANKA_DOF; i++) {
+		dq_rad_s[i] = (q[i] - g->d.q_rad[i]) / dt_s;
+		if (!(fabs(dq_rad_s[i]) <= slack * g->limits->model->dq_max_rad_s[i]))
+			err(g, FCI_ERROR_cartesian_motion_generator_joint_velocity_limits_violation);
+	}
+	return g->errors == 0;
+}
+
 /* The twist goes on as it changed; the joints follow it. */
 static void extrapolate_pose(struct franka_generator *g)
 {
-	double q[FRANKA_DOF], twist[6];
+	double dq[FRANKA_DOF], twist[6];
 	struct pose goal;
 
 	for (int i = 0; i < 6; i++)
 		twist[i] = g->d.twist[i] + g->d.acceleration[i] * dt_s;
 	pose_after(&g->d.pose, twist, &goal);
-	memcpy(q, g->d.q_rad, sizeof q);
 	double rate = g->d.elbow_rate + g->d.elbow_acceleration * dt_s;
 	const double elbow[2] = { g->d.elbow[0] + rate * dt_s, g->d.elbow[1] };
 
-	if (!find_joints(g, &goal, elbow, q)) {
-		err(g, FCI_ERROR_cartesian_position_limits_violation);
+	if (!joints_follow(g, &goal, elbow, dq))
 		return;
-	}
 	for (int i = 0; i < FRANKA_DOF; i++)
-		advance_joint(&g->d, i, (q[i] - g->d.q_rad[i]) / dt_s);
+		advance_joint(&g->d, i, dq[i]);
 	memcpy(g->d.twist, twist, sizeof twist);
 	g->d.pose = goal;
 	g->d.elbow_rate = rate;

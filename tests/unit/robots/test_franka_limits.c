@@ -93,34 +93,53 @@ static void turning_has_a_speed_limit(void **state)
 	expect_reason(FCI_ERROR_cartesian_motion_generator_velocity_limits_violation, true);
 }
 
+/* From a bent arm outwards: at first the joints can, then they cannot. Commands end after `commands`. */
+static void stretch(int commands, int silence)
+{
+	const double bent[7] = { 0, 0.3, 0, -1.2, 0, 1.6, 0.785 };
+	double out[3];
+
+	begin_at(5, bent);
+	start_move(0, FCI_MOVE_CARTESIAN_VELOCITY);
+	const double from[3] = { seen.O_T_EE[12], seen.O_T_EE[13], seen.O_T_EE[14] - 0.333 };
+
+	for (int i = 0; i < 3; i++)
+		out[i] = from[i] / vec3_norm(from);
+	for (int k = 1; k <= commands + silence && seen.robot_mode == FCI_MODE_MOVE; k++) {
+		struct fci_motion m = hold();
+
+		for (int i = 0; i < 3; i++)
+			m.O_dP_EE_c[i] = 0.2 * quintic(k * 1e-3, 0.3) * out[i];
+		step(k <= commands ? &m : NULL);
+		for (int i = 0; i < 7; i++)
+			assert_true(fabs(seen.dq_d[i]) < 1.011 * robot.generator.limits->model->dq_max_rad_s[i]);
+	}
+}
+
 /* Near the stretched arm a gentle twist asks too much of the joints. */
 static void twists_are_checked_in_the_joints_too(void **state)
 {
 	(void)state;
-	const double nearly_stretched[7] = { 0, 0.3, 0, -0.5, 0, 1.6, 0.785 };
-	double out[3];
 
-	begin_at(5, nearly_stretched);
-	start_move(0, FCI_MOVE_CARTESIAN_VELOCITY);
-	const double *p = seen.O_T_EE + 12;
-	double length = sqrt(p[0] * p[0] + p[1] * p[1] + (p[2] - 0.333) * (p[2] - 0.333));
-
-	for (int i = 0; i < 3; i++)
-		out[i] = (p[i] - (i == 2 ? 0.333 : 0.0)) / length;
-	for (int k = 1; k <= 1500 && seen.robot_mode == FCI_MODE_MOVE; k++) {
-		struct fci_motion m = hold();
-
-		for (int i = 0; i < 3; i++)
-			m.O_dP_EE_c[i] = 0.15 * quintic(k * 1e-3, 0.3) * out[i];
-		step(&m);
-	}
+	stretch(1500, 0);
 	assert_int_equal(seen.robot_mode, FCI_MODE_REFLEX);
 	assert_true(seen.reflex_reason[FCI_ERROR_cartesian_motion_generator_joint_velocity_limits_violation] ||
 			seen.reflex_reason[FCI_ERROR_cartesian_motion_generator_joint_velocity_discontinuity] ||
 			seen.reflex_reason[FCI_ERROR_cartesian_motion_generator_joint_acceleration_discontinuity]);
 	assert_false(seen.reflex_reason[FCI_ERROR_cartesian_motion_generator_velocity_discontinuity]);
-	for (int i = 0; i < 7; i++)
-		assert_true(fabs(seen.dq_d[i]) < 2.7);
+}
+
+/* Also where nobody commands it the arm does not leap to where its pose would go on to. */
+static void a_pose_does_not_go_on_faster_than_the_joints_can(void **state)
+{
+	(void)state;
+
+	stretch(287, 0);
+	assert_int_equal(seen.robot_mode, FCI_MODE_MOVE);
+	for (int commands = 275; commands <= 287; commands++) {
+		stretch(commands, 19);
+		expect_reason(FCI_ERROR_cartesian_motion_generator_joint_velocity_limits_violation, true);
+	}
 }
 
 /* What the arm can still do near a singular posture, it does exactly. */
@@ -330,6 +349,7 @@ int main(void)
 		cmocka_unit_test(twists_have_limits),
 		cmocka_unit_test(turning_has_a_speed_limit),
 		cmocka_unit_test(twists_are_checked_in_the_joints_too),
+		cmocka_unit_test(a_pose_does_not_go_on_faster_than_the_joints_can),
 		cmocka_unit_test(poses_near_a_singular_posture_are_exact),
 		cmocka_unit_test(the_elbow_has_limits),
 		cmocka_unit_test(speed_towards_a_limit_is_bounded),

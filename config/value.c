@@ -312,14 +312,15 @@ int key_check(const struct key *key, const void *object, struct errbuf *e)
 
 /* ---- field to text ---------------------------------------------------------------------------------------------- */
 
-/* The shortest decimal form that reads back to the same bits; 17 digits always do. */
+/* The shortest decimal form that reads back to the same bits; 17 digits always do. Without an exponent where people write none. */
 static size_t real_text(double value, char *out, size_t bytes)
 {
+	bool plain = fabs(value) >= 1e-4 && fabs(value) < 1e6;
 	int n = 0;
 
 	for (int digits = 1; digits <= 17; digits++) {
 		n = snprintf(out, bytes, "%.*g", digits, value);
-		if (strtod(out, NULL) == value)
+		if (strtod(out, NULL) == value && !(plain && strchr(out, 'e')))
 			break;
 	}
 	return (size_t)n;

@@ -202,6 +202,9 @@ void io_status_send(struct io *io);
  * the decoder's: "key: found, want". */
 void io_void(struct io *io, uint64_t *counter, const char *kind, const char *name, const char *text);
 
+/* The text for a topic that nobody here wants. Returns e->text. */
+const char *io_void_topic(const struct endpoint_message *m, const char *want, struct errbuf *e);
+
 /* Is this message to be used? Counts duplicates, and tells once a second of a second publisher of the same topic. */
 bool io_sequence_take(struct io *io, struct sequence *s, const char *kind, const char *name, uint64_t from, uint64_t seq);
 

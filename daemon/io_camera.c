@@ -117,7 +117,7 @@ void io_camera_receive(struct io *io)
 		for (uint32_t k = 0; k < m.n_parts; k++)
 			taken_bytes += m.bytes[k];
 		if (camera < 0)
-			io_void(io, &io->counters.unknown_topics, "cameras", NULL, "topic: is none of policy.cameras");
+			io_void(io, &io->counters.unknown_topics, "cameras", NULL, io_void_topic(&m, "camera/ and one of policy.cameras", &e));
 		else if (take_frame(io, &io->camera[camera], &m, &e) < 0)
 			io_void(io, &io->counters.frames_void, "camera", io->setup->camera_name[camera], e.text);
 		io_target_send(io); /* a large frame must not make targets wait */

@@ -86,7 +86,7 @@ void io_state_receive(struct io *io)
 
 		io->now_ns = clock_monotonic_ns();
 		if (arm < 0)
-			io_void(io, &io->counters.unknown_topics, "states", NULL, "topic: is none of robots[].name");
+			io_void(io, &io->counters.unknown_topics, "states", NULL, io_void_topic(&m, "state/ and one of robots[].name", &e));
 		else if (take_state(io, (uint32_t)arm, &m, &e) < 0)
 			io_void(io, &io->counters.states_void, "state", io->setup->arm[arm].name, e.text);
 	}

@@ -7,6 +7,7 @@
 #include "daemon/io.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
+#include "transport/wire.h"
 
 /* "camera/wrist: width" from the topic and "width: found ..., want ...". A text without a key (bytes that are no message) counts
  * under the topic alone, so that a sender of noise cannot fill the log. */
@@ -51,6 +52,15 @@ void io_void(struct io *io, uint64_t *counter, const char *kind, const char *nam
 	log_line(LOG_LEVEL_WARNING, "void message: %s: %s (%" PRIu64 " of this kind)", topic, text, k->since);
 	k->logged_ns = io->now_ns;
 	k->since = 0;
+}
+
+const char *io_void_topic(const struct endpoint_message *m, const char *want, struct errbuf *e)
+{
+	struct wire_value topic = { .kind = WIRE_TEXT, .text = { (const char *)m->part[0], (uint32_t)m->bytes[0] } };
+	char found[64];
+
+	snprintf(e->text, sizeof e->text, "topic: found %s, want %s", wire_describe(&topic, found, sizeof found), want);
+	return e->text;
 }
 
 bool io_sequence_take(struct io *io, struct sequence *s, const char *kind, const char *name, uint64_t from, uint64_t seq)

@@ -181,14 +181,30 @@ static int serve(struct runtime *r)
 	return (int)code;
 }
 
+/* Right, and perhaps not what was meant. */
+static void name_unused_cameras(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->n_cameras; i++) {
+		bool used = false;
+
+		for (uint32_t k = 0; k < c->policy_cameras.n; k++)
+			used = used || strcmp(c->policy_cameras.name[k], c->camera[i].name) == 0;
+		if (!used)
+			log_line(LOG_LEVEL_WARNING, "check: cameras.%s: the policy gets no picture of it; policy.cameras does not name it",
+					c->camera[i].name);
+	}
+}
+
 static int check(struct runtime *r)
 {
 	int rc = start_parts(r, true);
 	enum exit_code code = rc == 0 || rc == -EINTR ? EXIT_STOPPED : EXIT_START;
 
 	stop_parts(r, code);
-	if (rc == 0)
+	if (rc == 0) {
+		name_unused_cameras(&r->config);
 		log_line(LOG_LEVEL_INFO, "check: %s: configuration and checkpoint fit together", r->config.path);
+	}
 	return (int)code;
 }
 

@@ -341,6 +341,20 @@ size_t wire_text_copy(struct wire_text t, char *out, size_t capacity)
 	return n;
 }
 
+enum { SHOWN_BYTES_MAX = 40 };
+
+/* Of a short text that is safe to print, also the text. */
+static void describe_text(struct wire_text t, char *out, size_t capacity)
+{
+	bool plain = t.n > 0 && t.n <= SHOWN_BYTES_MAX;
+	int n = snprintf(out, capacity, "a text of %u bytes", t.n);
+
+	for (uint32_t i = 0; plain && i < t.n; i++)
+		plain = t.at[i] >= ' ' && t.at[i] <= '~';
+	if (plain && (size_t)n < capacity)
+		snprintf(out + n, capacity - (size_t)n, " (\"%.*s\")", (int)t.n, t.at);
+}
+
 const char *wire_describe(const struct wire_value *v, char *out, size_t capacity)
 {
 	static const char *const names[] = { [WIRE_NIL] = "nil", [WIRE_TEXT] = "a text", [WIRE_BINARY] = "binary data",
@@ -364,7 +378,7 @@ const char *wire_describe(const struct wire_value *v, char *out, size_t capacity
 		snprintf(out, capacity, "%s of %u", names[v->kind], v->count);
 		break;
 	case WIRE_TEXT:
-		snprintf(out, capacity, "a text of %u bytes", v->text.n);
+		describe_text(v->text, out, capacity);
 		break;
 	default:
 		snprintf(out, capacity, "%s", names[v->kind]);

@@ -19,7 +19,7 @@ static const struct command {
 	int (*run)(const struct bench_options *o);
 } commands[] = {
 	{ "demo", "run the main job in the simulated bench and judge it", 20, bench_demo },
-	{ "control", "control loop beside cyclictest, take-over, cost of a tick, latencies, allocations; 2 to 3 minutes", 30, bench_control },
+	{ "control", "control loop beside cyclictest, take-over, cost of a tick, latencies, allocations; 2 to 3 minutes in all", 30, bench_control },
 	{ "allocations", "heap allocations of the control and policy threads in AUTO", 10, bench_allocations },
 	{ "policy", "load a checkpoint, time a chunk beside its matrix products alone", 1, bench_policy },
 };
@@ -41,7 +41,8 @@ static void print_help(FILE *out)
 	fprintf(out, "\n"
 		"  --programs DIR      where dreamvlad, dreamvla-arm and dreamvla-sim lie (default: PATH)\n"
 		"  --config FILE       default config/demo.yaml (of the source tree)\n"
-		"  --seconds S         how long to measure (control: the policy running and the take-overs; half of it stopped), 1 to 3600\n"
+		"  --seconds S         how long to measure, 1 to 3600. control: the policy running, then half of it stopped, then the take-overs;\n"
+		"                      its other parts take more than a minute whatever S is, under load twice that\n"
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
 		"  --model DIR         policy: the checkpoint; --precision fp32 (default) or bf16; --threads N (default: one per processor)\n"

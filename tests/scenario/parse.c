@@ -11,7 +11,7 @@
 #include "tests/scenario/scenario.h"
 #include "transport/message/message.h"
 
-enum { LINE_BYTES = 512, WORDS_MAX = 24 };
+enum { LINE_BYTES = 512, WORDS_MAX = 24, ROWS_MAX = 64 };
 
 /* ---- words that stand for something ------------------------------------------------------------------------------- */
 
@@ -47,12 +47,17 @@ static const char *a_reason(const struct scenario *s, uint32_t i)
 	return i < REASON_COUNT ? reason_name(i) : NULL;
 }
 
-static const char *a_driver(const struct scenario *s, uint32_t i)
+const char *scenario_driver_name(enum target_source driver)
 {
 	static const char *const name[TARGET_SOURCE_COUNT] = { "hold", "policy", "teleop", "home" };
 
+	return driver < TARGET_SOURCE_COUNT ? name[driver] : "?";
+}
+
+static const char *a_driver(const struct scenario *s, uint32_t i)
+{
 	(void)s;
-	return i < TARGET_SOURCE_COUNT ? name[i] : NULL;
+	return i < TARGET_SOURCE_COUNT ? scenario_driver_name((enum target_source)i) : NULL;
 }
 
 static const struct {
@@ -61,20 +66,34 @@ static const struct {
 } sets[] = { { "<arm>", arm_name }, { "<camera>", camera_name }, { "<device>", device_name }, { "<motion>", motion_name },
 	{ "<MODE>", a_mode }, { "<REASON>", a_reason }, { "<driver>", a_driver } };
 
+/* The names of a set, or those that begin as `word` does; returns their length, which may be more than there is room for. */
+static size_t list_set(size_t set, const struct scenario *s, const char *word, size_t alike, char *out, size_t capacity)
+{
+	size_t n = 0;
+	const char *name;
+
+	for (uint32_t i = 0; (name = sets[set].name(s, i)) && n < capacity; i++)
+		if (strncmp(name, word, alike) == 0)
+			n += (size_t)snprintf(out + n, capacity - n, "%s%s", n > 0 ? ", " : "", name);
+	return n;
+}
+
 static int match_set(size_t set, const struct scenario *s, const char *word, struct arg *out, struct errbuf *e)
 {
-	char allowed[700] = "";
-	size_t n = 0;
+	char allowed[700] = "none, the file names none before";
+	const char *more = "";
 
-	for (uint32_t i = 0; sets[set].name(s, i); i++) {
+	for (uint32_t i = 0; sets[set].name(s, i); i++)
 		if (strcmp(sets[set].name(s, i), word) == 0) {
 			out->index = i;
 			return 0;
 		}
-		if (n < sizeof allowed)
-			n += (size_t)snprintf(allowed + n, sizeof allowed - n, "%s%s", i > 0 ? ", " : "", sets[set].name(s, i));
+	if (list_set(set, s, word, 0, allowed, sizeof allowed) >= sizeof allowed) { /* only the reasons are so many */
+		more = "the names in daemon/stage/reason.def; of this initial: ";
+		if (list_set(set, s, word, 1, allowed, sizeof allowed) == 0)
+			strcpy(allowed, "none");
 	}
-	return fail(e, -EINVAL, "%s: found \"%s\", allowed: %s", sets[set].kind, word, n > 0 ? allowed : "none, the file names none before");
+	return fail(e, -EINVAL, "%s: found \"%s\", allowed: %s%s", sets[set].kind, word, more, allowed);
 }
 
 /* <number> is any finite number; <ms>, <count> and <share> are not negative, and a share is at most 1. */
@@ -148,28 +167,28 @@ static int match_row(const struct command_row *row, const struct scenario *s, ch
 	return i == n ? 0 : 1;
 }
 
-const struct command_row *pattern_find(const struct command_row *rows, const struct scenario *s, char words[][WORD_BYTES], uint32_t n,
-		struct arg *out, uint32_t *n_args, struct errbuf *e)
+/* The words before the wrong one fit some rows: names the wrong one, and those rows. */
+static void name_wrong_word(const struct command_row *rows, const uint32_t *matched, uint32_t best, char words[][WORD_BYTES], uint32_t n,
+		struct errbuf *e)
 {
-	char allowed[900] = "";
-	size_t length = 0;
-	uint32_t matched;
+	char allowed[600] = "", before[200] = "", wrong[WORD_BYTES + 2];
+	size_t length = 0, at = 0;
+
+	for (uint32_t i = 0; i < best && at < sizeof before; i++)
+		at += (size_t)snprintf(before + at, sizeof before - at, "%s%s", i > 0 ? " " : "", words[i]);
+	for (uint32_t i = 0; rows[i].pattern && i < ROWS_MAX; i++)
+		if (matched[i] == best && length < sizeof allowed)
+			length += (size_t)snprintf(allowed + length, sizeof allowed - length, "%s%s", length ? "; " : "", rows[i].pattern);
+	snprintf(wrong, sizeof wrong, "\"%s\"", best < n ? words[best] : "");
+	fail(e, -EINVAL, "found %s after \"%s\", allowed: %s", best < n ? wrong : "nothing", before, allowed);
+}
+
+/* Not even the first word fits. */
+static void name_first_words(const struct command_row *rows, char words[][WORD_BYTES], uint32_t n, struct errbuf *e)
+{
+	char allowed[600] = "";
 
 	for (const struct command_row *r = rows; r->pattern; r++) {
-		int rc = match_row(r, s, words, n, out, n_args, &matched, e);
-
-		if (rc == 0)
-			return r;
-		if (rc < 0)
-			return NULL;
-	}
-	for (const struct command_row *r = rows; r->pattern; r++) {
-		bool near = n > 0 && strncmp(r->pattern, words[0], strlen(words[0])) == 0 && strchr(" |", r->pattern[strlen(words[0])]);
-
-		if (near && length < sizeof allowed)
-			length += (size_t)snprintf(allowed + length, sizeof allowed - length, "%s%s", length ? "; " : "", r->pattern);
-	}
-	for (const struct command_row *r = rows; r->pattern && length == 0; r++) {
 		size_t at = strlen(allowed), first = strcspn(r->pattern, " ");
 
 		if (at + first + 2 < sizeof allowed && !strstr(allowed, r->pattern) &&
@@ -177,6 +196,26 @@ const struct command_row *pattern_find(const struct command_row *rows, const str
 			snprintf(allowed + at, sizeof allowed - at, "%s%.*s", at ? ", " : "", (int)first, r->pattern);
 	}
 	fail(e, -EINVAL, "found \"%s%s%s\", allowed: %s", n ? words[0] : "", n > 1 ? " " : "", n > 1 ? words[1] : "", allowed);
+}
+
+const struct command_row *pattern_find(const struct command_row *rows, const struct scenario *s, char words[][WORD_BYTES], uint32_t n,
+		struct arg *out, uint32_t *n_args, struct errbuf *e)
+{
+	uint32_t matched[ROWS_MAX], best = 0;
+
+	for (uint32_t i = 0; rows[i].pattern && i < ROWS_MAX; i++) {
+		int rc = match_row(&rows[i], s, words, n, out, n_args, &matched[i], e);
+
+		if (rc == 0)
+			return &rows[i];
+		if (rc < 0)
+			return NULL;
+		best = matched[i] > best ? matched[i] : best;
+	}
+	if (best > 0)
+		name_wrong_word(rows, matched, best, words, n, e);
+	else
+		name_first_words(rows, words, n, e);
 	return NULL;
 }
 

@@ -87,6 +87,9 @@ struct scenario {
 MUST_CHECK int scenario_read(struct scenario **out, const char *path, struct errbuf *e);
 void scenario_free(struct scenario *s);
 
+/* As the files write it. */
+const char *scenario_driver_name(enum target_source driver);
+
 /* parse.c: matches words against the rows of a table. */
 const struct command_row *pattern_find(const struct command_row *rows, const struct scenario *s, char words[][WORD_BYTES], uint32_t n,
 		struct arg *out, uint32_t *n_args, struct errbuf *e);

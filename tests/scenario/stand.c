@@ -205,8 +205,8 @@ static void check_stop(struct stand *s)
 
 static const char *state_text(const struct stand *s, char out[160])
 {
-	snprintf(out, 160, "mode %s, reason %s, driver %d%s", mode_name(s->control.mode), reason_name(s->control.reason),
-			(int)s->control.report.driver, s->control.report.standing ? ", standing" : "");
+	snprintf(out, 160, "mode %s, reason %s, driver %s, %s", mode_name(s->control.mode), reason_name(s->control.reason),
+			scenario_driver_name(s->control.report.driver), s->control.report.standing ? "standing" : "moving");
 	return out;
 }
 

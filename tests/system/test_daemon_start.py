@@ -68,6 +68,16 @@ class Start(unittest.TestCase):
         self.assert_ends(daemon, 0, "fit together")
         self.assertEqual([], [name for name in os.listdir(self.folder) if name not in ("config.yaml", "log")])  # no socket
 
+    def test_check_names_a_camera_that_nobody_uses(self):
+        self.assert_ends(self.start("--check"), 0, "fit together")
+        written = pathlib.Path(self.folder, "config.yaml").read_text()
+        other = pathlib.Path(self.folder, "other.yaml")
+        other.write_text(written.replace("\ncameras:\n", "\ncameras:\n  spare: {}\n", 1))
+        for path, said in ((other, True), (f"{self.folder}/config.yaml", False)):
+            done = self.run_program("--config", path, "--check")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("cameras.spare: the policy gets no picture of it" in done.stderr, said, done.stderr)
+
     def test_check_takes_every_decoder(self):
         for decoder, steps in (("discrete_diffusion", 3), ("l1_regression", 1), ("flow_matching", 4), ("diffusion", 10)):
             self.assert_ends(self.start("--check", decoder=decoder, steps=steps), 0, "fit together", f"decoder {decoder}")

@@ -26,7 +26,13 @@ expect() {
 
 expect 'bad.scn:6: found "fly to", allowed: seed, arm' 'fly to the moon'
 expect 'bad.scn:6: <camera>: found "side", allowed: top' 'at 1 s camera side freeze'
-expect 'bad.scn:6: found "camera top", allowed: camera <camera> freeze|thaw' 'at 1 s camera top melts'
+expect 'bad.scn:6: found "melts" after "camera top", allowed: camera <camera> freeze|thaw' 'at 1 s camera top melts'
+expect 'bad.scn:6: found "pandar" after "arm right", allowed: arm <word> panda|' 'arm right pandar'
+expect 'bad.scn:6: found nothing after "teleop pad twist 0 0 0", allowed: teleop <device> twist <number>' 'at 1 s teleop pad twist 0 0 0'
+expect 'bad.scn:6: found "now" after "stop", allowed: stop|reset' 'at 1 s stop now'
+expect 'bad.scn:6: <REASON>: found "CAMERA_FROZE", allowed: the names in daemon/stage/reason.def; of this initial:' \
+	'by 1 s expect mode HOLD reason CAMERA_FROZE'
+expect 'CAMERA_FROZEN, CAMERA_SKEWED' 'by 1 s expect fault CAMERA_FROZE'
 expect 'bad.scn:6: <ms>: found "soon", allowed: a number' 'at 1 s policy hangs soon'
 expect 'bad.scn:6: <ms>: found -5, allowed: 0 to' 'at 1 s policy hangs -5'
 expect 'bad.scn:6: <share>: found 1.5, allowed: 0 to 1' 'at 1 s speed 1.5'
@@ -40,6 +46,8 @@ expect 'bad.scn:6: set control.rate_hz: found 5000' 'set control.rate_hz 5000'
 expect 'bad.scn:7: camera: found after the first at, by or until' 'at 1 s stop' 'camera wrist'
 expect 'robots[1].name' 'arm left panda'
 expect 'line 6: at 1 s expect mode AUTO: found mode READY' 'at 1 s expect mode AUTO'
+expect 'driver policy, moving' 'at 0.5 s instruction wave' 'at 1.5 s mode auto' 'at 2.5 s expect standing'
+expect 'driver hold, standing' 'at 1 s expect driver teleop'
 expect 'line 10: until 3 s expect mode AUTO: found mode HOLD, reason OPERATOR_STOP' 'at 0.5 s instruction wave' 'at 1.5 s mode auto' \
 	'at 2 s expect mode AUTO' 'at 2.2 s stop' 'until 3 s expect mode AUTO'
 expect 'target of left, joint' 'limit velocity 0.01' 'at 0.5 s instruction wave' 'at 1.5 s mode auto'

@@ -278,6 +278,31 @@ static void test_visit(void **state)
 	assert_true(s.rate && s.camera && s.robot && s.text);
 }
 
+static void take_action_hz(void *context, const char *key, const char *value)
+{
+	if (strcmp(key, "policy.action_hz") == 0)
+		snprintf(context, 32, "%s", value);
+}
+
+/* As people write them: 1e+01 reads back just as well. */
+static void test_numbers_without_exponent(void **state)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} cases[] = { { 10.0, "10" }, { 200.0, "200" }, { 12.5, "12.5" }, { 0.1, "0.1" }, { 1.0 / 3.0, "0.3333333333333333" } };
+	char text[32];
+	struct config c;
+
+	(void)state;
+	config_defaults(&c);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		c.policy_action_hz = cases[i].value;
+		config_visit(&c, take_action_hz, text);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
 static void test_unwritable(void **state)
 {
 	struct config c;
@@ -300,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_demo),
 		cmocka_unit_test(test_visit),
+		cmocka_unit_test(test_numbers_without_exponent),
 		cmocka_unit_test(test_unwritable),
 	};
 

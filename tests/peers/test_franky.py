@@ -131,6 +131,7 @@ class Franky(unittest.TestCase):
         self.home()
         self.robot.move(JointMotion([q + 0.5 for q in READY[:1]] + READY[1:]), asynchronous=True)
         time.sleep(0.3)
+        self.addCleanup(self.station.ask, "user_stop", on=False)
         self.station.ask("user_stop", on=True)
         with self.assertRaisesRegex(Exception, "User Stop pressed!"):
             self.robot.join_motion()

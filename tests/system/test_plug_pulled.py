@@ -66,7 +66,7 @@ class Daemon(unittest.TestCase):
                 b.daemon.go_on()
                 status = peers.until("an end of motion", lambda: (s := b.ask(cmd="status"))["mode"] in ("FAULT", "HOLD") and s)
                 # Which one it finds first depends on what waited in the sockets; in TELEOP its own gap may be the first.
-                self.assertRegex(status["reason"], "no longer obeys this daemon|no state for|its targets were interrupted")
+                self.assertRegex(status["reason"], "no longer obeys this daemon|newest state is|targets paused")
                 peers.until("the loss in status", lambda: not b.attached())
                 self.assert_rests(b, state["q_d"])
                 self.assertEqual(b.ask_arm()["accepted_from"], 0)
@@ -153,7 +153,7 @@ class Arm(unittest.TestCase):
             b.into_motion()
             before = b.ask_arm()
             b.arm.pause()
-            self.fault(b, "no state for")
+            self.fault(b, "newest state is")
             b.arm.go_on()
             after = b.stand()
             b.assert_within_limits(self, after)
@@ -188,7 +188,7 @@ class Arm(unittest.TestCase):
         with whole.bench() as b:
             into_teleop(b)
             b.arm.kill()
-            self.fault(b, "no state for")
+            self.fault(b, "newest state is")
             b.start_arm()
             peers.until("the restart in status", lambda: "driver has restarted" in b.ask(cmd="status")["reason"])
             self.assertEqual(b.ask_arm()["accepted_from"], 0)

@@ -238,7 +238,7 @@ class TwoArms(unittest.TestCase):
             self.both_move(b)
             b.arms["right"].kill()
             status = peers.until("FAULT", lambda: (s := b.status())["mode"] == "FAULT" and s)
-            self.assertIn("arm right: no state for", status["reason"])
+            self.assertIn("arm right: its newest state is", status["reason"])
             peers.until("left to stand", lambda: b.stands("left"))
             self.assertFalse(b.request(cmd="home", arm="left")["ok"])
 
@@ -249,7 +249,7 @@ class TwoArms(unittest.TestCase):
             peers.until("left to move", lambda: b.moved("left", before))
             b.arms["right"].kill()
             status = peers.until("HOLD", lambda: (s := b.status())["mode"] == "HOLD" and s)
-            self.assertIn("arm right: no state for", status["reason"])
+            self.assertIn("arm right: its newest state is", status["reason"])
             peers.until("left to stand", lambda: b.stands("left"))
             shown = subprocess.run([peers.BUILD / "dreamvlactl", "--config", b.daemon.config, "status"], capture_output=True, text=True,
                                    check=True, timeout=peers.PATIENCE_S).stdout

@@ -15,6 +15,7 @@ static const double speed_ramp_s = 0.5;
 /* The arms lag behind their references: path time slows down from the first to the second of these. */
 static const double lag_slow_rad = 0.02, lag_stop_rad = 0.10;
 static const double miss_slow_m = 0.01, miss_stop_m = 0.05;
+static const double short_slow = 0.05, short_stop = 0.30; /* of the path's direction */
 static const double hindered = 0.9;
 static const int64_t hindered_ns = 1000000000;
 /* More periods than this were no short delay; the arms have braked by themselves long before. */
@@ -221,7 +222,10 @@ static double hindrance_of(struct control *c, const struct setpoint *want, const
 			lag = apart;
 	}
 	c->lag_rad[i] = lag;
-	return fmax(share_between(lag, lag_slow_rad, lag_stop_rad), share_between(c->trajectory.arm[i].error.m, miss_slow_m, miss_stop_m));
+	const struct path *p = &c->trajectory.arm[i];
+
+	return fmax(fmax(share_between(lag, lag_slow_rad, lag_stop_rad), share_between(p->error.m, miss_slow_m, miss_stop_m)),
+			share_between(p->shortfall, short_slow, short_stop));
 }
 
 /* An arm along an edge touches it again and again: that is one edge in the record, until it has kept off for a while. */
@@ -363,6 +367,8 @@ static void watch_progress(struct control *c)
 			control_hold(c, REASON_WORKSPACE, i, miss, miss_slow_m);
 		else if (!(c->lag_rad[i] <= lag_slow_rad))
 			control_hold(c, REASON_UNREACHABLE, i, c->lag_rad[i], lag_slow_rad);
+		else if (c->trajectory.arm[i].shortfall > short_slow)
+			control_hold(c, REASON_STRETCHED, i, c->trajectory.arm[i].shortfall, short_slow);
 	}
 }
 

@@ -45,3 +45,22 @@ void demand_take(const struct arm_setup *arm, bool joints, const struct ik *k, c
 		v_max = fmin(v_max, arm->tcp_v_max_m_s);
 	d->velocity = fmax(d->velocity, fmax(vec3_norm(twist) / v_max, vec3_norm(twist + 3) / m->tcp_w_max_rad_s));
 }
+
+double demand_shortfall(const struct ik *k, const struct jet *at)
+{
+	const double reach_m = 0.3, least = 1e-3; /* m/s: what hardly moves has no direction */
+	double twist[6], dq[DOF_MAX] = { 0 }, miss = 0.0, all = 0.0;
+
+	for (int i = 0; i < 6; i++)
+		twist[i] = at[i].d1;
+	ik_solve(k, twist, dq);
+	for (int r = 0; r < 6; r++) {
+		double weight = r < 3 ? 1.0 : reach_m, made = 0.0;
+
+		for (uint32_t i = 0; i < k->dof; i++)
+			made += k->j[r][i] * dq[i];
+		miss += pow(weight * (twist[r] - made), 2);
+		all += pow(weight * twist[r], 2);
+	}
+	return all > least * least ? sqrt(miss / all) : 0.0;
+}

@@ -16,4 +16,8 @@ struct demand {
  * the time in which rates count. */
 void demand_take(const struct arm_setup *arm, bool joints, const struct ik *k, const struct jet *at, struct demand *d);
 
+/* How much of the motion at[], of position and rotation vector, the posture of k cannot make, 0..1: all of it outwards from a
+ * stretched arm, nothing of the way back. A radian counts as 0.3 m. */
+double demand_shortfall(const struct ik *k, const struct jet *at);
+
 #endif

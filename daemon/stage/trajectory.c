@@ -298,6 +298,18 @@ static struct axis_limits clock_limits(double decel, double end_s)
 	return (struct axis_limits){ .q_min = -INFINITY, .q_max = end_s, .v_max = 1.0, .a_max = a, .j_max = a / decel_ramp_s };
 }
 
+/* The rate at which a motion that takes so much reaches no limit. */
+static double rate_for(const struct demand *d)
+{
+	double cap = 1.0;
+
+	if (d->velocity > velocity_share)
+		cap = velocity_share / d->velocity;
+	if (d->acceleration > acceleration_share)
+		cap = fmin(cap, sqrt(acceleration_share / d->acceleration));
+	return cap;
+}
+
 /* The rate at which no arm's limits are reached, and how fast that rate may change. */
 static void clock_limit(struct trajectory *t)
 {
@@ -305,11 +317,8 @@ static void clock_limit(struct trajectory *t)
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
 		demand_find(t, &t->setup->arm[a], &t->arm[a], &d);
-	t->rate_cap = 1.0;
-	if (d.velocity > velocity_share)
-		t->rate_cap = velocity_share / d.velocity;
-	if (d.acceleration > acceleration_share)
-		t->rate_cap = fmin(t->rate_cap, sqrt(acceleration_share / d.acceleration));
+	t->rate_cap = rate_for(&d);
+	t->posture_cap = 1.0;
 	t->clock_limits = clock_limits(acceleration_share / fmax(d.braking, 1e-6), t->end_s);
 	if (t->clock.v > t->rate_cap) { /* what is sent does not jump with it, and a slowing path would push it the wrong way */
 		t->clock.v = t->rate_cap;
@@ -357,6 +366,7 @@ static void path_build(struct trajectory *t, uint32_t index, const struct action
 	p->dim = p->spline.dim;
 	p->joints = action_is_joints(t->setup);
 	p->error = (struct ik_error){ 0 };
+	p->shortfall = 0.0;
 	p->released = false;
 	path_splice(t, &t->setup->arm[index], sent, p);
 }
@@ -449,7 +459,20 @@ static void clock_run(struct trajectory *t, double rate)
 	if (stop)
 		clock_step(&t->clock, &t->stop_limits, 0.0, period_s(t));
 	else
-		t->braking = clock_step(&t->clock, &t->clock_limits, fmin(rate, t->rate_cap), period_s(t));
+		t->braking = clock_step(&t->clock, &t->clock_limits, fmin(rate, fmin(t->rate_cap, t->posture_cap)), period_s(t));
+}
+
+/* The look ahead at adoption took all of the path at the posture of then; near a singular one that changes within it. k: at the
+ * posture so far. */
+static double posture_rate(const struct trajectory *t, const struct arm_setup *arm, const struct ik *k, struct path *p)
+{
+	struct jet at[SPLINE_DIM_MAX];
+	struct demand d = { 0 };
+
+	spline_at(&p->spline, t->clock.q - t->start_s, at);
+	demand_take(arm, p->joints, k, at, &d);
+	p->shortfall = p->joints ? 0.0 : demand_shortfall(k, at);
+	return rate_for(&d);
 }
 
 /* What is sent, one period on. k: at the posture so far. */
@@ -563,6 +586,7 @@ void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct s
 	clock_run(t, rate);
 	bool moving = rate > 0.0 && !t->braking && !trajectory_ran_out(t);
 
+	t->posture_cap = 1.0;
 	for (uint32_t a = 0; a < t->setup->n_arms; a++) {
 		struct path *p = &t->arm[a];
 
@@ -574,6 +598,7 @@ void trajectory_step(struct trajectory *t, double rate, int64_t due_ns, struct s
 		out[a].step = trajectory_current_step(t);
 		out[a].frame_stamp_ns = t->frame_stamp_ns;
 		ik_prepare(&k, &t->setup->arm[a].model, &t->setup->arm[a].tcp, p->q_rad);
+		t->posture_cap = fmin(t->posture_cap, posture_rate(t, &t->setup->arm[a], &k, p));
 		path_step(t, &t->setup->arm[a], &k, p);
 		if (!is_finite(p))
 			setpoint_not_finite(&out[a]);

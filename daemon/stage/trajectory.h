@@ -37,6 +37,7 @@ struct path {
 	double gripper[CHUNK_STEPS_MAX];
 	struct gripper gripper_state;
 	struct ik_error error; /* what inverse kinematics could not reach */
+	double shortfall;      /* share of the path's present direction that the posture cannot make */
 	bool released;         /* somebody else moves this arm: nothing is wanted of it until the next chunk */
 };
 
@@ -47,6 +48,7 @@ struct trajectory {
 	uint32_t instruction_id, n_steps; /* n_steps: of the path; an ensemble may reach beyond its newest chunk */
 	int64_t frame_stamp_ns;
 	double start_s, end_s; /* path time of waypoint 0, and where the motion ends */
+	double posture_cap;    /* of the rate, at the arms' present postures */
 	double rate_cap;       /* fastest rate at which the arms can follow this path */
 	struct axis clock;     /* q: path time, v: rate */
 	struct axis_limits clock_limits;

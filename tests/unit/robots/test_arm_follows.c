@@ -134,6 +134,8 @@ static struct followed run(const char *model, double scale, bool pose, bool join
 	struct arm_report end = report(&b);
 
 	assert_int_equal(end.counters.underruns, 0);
+	assert_int_equal(end.counters.limits_exceeded, 0);
+	assert_true(end.counters.velocity_peak <= 1 && end.counters.acceleration_peak <= 1);
 	assert_true(end.counters.accepted == b.seq && end.counters.tcp_path_m > 0.2);
 	return f;
 }

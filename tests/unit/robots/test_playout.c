@@ -188,7 +188,7 @@ static void test_offset_of_the_first_target_is_faded(void **state)
 		q[j] = hold.q_rad[j] - 0.02;
 	playout_begin(&p, model(), 0, q, &hold);
 	struct motion before = p.now;
-	for (int64_t t = MS; t <= 600 * MS; t += MS) {
+	for (int64_t t = MS; t <= 1100 * MS; t += MS) {
 		hold.t_ns = t + 10 * MS;
 		hold.seq++;
 		(void)playout_add(&p, &hold);

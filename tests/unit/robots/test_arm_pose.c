@@ -68,7 +68,7 @@ static double follow_circle(struct bench *b, const struct pose *from, int *t_ms,
 		struct pose at = pose_of(b, b->command.q_rad);
 
 		pose_difference(&at, &there.target.ee, apart);
-		if (*t_ms > 600) /* what the first target differed has faded */
+		if (*t_ms > 1100) /* what the first target differed has faded */
 			worst = fmax(worst, vec3_norm(apart) + vec3_norm(apart + 3));
 	}
 	return worst;

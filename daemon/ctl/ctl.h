@@ -89,6 +89,14 @@ MUST_CHECK int ctl_json_from_map(json_t **out, const uint8_t *bytes, size_t n, s
  * output is gone. */
 int ctl_json_print(const struct ctl *ctl, json_t *object);
 
+/* ctl_mode.c: is dreamvlad known to be in that mode? now: the mode that it is in, "" when it does not answer. */
+bool ctl_mode_is(const struct ctl *ctl, const char *mode, char now[32]);
+
+/* ctl_mode.c: asks dreamvlad once, and for up to ctl->wait_ns again while only what passes by itself stands in the way and nobody has
+ * stopped or held anything meanwhile. value NULL: the command has no argument. As ctl_ask. */
+MUST_CHECK int ctl_ask_patiently(const struct ctl *ctl, const char *command, const char *key, const char *value, struct ctl_answer *a,
+		struct errbuf *e);
+
 /* ctl_mode.c, ctl_status.c, ctl_stop.c, ctl_teleop.c */
 int ctl_run_mode(const struct ctl *ctl, int n, char **argument);
 int ctl_run_status(const struct ctl *ctl, int n, char **argument);

@@ -6,6 +6,7 @@
 
 #include "daemon/ctl/ctl.h"
 #include "daemon/sys/clock.h"
+#include "transport/message/message.h"
 #include "transport/wire.h"
 
 enum { INSTRUCTION_BYTES_MAX = 1024 }; /* messages.md section 5 */
@@ -93,15 +94,18 @@ static bool is_confirmed(const char *who)
 
 static int run_home(const struct ctl *ctl, int n, char **argument)
 {
-	struct map_builder request;
-	uint8_t bytes[REQUEST_BYTES_MAX];
+	struct ctl_answer a;
+	struct errbuf e = { "" };
+	char mode[32];
 
+	/* Nobody has to look at the way for what would be refused anyway, and a later change of the mode finds nothing sent. */
+	if (!ctl->yes && !ctl_mode_is(ctl, mode_name(MODE_HOLD), mode) && mode[0])
+		return ctl_fail(ctl, "home: only from HOLD, the mode is %s: `dreamvlactl mode hold` first", mode);
 	if (!ctl->yes && !is_confirmed(n > 0 ? argument[0] : "Every arm"))
 		return ctl_fail(ctl, "home: not confirmed, nothing was sent");
-	request_begin(&request, bytes, sizeof bytes, "home");
-	if (n > 0)
-		map_add_text(&request, "arm", argument[0]);
-	return tell(ctl, &request, "homing; `dreamvlactl stop` ends it");
+	if (ctl_ask_patiently(ctl, "home", "arm", n > 0 ? argument[0] : NULL, &a, &e) < 0)
+		return ctl_fail(ctl, "%s", e.text);
+	return ctl_tell_done(ctl, &a, "homing; `dreamvlactl stop` ends it");
 }
 
 struct instant {
@@ -192,7 +196,7 @@ static const struct ctl_command commands[] = {
 	{ .name = "speed", .arguments = "SCALE", .help = "scale of every motion's speed, 0.05 to 1", .n_min = 1, .n_max = 1,
 		.run = run_speed },
 	{ .name = "home", .arguments = "[ARM] [--yes]", .help = "slowly to the home posture, from HOLD; asks first (--yes: does not)",
-		.n_max = 1, .takes_yes = true, .run = run_home },
+		.n_max = 1, .takes_yes = true, .takes_wait = true, .run = run_home },
 	{ .name = "teleop", .arguments = "[ARM]", .help = "small steps of the arm by the keys of this terminal, from HOLD; shows who drives and how fast, also while a device drives",
 		.n_max = 1, .run = ctl_run_teleop },
 	{ .name = "ping", .arguments = "", .help = "does dreamvlad answer, how fast, and how far apart the clocks are", .run = run_ping },

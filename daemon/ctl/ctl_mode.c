@@ -1,4 +1,4 @@
-/* ctl_mode.c - mode auto, hold, shadow. What keeps an arm from starting often passes within a second: the first chunk for a new
+/* ctl_mode.c - mode auto, hold, shadow, and asking patiently, which home does too. What keeps an arm from starting often passes within a second: the first chunk for a new
  * instruction is being computed, an arm comes to a stop, or its driver has still to answer. So a refusal that names only
  * such things is asked again before a person has to. */
 #include <stdio.h>
@@ -64,26 +64,38 @@ static bool is_undisturbed(const struct ctl *ctl, const struct standing *then)
 	return ask_standing(ctl, &now) && strcmp(now.mode, then->mode) == 0 && strcmp(now.reason, then->reason) == 0;
 }
 
-static int ask_mode(const struct ctl *ctl, const char *mode, struct ctl_answer *a, struct errbuf *e)
+bool ctl_mode_is(const struct ctl *ctl, const char *mode, char now[32])
+{
+	struct standing s;
+	bool known = ask_standing(ctl, &s);
+
+	snprintf(now, 32, "%s", known ? ctl_clean(s.mode) : "");
+	return known && strcmp(s.mode, mode) == 0;
+}
+
+/* `value` NULL: the command alone. */
+static int ask_command(const struct ctl *ctl, const char *command, const char *key, const char *value, struct ctl_answer *a,
+		struct errbuf *e)
 {
 	struct map_builder request;
 	uint8_t bytes[REQUEST_BYTES_MAX];
 
-	request_begin(&request, bytes, sizeof bytes, "mode");
-	map_add_text(&request, "mode", mode);
+	request_begin(&request, bytes, sizeof bytes, command);
+	if (value)
+		map_add_text(&request, key, value);
 	return ctl_ask(ctl, &ctl->daemon, &request, CTL_TIMEOUT_MS, a, e);
 }
 
-/* Asks once, and again while only what passes stands in the way, until the time is up. */
-static int ask_patiently(const struct ctl *ctl, const char *mode, struct ctl_answer *a, struct errbuf *e)
+int ctl_ask_patiently(const struct ctl *ctl, const char *command, const char *key, const char *value, struct ctl_answer *a,
+		struct errbuf *e)
 {
 	int64_t until_ns = clock_monotonic_ns() + ctl->wait_ns;
 	struct standing before;
 	int rc;
 
-	if (strcmp(mode, "hold") == 0 || ctl->wait_ns == 0 || !ask_standing(ctl, &before))
-		return ask_mode(ctl, mode, a, e);
-	while ((rc = ask_mode(ctl, mode, a, e)) == 0 && !a->reply.ok && will_pass(a->reply.error)) {
+	if (ctl->wait_ns == 0 || !ask_standing(ctl, &before))
+		return ask_command(ctl, command, key, value, a, e);
+	while ((rc = ask_command(ctl, command, key, value, a, e)) == 0 && !a->reply.ok && will_pass(a->reply.error)) {
 		clock_sleep_until(clock_monotonic_ns() + RETRY_PERIOD_NS);
 		if (clock_monotonic_ns() > until_ns || !is_undisturbed(ctl, &before))
 			break;
@@ -101,7 +113,8 @@ int ctl_run_mode(const struct ctl *ctl, int n, char **argument)
 		ctl_fail(ctl, "mode: found %s, allowed auto, hold, shadow", argument[0]);
 		return CTL_USAGE;
 	}
-	if (ask_patiently(ctl, argument[0], &a, &e) < 0)
+	if ((strcmp(argument[0], "hold") == 0 ? ask_command(ctl, "mode", "mode", argument[0], &a, &e)
+					      : ctl_ask_patiently(ctl, "mode", "mode", argument[0], &a, &e)) < 0)
 		return ctl_fail(ctl, "%s", e.text);
 	return ctl_tell_done(ctl, &a, "ok");
 }

@@ -36,7 +36,7 @@ static void print_help(void)
 	       "                           and where there is none, the default addresses\n"
 	       "  --address ADDRESS        dreamvlad's control socket alone; `stop` asks it for the arms' own, and knocks there too\n"
 	       "  --json                   print the whole answer as JSON\n"
-	       "  --wait S                 of mode: how many seconds to ask again while the first chunk is being computed, an arm\n"
+	       "  --wait S                 of mode and home: how many seconds to ask again while the first chunk is being computed, an arm\n"
 	       "                           comes to a stop or attaches (default 2; 0: ask once)\n"
 	       "  --key FILE               our own CURVE secret key, for sockets that ask for one; default: the configuration's\n"
 	       "  --server-key FILE        the CURVE public key of the other side\n"
@@ -214,7 +214,7 @@ static const char *misplaced(const struct ctl *ctl, const struct ctl_command *co
 		return "--watch belongs to status, want: dreamvlactl ";
 	if (ctl->yes && !command->takes_yes)
 		return "--yes belongs to home, want: dreamvlactl ";
-	return ctl->waits && !command->takes_wait ? "--wait belongs to mode, want: dreamvlactl " : NULL;
+	return ctl->waits && !command->takes_wait ? "--wait belongs to mode and home, want: dreamvlactl " : NULL;
 }
 
 static int check_call(const struct ctl *ctl, const struct ctl_command *command, int n)

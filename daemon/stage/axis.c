@@ -69,6 +69,22 @@ struct axis axis_brake(const struct axis *s, const struct axis_limits *l, double
 	return brake_at(s, l, &b, t_s);
 }
 
+void axis_brake_range(const struct axis *s, const struct axis_limits *l, double *low, double *high)
+{
+	struct axis end = axis_brake(s, l, INFINITY);
+	double spare = s->a * s->a - 2.0 * l->j_max * fabs(s->v);
+
+	*low = fmin(s->q, end.q);
+	*high = fmax(s->q, end.q);
+	if (!(s->v * s->a < 0.0 && spare > 0.0))
+		return;
+	/* It already slows down so much that it turns before its acceleration is gone. */
+	struct axis turn = axis_move(s, copysign(l->j_max, s->v), (fabs(s->a) - sqrt(spare)) / l->j_max);
+
+	*low = fmin(*low, turn.q);
+	*high = fmax(*high, turn.q);
+}
+
 double axis_v_high(const struct axis_limits *l, double q)
 {
 	if (!(l->decel > 0.0))

@@ -27,6 +27,9 @@ struct axis axis_move(const struct axis *s, double jerk, double t_s);
 double axis_brake_time_s(const struct axis *s, const struct axis_limits *l);
 struct axis axis_brake(const struct axis *s, const struct axis_limits *l, double t_s);
 
+/* Lowest and highest place on the way to that stand, its beginning and a turn included. */
+void axis_brake_range(const struct axis *s, const struct axis_limits *l, double *low, double *high);
+
 /* Does braking from s keep every limit? NaN: no. */
 bool axis_admissible(const struct axis *s, const struct axis_limits *l);
 

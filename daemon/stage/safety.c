@@ -12,10 +12,13 @@
 #include "daemon/stage/kinematics.h"
 #include "daemon/stage/safety_edge.h"
 
-/* Of velocity and acceleration, kept for rounding and for the arm's own differences. */
+/* Of velocity, kept for rounding and for the arm's own differences. */
 static const double reserve = 0.99;
-/* Of joint limits, because a braking motion ends on them to within rounding. */
-static const double reserve_rad = 1e-6;
+/* Of acceleration and jerk: a period in which the jerk changes is no cubic, but the arm plays one, which bends a few percent more; and
+ * what it fades out after a start or a pause comes on top. */
+static const double bend_reserve = 0.94;
+/* Of joint limits: the arm knows the beginning of a braking motion from samples only, and finds its end up to that far off. */
+static const double reserve_rad = 2e-3;
 /* Of TCP speeds, because braking motions are looked at in a few places only. */
 static const double speed_reserve = 0.94;
 /* FR3: added to the velocity offset, because braking motions are looked at in a few places only. */
@@ -65,7 +68,7 @@ static bool setup_sound(const struct arm_setup *a)
 void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_ns)
 {
 	const struct robot_model *m = &arm->model;
-	double scale = clamp(arm->limit_scale, 0.0, 1.0) * reserve;
+	double full = clamp(arm->limit_scale, 0.0, 1.0), scale = full * reserve;
 
 	*s = (struct safety){ .arm = arm, .dt_s = (double)period_ns * 1e-9, .sound = setup_sound(arm) && period_ns > 0, .over = { 1.0, 1.0 } };
 	edge_init(s);
@@ -75,28 +78,11 @@ void safety_init(struct safety *s, const struct arm_setup *arm, int64_t period_n
 			.q_max = m->q_max_rad[i] - reserve_rad,
 			.v_min = -scale * m->dq_max_rad_s[i],
 			.v_max = scale * m->dq_max_rad_s[i],
-			.a_max = scale * m->ddq_max_rad_s2[i],
-			.j_max = jerk_limit(m, scale, i, s->dt_s),
+			.a_max = bend_reserve * full * m->ddq_max_rad_s2[i],
+			.j_max = jerk_limit(m, bend_reserve * full, i, s->dt_s),
 			.offset = m->dq_offset_rad_s[i] + offset_reserve_rad_s,
 			.decel = m->dq_decel_rad_s2[i],
 		};
-}
-
-/* Lowest and highest place on the joint's way to a stand. */
-static void brake_range(const struct axis *joint, const struct axis_limits *l, double *low, double *high)
-{
-	struct axis end = axis_brake(joint, l, INFINITY);
-	double spare = joint->a * joint->a - 2.0 * l->j_max * fabs(joint->v);
-
-	*low = fmin(joint->q, end.q);
-	*high = fmax(joint->q, end.q);
-	if (!(joint->v * joint->a < 0.0 && spare > 0.0))
-		return;
-	/* It already slows down so much that it turns before its acceleration is gone. */
-	struct axis turn = axis_move(joint, copysign(l->j_max, joint->v), (fabs(joint->a) - sqrt(spare)) / l->j_max);
-
-	*low = fmin(*low, turn.q);
-	*high = fmax(*high, turn.q);
 }
 
 /* Joint limits, or where the joint stood outside them; they come in with it as far as its braking motion does, and never go out. */
@@ -108,7 +94,7 @@ static void ranges_follow(struct safety *s, bool start)
 		struct axis_limits *l = &s->limits[i];
 		double low, high;
 
-		brake_range(&s->joint[i], l, &low, &high);
+		axis_brake_range(&s->joint[i], l, &low, &high);
 		l->q_min = fmin(m->q_min_rad[i] + reserve_rad, start ? low : fmax(l->q_min, low));
 		l->q_max = fmax(m->q_max_rad[i] - reserve_rad, start ? high : fmin(l->q_max, high));
 	}

@@ -13,7 +13,8 @@
 static const double start_rad = 0.02, start_rad_s = 0.02; /* messages.md section 5: near q_d, nearly no velocity */
 static const double change_max_rad = 0.01;               /* messages.md section 5: beyond it, refused */
 static const double tolerance = 0.01;                    /* share of a limit: rounding, text and float conversions */
-static const double rounding_rad = 1e-6;                 /* of positions */
+static const double rounding_rad = 1e-6;                 /* of positions in a joint's range */
+static const double outside_rad = 1e-9;                  /* of positions outside: more would add up over many starts */
 static const double rounding_m = 1e-4;                   /* of places */
 static const double edge_m = 0.002;                      /* safety.c keeps this far from workspace and floor */
 
@@ -79,6 +80,16 @@ static struct axis_limits joint_limits(const struct safety_check *c, uint32_t i)
 	};
 }
 
+/* How far beyond where it may be; a joint that started outside its range goes no further out. NaN: that. */
+static double beyond_rad(const struct safety_check *c, uint32_t i, double q_rad)
+{
+	const struct robot_model *m = &c->arm->model;
+	double low = fmin(m->q_min_rad[i] - rounding_rad, c->range_low_rad[i] - outside_rad);
+	double high = fmax(m->q_max_rad[i] + rounding_rad, c->range_high_rad[i] + outside_rad);
+
+	return q_rad > high ? q_rad - high : low - q_rad;
+}
+
 /* Position-dependent bounds belong to the model's range, not to one widened to where the arm stands. */
 static double velocity_limit(const struct robot_model *m, uint32_t i, double q_rad, bool forward, const struct axis_limits *l)
 {
@@ -94,10 +105,9 @@ static void judge_joint(const struct safety_check *c, const struct driver_target
 	double q = t->q_rad[i], v = t->dq_rad_s[i];
 	struct axis_limits l = joint_limits(c, i);
 	double v_max = velocity_limit(&c->arm->model, i, q, v >= 0.0, &l);
-	double outside = fmax(l.q_min - q, q - l.q_max);
 
-	if (!(outside <= rounding_rad))
-		note(f, LIMIT_POSITION, i, fabs(q), fabs(q > l.q_max ? l.q_max : l.q_min), outside);
+	if (!(beyond_rad(c, i, q) <= 0.0)) /* refused, however little: an arm that is let out step by step is out in the end */
+		note(f, LIMIT_POSITION, i, fabs(q), fabs(q > l.q_max ? l.q_max : l.q_min), INFINITY);
 	judge(f, LIMIT_VELOCITY, i, fabs(v), v_max, (fabs(v) - v_max) * gap_s);
 	double step = (q - c->q_rad[i]) / gap_s;
 
@@ -264,7 +274,7 @@ static void judge_start(const struct safety_check *c, const struct driver_target
 			note(f, LIMIT_START, i, away, c->start_rad, away);
 		else if (!(v <= start_rad_s))
 			note(f, LIMIT_START, i, v, start_rad_s, away);
-		else if (!(q >= l.q_min - rounding_rad && q <= l.q_max + rounding_rad))
+		else if (!(beyond_rad(c, i, q) <= 0.0))
 			note(f, LIMIT_POSITION, i, fabs(q), fabs(q > l.q_max ? l.q_max : l.q_min), away);
 	}
 }

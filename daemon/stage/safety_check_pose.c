@@ -10,7 +10,7 @@
 /* messages.md section 5: a first target's distance from the pose of q_d; nearly no velocity; and what is refused, not bent. */
 static const double start_m = 0.005, start_rad = 0.02, start_m_s = 0.02, start_rad_s = 0.02;
 static const double change_max_m = 0.005, change_max_rad = 0.02;
-/* A pose within 5 mm of q_d's may be so far away in the joints of a small wrist; the play-out fades it out over half a second. */
+/* A pose within 5 mm of q_d's may be so far away in the joints of a small wrist; the play-out fades it out over a second. */
 static const double start_joints_rad = 0.1;
 static const double norm_tolerance = 1e-3;  /* messages.md section 4 */
 static const double tolerance = 0.01;       /* share of a limit, as in safety_check.c */

@@ -147,7 +147,10 @@ static void play(struct arm *a, const struct arm_target *t, const struct driver_
 	memcpy(s.q_rad, d->q_rad, sizeof s.q_rad);
 	memcpy(s.dq_rad_s, d->dq_rad_s, sizeof s.dq_rad_s);
 	if (a->phase == ARM_STANDS) {
-		playout_begin(&a->playout, &a->setup->model, now_ns, a->commanded.q_rad, &s);
+		if (!playout_begin(&a->playout, &a->setup->model, now_ns, a->commanded.q_rad, &s)) {
+			leave_out(a, t, PLAYOUT_BEYOND);
+			return;
+		}
 		a->phase = ARM_PLAYS;
 	} else if ((added = playout_add(&a->playout, &s)) != PLAYOUT_ADDED) {
 		leave_out(a, t, added);

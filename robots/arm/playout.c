@@ -3,63 +3,54 @@
 #include <math.h>
 #include <string.h>
 
-static const int64_t FADE_NS = INT64_C(500000000);
+static const int64_t FADE_NS = INT64_C(1000000000);
 /* Share of the model's limits that braking uses: the same as in safety.c, so that the arm stops where that found it could. */
 static const double BRAKE_SHARE = 0.99;
 
 /* What may be made up for by fading: as far as a first target may lie from the arm (messages.md section 5). */
 static const double BRIDGE_RAD = 0.02;
 
-/* Of a joint's range: what the end of a braking motion may be off, because its beginning is known from samples only. */
-static const double ROOM_RAD = 1e-3;
+/* Of a joint's range, and of a position outside of it: rounding. */
+static const double ROOM_RAD = 1e-6, ROUNDING_RAD = 1e-9;
 
-/* dreamvlad plans with 99 %; a period in which its jerk changes is no cubic, and looks like a few percent more. */
-static const double ACCELERATION_TOLERANCE = 1.05;
+/* Of velocity and acceleration: rounding. A limit is a limit. */
+static const double LIMIT_TOLERANCE = 1.0 + 1e-6;
+
+/* What is to be played is looked at this often at least, as often as a driver asks for it. */
+static const int64_t LOOK_NS = INT64_C(1000000);
 
 static double seconds(int64_t ns)
 {
 	return (double)ns * 1e-9;
 }
 
-void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad,
-		const struct playout_sample *first)
-{
-	double lead_s = seconds(first->t_ns - now_ns);
+/* ---- the motion ------------------------------------------------------------------------------------------------------ */
 
-	memset(p, 0, sizeof *p);
-	p->model = m;
-	p->offset_t_ns = now_ns;
-	p->from.t_ns = p->now.t_ns = now_ns;
-	for (uint32_t j = 0; j < m->dof; j++) {
-		/* As if the motion had always had the first target's velocity. */
-		p->from.q_rad[j] = first->q_rad[j] - first->dq_rad_s[j] * lead_s;
-		p->from.dq_rad_s[j] = first->dq_rad_s[j];
-		p->offset_rad[j] = q_rad[j] - p->from.q_rad[j];
-		p->offset_rad_s[j] = -first->dq_rad_s[j];
-		p->now.q_rad[j] = p->start_rad[j] = q_rad[j];
-	}
-	p->sample[0] = *first;
-	p->n = 1;
-}
-
-const struct playout_sample *playout_newest(const struct playout *p)
-{
-	return p->n ? &p->sample[(p->head + p->n - 1) % PLAYOUT_SAMPLES] : NULL;
-}
-
-/* Cubic Hermite basis, with its derivative for the velocity; u in 0..1 over h seconds. */
-static void hermite(const struct motion *a, const struct playout_sample *b, uint32_t dof, int64_t t_ns, struct motion *out)
+/* Cubic Hermite basis, with both its derivatives. */
+static struct axis hermite(const struct motion *a, const struct playout_sample *b, uint32_t j, int64_t t_ns)
 {
 	double h = seconds(b->t_ns - a->t_ns), u = seconds(t_ns - a->t_ns) / h, u2 = u * u, u3 = u2 * u;
+	double q0 = a->q_rad[j], q1 = b->q_rad[j], v0 = a->dq_rad_s[j] * h, v1 = b->dq_rad_s[j] * h;
 
-	for (uint32_t j = 0; j < dof; j++) {
-		double q0 = a->q_rad[j], q1 = b->q_rad[j], v0 = a->dq_rad_s[j] * h, v1 = b->dq_rad_s[j] * h;
+	return (struct axis){
+		.q = (2 * u3 - 3 * u2 + 1) * q0 + (u3 - 2 * u2 + u) * v0 + (3 * u2 - 2 * u3) * q1 + (u3 - u2) * v1,
+		.v = ((6 * u2 - 6 * u) * (q0 - q1) + (3 * u2 - 4 * u + 1) * v0 + (3 * u2 - 2 * u) * v1) / h,
+		.a = ((12 * u - 6) * (q0 - q1) + (6 * u - 4) * v0 + (6 * u - 2) * v1) / (h * h),
+	};
+}
 
-		out->q_rad[j] = (2 * u3 - 3 * u2 + 1) * q0 + (u3 - 2 * u2 + u) * v0 + (3 * u2 - 2 * u3) * q1 + (u3 - u2) * v1;
-		out->dq_rad_s[j] = ((6 * u2 - 6 * u) * (q0 - q1) + (3 * u2 - 4 * u + 1) * v0 + (3 * u2 - 2 * u) * v1) / h;
-		out->ddq_rad_s2[j] = ((12 * u - 6) * (q0 - q1) + (6 * u - 4) * v0 + (6 * u - 2) * v1) / (h * h);
-	}
-	out->t_ns = t_ns;
+/* What is left of the offset: the quintics from (1, 0) and from velocity 1 to rest at 0, both with no acceleration at either end. */
+static struct axis offset_at(const struct playout *p, uint32_t j, int64_t t_ns)
+{
+	double t = seconds(FADE_NS), u = seconds(t_ns - p->offset_t_ns) / t, far = p->offset_rad[j], fast = p->offset_rad_s[j];
+
+	if (!(u < 1))
+		return (struct axis){ 0 };
+	double left = 1 - u * u * u * (10 + u * (-15 + 6 * u)), rate = -30 * u * u * (1 - u) * (1 - u) / t;
+	double drift = t * (u - u * u * u * (6 + u * (-8 + 3 * u))), drift_rate = 1 - u * u * (18 + u * (-32 + 15 * u));
+	double bend = -60 * u * (1 - u) * (1 - 2 * u) / (t * t), drift_bend = -12 * u * (1 - u) * (3 - 5 * u) / t;
+
+	return (struct axis){ left * far + drift * fast, rate * far + drift_rate * fast, bend * far + drift_bend * fast };
 }
 
 static struct axis axis_of(const struct motion *m, uint32_t j)
@@ -81,6 +72,15 @@ static struct axis_limits brake_limits(const struct robot_model *m, uint32_t j, 
 		.j_max = BRAKE_SHARE * m->dddq_max_rad_s3[j] };
 }
 
+static void add_offset(const struct playout *p, struct motion *m)
+{
+	for (uint32_t j = 0; j < p->model->dof; j++) {
+		struct axis s = axis_of(m, j), o = offset_at(p, j, m->t_ns);
+
+		axis_put(&(struct axis){ s.q + o.q, s.v + o.v, s.a + o.a }, j, m);
+	}
+}
+
 static void coast(const struct robot_model *m, const struct motion *a, int64_t t_ns, struct motion *out)
 {
 	double dt = seconds(t_ns - a->t_ns);
@@ -98,76 +98,110 @@ static void coast(const struct robot_model *m, const struct motion *a, int64_t t
 	out->t_ns = t_ns;
 }
 
-/* Does braking from here end inside the range of every joint that moves outwards? */
-static bool stops_inside(const struct robot_model *m, const struct motion *at)
-{
-	for (uint32_t j = 0; j < m->dof; j++) {
-		struct axis s = axis_of(at, j);
-		struct axis_limits l = brake_limits(m, j, &s);
-		double end = axis_brake(&s, &l, INFINITY).q;
+/* ---- what may be played ---------------------------------------------------------------------------------------------- */
 
-		if (s.v > 0 ? !(end <= m->q_max_rad[j]) : s.v < 0 && !(end >= m->q_min_rad[j]))
-			return false;
-	}
-	return true;
-}
-
-/* Would the cubic to b keep the model's velocity and acceleration limits? Its largest acceleration lies at one of its ends.
- * NaN: no. */
-static bool within_limits(const struct robot_model *m, const struct motion *a, const struct playout_sample *b)
-{
-	double h = seconds(b->t_ns - a->t_ns);
-
-	for (uint32_t j = 0; j < m->dof; j++) {
-		double mean = (b->q_rad[j] - a->q_rad[j]) / h, v0 = a->dq_rad_s[j], v1 = b->dq_rad_s[j];
-		double first = (6 * mean - 4 * v0 - 2 * v1) / h, last = (2 * v0 + 4 * v1 - 6 * mean) / h;
-
-		if (!(fmax(fabs(first), fabs(last)) <= ACCELERATION_TOLERANCE * m->ddq_max_rad_s2[j]))
-			return false;
-		if (!(fmax(fabs(mean), fabs(v1)) <= m->dq_max_rad_s[j]))
-			return false;
-	}
-	return true;
-}
-
-/* How far above the stream what is commanded may be at t_ns or later, because of the first target's offset; `sign` -1: below. */
-static double offset_most(const struct playout *p, uint32_t j, int64_t t_ns, double sign)
-{
-	const double longest_drift = 0.2; /* of FADE_NS, see add_offset */
-
-	if (t_ns - p->offset_t_ns >= FADE_NS)
-		return 0;
-	return fmax(0, sign * p->offset_rad[j]) + fmax(0, sign * p->offset_rad_s[j]) * longest_drift * seconds(FADE_NS);
-}
-
-static double brake_end(const struct robot_model *m, uint32_t j, const struct axis *s)
-{
-	struct axis_limits l = brake_limits(m, j, s);
-
-	return axis_brake(s, &l, INFINITY).q;
-}
-
-/* Do the cubic, and braking from either of its ends, stay inside every joint's range, or no further out than the arm
- * was at its start? */
-static bool stays_inside(const struct playout *p, const struct motion *a, const struct playout_sample *b)
+/* Does this state keep the joint's limits, and does braking from it never leave the joint's range, or go further out than the arm
+ * was at its start? NaN: no. */
+static bool keeps(const struct playout *p, uint32_t j, const struct axis *s)
 {
 	const struct robot_model *m = p->model;
-	double h = seconds(b->t_ns - a->t_ns);
+	struct axis_limits l = brake_limits(m, j, s);
+	double low, high;
 
-	for (uint32_t j = 0; j < m->dof; j++) {
-		double mean = (b->q_rad[j] - a->q_rad[j]) / h, v0 = a->dq_rad_s[j], v1 = b->dq_rad_s[j];
-		struct axis first = { a->q_rad[j], v0, (6 * mean - 4 * v0 - 2 * v1) / h };
-		struct axis last = { b->q_rad[j], v1, (2 * v0 + 4 * v1 - 6 * mean) / h };
-		double end[3] = { b->q_rad[j], brake_end(m, j, &first), brake_end(m, j, &last) };
-		double high = fmax(end[0], fmax(end[1], end[2])), low = fmin(end[0], fmin(end[1], end[2]));
+	if (!(fabs(s->v) <= LIMIT_TOLERANCE * m->dq_max_rad_s[j] && fabs(s->a) <= LIMIT_TOLERANCE * m->ddq_max_rad_s2[j]))
+		return false;
+	axis_brake_range(s, &l, &low, &high);
+	return high <= fmax(m->q_max_rad[j] + ROOM_RAD, p->start_rad[j] + ROUNDING_RAD) &&
+			low >= fmin(m->q_min_rad[j] - ROOM_RAD, p->start_rad[j] - ROUNDING_RAD);
+}
 
-		if (!(high + offset_most(p, j, b->t_ns, 1) <= fmax(m->q_max_rad[j] + ROOM_RAD, p->start_rad[j])))
-			return false;
-		if (!(low - offset_most(p, j, b->t_ns, -1) >= fmin(m->q_min_rad[j] - ROOM_RAD, p->start_rad[j])))
+static bool all_keep(const struct playout *p, const struct motion *at)
+{
+	for (uint32_t j = 0; j < p->model->dof; j++) {
+		struct axis s = axis_of(at, j);
+
+		if (!keeps(p, j, &s))
 			return false;
 	}
 	return true;
 }
+
+/* The way of one joint from a to b, as it will be commanded. */
+struct way {
+	const struct playout *p;
+	const struct motion *a;
+	const struct playout_sample *b;
+	uint32_t j;
+};
+
+static struct axis way_at(const struct way *w, int64_t t_ns)
+{
+	struct axis s = hermite(w->a, w->b, w->j, t_ns), o = offset_at(w->p, w->j, t_ns);
+
+	return (struct axis){ s.q + o.q, s.v + o.v, s.a + o.a };
+}
+
+/* The velocity is largest where the acceleration changes sign. The end of braking moves with the sign of jerk +- j_max, so that it lies
+ * furthest out where braking changes its direction. */
+enum turn { TURN_VELOCITY, TURN_BRAKE, TURNS };
+
+static double turn_sign(const struct way *w, enum turn what, const struct axis *s)
+{
+	return what == TURN_VELOCITY ? s->a : s->v + s->a * fabs(s->a) / (2 * BRAKE_SHARE * w->p->model->dddq_max_rad_s3[w->j]);
+}
+
+/* Finds the turn between two places, if there is one, and looks at it. */
+static bool turn_keeps(const struct way *w, enum turn what, int64_t from_ns, int64_t to_ns)
+{
+	struct axis from = way_at(w, from_ns), to = way_at(w, to_ns);
+	double sign = turn_sign(w, what, &from);
+
+	if (!(sign * turn_sign(w, what, &to) < 0))
+		return true;
+	while (to_ns - from_ns > 1000) {
+		int64_t middle_ns = from_ns + (to_ns - from_ns) / 2;
+		struct axis s = way_at(w, middle_ns);
+		bool beyond = sign * turn_sign(w, what, &s) < 0;
+
+		*(beyond ? &to_ns : &from_ns) = middle_ns;
+	}
+	from = way_at(w, from_ns);
+	to = way_at(w, to_ns);
+	return keeps(w->p, w->j, &from) && keeps(w->p, w->j, &to);
+}
+
+static bool way_keeps(const struct way *w)
+{
+	int64_t begin_ns = w->a->t_ns > w->p->now.t_ns ? w->a->t_ns : w->p->now.t_ns, at_ns = begin_ns;
+	int64_t all_ns = w->b->t_ns - begin_ns, n = all_ns / LOOK_NS + 1;
+	struct axis s = way_at(w, begin_ns);
+
+	if (!keeps(w->p, w->j, &s))
+		return false;
+	for (int64_t k = 1; k <= n; k++) {
+		int64_t next_ns = begin_ns + all_ns * k / n;
+
+		s = way_at(w, next_ns);
+		if (!keeps(w->p, w->j, &s))
+			return false;
+		for (int what = 0; what < TURNS; what++)
+			if (!turn_keeps(w, (enum turn)what, at_ns, next_ns))
+				return false;
+		at_ns = next_ns;
+	}
+	return true;
+}
+
+/* Is what will be commanded from a to b, of the future, within every joint's limits? */
+static bool piece_keeps(const struct playout *p, const struct motion *a, const struct playout_sample *b)
+{
+	for (uint32_t j = 0; j < p->model->dof; j++)
+		if (!way_keeps(&(struct way){ p, a, b, j }))
+			return false;
+	return true;
+}
+
+/* ---- samples --------------------------------------------------------------------------------------------------------- */
 
 static struct motion motion_of(const struct playout_sample *s)
 {
@@ -176,6 +210,33 @@ static struct motion motion_of(const struct playout_sample *s)
 	memcpy(m.q_rad, s->q_rad, sizeof m.q_rad);
 	memcpy(m.dq_rad_s, s->dq_rad_s, sizeof m.dq_rad_s);
 	return m;
+}
+
+bool playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad,
+		const struct playout_sample *first)
+{
+	double lead_s = seconds(first->t_ns - now_ns);
+
+	memset(p, 0, sizeof *p);
+	p->model = m;
+	p->offset_t_ns = now_ns;
+	p->from.t_ns = p->now.t_ns = now_ns;
+	for (uint32_t j = 0; j < m->dof; j++) {
+		/* As if the motion had always had the first target's velocity. */
+		p->from.q_rad[j] = first->q_rad[j] - first->dq_rad_s[j] * lead_s;
+		p->from.dq_rad_s[j] = first->dq_rad_s[j];
+		p->offset_rad[j] = q_rad[j] - p->from.q_rad[j];
+		p->offset_rad_s[j] = -first->dq_rad_s[j];
+		p->now.q_rad[j] = p->start_rad[j] = q_rad[j];
+	}
+	p->sample[0] = *first;
+	p->n = 1;
+	return piece_keeps(p, &p->from, first);
+}
+
+const struct playout_sample *playout_newest(const struct playout *p)
+{
+	return p->n ? &p->sample[(p->head + p->n - 1) % PLAYOUT_SAMPLES] : NULL;
 }
 
 enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
@@ -190,7 +251,7 @@ enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
 		return PLAYOUT_FULL;
 	if (coasting) /* go on from where that has led */
 		coast(p->model, &p->from, p->now.t_ns, &last);
-	if (!within_limits(p->model, &last, s) || !stays_inside(p, &last, s))
+	if (!piece_keeps(p, &last, s))
 		return coasting ? PLAYOUT_LATE : PLAYOUT_BEYOND;
 	if (coasting)
 		p->from = last;
@@ -198,23 +259,16 @@ enum playout_add playout_add(struct playout *p, const struct playout_sample *s)
 	return PLAYOUT_ADDED;
 }
 
-/* Adds what is left of the offset: the quintics from (1, 0) and from velocity 1 to rest at 0, both with no acceleration at either
- * end. */
-static void add_offset(const struct playout *p, struct motion *m)
+/* ---- playing --------------------------------------------------------------------------------------------------------- */
+
+static void follow(const struct playout *p, int64_t t_ns, struct motion *out)
 {
-	double t = seconds(FADE_NS), u = seconds(p->now.t_ns - p->offset_t_ns) / t;
-
-	if (!(u < 1))
-		return;
-	double left = 1 - u * u * u * (10 + u * (-15 + 6 * u)), rate = -30 * u * u * (1 - u) * (1 - u) / t;
-	double drift = t * (u - u * u * u * (6 + u * (-8 + 3 * u))), drift_rate = 1 - u * u * (18 + u * (-32 + 15 * u));
-	double bend = -60 * u * (1 - u) * (1 - 2 * u) / (t * t), drift_bend = -12 * u * (1 - u) * (3 - 5 * u) / t;
-
 	for (uint32_t j = 0; j < p->model->dof; j++) {
-		m->q_rad[j] += left * p->offset_rad[j] + drift * p->offset_rad_s[j];
-		m->dq_rad_s[j] += rate * p->offset_rad[j] + drift_rate * p->offset_rad_s[j];
-		m->ddq_rad_s2[j] += bend * p->offset_rad[j] + drift_bend * p->offset_rad_s[j];
+		struct axis s = hermite(&p->from, &p->sample[p->head], j, t_ns);
+
+		axis_put(&s, j, out);
 	}
+	out->t_ns = t_ns;
 }
 
 static void pass_sample(struct playout *p)
@@ -222,7 +276,7 @@ static void pass_sample(struct playout *p)
 	const struct playout_sample *s = &p->sample[p->head];
 	struct motion end;
 
-	hermite(&p->from, s, p->model->dof, s->t_ns, &end);
+	follow(p, s->t_ns, &end);
 	p->from = motion_of(s);
 	memcpy(p->from.ddq_rad_s2, end.ddq_rad_s2, sizeof end.ddq_rad_s2);
 	p->head = (p->head + 1) % PLAYOUT_SAMPLES;
@@ -240,34 +294,62 @@ enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reac
 		pass_sample(p);
 	}
 	if (p->n) {
-		hermite(&p->from, &p->sample[p->head], p->model->dof, now_ns, &p->now);
+		follow(p, now_ns, &on);
+		add_offset(p, &on);
 	} else {
 		coast(p->model, &p->from, now_ns, &on);
+		add_offset(p, &on);
 		verdict = now_ns > p->from.t_ns ? PLAYOUT_COASTS : PLAYOUT_RUNS;
-		if (now_ns - p->from.t_ns > PLAYOUT_COAST_NS || (verdict == PLAYOUT_COASTS && !stops_inside(p->model, &on)))
+		if (now_ns - p->from.t_ns > PLAYOUT_COAST_NS || (verdict == PLAYOUT_COASTS && !all_keep(p, &on)))
 			return PLAYOUT_EMPTY;
-		p->now = on;
 	}
-	add_offset(p, &p->now);
+	p->now = on;
 	return verdict;
+}
+
+/* From now on through all that waits. */
+static bool queue_keeps(const struct playout *p)
+{
+	struct motion a = p->from;
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		const struct playout_sample *s = &p->sample[(p->head + i) % PLAYOUT_SAMPLES];
+
+		if (!piece_keeps(p, &a, s))
+			return false;
+		a = motion_of(s);
+	}
+	return p->n || all_keep(p, &p->now);
+}
+
+static bool offset_begin(struct playout *p, const double *q_rad)
+{
+	for (uint32_t j = 0; j < p->model->dof; j++) {
+		struct axis o = offset_at(p, j, p->now.t_ns);
+		double far = o.q + q_rad[j] - p->now.q_rad[j];
+
+		if (!(fabs(far) <= BRIDGE_RAD)) /* written so that NaN fails */
+			return false;
+		p->offset_rad[j] = far;
+		p->offset_rad_s[j] = o.v;
+		p->now.ddq_rad_s2[j] -= o.a;
+		p->now.q_rad[j] = q_rad[j];
+	}
+	p->offset_t_ns = p->now.t_ns;
+	return queue_keeps(p);
 }
 
 bool playout_bridge(struct playout *p, const double *q_rad)
 {
-	struct motion offset = { 0 };
+	struct playout before = *p;
 
-	add_offset(p, &offset);
-	for (uint32_t j = 0; j < p->model->dof; j++)
-		if (!(fabs(offset.q_rad[j] + q_rad[j] - p->now.q_rad[j]) <= BRIDGE_RAD)) /* written so that NaN fails */
-			return false;
-	for (uint32_t j = 0; j < p->model->dof; j++) {
-		p->offset_rad[j] = offset.q_rad[j] + q_rad[j] - p->now.q_rad[j];
-		p->offset_rad_s[j] = offset.dq_rad_s[j];
-		p->now.q_rad[j] = q_rad[j];
-	}
-	p->offset_t_ns = p->now.t_ns;
-	return true;
+	if (offset_begin(p, q_rad))
+		return true;
+	*p = before;
+	return false;
 }
+
+/* ---- braking --------------------------------------------------------------------------------------------------------- */
 
 void brake_begin(struct brake *b, const struct robot_model *m, const struct motion *from)
 {

@@ -45,16 +45,17 @@ struct playout {
 
 enum playout_verdict { PLAYOUT_RUNS, PLAYOUT_COASTS, PLAYOUT_EMPTY };
 
-/* Starts from an arm that stands at q. What `first` differs from it in position and velocity is faded out over 0.5 s, so that
- * a first target near the arm never makes it jump. first->t_ns must lie after now_ns; m must outlive p. */
-void playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad,
+/* Starts from an arm that stands at q. What `first` differs from it in position and velocity is faded out over 1 s, so that
+ * a first target near the arm never makes it jump. first->t_ns must lie after now_ns; m must outlive p. False: that way breaks limits
+ * (see BEYOND below) and p is not to be played. */
+bool playout_begin(struct playout *p, const struct robot_model *m, int64_t now_ns, const double *q_rad,
 		const struct playout_sample *first);
 
 enum playout_add { PLAYOUT_ADDED, PLAYOUT_LATE, PLAYOUT_BEYOND, PLAYOUT_FULL };
 
 /* Appends a sample. LATE: due before what was already played or appended, or, while coasting, too soon to catch up with it within
- * limits; BEYOND: the way there breaks the model's velocity or acceleration limits, or
- * braking would end outside a joint's range; FULL: too many ahead. All but ADDED leave
+ * limits; BEYOND: somewhere on the way there, with what is still faded out, the model's velocity or acceleration limits are broken, or
+ * braking would leave a joint's range (or go further out than where the arm began); FULL: too many ahead. All but ADDED leave
  * everything as it was. */
 enum playout_add playout_add(struct playout *p, const struct playout_sample *s);
 
@@ -68,7 +69,8 @@ enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reac
 		void *context);
 
 /* After a playout_step that came much later than the one before: makes p->now go on from q, where the arm was commanded last, and
- * fades out over 0.5 s what lies between. False, and nothing is changed, if that would be more than 0.02 rad at some joint. */
+ * fades out over 1 s what lies between. False, and nothing is changed, if that would be more than 0.02 rad at some joint, or with it
+ * a sample that waits would lie beyond limits. */
 bool playout_bridge(struct playout *p, const double *q_rad);
 
 /* Every joint comes to rest as fast as 99 % of its own acceleration and jerk limits allow, beginning with the velocity and

@@ -11,8 +11,8 @@
  * the joint limits give near the home posture, with accelerations in the ratio of the joints'.
  *
  * Surface: no source gives one. Elbow 0.05, forearm and wrist 0.045 m around the joints' axes: the actuators' housings are drawn
- * about 0.08 m wide, and some millimetres for cables. Gripper: fingers end 0.14 m from the flange (joint origin at 0.135, finger
- * 5 mm beyond), are 0.04 m wide and open to 0.05 m on either side at most; nobody says how it is turned, so that its balls stand
+ * about 0.08 m wide, and some millimetres for cables. Gripper: fingers end 0.145 m from the flange (the SDK's TCP; their joints'
+ * origin is at 0.1358), are 0.04 m wide and open to 0.05 m on either side at most; nobody says how it is turned, so that its balls stand
  * in all four directions. */
 #ifndef DREAMVLA_ROBOTS_MODEL_PIPER_PARTS_H
 #define DREAMVLA_ROBOTS_MODEL_PIPER_PARTS_H
@@ -52,8 +52,8 @@
 		{ 4, { 0.0, 0.0, 0.0 }, 0.045 },    { 6, { 0.0, 0.0, 0.0 }, 0.045 }, /* wrist, flange */ \
 		{ 7, { 0.04, 0.0, 0.06 }, 0.035 },  { 7, { -0.04, 0.0, 0.06 }, 0.035 }, /* gripper */ \
 		{ 7, { 0.0, 0.04, 0.06 }, 0.035 },  { 7, { 0.0, -0.04, 0.06 }, 0.035 }, \
-		{ 7, { 0.05, 0.0, 0.12 }, 0.02 },   { 7, { -0.05, 0.0, 0.12 }, 0.02 }, /* fingers */ \
-		{ 7, { 0.0, 0.05, 0.12 }, 0.02 },   { 7, { 0.0, -0.05, 0.12 }, 0.02 }, \
+		{ 7, { 0.05, 0.0, 0.125 }, 0.02 },  { 7, { -0.05, 0.0, 0.125 }, 0.02 }, /* fingers */ \
+		{ 7, { 0.0, 0.05, 0.125 }, 0.02 },  { 7, { 0.0, -0.05, 0.125 }, 0.02 }, \
 	}
 /* clang-format on */
 

@@ -128,10 +128,22 @@ class Requests(WithDoor):
         self.asks(["reset"], {"cmd": "reset"})
 
     def test_home_asks_first(self):
-        self.asks(["home", "--yes"], {"cmd": "home"})
-        self.asks(["home", "left", "--yes"], {"cmd": "home", "arm": "left"})
-        done = self.asks(["home", "left"], {"cmd": "home", "arm": "left"}, stdin="y\n")
+        self.asks(["home", "--yes", "--wait", "0"], {"cmd": "home"})
+        self.asks(["home", "left", "--yes", "--wait", "0"], {"cmd": "home", "arm": "left"})
+        door = self.door(lambda _: STATUS)
+        done = ctl("--address", door.address, "home", "left", "--wait", "0", stdin="y\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(door.requests, [{"cmd": "status"}, {"cmd": "home", "arm": "left"}])
         self.assertIn("WITHOUT avoiding obstacles", done.stderr)
+
+    def test_home_in_another_mode(self):
+        """Refused without the question, and nothing is sent: the mode may be HOLD before the answer comes."""
+        door = self.door(lambda _: dict(STATUS, mode="AUTO"))
+        done = ctl("--address", door.address, "home", stdin="y\n")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("only from HOLD, the mode is AUTO", done.stderr)
+        self.assertNotIn("Is the way free?", done.stderr)
+        self.assertEqual(door.requests, [{"cmd": "status"}])
 
     def test_home_not_confirmed(self):
         door = self.door(lambda _: {"ok": True})
@@ -139,7 +151,7 @@ class Requests(WithDoor):
             done = ctl("--address", door.address, "home", stdin=word)
             self.assertEqual(done.returncode, 1)
             self.assertIn("nothing was sent", done.stderr)
-        self.assertEqual(door.requests, [])
+        self.assertNotIn({"cmd": "home"}, door.requests)
 
     def ping(self, clock_ns):
         def answer(request):
@@ -195,6 +207,12 @@ class Patience(WithDoor):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual(done.stdout, "ok; mode AUTO\n")
             self.assertEqual(self.modes(door), 4)
+
+    def test_home_waits_for_standstill(self):
+        door = self.daemon(["arm left: still coming to a stop"] * 2)
+        done = ctl("--address", door.address, "home", "--yes", "--wait", "20")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sum(r == {"cmd": "home"} for r in door.requests), 3)
 
     def test_what_does_not_pass(self):
         for error in ("there is no instruction", NO_CHUNK + "\ncamera wrist: nothing received yet", "in FAULT", "x " + NO_CHUNK):

@@ -31,7 +31,7 @@ struct bins {
 	bool used[BINS];
 };
 
-static const char *const sent_colour = "#1f5fbf", *const plant_colour = "#ffb066", *const limit_colour = "#c62828";
+static const char *const sent_colour = "#1f5fbf", *const plant_colour = "#ffc690", *const limit_colour = "#c62828";
 
 static double x_of(const struct picture *p, const struct cell *c, int64_t t_ns)
 {
@@ -188,14 +188,19 @@ static void draw_marks(const struct picture *p, const struct cell *c)
 		fprintf(p->out, "<path class='mark' d='M%.1f %.1fv%d'/>\n", x_of(p, c, p->r->mark[i].t_ns), c->y, ROW);
 }
 
-/* A limit is a line where the axis reaches it, and a number in the corner in any case. */
-static void draw_limit(const struct picture *p, const struct cell *c, double low, double high, const char *unit)
+/* A line where the axis reaches the limit. */
+static void draw_limit(const struct picture *p, const struct cell *c, double low, double high)
 {
 	const double both[2] = { low, high };
 
 	for (int i = 0; i < 2; i++)
 		if (both[i] >= c->low && both[i] <= c->high)
 			fprintf(p->out, "<path class='limit' d='M%.1f %.1fh%d'/>\n", c->x, y_of(c, both[i]), CELL);
+}
+
+/* The numbers in the corner in any case; after the curves, so that they can be read. */
+static void write_limit(const struct picture *p, const struct cell *c, double low, double high, const char *unit)
+{
 	if (isfinite(low) && isfinite(high))
 		fprintf(p->out, "<text class='tick' fill='%s' text-anchor='end' x='%.1f' y='%.1f'>limits %.4g, %.4g %s</text>\n", limit_colour,
 				c->x + CELL - 4, c->y + 11, low, high, unit);
@@ -223,7 +228,7 @@ static void choose_axis(struct cell *c, const struct diagram *d, double low, dou
 		low = fmin(low, d->low);
 	room = 0.08 * fmax(high - low, 1e-3);
 	c->low = low - room;
-	c->high = high + room;
+	c->high = high + 2.5 * room; /* the texts stand there, and no curve crosses them */
 }
 
 static void draw_diagram(const struct picture *p, double x, double y, const struct diagram *d)
@@ -243,10 +248,11 @@ static void draw_diagram(const struct picture *p, double x, double y, const stru
 	draw_modes(p, &c, ROW);
 	draw_ticks(p, &c);
 	draw_marks(p, &c);
-	draw_limit(p, &c, d->low, d->high, d->unit);
+	draw_limit(p, &c, d->low, d->high);
 	if (d->curve != CURVE_JERK)
 		draw_bins(p, &c, &plant, plant_colour, 3.2);
-	draw_bins(p, &c, &sent, sent_colour, 1.0);
+	draw_bins(p, &c, &sent, sent_colour, 1.2);
+	write_limit(p, &c, d->low, d->high, d->unit);
 	fprintf(p->out, "<rect class='frame' x='%.1f' y='%.1f' width='%d' height='%d'/>\n", x, y, CELL, ROW);
 	fprintf(p->out, "<text class='name' x='%.1f' y='%.1f'>%s</text>\n", x + 5, y + 12, d->text);
 }
@@ -381,12 +387,12 @@ static void draw_head(const struct picture *p, const struct scenario *s, double 
 	fputs(": ", p->out);
 	put_text(p->out, s->title);
 	fputs("</text>\n", p->out);
-	fprintf(p->out, "<g font-size='11'><path d='M%d 32h24' stroke='%s' stroke-width='2'/><text x='%d' y='36'>targets sent</text>", WIDTH - 560,
-			sent_colour, WIDTH - 530);
-	fprintf(p->out, "<path d='M%d 32h24' stroke='%s' stroke-width='2'/><text x='%d' y='36'>the arm's motors</text>", WIDTH - 440, plant_colour,
-			WIDTH - 410);
-	fprintf(p->out, "<path class='limit' d='M%d 32h24'/><text x='%d' y='36'>limits of targets</text>", WIDTH - 300, WIDTH - 270);
-	fprintf(p->out, "<path class='mark' d='M%d 32h24'/><text x='%d' y='36'>events; time in s</text></g>\n", WIDTH - 160, WIDTH - 130);
+	fprintf(p->out, "<g font-size='11'><path d='M%d 32h24' stroke='%s' stroke-width='2'/><text x='%d' y='36'>targets sent</text>", WIDTH - 660,
+			sent_colour, WIDTH - 630);
+	fprintf(p->out, "<path d='M%d 32h24' stroke='%s' stroke-width='2'/><text x='%d' y='36'>the arm's motors</text>", WIDTH - 530, plant_colour,
+			WIDTH - 500);
+	fprintf(p->out, "<path class='limit' d='M%d 32h24'/><text x='%d' y='36'>limits of targets</text>", WIDTH - 380, WIDTH - 350);
+	fprintf(p->out, "<path class='mark' d='M%d 32h24'/><text x='%d' y='36'>events; time in s</text></g>\n", WIDTH - 220, WIDTH - 190);
 }
 
 static double draw_arm(const struct picture *p, uint32_t arm, double y)

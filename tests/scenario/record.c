@@ -23,17 +23,17 @@ void record_sample(struct record_track *t, int64_t t_ns, const double *q_rad, co
 	memcpy(s->tcp_m, tcp_m, sizeof s->tcp_m);
 }
 
-static void add_band(struct record_band *band, uint32_t *n, int64_t t_ns, uint32_t value)
+static bool add_band(struct record_band *band, uint32_t *n, int64_t t_ns, uint32_t value)
 {
 	if ((*n > 0 && band[*n - 1].value == value) || *n == BANDS_MAX)
-		return;
+		return false;
 	band[(*n)++] = (struct record_band){ t_ns, value };
+	return true;
 }
 
-void record_mode(struct record *r, int64_t t_ns, enum mode mode)
+bool record_mode(struct record *r, int64_t t_ns, enum mode mode)
 {
-	if (r)
-		add_band(r->mode, &r->n_modes, t_ns, mode);
+	return r && add_band(r->mode, &r->n_modes, t_ns, mode);
 }
 
 void record_driver(struct record *r, int64_t t_ns, enum target_source driver)

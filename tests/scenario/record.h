@@ -2,6 +2,7 @@
 #ifndef DREAMVLA_TESTS_SCENARIO_RECORD_H
 #define DREAMVLA_TESTS_SCENARIO_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/flow.h"
@@ -41,7 +42,7 @@ struct record {
 /* One more sample; without memory for it, it is left out. */
 void record_sample(struct record_track *t, int64_t t_ns, const double *q_rad, const double tcp_m[3]);
 /* These accept r = NULL and do nothing then. */
-void record_mode(struct record *r, int64_t t_ns, enum mode mode);
+bool record_mode(struct record *r, int64_t t_ns, enum mode mode); /* true: it is another one than before */
 void record_driver(struct record *r, int64_t t_ns, enum target_source driver);
 void record_mark(struct record *r, int64_t t_ns, const char *text);
 void record_free(struct record *r);

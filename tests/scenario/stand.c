@@ -172,9 +172,13 @@ static void check_command(struct stand *s, uint32_t i)
 static void see_mode(struct stand *s)
 {
 	const struct control *c = &s->control;
+	char text[96];
 
 	record_driver(s->record, s->now_ns, c->report.driver);
-	record_mode(s->record, s->now_ns, c->mode);
+	if (record_mode(s->record, s->now_ns, c->mode)) {
+		snprintf(text, sizeof text, "%s: %s", mode_name(c->mode), reason_name(c->reason));
+		record_mark(s->record, s->now_ns, text);
+	}
 	if (c->mode == s->mode_seen)
 		return;
 	if (s->trace)

@@ -54,4 +54,10 @@ expect 'target of left, joint' 'limit velocity 0.01' 'at 0.5 s instruction wave'
 expect 'm/s, limit 0.01' 'limit tcp_speed 0.01 in AUTO' 'at 0.5 s instruction wave' 'at 1.5 s mode auto'
 expect 'targets still move' 'limit stop 20' 'at 0.5 s instruction wave' 'at 1.5 s mode auto' 'at 2.3 s stop'
 
+# A picture names each change of mode with its reason.
+"$scenario" --plot "$folder/out.svg" tests/scenario/cases/takeover.scn >/dev/null || failed=1
+for text in 'AUTO: OPERATOR_AUTO' 'TELEOP: TAKEN_OVER' 'RETURN: HANDING_BACK'; do
+	grep -qF ": $text" "$folder/out.svg" || { echo "the picture does not say: $text"; failed=1; }
+done
+
 [ $failed -eq 0 ]

@@ -182,7 +182,7 @@ static void test_brakes_from_speeding_up_are_smooth(void **state)
 				refused(&b, target_at(&b, 17, 2, 0), REFUSAL_LIMIT);
 			ticks(&b, 25);
 			comes_to_rest(&b);
-			assert_true(b.jerk_first_peak <= 1 && b.jerk_peak <= 1 && b.jerk_peak > 0.1);
+			assert_true(b.jerk_first_peak <= 1 && b.jerk_peak <= 1 && b.jerk_peak > 0.5);
 			assert_true(b.jump_peak_rad < 1e-6);
 		}
 }
@@ -345,7 +345,7 @@ static void test_enable_disable_recover(void **state)
 /* Whatever is sent and asked, what is commanded stays finite, within the model's limits and without a jump. */
 static void annoy(struct bench *start)
 {
-	const double room_rad = 1e-3; /* as in playout.c */
+	const double room_rad = 1e-6; /* as in playout.c */
 	struct bench b = *start;
 	uint32_t r = 1;
 	int t = 0;
@@ -377,10 +377,10 @@ static void annoy(struct bench *start)
 			assert_true(b.command.q_rad[j] >= fmin(b.setup.model.q_min_rad[j], start->robot.q_rad[j]) - room_rad);
 		}
 	}
-	assert_true(report(&b).counters.velocity_peak <= 1.001);
-	assert_true(report(&b).counters.acceleration_peak <= 1.1);
+	assert_true(report(&b).counters.velocity_peak <= 1 + 1e-6);
+	assert_true(report(&b).counters.acceleration_peak <= 1 + 1e-6);
 	assert_true(report(&b).counters.accepted > 100);
-	assert_true(b.jump_peak_rad <= 1e-5 && b.jerk_peak <= 1 && b.jerk_peak > 0.1);
+	assert_true(b.jump_peak_rad <= 1e-5 && b.jerk_peak <= 1 && b.jerk_peak > 0.5);
 }
 
 static void test_nothing_sent_breaks_a_limit(void **state)

@@ -5,7 +5,9 @@
 #include "robots/setup/pose_plan.h"
 #include "tests/unit/robots/arm_bench.h"
 
-enum { PERIOD_MS = 5, LEAD_PERIODS = 2, SECONDS = 12 };
+enum { LEAD_PERIODS = 2, SECONDS = 12 };
+
+static int period_ms = 5;
 
 /* Motions of the TCP as a policy or a person makes them: a twist for a while, the way back, a rest; around home, because what a
  * singular posture does to inverse kinematics is another matter. Solved as trajectory.c does. */
@@ -22,7 +24,7 @@ static double chance(uint32_t *r)
 
 static void wish_twist(const struct arm_setup *plan, const struct safety *s, struct motions *m, uint32_t *r, int k)
 {
-	double dt = PERIOD_MS * 1e-3, away[6], q[DOF_MAX], dq[DOF_MAX], drift[DOF_MAX] = { 0 }, wish[DOF_MAX];
+	double dt = period_ms * 1e-3, away[6], q[DOF_MAX], dq[DOF_MAX], drift[DOF_MAX] = { 0 }, wish[DOF_MAX];
 	struct ik ik;
 
 	for (int i = 0; i < 6 && k % 160 == 0; i++)
@@ -108,12 +110,12 @@ static struct followed run(const char *model, double scale, bool pose, bool join
 	plan = b.setup;
 	if (pose)
 		(void)pose_plan(&plan);
-	safety_init(&s, &plan, PERIOD_MS * MS);
+	safety_init(&s, &plan, period_ms * MS);
 	assert_true(safety_seed(&s, plan.home_rad));
 	m.home = s.ee;
 	memcpy(m.want.q_rad, plan.home_rad, sizeof m.want.q_rad);
-	for (int k = 0; k < SECONDS * 1000 / PERIOD_MS; k++) {
-		struct safety_stamp at = { .t_ns = b.now_ns + LEAD_PERIODS * PERIOD_MS * MS, .valid_for_ns = 20 * MS };
+	for (int k = 0; k < SECONDS * 1000 / period_ms; k++) {
+		struct safety_stamp at = { .t_ns = b.now_ns + LEAD_PERIODS * period_ms * MS, .valid_for_ns = 20 * MS };
 
 		if (k < 10)
 			; /* stands, as after every seed */
@@ -128,12 +130,14 @@ static struct followed run(const char *model, double scale, bool pose, bool join
 			compare(&b, &t[LEAD_PERIODS], &f);
 		if (!lost)
 			send_target(&b, &t[0], pose);
-		ticks(&b, PERIOD_MS);
+		ticks(&b, period_ms);
 		nothing_refused(&b, scale, joints);
 	}
 	struct arm_report end = report(&b);
 
 	assert_int_equal(end.counters.underruns, 0);
+	assert_int_equal(end.counters.limits_exceeded, 0);
+	assert_true(end.counters.velocity_peak <= 1 && end.counters.acceleration_peak <= 1);
 	assert_true(end.counters.accepted == b.seq && end.counters.tcp_path_m > 0.2);
 	return f;
 }
@@ -149,6 +153,19 @@ static void test_joints(void **state)
 
 			assert_true(f.joint_rad < 1e-3);
 		}
+}
+
+static void test_joints_at_other_rates(void **state)
+{
+	const int periods_ms[] = { 2, 10, 20 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		for (int m = 0; m < 4; m++) {
+			period_ms = periods_ms[i];
+			(void)run(models[m], 1.0, false, true, false);
+		}
+	period_ms = 5;
 }
 
 /* Six axes have no choice: the joints are the planned ones, even in motions that are planned in joints. */
@@ -178,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_joints),
+		cmocka_unit_test(test_joints_at_other_rates),
 		cmocka_unit_test(test_poses_of_six_axes),
 		cmocka_unit_test(test_poses_of_seven_axes),
 	};

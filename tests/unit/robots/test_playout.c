@@ -188,7 +188,7 @@ static void test_offset_of_the_first_target_is_faded(void **state)
 		q[j] = hold.q_rad[j] - 0.02;
 	playout_begin(&p, model(), 0, q, &hold);
 	struct motion before = p.now;
-	for (int64_t t = MS; t <= 600 * MS; t += MS) {
+	for (int64_t t = MS; t <= 1100 * MS; t += MS) {
 		hold.t_ns = t + 10 * MS;
 		hold.seq++;
 		(void)playout_add(&p, &hold);
@@ -226,6 +226,53 @@ static void test_beyond_limits(void **state)
 	s.dq_rad_s[6] = NAN;
 	assert_int_equal(playout_add(&p, &s), PLAYOUT_BEYOND);
 	assert_memory_equal(&p, &before, sizeof p);
+}
+
+/* On the way to a sample 95 ms away at joint 1: from `q` with v0 to q + step with v1. */
+static enum playout_add add_far(double q, double v0, double step, double v1)
+{
+	struct playout p = begin(5 * MS);
+	struct playout_sample s = sample_at(5 * MS, 2);
+
+	memcpy(p.from.q_rad, s.q_rad, sizeof s.q_rad);
+	memcpy(p.from.dq_rad_s, s.dq_rad_s, sizeof s.dq_rad_s);
+	p.from.q_rad[0] = q;
+	p.from.dq_rad_s[0] = v0;
+	p.from.t_ns = p.now.t_ns = 5 * MS;
+	p.n = 0;
+	memset(p.offset_rad, 0, sizeof p.offset_rad);
+	memset(p.offset_rad_s, 0, sizeof p.offset_rad_s);
+	s.t_ns = 100 * MS;
+	s.q_rad[0] = q + step;
+	s.dq_rad_s[0] = v1;
+	for (uint32_t j = 1; j < model()->dof; j++) {
+		s.q_rad[j] = p.from.q_rad[j] + 0.095 * p.from.dq_rad_s[j];
+		s.dq_rad_s[j] = p.from.dq_rad_s[j];
+	}
+	return playout_add(&p, &s);
+}
+
+/* Turns round by a constant -10.5 rad/s^2: 11.9 mrad further out in the middle; braking from its beginning only 8.8. */
+static void test_the_middle_of_a_long_way_counts(void **state)
+{
+	const double v = 0.5, a = -10.5, h = 0.095, q_max = model()->q_max_rad[0];
+	double step = v * h + a * h * h / 2;
+
+	(void)state;
+	assert_int_equal(add_far(q_max - 0.0090, v, step, v + a * h), PLAYOUT_BEYOND);
+	assert_int_equal(add_far(q_max - 0.0120, v, step, v + a * h), PLAYOUT_ADDED);
+	assert_int_equal(add_far(-q_max + 0.0090, -v, -step, -v - a * h), PLAYOUT_BEYOND);
+	assert_int_equal(add_far(-q_max + 0.0120, -v, -step, -v - a * h), PLAYOUT_ADDED);
+}
+
+/* 97 % at both ends and 99.5 % on the average are 100.75 % in the middle. */
+static void test_velocity_in_the_middle_counts(void **state)
+{
+	double v = model()->dq_max_rad_s[0];
+
+	(void)state;
+	assert_int_equal(add_far(0, 0.97 * v, 0.095 * 0.995 * v, 0.97 * v), PLAYOUT_BEYOND);
+	assert_int_equal(add_far(0, 0.97 * v, 0.095 * 0.989 * v, 0.97 * v), PLAYOUT_ADDED);
 }
 
 /* Position, velocity, acceleration and jerk of a braking motion, by differences at 1 kHz from the very first period on. */
@@ -303,6 +350,8 @@ int main(void)
 		cmocka_unit_test(test_offset_of_the_first_target_is_faded),
 		cmocka_unit_test(test_ring_is_bounded),
 		cmocka_unit_test(test_beyond_limits),
+		cmocka_unit_test(test_the_middle_of_a_long_way_counts),
+		cmocka_unit_test(test_velocity_in_the_middle_counts),
 		cmocka_unit_test(test_brake_is_within_limits),
 		cmocka_unit_test(test_a_joint_at_its_limit_does_not_stop_the_others),
 		cmocka_unit_test(test_brake_of_a_standing_arm),

@@ -181,6 +181,35 @@ static void a_start_far_away_is_refused(void **state)
 	assert_true(safety_check_target(&c, &t, arm.home_rad).refused);
 }
 
+/* Micrometres, but again and again. */
+static void nothing_creeps_out_of_a_range(void **state)
+{
+	struct arm_setup arm = make_arm("panda", 0.5);
+	double q[DOF_MAX];
+
+	(void)state;
+	for (int sign = -1; sign <= 1; sign += 2) {
+		struct safety_check c;
+
+		memcpy(q, arm.home_rad, sizeof q);
+		q[0] = sign * (arm.model.q_max_rad[0] + 0.01); /* starting anew goes no further out */
+		assert_true(first_at(&arm, q, 0, sign * 5e-7).refused);
+		q[0] = sign * arm.model.q_max_rad[0];
+		safety_check_init(&c, &arm);
+		struct driver_target t = { .valid = true, .t_ns = 1000000000 };
+
+		memcpy(t.q_rad, q, sizeof t.q_rad);
+		assert_false(safety_check_target(&c, &t, q).refused);
+		t.t_ns += PERIOD_NS;
+		t.q_rad[0] += sign * 5e-7; /* rounding */
+		assert_false(safety_check_target(&c, &t, q).refused);
+		t.t_ns += PERIOD_NS;
+		t.q_rad[0] += sign * 1e-6;
+		struct safety_finding f = safety_check_target(&c, &t, q);
+		assert_true(f.refused && f.exceeded & LIMIT_POSITION && f.worst == LIMIT_POSITION && f.joint == 0);
+	}
+}
+
 static void a_start_further_outside_is_refused(void **state)
 {
 	struct arm_setup arm = make_arm("panda", 0.5);
@@ -379,6 +408,7 @@ int main(void)
 		cmocka_unit_test(an_arm_below_its_workspace_is_let_in),
 		cmocka_unit_test(a_start_far_away_is_refused),
 		cmocka_unit_test(a_start_further_outside_is_refused),
+		cmocka_unit_test(nothing_creeps_out_of_a_range),
 		cmocka_unit_test(bad_targets_are_named),
 		cmocka_unit_test(small_excesses_add_up),
 		cmocka_unit_test(a_fast_tool_is_refused),

@@ -15,7 +15,7 @@ static const double speed_ramp_s = 0.5;
 /* The arms lag behind their references: path time slows down from the first to the second of these. */
 static const double lag_slow_rad = 0.02, lag_stop_rad = 0.10;
 static const double miss_slow_m = 0.01, miss_stop_m = 0.05;
-static const double short_slow = 0.05, short_stop = 0.30; /* of the path's direction */
+static const double short_slow = 0.15, short_stop = 0.60; /* of the path's direction */
 static const double hindered = 0.9;
 static const int64_t hindered_ns = 1000000000;
 /* More periods than this were no short delay; the arms have braked by themselves long before. */

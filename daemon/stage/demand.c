@@ -6,6 +6,9 @@
 
 #include "daemon/stage/geometry.h"
 
+/* Of J J' for the shortfall: directions in which a joint moves the TCP by less than 0.01 m per rad are lost. */
+static const double damping = 1e-4;
+
 /* Joint and TCP motion for derivatives in the path's coordinates; to first order at the present posture. */
 static void to_joints(bool joints, const struct ik *k, const double *d, double *dq, double twist[6])
 {
@@ -46,21 +49,40 @@ void demand_take(const struct arm_setup *arm, bool joints, const struct ik *k, c
 	d->velocity = fmax(d->velocity, fmax(vec3_norm(twist) / v_max, vec3_norm(twist + 3) / m->tcp_w_max_rad_s));
 }
 
-double demand_shortfall(const struct ik *k, const struct jet *at)
+/* Whether joints that move so leave the posture more room to move than it has. */
+static bool leads_out(const struct arm_setup *arm, const struct ik *here, const double *q_rad, const double *dq)
 {
-	const double reach_m = 0.3, least = 1e-3; /* m/s: what hardly moves has no direction */
+	const double step_rad = 1e-3;
+	double q[DOF_MAX], fastest = 1e-12;
+	struct ik there;
+
+	for (uint32_t i = 0; i < here->dof; i++)
+		fastest = fmax(fastest, fabs(dq[i]));
+	for (uint32_t i = 0; i < here->dof; i++)
+		q[i] = q_rad[i] + step_rad * dq[i] / fastest;
+	ik_prepare_damped(&there, &arm->model, &arm->tcp, q, damping);
+	return there.manipulability > here->manipulability;
+}
+
+double demand_shortfall(const struct arm_setup *arm, const double *q_rad, const struct jet *at)
+{
+	const double least = 1e-3, none = 0.02; /* m/s: what hardly moves has no direction; a share that is not worth a closer look */
 	double twist[6], dq[DOF_MAX] = { 0 }, miss = 0.0, all = 0.0;
+	struct ik k;
 
 	for (int i = 0; i < 6; i++)
 		twist[i] = at[i].d1;
-	ik_solve(k, twist, dq);
-	for (int r = 0; r < 6; r++) {
-		double weight = r < 3 ? 1.0 : reach_m, made = 0.0;
+	ik_prepare_damped(&k, &arm->model, &arm->tcp, q_rad, damping);
+	ik_solve(&k, twist, dq);
+	for (int r = 0; r < 3; r++) {
+		double made = 0.0;
 
-		for (uint32_t i = 0; i < k->dof; i++)
-			made += k->j[r][i] * dq[i];
-		miss += pow(weight * (twist[r] - made), 2);
-		all += pow(weight * twist[r], 2);
+		for (uint32_t i = 0; i < k.dof; i++)
+			made += k.j[r][i] * dq[i];
+		miss += pow(twist[r] - made, 2);
+		all += pow(twist[r], 2);
 	}
-	return all > least * least ? sqrt(miss / all) : 0.0;
+	if (!(all > least * least) || !(miss > none * none * all) || leads_out(arm, &k, q_rad, dq))
+		return 0.0;
+	return sqrt(miss / all);
 }

@@ -16,8 +16,9 @@ struct demand {
  * the time in which rates count. */
 void demand_take(const struct arm_setup *arm, bool joints, const struct ik *k, const struct jet *at, struct demand *d);
 
-/* How much of the motion at[], of position and rotation vector, the posture of k cannot make, 0..1: all of it outwards from a
- * stretched arm, nothing of the way back. A radian counts as 0.3 m. */
-double demand_shortfall(const struct ik *k, const struct jet *at);
+/* How much of the way of the TCP in the motion at[], of position and rotation vector, the posture q_rad cannot make, 0..1: all of it
+ * outwards from a stretched arm. 0 where the motion leads out of the singular posture: that way is slow, but free. Turning does not
+ * count: a wrist passes its singular posture. */
+double demand_shortfall(const struct arm_setup *arm, const double *q_rad, const struct jet *at);
 
 #endif

@@ -471,7 +471,7 @@ static double posture_rate(const struct trajectory *t, const struct arm_setup *a
 
 	spline_at(&p->spline, t->clock.q - t->start_s, at);
 	demand_take(arm, p->joints, k, at, &d);
-	p->shortfall = p->joints ? 0.0 : demand_shortfall(k, at);
+	p->shortfall = p->joints ? 0.0 : demand_shortfall(arm, p->q_rad, at);
 	return rate_for(&d);
 }
 

@@ -408,6 +408,32 @@ static void contradictions_do_not_add_up_to_speed(void **state)
 	}
 }
 
+/* One direction, and the operator turns the speed up and down: what a slow path had stored up does not play out in a fast one. */
+static void speed_commands_do_not_add_up_to_speed(void **state)
+{
+	static const int64_t latency_ms[] = { 20, 85, 150 };
+
+	(void)state;
+	for (int k = 0; k < 3; k++) {
+		struct bench *b = bench_moving();
+
+		b->latency_ns = latency_ms[k] * MS;
+		memcpy(b->speed_m_s, (double[3]){ 0.0, 0.1, 0.0 }, sizeof b->speed_m_s);
+		for (int i = 0; i < 40; i++) {
+			double y = b->report.ee_sent[0].p_m[1];
+
+			b->speed_m_s[1] = y > 0.2 ? -0.1 : y < -0.2 ? 0.1 : b->speed_m_s[1];
+			tell(b, (struct command){ .kind = COMMAND_SPEED, .value = i % 2 ? 1.0 : 0.1 });
+			for (int left = 300; left > 0; left--) {
+				run_ms(b, 5);
+				assert_true(vec3_norm(b->control.target[0].twist.v_m_s) <= 0.13);
+			}
+		}
+		assert_int_equal(b->report.mode, MODE_AUTO);
+		free(b);
+	}
+}
+
 static void setups_that_cannot_run_are_named(void **state)
 {
 	struct bench *b = bench_new();
@@ -444,6 +470,7 @@ int main(void)
 		cmocka_unit_test(two_arms_stop_together),
 		cmocka_unit_test(whatever_happens_targets_keep_every_limit),
 		cmocka_unit_test(contradictions_do_not_add_up_to_speed),
+		cmocka_unit_test(speed_commands_do_not_add_up_to_speed),
 		cmocka_unit_test(setups_that_cannot_run_are_named),
 	};
 

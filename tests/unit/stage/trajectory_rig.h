@@ -93,7 +93,10 @@ static inline void rig_run(struct rig *r, int64_t ms, double rate)
 		struct past_entry e;
 
 		r->now_ns += r->setup.period_ns;
-		trajectory_step(&r->trajectory, rate, r->now_ns, r->want);
+		/* as control does: what the posture cannot do stops the path */
+		double short_of = fmin(fmax((r->trajectory.arm[0].shortfall - 0.15) / 0.45, 0.0), 1.0);
+
+		trajectory_step(&r->trajectory, rate * (1.0 - short_of), r->now_ns, r->want);
 		struct safety_stamp at = { .t_ns = r->now_ns };
 
 		r->clamps += safety_step(&r->safety, &r->want[0], &at, &r->target) != 0;

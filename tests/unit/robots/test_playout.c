@@ -199,6 +199,31 @@ static void test_offset_of_the_first_target_is_faded(void **state)
 	assert_true(fabs(p.now.q_rad[3] - hold.q_rad[3]) < 1e-12);
 }
 
+/* Too far at the last joint, or fine everywhere but for a sample that waits near the end of a range. */
+static void test_a_bridge_that_leads_too_far_changes_nothing(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		struct playout p = begin(5 * MS), before;
+		struct acks acks = { 0 };
+		double q[DOF_MAX];
+
+		assert_int_equal(playout_step(&p, 2 * MS, note, &acks), PLAYOUT_RUNS);
+		memcpy(q, p.now.q_rad, sizeof q);
+		q[0] += 0.01;
+		if (way == 0)
+			q[model()->dof - 1] += 0.021;
+		before = p;
+		assert_true(playout_bridge(&p, (const double *)before.now.q_rad));
+		p = before;
+		if (way == 1)
+			p.sample[p.head].q_rad[0] = p.from.q_rad[0] = model()->q_max_rad[0] - 0.005;
+		before = p;
+		assert_false(playout_bridge(&p, q));
+		assert_memory_equal(&p, &before, sizeof p);
+	}
+}
+
 static void test_ring_is_bounded(void **state)
 {
 	struct playout p = begin(5 * MS);
@@ -348,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_coasts_10_ms_then_ends),
 		cmocka_unit_test(test_does_not_coast_out_of_range),
 		cmocka_unit_test(test_offset_of_the_first_target_is_faded),
+		cmocka_unit_test(test_a_bridge_that_leads_too_far_changes_nothing),
 		cmocka_unit_test(test_ring_is_bounded),
 		cmocka_unit_test(test_beyond_limits),
 		cmocka_unit_test(test_the_middle_of_a_long_way_counts),

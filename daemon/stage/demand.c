@@ -9,6 +9,9 @@
 /* Of J J' for the shortfall: directions in which a joint moves the TCP by less than 0.01 m per rad are lost. */
 static const double damping = 1e-4;
 
+/* Shares of the arm's limits that a path may take. */
+static const double velocity_share = 0.8, acceleration_share = 0.6;
+
 /* Joint and TCP motion for derivatives in the path's coordinates; to first order at the present posture. */
 static void to_joints(bool joints, const struct ik *k, const double *d, double *dq, double twist[6])
 {
@@ -47,6 +50,22 @@ void demand_take(const struct arm_setup *arm, bool joints, const struct ik *k, c
 	if (arm->tcp_v_max_m_s > 0.0)
 		v_max = fmin(v_max, arm->tcp_v_max_m_s);
 	d->velocity = fmax(d->velocity, fmax(vec3_norm(twist) / v_max, vec3_norm(twist + 3) / m->tcp_w_max_rad_s));
+}
+
+double demand_rate(const struct demand *d)
+{
+	double cap = 1.0;
+
+	if (d->velocity > velocity_share)
+		cap = velocity_share / d->velocity;
+	if (d->acceleration > acceleration_share)
+		cap = fmin(cap, sqrt(acceleration_share / d->acceleration));
+	return cap;
+}
+
+double demand_slowing_1_s(const struct demand *d)
+{
+	return acceleration_share / fmax(d->braking, 1e-6);
 }
 
 /* Whether joints that move so leave the posture more room to move than it has. */

@@ -16,6 +16,11 @@ struct demand {
  * the time in which rates count. */
 void demand_take(const struct arm_setup *arm, bool joints, const struct ik *k, const struct jet *at, struct demand *d);
 
+/* The rate (at most 1) at which a motion that takes so much leaves enough of the limits for cancelling offsets and for inverse
+ * kinematics, and how fast that rate may fall. */
+double demand_rate(const struct demand *d);
+double demand_slowing_1_s(const struct demand *d);
+
 /* How much of the way of the TCP in the motion at[], of position and rotation vector, the posture q_rad cannot make, 0..1: all of it
  * outwards from a stretched arm. 0 where the motion leads out of the singular posture: that way is slow, but free. Turning does not
  * count: a wrist passes its singular posture. */

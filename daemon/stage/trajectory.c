@@ -10,8 +10,6 @@
 
 /* Below this rate the sent velocity says nothing about the path's (it is divided by the rate). */
 static const double slow_rate = 0.1;
-/* Shares of the arm's limits that a path may take: the rest is for cancelling offsets and for inverse kinematics. */
-static const double velocity_share = 0.8, acceleration_share = 0.6;
 /* Slowing down: at least so fast, at most so fast (1/s of rate), and with a ramp of this length. */
 static const double decel_least = 0.5, decel_most = 5.0, decel_ramp_s = 0.05;
 
@@ -298,18 +296,6 @@ static struct axis_limits clock_limits(double decel, double end_s)
 	return (struct axis_limits){ .q_min = -INFINITY, .q_max = end_s, .v_max = 1.0, .a_max = a, .j_max = a / decel_ramp_s };
 }
 
-/* The rate at which a motion that takes so much reaches no limit. */
-static double rate_for(const struct demand *d)
-{
-	double cap = 1.0;
-
-	if (d->velocity > velocity_share)
-		cap = velocity_share / d->velocity;
-	if (d->acceleration > acceleration_share)
-		cap = fmin(cap, sqrt(acceleration_share / d->acceleration));
-	return cap;
-}
-
 /* The rate at which no arm's limits are reached, and how fast that rate may change. */
 static void clock_limit(struct trajectory *t)
 {
@@ -317,9 +303,9 @@ static void clock_limit(struct trajectory *t)
 
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
 		demand_find(t, &t->setup->arm[a], &t->arm[a], &d);
-	t->rate_cap = rate_for(&d);
+	t->rate_cap = demand_rate(&d);
 	t->posture_cap = 1.0;
-	t->clock_limits = clock_limits(acceleration_share / fmax(d.braking, 1e-6), t->end_s);
+	t->clock_limits = clock_limits(demand_slowing_1_s(&d), t->end_s);
 	if (t->clock.v > t->rate_cap) { /* what is sent does not jump with it, and a slowing path would push it the wrong way */
 		t->clock.v = t->rate_cap;
 		t->clock.a = 0.0;
@@ -472,7 +458,7 @@ static double posture_rate(const struct trajectory *t, const struct arm_setup *a
 	spline_at(&p->spline, t->clock.q - t->start_s, at);
 	demand_take(arm, p->joints, k, at, &d);
 	p->shortfall = p->joints ? 0.0 : demand_shortfall(arm, p->q_rad, at);
-	return rate_for(&d);
+	return demand_rate(&d);
 }
 
 /* What is sent, one period on. k: at the posture so far. */

@@ -151,12 +151,12 @@ static double turn_sign(const struct way *w, enum turn what, const struct axis *
 }
 
 /* Finds the turn between two places, if there is one, and looks at it. */
-static bool turn_keeps(const struct way *w, enum turn what, int64_t from_ns, int64_t to_ns)
+static bool turn_keeps(const struct way *w, enum turn what, int64_t from_ns, int64_t to_ns, const struct axis at[2])
 {
-	struct axis from = way_at(w, from_ns), to = way_at(w, to_ns);
-	double sign = turn_sign(w, what, &from);
+	struct axis from, to;
+	double sign = turn_sign(w, what, &at[0]);
 
-	if (!(sign * turn_sign(w, what, &to) < 0))
+	if (!(sign * turn_sign(w, what, &at[1]) < 0))
 		return true;
 	while (to_ns - from_ns > 1000) {
 		int64_t middle_ns = from_ns + (to_ns - from_ns) / 2;
@@ -170,6 +170,15 @@ static bool turn_keeps(const struct way *w, enum turn what, int64_t from_ns, int
 	return keeps(w->p, w->j, &from) && keeps(w->p, w->j, &to);
 }
 
+/* A joint that does not move need not be looked at in many places. */
+static bool rests(const struct way *w)
+{
+	uint32_t j = w->j;
+
+	return w->a->q_rad[j] == w->b->q_rad[j] && w->a->dq_rad_s[j] == 0 && w->b->dq_rad_s[j] == 0 && w->p->offset_rad[j] == 0 &&
+			w->p->offset_rad_s[j] == 0;
+}
+
 static bool way_keeps(const struct way *w)
 {
 	int64_t begin_ns = w->a->t_ns > w->p->now.t_ns ? w->a->t_ns : w->p->now.t_ns, at_ns = begin_ns;
@@ -178,14 +187,18 @@ static bool way_keeps(const struct way *w)
 
 	if (!keeps(w->p, w->j, &s))
 		return false;
+	if (rests(w))
+		return true;
 	for (int64_t k = 1; k <= n; k++) {
 		int64_t next_ns = begin_ns + all_ns * k / n;
 
-		s = way_at(w, next_ns);
+		const struct axis both[2] = { s, way_at(w, next_ns) };
+
+		s = both[1];
 		if (!keeps(w->p, w->j, &s))
 			return false;
 		for (int what = 0; what < TURNS; what++)
-			if (!turn_keeps(w, (enum turn)what, at_ns, next_ns))
+			if (!turn_keeps(w, (enum turn)what, at_ns, next_ns, both))
 				return false;
 		at_ns = next_ns;
 	}

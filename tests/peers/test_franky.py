@@ -21,12 +21,13 @@ from franky import (Affine, CartesianImpedanceMotion, CartesianMotion, Cartesian
                     Robot, Twist)
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from station import READY, Station  # noqa: E402
+from station import READY, Station, steady  # noqa: E402
 
 PROTOCOL = 10 if version("franky-control").startswith("2.") else 9
 SECONDS = float(os.environ.get("PEER_SECONDS", "10"))  # of the long run
 
 
+@steady
 class Franky(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -17,7 +17,7 @@ import panda_py
 from panda_py import controllers, libfranka
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from station import READY, Station  # noqa: E402
+from station import READY, Station, steady  # noqa: E402
 
 SECONDS = float(os.environ.get("PEER_SECONDS", "10"))  # of the long run
 
@@ -38,6 +38,7 @@ def quaternion(r):
     return np.array([x, (r[0, 1] + r[1, 0]) / (4 * x), (r[0, 2] + r[2, 0]) / (4 * x), (r[2, 1] - r[1, 2]) / (4 * x)])
 
 
+@steady
 class Raw(unittest.TestCase):
     """libfranka 0.9.2 itself, through its bare binding."""
 
@@ -188,6 +189,7 @@ class Raw(unittest.TestCase):
         thread.join()
 
 
+@steady
 class Panda(unittest.TestCase):
     """The package as its users use it."""
 

@@ -56,10 +56,10 @@ static bool together(const struct record_track *t, uint32_t i, uint32_t n)
 
 static double joint_rate(const struct record_track *t, uint32_t i, uint32_t joint, uint32_t order)
 {
+	if (order == 0)
+		return t->sample[i].q_rad[joint]; /* the first sample has none before it */
 	double dt_s = (double)(t->sample[i].t_ns - t->sample[i - 1].t_ns) * 1e-9;
 
-	if (order == 0)
-		return t->sample[i].q_rad[joint];
 	return (joint_rate(t, i, joint, order - 1) - joint_rate(t, i - 1, joint, order - 1)) / dt_s;
 }
 

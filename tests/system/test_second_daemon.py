@@ -73,9 +73,12 @@ class SecondDaemon(unittest.TestCase):
             status = peers.until("the refusal", lambda: (s := b.ask_other(cmd="status"))["arms"]["arm"]["refused"] and s)
             self.assertIn(f"another one drives this arm: {first:016x}", status["arms"]["arm"]["refused"])
             self.assertFalse(status["arms"]["arm"]["attached"])
-            reply = b.ask_other(cmd="mode", mode="auto")
-            self.assertFalse(reply["ok"])
-            self.assertIn("arm arm: not attached", reply["error"])
+            def refused():  # as soon as it has heard of the arm at all
+                reply = b.ask_other(cmd="mode", mode="auto")
+                self.assertFalse(reply["ok"])
+                return "arm arm: not attached" in reply["error"]
+
+            peers.until("the pre-flight to miss the attach", refused)
             self.assertFalse(b.ask_other(cmd="home")["ok"])
             device = whole.Device(b, f"ipc://{b.folder}/second-operators")
             for pressed in (False, True) * 3:  # nor does a person at the second one

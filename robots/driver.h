@@ -5,6 +5,7 @@
 #ifndef DREAMVLA_ROBOTS_DRIVER_H
 #define DREAMVLA_ROBOTS_DRIVER_H
 
+#include "config/config.h"
 #include "daemon/flow.h"
 #include "daemon/sys/error.h"
 #include "daemon/sys/rt.h"
@@ -14,7 +15,16 @@ struct robot_state {
 	enum arm_mode mode;        /* READY: it takes commands; MOVING is never reported here */
 	uint64_t generation;       /* another number: the arm or its controller was restarted, nothing before holds */
 	int64_t stamp_ns;          /* CLOCK_MONOTONIC */
+	bool engaged;              /* commands take effect now; where motions have to be begun, some time after robot_command.engage */
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX];
+	bool has_q_d;
+	double q_d_rad[DOF_MAX];   /* what the arm's own controller holds it to: a motion begins there */
+	bool has_tau;
+	double tau_nm[DOF_MAX];    /* measured, gravity included */
+	bool has_success_rate;
+	double success_rate;       /* 0..1: of the newest commands, those that came in time */
+	uint64_t errors;           /* bit i: driver->error_name(i) */
+	uint32_t trouble;          /* why it is not READY: driver->trouble(trouble); 0: nothing is wrong */
 	bool has_gripper;
 	double gripper_m;
 };
@@ -22,32 +32,63 @@ struct robot_state {
 /* What the arm shall do now. hold = false: nothing is commanded (not connected, disabled). */
 struct robot_command {
 	bool hold;
+	bool engage;               /* somebody drives, or the arm is not at rest yet: an arm whose motions have to be begun begins one */
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX];
 	bool has_gripper;
 	double gripper_m;
 };
 
 struct robot_driver_options {
-	const struct robot_model *model;
+	const struct arm_setup *setup;
+	const struct config_robot *config;
 	const char *world;         /* sim: address of the world's socket */
 	void *zmq_context;         /* for drivers that speak ZeroMQ */
 	enum rt_wish wish;         /* of threads that carry commands and states; one priority below control's */
 	int priority;
 };
 
+/* A state of the connection or the arm that a person has to know of. */
+struct robot_trouble {
+	const char *name;          /* one word: in state's errors and status */
+	const char *remedy;        /* a sentence: what it is and what mends it */
+};
+
+/* A driver's own figure for `status`, e.g. states missed. */
+struct robot_number {
+	const char *name;          /* constant */
+	double value;
+};
+
+enum { ROBOT_NUMBERS_MAX = 24 };
+
 struct robot_driver {
 	const char *name;
 	int64_t period_ns;         /* rate of read and write */
+	int64_t coast_ns;          /* so long the arm goes on by itself when no command comes (constant acceleration); 0: it stands still */
 	bool has_brakes;           /* without them `disable` lets the arm drop and must be confirmed */
-	bool homes_gripper;
+	bool homes_gripper;        /* home_gripper is there */
 
 	/* Starts connecting and returns; being connected shows in read. Thread: start-up. Allocates: yes. */
 	int (*create)(void **out, const struct robot_driver_options *o, struct errbuf *e);
 	void (*destroy)(void *driver); /* accepts NULL */
 
+	/* Waits for the arm's own period where the arm sets the time, until due_ns where it does not come; the time that the tick is for.
+	 * NULL: the clock sets the time. Thread: the arm's control thread. Allocates: no. Blocks: at most a few periods. */
+	int64_t (*wait)(void *driver, int64_t due_ns);
+
 	/* Thread: the arm's control thread. Allocate: no. Block: no. */
 	void (*read)(void *driver, int64_t now_ns, struct robot_state *out);
 	void (*write)(void *driver, const struct robot_command *c);
+
+	/* Asks for what takes its time and shows in later states; NULL where the arm has no such thing. Thread: the arm's control thread.
+	 * Allocate: no. Block: no. */
+	void (*recover)(void *driver);
+	void (*home_gripper)(void *driver);
+
+	/* NULL where it has none. Thread: any; numbers: the io thread, fills at most ROBOT_NUMBERS_MAX and returns how many. */
+	const char *(*error_name)(uint32_t bit);
+	const struct robot_trouble *(*trouble)(uint32_t trouble);
+	uint32_t (*numbers)(void *driver, struct robot_number *out);
 };
 
 /* By name, or NULL; and the i-th one, or NULL beyond the last. Thread: any. */

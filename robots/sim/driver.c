@@ -65,7 +65,7 @@ static void take_state(struct sim_driver *d, const struct endpoint_message *m)
 	}
 	struct robot_state *slot = &d->state[d->state_box.writing];
 	*slot = (struct robot_state){ .mode = ARM_READY, .generation = s.from, .stamp_ns = s.stamp_ns,
-		.has_gripper = s.gripper_max_m > 0, .gripper_m = s.gripper_m };
+		.engaged = true, .has_gripper = s.gripper_max_m > 0, .gripper_m = s.gripper_m };
 	memcpy(slot->q_rad, s.q_rad, sizeof slot->q_rad);
 	memcpy(slot->dq_rad_s, s.dq_rad_s, sizeof slot->dq_rad_s);
 	latest_publish(&d->state_box);
@@ -162,7 +162,7 @@ static int sim_create(void **out, const struct robot_driver_options *o, struct e
 	if (!d)
 		return fail(e, -ENOMEM, "driver sim: out of memory");
 	d->wake_fd = -1;
-	d->dof = o->model->dof;
+	d->dof = o->setup->model.dof;
 	if (getrandom(&d->from, sizeof d->from, 0) != (ssize_t)sizeof d->from)
 		d->from = (uint64_t)clock_monotonic_ns();
 	latest_init(&d->command_box);

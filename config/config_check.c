@@ -301,6 +301,84 @@ static int check_workspace(const struct config_robot *r, uint32_t i, struct errb
 	return 0;
 }
 
+static int check_list(const char *key, const struct config_reals *list, uint32_t want, const char *what, uint32_t i, struct errbuf *e)
+{
+	if (list->n == want)
+		return 0;
+	return fail(e, -EINVAL, "robots[%u].franka.%s: found %u numbers, want %u: %s", i, key, list->n, want, what);
+}
+
+static int check_franka_lists(const struct config_robot *r, uint32_t i, struct errbuf *e)
+{
+	const struct {
+		const char *key;
+		const struct config_reals *list;
+		uint32_t n;
+		const char *what;
+	} lists[] = {
+		{ "joint_impedance_nm_rad", &r->franka_joint_impedance_nm_rad, 7, "one per joint" },
+		{ "cartesian_impedance", &r->franka_cartesian_impedance, 6, "along x, y, z in N/m and about them in Nm/rad" },
+		{ "collision_torque_nm", &r->franka_collision_torque_nm, 7, "one per joint" },
+		{ "collision_force", &r->franka_collision_force, 6, "along x, y, z in N and about them in Nm" },
+		{ "load.center_m", &r->franka_load_center_m, 3, "x, y, z in m" },
+		{ "load.inertia_kg_m2", &r->franka_load_inertia_kg_m2, 6, "xx, yy, zz, xy, xz, yz" },
+	};
+	int rc = 0;
+
+	for (uint32_t k = 0; k < sizeof lists / sizeof *lists && rc == 0; k++)
+		rc = check_list(lists[k].key, lists[k].list, lists[k].n, lists[k].what, i, e);
+	return rc;
+}
+
+/* The two halves of the list have other units, and so other ranges: those of Franka's setCartesianImpedance. */
+static int check_franka_impedance(const struct config_robot *r, uint32_t i, struct errbuf *e)
+{
+	for (uint32_t k = 0; k < 6; k++) {
+		double value = r->franka_cartesian_impedance.value[k], low = k < 3 ? 10 : 1, high = k < 3 ? 3000 : 300;
+
+		if (!(value >= low && value <= high))
+			return fail(e, -EINVAL, "robots[%u].franka.cartesian_impedance: entry %u: found %g, allowed %g..%g %s", i, k + 1, value,
+					low, high, k < 3 ? "N/m" : "Nm/rad");
+	}
+	return 0;
+}
+
+/* An inertia that a body can have: positive semi-definite, and no moment larger than the two others together. The arm compensates
+ * gravity and acceleration with it, so that a slip of the pen is a shove. */
+static bool is_inertia(const double v[6])
+{
+	const double xx = v[0], yy = v[1], zz = v[2], xy = v[3], xz = v[4], yz = v[5], rounding = 1e-12;
+	double determinant = xx * (yy * zz - yz * yz) - xy * (xy * zz - yz * xz) + xz * (xy * yz - yy * xz);
+
+	return xx >= 0 && yy >= 0 && zz >= 0 && xx * yy - xy * xy >= -rounding && xx * zz - xz * xz >= -rounding &&
+			yy * zz - yz * yz >= -rounding && determinant >= -rounding && xx <= yy + zz + rounding &&
+			yy <= xx + zz + rounding && zz <= xx + yy + rounding;
+}
+
+static int check_franka_load(const struct config_robot *r, uint32_t i, struct errbuf *e)
+{
+	const double *inertia = r->franka_load_inertia_kg_m2.value;
+
+	if (!is_inertia(inertia))
+		return fail(e, -EINVAL, "robots[%u].franka.load.inertia_kg_m2: no body has the moments %g, %g, %g and products %g, %g, %g; want xx, "
+				"yy, zz, xy, xz, yz about the centre of mass, or zeros for a small load", i, inertia[0], inertia[1], inertia[2],
+				inertia[3], inertia[4], inertia[5]);
+	for (uint32_t k = 0; k < 6; k++)
+		if (inertia[k] != 0 && !(r->franka_load_mass_kg > 0))
+			return fail(e, -EINVAL, "robots[%u].franka.load.mass_kg: found 0, but load.inertia_kg_m2 is given: want its mass", i);
+	return 0;
+}
+
+/* Also where the driver is another one: a wrong number does not become right by waiting for the real arm. */
+static int check_franka(const struct config_robot *r, uint32_t i, struct errbuf *e)
+{
+	int rc = check_franka_lists(r, i, e);
+
+	if (rc == 0)
+		rc = check_franka_impedance(r, i, e);
+	return rc == 0 ? check_franka_load(r, i, e) : rc;
+}
+
 /* How many action dimensions the robot takes; 0: as many as its model has joints, which is not known here. */
 static uint32_t action_dims(const struct config *c, const struct config_robot *r)
 {
@@ -372,6 +450,8 @@ static int check_robots(const struct config *c, struct errbuf *e)
 			rc = check_tcp(&c->robot[i], i, e);
 		if (rc == 0)
 			rc = check_workspace(&c->robot[i], i, e);
+		if (rc == 0)
+			rc = check_franka(&c->robot[i], i, e);
 		if (rc == 0)
 			rc = check_slice(c, i, e);
 		if (rc == 0)

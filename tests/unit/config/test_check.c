@@ -224,6 +224,77 @@ static void test_workspace(void **state)
 	refuses(&c, "robots[0].workspace_min", "found nan");
 }
 
+static void test_franka(void **state)
+{
+	static const struct {
+		const char *key, *want;
+		size_t at;
+	} list[] = {
+		{ "robots[0].franka.joint_impedance_nm_rad", "want 7: one per joint", offsetof(struct config_robot, franka_joint_impedance_nm_rad) },
+		{ "robots[0].franka.cartesian_impedance", "want 6", offsetof(struct config_robot, franka_cartesian_impedance) },
+		{ "robots[0].franka.collision_torque_nm", "want 7: one per joint", offsetof(struct config_robot, franka_collision_torque_nm) },
+		{ "robots[0].franka.collision_force", "want 6", offsetof(struct config_robot, franka_collision_force) },
+		{ "robots[0].franka.load.center_m", "want 3: x, y, z in m", offsetof(struct config_robot, franka_load_center_m) },
+		{ "robots[0].franka.load.inertia_kg_m2", "want 6: xx, yy", offsetof(struct config_robot, franka_load_inertia_kg_m2) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+		struct config c = good();
+		struct config_reals *reals = (void *)((uint8_t *)&c.robot[0] + list[i].at);
+
+		reals->n--;
+		refuses(&c, list[i].key, list[i].want);
+		reals->n += 2;
+		reals->value[reals->n - 1] = reals->value[0];
+		refuses(&c, list[i].key, list[i].want);
+		reals->n--;
+		accepts(&c);
+	}
+}
+
+static void test_franka_impedance(void **state)
+{
+	struct config c = good();
+	double *value = c.robot[0].franka_cartesian_impedance.value;
+
+	(void)state;
+	value[0] = 10;
+	value[3] = 1;
+	accepts(&c);
+	value[1] = 9.9;
+	refuses(&c, "robots[0].franka.cartesian_impedance", "entry 2: found 9.9, allowed 10..3000 N/m");
+	value[1] = 10;
+	value[5] = 301;
+	refuses(&c, "robots[0].franka.cartesian_impedance", "entry 6: found 301, allowed 1..300 Nm/rad");
+}
+
+/* A body's moments are never negative, and none is larger than the other two together. */
+static void test_franka_load(void **state)
+{
+	static const double wrong[][6] = { { -0.001, 0.001, 0.001, 0, 0, 0 }, { 0.003, 0.001, 0.001, 0, 0, 0 }, { 0.001, 0.001, 0.001, 0.002, 0, 0 },
+		{ 0.001, 0.001, 0.001, 0, 0, -0.002 }, { 0, 0, 0, 0, 0.0001, 0 }, { 0.001, 0.001, 0.001, 0.0009, 0.0009, -0.0009 } };
+	static const double right[][6] = { { 0.001, 0.0025, 0.0017, 0, 0, 0 }, { 0.001, 0.001, 0, 0, 0, 0 }, { 0.002, 0.002, 0.002, 0.0005, -0.0005, 0.0005 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+		struct config c = good();
+
+		c.robot[0].franka_load_mass_kg = 0.4;
+		memcpy(c.robot[0].franka_load_inertia_kg_m2.value, right[i], sizeof right[i]);
+		accepts(&c);
+		c.robot[0].franka_load_mass_kg = 0;
+		refuses(&c, "robots[0].franka.load.mass_kg", "found 0, but load.inertia_kg_m2 is given");
+	}
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct config c = good();
+
+		c.robot[0].franka_load_mass_kg = 0.4;
+		memcpy(c.robot[0].franka_load_inertia_kg_m2.value, wrong[i], sizeof wrong[i]);
+		refuses(&c, "robots[0].franka.load.inertia_kg_m2", "no body has the moments");
+	}
+}
+
 static void test_action_slices(void **state)
 {
 	struct config c = good();
@@ -380,6 +451,9 @@ int main(void)
 		cmocka_unit_test(test_robot_names),
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_workspace),
+		cmocka_unit_test(test_franka),
+		cmocka_unit_test(test_franka_impedance),
+		cmocka_unit_test(test_franka_load),
 		cmocka_unit_test(test_action_slices),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_open_doors),

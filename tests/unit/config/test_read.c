@@ -357,9 +357,34 @@ static void test_damaged(void **state)
 	}
 }
 
+/* A section, and a section in it, inside an entry of a list. */
+static void test_sections_of_a_robot(void **state)
+{
+	struct config c;
+	struct errbuf e = { "" };
+
+	(void)state;
+	if (read_text(&c, LEAST "    address: 172.16.0.2\n    franka:\n      low_pass_hz: 50\n      load: {mass_kg: 0.5}\n", &e) != 0)
+		fail_msg("%s", e.text);
+	assert_string_equal(c.robot[0].address, "172.16.0.2");
+	assert_true(c.robot[0].franka_low_pass_hz == 50);
+	assert_true(c.robot[0].franka_load_mass_kg == 0.5);
+	assert_true(c.robot[0].franka_hand_use);
+	assert_int_equal(c.robot[0].franka_collision_torque_nm.n, 7);
+	refuses(LEAST "    franka: {low_pass_hz: 5}\n", 11, "robots[0].franka.low_pass_hz: found 5", "10..1000 Hz");
+	refuses(LEAST "    franka:\n      load:\n        mass_kg: 3.5\n", 13, "robots[0].franka.load.mass_kg: found 3.5", "0..3 kg");
+	refuses(LEAST "    franka:\n      load:\n        mass: 1\n", 13, "robots[0].franka.load.mass", "did you mean robots[0].franka.load.mass_kg?");
+	refuses(LEAST "    low_pass_hz: 50\n", 11, "robots[0].low_pass_hz", "did you mean robots[0].franka.low_pass_hz?");
+	refuses(LEAST "    franka: 172.16.0.2\n", 11, "robots[0].franka: found 172.16.0.2", "a section with joint_impedance_nm_rad");
+	refuses(LEAST "    franka: {hand: true}\n", 11, "robots[0].franka.hand: found true", "a section with use, force_n");
+	refuses(LEAST "    franka:\n      joint_impedance_nm_rad: [1, 2]\n", 12, "robots[0].franka.joint_impedance_nm_rad: found 2 numbers", "want 7");
+	refuses(LEAST "    franka:\n      load: {center_m: [0, 0, 0.6]}\n", 12, "center_m: entry 3: found 0.6", "-0.5..0.5 m");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sections_of_a_robot),
 		cmocka_unit_test(test_least),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_ranges),

@@ -41,6 +41,7 @@ struct robot_command {
 struct robot_driver_options {
 	const struct arm_setup *setup;
 	const struct config_robot *config;
+	uint32_t robot;            /* which of `robots` that is, for errors */
 	const char *world;         /* sim: address of the world's socket */
 	void *zmq_context;         /* for drivers that speak ZeroMQ */
 	enum rt_wish wish;         /* of threads that carry commands and states; one priority below control's */
@@ -63,6 +64,7 @@ enum { ROBOT_NUMBERS_MAX = 24 };
 
 struct robot_driver {
 	const char *name;
+	const char *needs;         /* for --help: of the command line and the configuration */
 	int64_t period_ns;         /* rate of read and write */
 	int64_t coast_ns;          /* so long the arm goes on by itself when no command comes (constant acceleration); 0: it stands still */
 	bool has_brakes;           /* without them `disable` lets the arm drop and must be confirmed */

@@ -136,8 +136,9 @@ static int start(struct arm_process *p, const struct arm_process_options *o, str
 		return rc;
 	rc = arm_io_init(&p->io, &(struct arm_io_options){ &o->config, p->robot, &p->setup, p->driver, &p->links, p->zmq_context }, e);
 	if (rc == 0)
-		rc = p->driver->create(&p->loop.robot, &(struct robot_driver_options){ .setup = &p->setup, .config = p->robot, .world = o->world,
-				.zmq_context = p->zmq_context, .wish = p->wish, .priority = p->below }, e);
+		rc = p->driver->create(&p->loop.robot, &(struct robot_driver_options){ .setup = &p->setup, .config = p->robot,
+				.robot = (uint32_t)(p->robot - o->config.robot), .world = o->world, .zmq_context = p->zmq_context,
+				.wish = p->wish, .priority = p->below }, e);
 	return rc == 0 ? start_loop(p, &o->config, e) : rc;
 }
 

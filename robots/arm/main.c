@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "daemon/sys/log.h"
 #include "robots/arm/arm_process.h"
+#include "robots/driver.h"
 #include "robots/sim/world_wire.h"
 
 static const char USAGE[] =
@@ -16,9 +17,11 @@ static const char USAGE[] =
 	"\n"
 	"  --config FILE     the same as dreamvlad's: robots[], sockets.targets, sockets.states, control.realtime\n"
 	"  --arm NAME        which of the robots; may be left out when there is one\n"
-	"  --driver NAME     sim\n"
+	"  --driver NAME     one of those below\n"
 	"  --world ADDRESS   driver sim: the world's socket (default " WORLD_ADDRESS_DEFAULT ")\n"
-	"  --help\n";
+	"  --help\n"
+	"\n"
+	"Drivers, and what each needs:\n";
 
 static const struct option OPTIONS[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -75,6 +78,15 @@ static int run(struct arguments *a, struct errbuf *e)
 	return rc;
 }
 
+static void print_help(void)
+{
+	const struct robot_driver *d;
+
+	fputs(USAGE, stdout);
+	for (uint32_t i = 0; (d = robot_driver_at(i)); i++)
+		printf("  %-17s %s\n", d->name, d->needs);
+}
+
 int main(int argc, char **argv)
 {
 	static struct arguments a; /* a configuration is large for a stack */
@@ -83,7 +95,7 @@ int main(int argc, char **argv)
 	a.process.world = WORLD_ADDRESS_DEFAULT;
 	int rc = parse(&a, argc, argv, &e);
 	if (rc == 0 && a.help) {
-		fputs(USAGE, stdout);
+		print_help();
 		return 0;
 	}
 	int failed = rc < 0 ? EXIT_USAGE : EXIT_FAILED;

@@ -1,9 +1,11 @@
 /* setup.h - what the configuration says of a Franka: where it is, how it is set when the connection opens, its hand. The defaults are
- * those of Franka's own examples (libfranka's examples_common), so that a robot behaves as its users know it. */
+ * those of config/keys.def, robots[].franka.*. */
 #ifndef DREAMVLA_ROBOTS_FRANKA_SETUP_H
 #define DREAMVLA_ROBOTS_FRANKA_SETUP_H
 
 #include "daemon/flow.h"
+#include "daemon/sys/error.h"
+#include "robots/driver.h"
 
 enum { FRANKA_ADDRESS_BYTES = 256 };
 
@@ -38,5 +40,10 @@ struct franka_setup {
 /* Everything but arm, model and address, which become "", joint positions, and the tcp, which becomes the flange. Thread: any.
  * Allocates: no. Blocks: no. */
 void franka_setup_defaults(struct franka_setup *s);
+
+/* From a driver's options: the entry of `robots`, and the arm as arm_setup_make has understood it. The lists of o->config are as long as
+ * config_check wants them. -EINVAL: no address, or a model that is no Franka; the text names robots[i] and its key, and what to write
+ * there. Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int franka_setup_make(struct franka_setup *s, const struct robot_driver_options *o, struct errbuf *e);
 
 #endif

@@ -200,6 +200,7 @@ extern const struct robot_driver robot_driver_sim;
 
 const struct robot_driver robot_driver_sim = {
 	.name = "sim",
+	.needs = "dreamvla-sim at --world, with the same model; any robots[].model",
 	.period_ns = NS_PER_MS,
 	.has_brakes = true,
 	.homes_gripper = false,

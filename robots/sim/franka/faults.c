@@ -42,6 +42,7 @@ static int status(struct station *s, const struct request *q, struct map_builder
 	map_add_u64(b, "version", r->version);
 	map_add_u64(b, "motions", r->counters.motions);
 	map_add_u64(b, "reflexes", r->counters.reflexes);
+	map_add_u64(b, "violations", r->counters.violations);
 	map_add_u64(b, "commands", r->counters.commands);
 	map_add_u64(b, "missed", r->counters.missed);
 	map_add_u64(b, "late", r->counters.late);

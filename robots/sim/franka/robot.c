@@ -122,6 +122,7 @@ static void reflex(struct franka_robot *r, uint64_t errors)
 	r->mode = FCI_MODE_REFLEX;
 	r->settled_ms = 0;
 	r->counters.reflexes++;
+	r->counters.violations += (errors >> FCI_ERROR_communication_constraints_violation) & 1;
 }
 
 void franka_robot_reflex(struct franka_robot *r, enum fci_error why)

@@ -60,7 +60,9 @@ struct franka_robot {
 	bool ended;                      /* the second response is due */
 	enum fci_status end;
 	struct franka_counters {
-		uint64_t motions, reflexes, commands, missed, late; /* late: a command for another state than the newest */
+		uint64_t motions, reflexes;
+		uint64_t violations;             /* reflexes because commands did not come */
+		uint64_t commands, missed, late; /* late: a command for another state than the newest */
 		uint32_t longest_row;
 	} counters;
 };

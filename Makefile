@@ -2,6 +2,7 @@
 #
 #   make                  build                       make V=1          show the commands
 #   make demo             build and run the main job  make check        build and run every quick test
+#   make demo ROBOT=franka-fci                        the same with a simulated Franka behind its own control interface
 #   make check-full       also sanitizers and lint    make bench        measure
 #   make SAN=address,undefined | SAN=thread           make CUDA=auto|0|1
 #   make install PREFIX=/usr DESTDIR=pkg              make deps         install the Debian packages below
@@ -200,10 +201,13 @@ $B/tests/preload/%.so: tests/preload/%.c $B/flags
 deps:
 	@tests/deps.sh $(PACKAGES)
 
+# Which robot the demo drives: sim or franka-fci.
+ROBOT ?= sim
+
 # deps may install what the build needs, so the build starts in a second make.
 demo: deps
 	@$(MAKE) --no-print-directory all
-	@$B/dreamvla-bench demo --programs $B
+	@$B/dreamvla-bench demo --programs $B --robot $(ROBOT)
 
 check: deps
 	@$(MAKE) --no-print-directory all unit preload

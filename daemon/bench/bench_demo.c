@@ -25,22 +25,22 @@ static int run_demo(struct session *s, const struct bench_options *o, struct dem
 	return rc;
 }
 
-static void print_result(const struct bench_options *o, const struct demo_numbers *n, const struct demo_verdict *verdict)
+static void print_result(const struct bench_options *o, const struct demo_numbers *n, const struct demo_verdicts *v)
 {
-	json_t *j = o->json ? demo_json(n, verdict) : NULL;
+	json_t *j = o->json ? demo_json(n, v) : NULL;
 
 	if (j)
 		json_dumpf(j, stdout, JSON_INDENT(2)), putchar('\n');
 	else
-		demo_print(stdout, n, verdict);
+		demo_print(stdout, n, v);
 	json_decref(j);
 	fflush(stdout);
 }
 
 int bench_demo(const struct bench_options *o)
 {
-	struct session_options so = { .programs = o->programs, .config = o->config };
-	struct demo_verdict verdict[DEMO_CRITERIA];
+	struct session_options so = { .programs = o->programs, .config = o->config, .robot = o->robot };
+	struct demo_verdicts v = { 0 };
 	struct demo_numbers n = { 0 };
 	struct session *s = NULL;
 	struct errbuf e = { 0 }, stop = { 0 };
@@ -50,14 +50,15 @@ int bench_demo(const struct bench_options *o)
 
 	if (rc == 0)
 		rc = run_demo(s, o, &n, &e);
-	uint32_t failed = n.seconds > 0 ? demo_judge(&n, verdict) : 0;
-	int bad = session_stop(s, (rc < 0 && rc != -EINTR) || failed > 0, &stop);
+	if (n.seconds > 0)
+		demo_judge(&n, &v);
+	int bad = session_stop(s, (rc < 0 && rc != -EINTR) || v.failed > 0, &stop);
 
 	if (n.seconds > 0)
-		print_result(o, &n, verdict);
+		print_result(o, &n, &v);
 	if (rc < 0)
 		fprintf(stderr, "dreamvla-bench: %s\n", e.text);
 	if (bad > 0)
 		fprintf(stderr, "dreamvla-bench: %s\n", stop.text);
-	return rc == 0 && failed == 0 && bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rc == 0 && v.failed == 0 && bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,11 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/bench/bench_robot.h"
+
 /* Options that all sub-commands share. */
 struct bench_options {
 	const char *programs;     /* folder of the programs; NULL: PATH */
 	const char *config;
 	const char *instruction;
+	enum bench_robot robot;   /* demo */
 	const char *count_malloc; /* library that counts allocations; NULL: leave that measurement out */
 	const char *model;        /* checkpoint directory */
 	const char *precision;    /* "fp32" or "bf16" */

@@ -62,6 +62,16 @@ static double longest_pause_ms(const struct demo_numbers *n)
 	return longest;
 }
 
+static double reflexes(const struct demo_numbers *n)
+{
+	return (double)n->fci.reflexes;
+}
+
+static double violations(const struct demo_numbers *n)
+{
+	return (double)n->fci.violations;
+}
+
 /* Meant for a run of DEMO_SECONDS. With the length of the run, down to a shorter one, `grows` what is wanted. A short run cannot
  * tell a rate that is 1 % off from a single pause of PAUSE_S, so it allows `paused` values that (1.7 % of 6 s, 0.5 % of 20 s). */
 #define DEMO_SECONDS 20.0
@@ -70,7 +80,7 @@ static const struct criterion {
 	const char *what, *unit;
 	double (*value)(const struct demo_numbers *n);
 	double low, high;
-	bool grows, paused;
+	bool grows, paused, fci;
 } criteria[DEMO_CRITERIA] = {
 	{ "share of time in AUTO", "%", share_percent, 95, 102, false },
 	{ "chunks executed", "", chunks, 40, DBL_MAX, true },
@@ -79,24 +89,28 @@ static const struct criterion {
 	{ "targets that the arm obeyed", "%", obeyed_percent, 95, 102, false },
 	{ "longest pause between targets", "ms", longest_pause_ms, 0, 500, false },
 	{ "limits exceeded at the arm", "", limits_exceeded, 0, 0, false },
+	{ "communication constraints violated", "", violations, 0, 0, .fci = true },
+	{ "motions ended by the robot", "", reflexes, 0, 0, .fci = true },
 };
 
-uint32_t demo_judge(const struct demo_numbers *n, struct demo_verdict verdict[DEMO_CRITERIA])
+void demo_judge(const struct demo_numbers *n, struct demo_verdicts *all)
 {
 	double share = n->seconds < DEMO_SECONDS ? n->seconds / DEMO_SECONDS : 1;
 	double pause_percent = 100 * PAUSE_S / n->seconds;
-	uint32_t failed = 0;
 
+	*all = (struct demo_verdicts){ 0 };
 	for (uint32_t i = 0; i < DEMO_CRITERIA; i++) {
 		const struct criterion *c = &criteria[i];
-		struct demo_verdict *v = &verdict[i];
+		struct demo_verdict *v = &all->verdict[all->n];
 
+		if (c->fci && !n->has_fci)
+			continue;
+		all->n++;
 		*v = (struct demo_verdict){ .what = c->what, .unit = c->unit, .value = c->value(n),
 			.low = c->grows ? c->low * share : c->paused ? fmin(c->low, -pause_percent) : c->low, .high = c->high };
 		v->passed = v->value >= v->low && v->value <= v->high;
-		failed += !v->passed;
+		all->failed += !v->passed;
 	}
-	return failed;
 }
 
 /* ---- showing ---------------------------------------------------------------------------------------------------- */
@@ -121,6 +135,7 @@ static void print_arms(FILE *out, const struct demo_numbers *n)
 
 		fprintf(out, "arm %s\n", a->name);
 		spread_print(out, "interval between targets", &a->interval);
+		spread_print(out, "lateness of its loop", &a->late);
 		fprintf(out, "  %-34s %" PRIu64 ", %" PRIu64 " refused, %" PRIu64 " underruns\n", "targets obeyed", a->obeyed,
 				a->refused, a->underruns);
 		fprintf(out, "  %-34s %" PRIu64 "; largest share of a limit: velocity %.2f, acceleration %.2f\n", "limits exceeded",
@@ -129,16 +144,26 @@ static void print_arms(FILE *out, const struct demo_numbers *n)
 	}
 }
 
-static void print_verdicts(FILE *out, const struct demo_verdict verdict[DEMO_CRITERIA])
+static void print_fci(FILE *out, const struct fci_numbers *f)
 {
-	uint32_t failed = 0;
+	uint64_t periods = f->commands + f->missed;
 
-	for (uint32_t i = 0; i < DEMO_CRITERIA; i++) {
-		const struct demo_verdict *v = &verdict[i];
+	fprintf(out, "Franka control interface, as the robot saw it\n  %-34s %" PRIu64 " of %" PRIu64 " periods (%.3f %%)\n", "commands in time",
+			f->commands, periods, periods ? 100 * (double)f->commands / (double)periods : 0);
+	fprintf(out, "  %-34s %" PRIu64 ", longest row %" PRIu64 "; %" PRIu64 " came for another period\n", "periods without a command", f->missed,
+			f->longest_row, f->late);
+	fprintf(out, "  %-34s %" PRIu64 " begun, %" PRIu64 " ended by the robot, %" PRIu64 " of them communication_constraints_violation\n",
+			"motions", f->motions, f->reflexes, f->violations);
+	fprintf(out, "  %-34s %" PRIu64 " ms\n", "not run by this machine for", f->stood_still_ms);
+}
+
+static void print_verdicts(FILE *out, const struct demo_verdicts *all)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		const struct demo_verdict *v = &all->verdict[i];
 
 		if (v->passed)
 			continue;
-		failed++;
 		fprintf(out, "FAIL  %s: %.4g%s%s, ", v->what, v->value, *v->unit ? " " : "", v->unit);
 		if (v->low == v->high)
 			fprintf(out, "want %.4g\n", v->low);
@@ -147,11 +172,11 @@ static void print_verdicts(FILE *out, const struct demo_verdict verdict[DEMO_CRI
 		else
 			fprintf(out, "want at least %.4g\n", v->low);
 	}
-	if (failed == 0)
-		fprintf(out, "all %d criteria met\n", DEMO_CRITERIA);
+	if (all->failed == 0)
+		fprintf(out, "all %u criteria met\n", all->n);
 }
 
-void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA])
+void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdicts *v)
 {
 	fprintf(out, "run of %.1f s\n", n->seconds);
 	fprintf(out, "  %-34s %" PRIu64 "\n", "frames received", n->frames);
@@ -168,7 +193,9 @@ void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdi
 	fprintf(out, "  %-34s %.2f s\n", "processor time stolen by the host", n->stolen_s);
 	print_stages(out, n);
 	print_arms(out, n);
-	print_verdicts(out, verdict);
+	if (n->has_fci)
+		print_fci(out, &n->fci);
+	print_verdicts(out, v);
 }
 
 json_t *spread_json(const struct spread_us *s)
@@ -193,34 +220,45 @@ static json_t *arms_json(const struct demo_numbers *n)
 	for (uint32_t i = 0; i < n->n_arms; i++) {
 		const struct arm_numbers *a = &n->arm[i];
 
-		json_object_set_new(all, a->name, json_pack("{s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:f}", "obeyed", (json_int_t)a->obeyed,
+		json_object_set_new(all, a->name, json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:f, s:f}", "obeyed", (json_int_t)a->obeyed,
 				"refused", (json_int_t)a->refused, "limits_exceeded", (json_int_t)a->limits_exceeded,
-				"underruns", (json_int_t)a->underruns, "interval", spread_json(&a->interval), "path_m", a->path_m,
+				"underruns", (json_int_t)a->underruns, "interval", spread_json(&a->interval), "lateness", spread_json(&a->late), "path_m", a->path_m,
 				"velocity_peak", a->velocity_peak, "acceleration_peak", a->acceleration_peak));
 	}
 	return all;
 }
 
-static json_t *failed_json(const struct demo_verdict verdict[DEMO_CRITERIA])
+static json_t *fci_json(const struct fci_numbers *f)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "motions", (json_int_t)f->motions, "reflexes", (json_int_t)f->reflexes,
+			"violations", (json_int_t)f->violations, "commands", (json_int_t)f->commands, "missed", (json_int_t)f->missed,
+			"late", (json_int_t)f->late, "longest_row", (json_int_t)f->longest_row, "stood_still_ms", (json_int_t)f->stood_still_ms);
+}
+
+static json_t *failed_json(const struct demo_verdicts *v)
 {
 	json_t *all = json_array();
 
-	for (uint32_t i = 0; i < DEMO_CRITERIA; i++)
-		if (!verdict[i].passed)
-			json_array_append_new(all, json_string(verdict[i].what));
+	for (uint32_t i = 0; i < v->n; i++)
+		if (!v->verdict[i].passed)
+			json_array_append_new(all, json_string(v->verdict[i].what));
 	return all;
 }
 
-json_t *demo_json(const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA])
+json_t *demo_json(const struct demo_numbers *n, const struct demo_verdicts *v)
 {
 	json_t *faults = json_array();
 
 	for (uint32_t i = 0; i < n->n_faults; i++)
 		json_array_append_new(faults, json_string(n->fault[i]));
-	return json_pack("{s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:f}", "seconds", n->seconds,
+	json_t *j = json_pack("{s:f, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:f}", "seconds", n->seconds,
 			"frames", (json_int_t)n->frames, "chunks", (json_int_t)n->chunks, "rejected", (json_int_t)n->rejected,
 			"targets", (json_int_t)n->targets, "auto_share", n->auto_share, "clamps", (json_int_t)n->clamps,
 			"overruns", (json_int_t)n->overruns, "rate_hz", n->rate_hz, "rate_wanted_hz", n->rate_wanted_hz,
 			"lateness", spread_json(&n->late), "faults", faults, "stages", stages_json(n), "arms", arms_json(n),
-			"failed", failed_json(verdict), "stolen_s", n->stolen_s);
+			"failed", failed_json(v), "stolen_s", n->stolen_s);
+
+	if (j && n->has_fci)
+		json_object_set_new(j, "fci", fci_json(&n->fci));
+	return j;
 }

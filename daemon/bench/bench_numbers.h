@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/bench/bench_robot.h"
 #include "transport/message/message.h"
 
 /* One distribution as it travels in status maps. */
@@ -22,6 +23,7 @@ struct arm_numbers {
 	uint64_t limits_exceeded;   /* commands beyond a limit that its own check found */
 	uint64_t underruns;         /* times it ran out of targets and braked by itself */
 	struct spread_us interval;  /* between received targets */
+	struct spread_us late;      /* of the loop that commands it, since its start */
 	double path_m;              /* length of the measured TCP's path */
 	double velocity_peak, acceleration_peak; /* largest share of the model's own limit it commanded, since its start */
 };
@@ -37,9 +39,11 @@ struct demo_numbers {
 	struct status_stage stage[STAGE_COUNT];
 	struct arm_numbers arm[ARMS_MAX];
 	char fault[STATUS_FAULTS_MAX][NAME_BYTES]; /* every one that was seen during the run */
+	bool has_fci;
+	struct fci_numbers fci;     /* of the simulated Franka, during the run; longest_row: since its client connected */
 };
 
-enum { DEMO_CRITERIA = 7 };
+enum { DEMO_CRITERIA = 9 };
 
 /* One criterion: is low <= value <= high? A value that is not a number fails. */
 struct demo_verdict {
@@ -48,15 +52,20 @@ struct demo_verdict {
 	bool passed;
 };
 
-/* All criteria of the demo. Those that grow with time are meant for 20 s and shrink in proportion for a shorter run; a run of less
- * than 10 s may miss the control rate by one pause of 100 ms, which is then more than 1 % of it. Returns how many failed. */
-uint32_t demo_judge(const struct demo_numbers *n, struct demo_verdict verdict[DEMO_CRITERIA]);
+struct demo_verdicts {
+	uint32_t n, failed;
+	struct demo_verdict verdict[DEMO_CRITERIA];
+};
+
+/* All criteria of the demo that this kind of robot has. Those that grow with time are meant for 20 s and shrink in proportion for a shorter run; a run of less
+ * than 10 s may miss the control rate by one pause of 100 ms, which is then more than 1 % of it. */
+void demo_judge(const struct demo_numbers *n, struct demo_verdicts *v);
 
 /* The table of numbers; then one line per failed criterion, or that all were met. */
-void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA]);
+void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdicts *v);
 
 /* The same as a JSON object; the caller owns it (json_decref). NULL: out of memory. */
-json_t *demo_json(const struct demo_numbers *n, const struct demo_verdict verdict[DEMO_CRITERIA]);
+json_t *demo_json(const struct demo_numbers *n, const struct demo_verdicts *v);
 
 /* {"p50_us": ..., ...} and one row of a table, for others that print the same. */
 json_t *spread_json(const struct spread_us *s);

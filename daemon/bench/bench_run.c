@@ -49,6 +49,14 @@ static int ask_arms(struct run *r, struct errbuf *e)
 	return 0;
 }
 
+static int ask_robot(struct run *r, struct errbuf *e)
+{
+	struct errbuf why = { 0 };
+	int rc = r->session->robot == BENCH_ROBOT_FRANKA_FCI ? session_ask_robot(r->session, &r->fci_newest, &why) : 0;
+
+	return rc < 0 ? fail(e, rc, "the simulated Franka: %.900s", why.text) : 0;
+}
+
 /* status.faults also holds what ends AUTO in HOLD; only faults are of interest here. */
 static bool is_fault(const char *name)
 {
@@ -79,9 +87,10 @@ int run_begin(struct run *r, struct session *s, struct errbuf *e)
 		rc = session_step(s, STEP_MS, e);
 	if (rc == 0)
 		rc = fail(e, -ETIMEDOUT, "dreamvlad sends no status any more");
-	if (rc < 0 || (rc = read_counters(&r->first, &s->status, e)) < 0 || (rc = ask_arms(r, e)) < 0)
+	if (rc < 0 || (rc = read_counters(&r->first, &s->status, e)) < 0 || (rc = ask_arms(r, e)) < 0 || (rc = ask_robot(r, e)) < 0)
 		return rc;
 	memcpy(r->arm_first, r->arm_newest, sizeof r->arm_first);
+	r->fci_first = r->fci_newest;
 	r->newest = r->first;
 	r->first_stamp_ns = r->stamp_ns = s->status.head.stamp_ns;
 	r->from_ns = s->status_ns;
@@ -108,7 +117,9 @@ static int take_status(struct run *r, struct errbuf *e)
 	remember_faults(r, m);
 	int rc = read_counters(&r->newest, m, e);
 
-	return rc < 0 ? rc : ask_arms(r, e);
+	if (rc == 0)
+		rc = ask_arms(r, e);
+	return rc < 0 ? rc : ask_robot(r, e);
 }
 
 int run_until(struct run *r, int64_t until_ns, struct errbuf *e)
@@ -143,6 +154,20 @@ static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *
 	a->path_m -= first->path_m;
 }
 
+static void robot_difference(const struct run *r, struct fci_numbers *f)
+{
+	const struct fci_numbers *first = &r->fci_first;
+
+	*f = r->fci_newest;
+	f->motions -= first->motions;
+	f->reflexes -= first->reflexes;
+	f->violations -= first->violations;
+	f->commands -= first->commands;
+	f->missed -= first->missed;
+	f->late -= first->late;
+	f->stood_still_ms -= first->stood_still_ms;
+}
+
 void run_numbers(const struct run *r, struct demo_numbers *n)
 {
 	const struct message_status *m = &r->session->status;
@@ -166,7 +191,9 @@ void run_numbers(const struct run *r, struct demo_numbers *n)
 		.n_stages = m->n_stages,
 		.n_arms = r->session->config.n_robots,
 		.n_faults = r->n_faults,
+		.has_fci = r->session->robot == BENCH_ROBOT_FRANKA_FCI,
 	};
+	robot_difference(r, &n->fci);
 	memcpy(n->stage, m->stage, sizeof n->stage);
 	memcpy(n->fault, r->fault, sizeof n->fault);
 	for (uint32_t i = 0; i < n->n_arms; i++)

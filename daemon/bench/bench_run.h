@@ -21,6 +21,7 @@ struct run {
 	int64_t first_stamp_ns, stamp_ns; /* of the status that the run began with, and of the newest */
 	struct run_counters first, newest;
 	struct arm_numbers arm_first[ARMS_MAX], arm_newest[ARMS_MAX];
+	struct fci_numbers fci_first, fci_newest;
 	uint32_t n_faults;
 	char fault[STATUS_FAULTS_MAX][NAME_BYTES];
 };

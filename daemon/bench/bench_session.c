@@ -12,7 +12,7 @@
 #include "transport/client.h"
 #include "transport/message/request.h"
 
-enum { ASK_MS = 1000, RETRY_MS = 500, STOP_MS = 8000, REPLY_BYTES = 32768 };
+enum { ASK_MS = 1000, RETRY_MS = 500, STOP_MS = 8000, REPLY_BYTES = 32768, ADDRESS_BYTES = PROCESS_PATH_BYTES + 64 };
 
 /* ---- starting ------------------------------------------------------------------------------------------------- */
 
@@ -61,19 +61,66 @@ static int check_addresses(const struct config *c, struct errbuf *e)
 	return rc;
 }
 
-static int start_programs(struct session *s, const struct session_options *o, struct errbuf *e)
+/* A file or socket of this session. */
+static void name_in_folder(const struct session *s, const char *before, const char *name, char out[ADDRESS_BYTES])
 {
-	char preload[PROCESS_PATH_BYTES + 16], file[PROCESS_PATH_BYTES + 64], world[PROCESS_PATH_BYTES + 16];
+	snprintf(out, ADDRESS_BYTES, "%s%s/%s", before, s->group.folder, name);
+}
+
+/* The configuration with the robot's address in it, as a file of this session. */
+static int write_config(const struct session *s, const char *path, struct errbuf *e)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		return fail(e, -errno, "%s: %s", path, strerror(errno));
+	int rc = config_print(&s->config, f);
+
+	return fclose(f) == 0 && rc == 0 ? 0 : fail(e, -EIO, "%s: cannot be written", path);
+}
+
+/* A Franka needs an address of its own, because its ports are fixed; nobody else's may be met. */
+static int place_robot(struct session *s, char config[ADDRESS_BYTES], struct errbuf *e)
+{
+	char address[FCI_ADDRESS_BYTES];
+
+	if (s->robot != BENCH_ROBOT_FRANKA_FCI)
+		return 0;
+	if (s->config.n_robots != 1)
+		return fail(e, -EINVAL, "%s: found %u robots, want one: the simulated Franka is one arm", s->config.path, s->config.n_robots);
+	int rc = fci_free_address(address, e);
+
+	if (rc < 0)
+		return rc;
+	snprintf(s->config.robot[0].address, sizeof s->config.robot[0].address, "%s", address);
+	name_in_folder(s, "", "config.yaml", config);
+	return write_config(s, config, e);
+}
+
+static int start_sim(struct session *s, const struct session_options *o, const char *config, const char *world, struct errbuf *e)
+{
+	struct process_options p = { .programs = o->programs, .name = "dreamvla-sim" };
+	const struct config_robot *r = &s->config.robot[0];
+	char faults[ADDRESS_BYTES];
+
+	name_in_folder(s, "ipc://", "faults", faults);
+	p.arguments = s->robot == BENCH_ROBOT_FRANKA_FCI
+		? (const char *const[]){ "--config", config, "--model", r->model, "--franka", r->address, "--faults", faults, NULL }
+		: (const char *const[]){ "--config", config, "--world", world, NULL };
+	return process_start(&s->group, &p, e);
+}
+
+static int start_programs(struct session *s, const struct session_options *o, const char *config, struct errbuf *e)
+{
+	char preload[PROCESS_PATH_BYTES + 16], file[PROCESS_PATH_BYTES + 64], world[ADDRESS_BYTES];
 	const char *const counting[] = { preload, file, NULL };
-	struct process_options p = { .programs = o->programs, .name = "dreamvla-sim",
-		.arguments = (const char *const[]){ "--config", o->config, "--world", world, NULL } };
+	struct process_options p = { .programs = o->programs, .name = "dreamvla-arm" };
 
-	snprintf(world, sizeof world, "ipc://%s/world", s->group.folder);
-	int rc = process_start(&s->group, &p, e);
+	name_in_folder(s, "ipc://", "world", world);
+	int rc = start_sim(s, o, config, world, e);
 
-	p.name = "dreamvla-arm";
 	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++) {
-		p.arguments = (const char *const[]){ "--driver", "sim", "--arm", s->config.robot[i].name, "--config", o->config,
+		p.arguments = (const char *const[]){ "--driver", bench_robot_driver(s->robot), "--arm", s->config.robot[i].name, "--config", config,
 			"--world", world, NULL };
 		rc = process_start(&s->group, &p, e);
 	}
@@ -82,7 +129,7 @@ static int start_programs(struct session *s, const struct session_options *o, st
 	snprintf(preload, sizeof preload, "LD_PRELOAD=%s", o->count_malloc ? o->count_malloc : "");
 	snprintf(file, sizeof file, "COUNT_MALLOC_FILE=%s/allocations", s->group.folder);
 	p.name = "dreamvlad";
-	p.arguments = (const char *const[]){ "--config", o->config, NULL };
+	p.arguments = (const char *const[]){ "--config", config, NULL };
 	p.environment = o->count_malloc ? counting : NULL;
 	return process_start(&s->group, &p, e);
 }
@@ -95,19 +142,31 @@ static int listen_to_status(struct session *s, struct errbuf *e)
 	return endpoint_open(&s->status_socket, s->zmq, &o, e);
 }
 
+/* From a whole path: what is relative in the file is then whole too, wherever it is written to again. */
+static int read_config(struct session *s, const char *path, char out[ADDRESS_BYTES], struct errbuf *e)
+{
+	char *whole = realpath(path, NULL);
+
+	snprintf(out, ADDRESS_BYTES, "%s", whole ? whole : path);
+	free(whole);
+	return config_read(&s->config, out, e);
+}
+
 int session_start(struct session **out, const struct session_options *o, struct errbuf *e)
 {
 	struct session *s = calloc(1, sizeof *s);
+	char config[ADDRESS_BYTES];
 	struct errbuf ignored;
 	int rc;
 
 	if (!s)
 		return fail(e, -ENOMEM, "out of memory");
-	if ((rc = config_read(&s->config, o->config, e)) < 0 || (rc = check_addresses(&s->config, e)) < 0
-			|| (rc = process_group_init(&s->group, e)) < 0)
+	s->robot = o->robot;
+	if ((rc = read_config(s, o->config, config, e)) < 0 || (rc = check_addresses(&s->config, e)) < 0
+			|| (rc = process_group_init(&s->group, e)) < 0 || (rc = place_robot(s, config, e)) < 0)
 		goto error;
 	s->zmq = zmq_ctx_new();
-	if ((rc = start_programs(s, o, e)) < 0 || (rc = listen_to_status(s, e)) < 0)
+	if ((rc = start_programs(s, o, config, e)) < 0 || (rc = listen_to_status(s, e)) < 0)
 		goto error;
 	*out = s;
 	return 0;
@@ -219,6 +278,18 @@ int session_ask(struct session *s, const char *address, const char *command, uin
 
 	request_begin(&b, request, sizeof request, command);
 	return ask(s, address, &b, request, answer, capacity, n, e);
+}
+
+int session_ask_robot(struct session *s, struct fci_numbers *f, struct errbuf *e)
+{
+	uint8_t answer[REPLY_BYTES];
+	char faults[ADDRESS_BYTES];
+	size_t n;
+
+	name_in_folder(s, "ipc://", "faults", faults);
+	int rc = session_ask(s, faults, "status", answer, sizeof answer, &n, e);
+
+	return rc < 0 ? rc : fci_status_decode(f, answer, n, e);
 }
 
 /* One request with one text field to dreamvlad. */

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/bench/bench_process.h"
+#include "daemon/bench/bench_robot.h"
 #include "daemon/sys/error.h"
 #include "transport/endpoint.h"
 #include "transport/message/message.h"
@@ -15,11 +16,13 @@
 struct session_options {
 	const char *programs;       /* folder of the programs; NULL: PATH */
 	const char *config;         /* file */
+	enum bench_robot robot;
 	const char *count_malloc;   /* library to preload into dreamvlad, or NULL */
 };
 
 struct session {
 	struct config config;
+	enum bench_robot robot;
 	struct process_group group;
 	void *zmq;
 	struct endpoint *status_socket;
@@ -53,6 +56,9 @@ MUST_CHECK int session_set_mode(struct session *s, const char *mode, struct errb
 /* Asks a control socket for something without fields and reads the reply. -ETIMEDOUT, or the server's error as -EPROTO. */
 MUST_CHECK int session_ask(struct session *s, const char *address, const char *command, uint8_t *answer, size_t capacity,
 		size_t *n, struct errbuf *e);
+
+/* What the simulated robot says of itself, where it is one that does (FRANKA_FCI). Errors as session_ask. */
+MUST_CHECK int session_ask_robot(struct session *s, struct fci_numbers *f, struct errbuf *e);
 
 /* Ends what was started. Returns how many programs did not end well; their names go into e. Frees s; accepts NULL.
  * explain: print the ends of the logs and keep them. Blocks: some seconds at most. */

@@ -29,7 +29,7 @@ static const struct option options[] = {
 	{ "seconds", required_argument, NULL, 's' },  { "instruction", required_argument, NULL, 'i' },
 	{ "count-malloc", required_argument, NULL, 'm' }, { "json", no_argument, NULL, 'j' },
 	{ "model", required_argument, NULL, 'o' },    { "precision", required_argument, NULL, 'r' },
-	{ "threads", required_argument, NULL, 't' },
+	{ "threads", required_argument, NULL, 't' },  { "robot", required_argument, NULL, 'b' },
 	{ "help", no_argument, NULL, 'h' },           { 0 },
 };
 
@@ -43,6 +43,7 @@ static void print_help(FILE *out)
 		"  --config FILE       default config/demo.yaml (of the source tree)\n"
 		"  --seconds S         how long to measure, 1 to 3600. control: the policy running, then half of it stopped, then the take-overs;\n"
 		"                      its other parts take more than a minute whatever S is, under load twice that\n"
+		"  --robot NAME        demo: sim (default), or franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is\n"
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
 		"  --model DIR         policy: the checkpoint; --precision fp32 (default) or bf16; --threads N (default: one per processor)\n"
@@ -91,6 +92,10 @@ static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *
 		case 'j': o->json = true; break;
 		case 'o': o->model = optarg; break;
 		case 'r': o->precision = optarg; break;
+		case 'b':
+			if (bench_robot_find(optarg, &o->robot, e) < 0)
+				return -EINVAL;
+			break;
 		case 't':
 			if (parse_threads(optarg, &o->threads, e) < 0)
 				return -EINVAL;

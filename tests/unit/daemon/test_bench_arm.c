@@ -16,7 +16,7 @@
 
 static const char *const keys[] = { "targets_accepted", "targets_refused", "limits_exceeded", "underruns", "interval_p50_us",
 	"interval_p99_us", "interval_p999_us", "interval_max_us", "tcp_path_m", "velocity_peak",
-	"acceleration_peak" };
+	"acceleration_peak", "late_p50_us", "late_p99_us", "late_p999_us", "late_max_us" };
 enum { KEYS = sizeof keys / sizeof *keys };
 
 /* 1, 2, 3, ... under the keys in their order; `without` is left out, `text` is a text instead. */
@@ -57,6 +57,7 @@ static void test_whole_status(void **state)
 	assert_true(a.interval.p50 == 5.5 && a.interval.max == 8.5);
 	assert_string_equal(a.name, "left");
 	assert_true(a.path_m == 9.5 && a.velocity_peak == 10.5 && a.acceleration_peak == 11.5);
+	assert_true(a.late.p50 == 12.5 && a.late.max == 15.5);
 }
 
 static void test_what_is_wrong_is_named(void **state)

@@ -24,18 +24,20 @@ static struct demo_numbers good(void)
 static const char *failures(const struct demo_numbers *n)
 {
 	static char names[512];
-	struct demo_verdict verdict[DEMO_CRITERIA];
-	uint32_t failed = demo_judge(n, verdict), seen = 0;
+	struct demo_verdicts v;
+	uint32_t seen = 0;
 
+	demo_judge(n, &v);
+	assert_int_equal(v.n, n->has_fci ? 9 : 7);
 	names[0] = 0;
-	for (uint32_t i = 0; i < DEMO_CRITERIA; i++) {
-		if (verdict[i].passed)
+	for (uint32_t i = 0; i < v.n; i++) {
+		if (v.verdict[i].passed)
 			continue;
 		seen++;
-		strncat(names, verdict[i].what, sizeof names - strlen(names) - 3);
+		strncat(names, v.verdict[i].what, sizeof names - strlen(names) - 3);
 		strcat(names, "; ");
 	}
-	assert_int_equal(seen, failed);
+	assert_int_equal(seen, v.failed);
 	return names;
 }
 
@@ -66,6 +68,20 @@ static void test_each_shortcoming_is_named(void **state)
 	assert_string_equal(failures(&n), "longest pause between targets; ");
 	n = good(), n.arm[0].limits_exceeded = 1;
 	assert_string_equal(failures(&n), "limits exceeded at the arm; ");
+}
+
+/* A reflex of another kind is a motion that ended too. */
+static void test_a_franka_must_not_be_ended(void **state)
+{
+	struct demo_numbers n = good();
+
+	(void)state;
+	n.fci.violations = n.fci.reflexes = 1;
+	assert_string_equal(failures(&n), ""); /* of a robot that is none */
+	n.has_fci = true;
+	assert_string_equal(failures(&n), "communication constraints violated; motions ended by the robot; ");
+	n.fci.violations = 0;
+	assert_string_equal(failures(&n), "motions ended by the robot; ");
 }
 
 static void test_every_arm_has_to_move(void **state)
@@ -124,7 +140,7 @@ static void test_short_run_may_miss_the_rate_by_one_pause(void **state)
 static void test_table_and_json_tell_the_same(void **state)
 {
 	struct demo_numbers n = good();
-	struct demo_verdict verdict[DEMO_CRITERIA];
+	struct demo_verdicts v;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -133,17 +149,23 @@ static void test_table_and_json_tell_the_same(void **state)
 	n.chunks = 3;
 	n.n_faults = 1;
 	strcpy(n.fault[0], "STATE_LOST");
-	assert_int_equal(demo_judge(&n, verdict), 1);
-	demo_print(out, &n, verdict);
+	n.has_fci = true;
+	n.fci = (struct fci_numbers){ .commands = 995, .missed = 5, .longest_row = 3 };
+	demo_judge(&n, &v);
+	assert_int_equal(v.failed, 1);
+	demo_print(out, &n, &v);
 	fclose(out);
 	assert_non_null(strstr(text, "FAIL  chunks executed: 3, want at least 40"));
 	assert_non_null(strstr(text, "1: STATE_LOST"));
+	assert_non_null(strstr(text, "995 of 1000 periods (99.500 %)"));
+	assert_non_null(strstr(text, "5, longest row 3;"));
 	free(text);
-	json_t *j = demo_json(&n, verdict);
+	json_t *j = demo_json(&n, &v);
 
 	assert_int_equal(json_integer_value(json_object_get(j, "chunks")), 3);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "failed"), 0)), "chunks executed");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(json_object_get(j, "arms"), "arm"), "obeyed")), 3995);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "fci"), "missed")), 5);
 	json_decref(j);
 }
 
@@ -152,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_run_passes),
 		cmocka_unit_test(test_each_shortcoming_is_named),
+		cmocka_unit_test(test_a_franka_must_not_be_ended),
 		cmocka_unit_test(test_every_arm_has_to_move),
 		cmocka_unit_test(test_not_a_number_fails),
 		cmocka_unit_test(test_short_run_needs_less),

@@ -50,6 +50,11 @@ else
 	grep -q '^all 7 criteria met$' "$out" || problem "good: does not say that all criteria are met"
 fi
 
+out=$folder/robot.out
+"$bench" demo --programs "$B" --robot nonsense >"$out" 2>&1
+[ $? -eq 2 ] || problem "robot: want exit status 2"
+grep -q "'nonsense', want sim or franka-fci" "$out" || problem "robot: does not say what is allowed"
+
 config typo 's/^  action_hz:/  action_herz:/'
 refused typo 'typo.yaml:[0-9]*: .*action_herz'
 

@@ -1,8 +1,12 @@
 /* bench_arm.c - see bench_arm.h. */
 #include "daemon/bench/bench_arm.h"
 
-#include "daemon/bench/bench_keys.h"
+#include <string.h>
 
+#include "daemon/bench/bench_keys.h"
+#include "transport/wire.h"
+
+#define REALS(key, member, n) { key, NUMBER_REALS, offsetof(struct arm_numbers, member), n }
 #define U64(key, member) { key, NUMBER_U64, offsetof(struct arm_numbers, member) }
 #define REAL(key, member) { key, NUMBER_REAL, offsetof(struct arm_numbers, member) }
 static const struct number_key keys[] = {
@@ -21,11 +25,47 @@ static const struct number_key keys[] = {
 	REAL("late_p99_us", late.p99),
 	REAL("late_p999_us", late.p999),
 	REAL("late_max_us", late.max),
+	REALS("late_rows", late_row, HISTOGRAM_ROWS),
 };
 #undef U64
 #undef REAL
+#undef REALS
 
-int arm_status_decode(struct arm_numbers *a, const uint8_t *bytes, size_t n, struct errbuf *e)
+static bool is_own(struct wire_text key, const char *driver)
 {
-	return numbers_decode(keys, sizeof keys / sizeof *keys, "the arm's", a, bytes, n, e);
+	size_t n = strlen(driver);
+
+	return key.n > n + 1 && memcmp(key.at, driver, n) == 0 && key.at[n] == '_';
+}
+
+/* Numbers under "<driver>_...", whatever they are. */
+static int take_own(struct arm_numbers *a, const char *driver, const uint8_t *bytes, size_t n, struct errbuf *e)
+{
+	struct wire_reader r;
+	struct wire_map m;
+	struct wire_text key;
+	int rc;
+
+	a->n_own = 0;
+	wire_read_begin(&r, bytes, n);
+	rc = wire_map_begin(&r, &m, e);
+	while (rc == 0 && (rc = wire_map_next(&r, &m, &key, e)) == 1) {
+		struct arm_own *own = &a->own[a->n_own];
+		struct wire_reader at = r;
+		struct wire_value v;
+
+		rc = wire_skip(&r, e);
+		if (rc < 0 || !is_own(key, driver) || a->n_own == ARM_OWN_MAX || wire_take(&at, &v, e) < 0 || !wire_as_real(&v, &own->value))
+			continue;
+		wire_text_copy(key, own->name, sizeof own->name);
+		a->n_own++;
+	}
+	return rc;
+}
+
+int arm_status_decode(struct arm_numbers *a, const char *driver, const uint8_t *bytes, size_t n, struct errbuf *e)
+{
+	int rc = numbers_decode(keys, sizeof keys / sizeof *keys, "the arm's", a, bytes, n, e);
+
+	return rc == 0 ? take_own(a, driver, bytes, n, e) : rc;
 }

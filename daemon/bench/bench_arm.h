@@ -8,7 +8,8 @@
 #include "daemon/bench/bench_numbers.h"
 #include "daemon/sys/error.h"
 
-/* Fills *a but for its name. -EBADMSG names the key that is missing or of another type. Allocates: no. Blocks: no. */
-MUST_CHECK int arm_status_decode(struct arm_numbers *a, const uint8_t *bytes, size_t n, struct errbuf *e);
+/* Fills *a but for its name; a->own with what the driver of that name adds. -EBADMSG names the key that is missing or of another type. Allocates: no. Blocks: no. */
+MUST_CHECK int arm_status_decode(struct arm_numbers *a, const char *driver, const uint8_t *bytes, size_t n,
+		struct errbuf *e);
 
 #endif

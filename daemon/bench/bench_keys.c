@@ -6,6 +6,19 @@
 
 #include "transport/wire.h"
 
+static int take_reals(struct wire_reader *r, const struct wire_value *array, uint32_t n, double *out, struct errbuf *e)
+{
+	struct wire_value v;
+	char found[64];
+	int rc = array->kind == WIRE_ARRAY && array->count == n ? 0
+			: fail(e, -EBADMSG, "found %s, want %u numbers", wire_describe(array, found, sizeof found), n);
+
+	for (uint32_t i = 0; rc == 0 && i < n; i++)
+		if ((rc = wire_take(r, &v, e)) == 0 && !wire_as_real(&v, &out[i]))
+			rc = fail(e, -EBADMSG, "[%u]: found %s, want a number", i, wire_describe(&v, found, sizeof found));
+	return rc;
+}
+
 static int take_number(struct wire_reader *r, const struct number_key *k, void *out, struct errbuf *e)
 {
 	struct wire_value v;
@@ -15,6 +28,9 @@ static int take_number(struct wire_reader *r, const struct number_key *k, void *
 	if (rc < 0)
 		return rc;
 	void *member = (char *)out + k->at;
+
+	if (k->kind == NUMBER_REALS)
+		return take_reals(r, &v, k->n, member, e);
 	bool fits = k->kind == NUMBER_U64 ? wire_as_u64(&v, member) : wire_as_real(&v, member);
 
 	return fits ? 0 : fail(e, -EBADMSG, "found %s, want a number", wire_describe(&v, found, sizeof found));

@@ -8,13 +8,14 @@
 #include "daemon/sys/error.h"
 
 enum { NUMBER_KEYS_MAX = 32 };
-enum number_kind { NUMBER_U64, NUMBER_REAL };
+enum number_kind { NUMBER_U64, NUMBER_REAL, NUMBER_REALS };
 
-/* What stands under which key, and where it goes: offset in the caller's struct, of a uint64_t or a double. */
+/* What stands under which key, and where it goes: offset in the caller's struct, of a uint64_t, a double or `n` doubles. */
 struct number_key {
 	const char *key;
 	enum number_kind kind;
 	size_t at;
+	uint32_t n; /* REALS: of an array of exactly so many */
 };
 
 /* Fills the members of *out that keys[n_keys] name (at most NUMBER_KEYS_MAX), all of which must be there; other keys are ignored.

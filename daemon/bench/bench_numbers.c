@@ -128,6 +128,20 @@ static void print_stages(FILE *out, const struct demo_numbers *n)
 				n->stage[i].p50_us / 1e3, n->stage[i].p99_us / 1e3, n->stage[i].max_us / 1e3, n->stage[i].n);
 }
 
+/* Rows that nothing fell into are left out at both ends. */
+static void print_rows(FILE *out, const char *name, const double row[HISTOGRAM_ROWS])
+{
+	uint32_t first = 0, last = HISTOGRAM_ROWS;
+
+	while (first < last && row[first] == 0)
+		first++;
+	while (last > first && row[last - 1] == 0)
+		last--;
+	for (uint32_t i = first; i < last; i++)
+		fprintf(out, "  %-34s %s %9.1f us %10.0f\n", i == first ? name : "", i == HISTOGRAM_ROWS - 1 ? "from " : "below",
+				1.024 * (double)(1u << (i == HISTOGRAM_ROWS - 1 ? i - 1 : i)), row[i]);
+}
+
 static void print_arms(FILE *out, const struct demo_numbers *n)
 {
 	for (uint32_t i = 0; i < n->n_arms; i++) {
@@ -136,11 +150,14 @@ static void print_arms(FILE *out, const struct demo_numbers *n)
 		fprintf(out, "arm %s\n", a->name);
 		spread_print(out, "interval between targets", &a->interval);
 		spread_print(out, "lateness of its loop", &a->late);
+		print_rows(out, "its periods by lateness", a->late_row);
 		fprintf(out, "  %-34s %" PRIu64 ", %" PRIu64 " refused, %" PRIu64 " underruns\n", "targets obeyed", a->obeyed,
 				a->refused, a->underruns);
 		fprintf(out, "  %-34s %" PRIu64 "; largest share of a limit: velocity %.2f, acceleration %.2f\n", "limits exceeded",
 				a->limits_exceeded, a->velocity_peak, a->acceleration_peak);
 		fprintf(out, "  %-34s %.3f m\n", "distance moved by the TCP", a->path_m);
+		for (uint32_t k = 0; k < a->n_own; k++)
+			fprintf(out, "  %-34s %.6g\n", a->own[k].name, a->own[k].value);
 	}
 }
 
@@ -213,6 +230,24 @@ static json_t *stages_json(const struct demo_numbers *n)
 	return all;
 }
 
+static json_t *rows_json(const double row[HISTOGRAM_ROWS])
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < HISTOGRAM_ROWS; i++)
+		json_array_append_new(all, json_integer((json_int_t)row[i]));
+	return all;
+}
+
+static json_t *own_json(const struct arm_numbers *a)
+{
+	json_t *all = json_object();
+
+	for (uint32_t k = 0; k < a->n_own; k++)
+		json_object_set_new(all, a->own[k].name, json_real(a->own[k].value));
+	return all;
+}
+
 static json_t *arms_json(const struct demo_numbers *n)
 {
 	json_t *all = json_object();
@@ -220,9 +255,10 @@ static json_t *arms_json(const struct demo_numbers *n)
 	for (uint32_t i = 0; i < n->n_arms; i++) {
 		const struct arm_numbers *a = &n->arm[i];
 
-		json_object_set_new(all, a->name, json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:f, s:f}", "obeyed", (json_int_t)a->obeyed,
+		json_object_set_new(all, a->name, json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:f, s:f}", "obeyed", (json_int_t)a->obeyed,
 				"refused", (json_int_t)a->refused, "limits_exceeded", (json_int_t)a->limits_exceeded,
-				"underruns", (json_int_t)a->underruns, "interval", spread_json(&a->interval), "lateness", spread_json(&a->late), "path_m", a->path_m,
+				"underruns", (json_int_t)a->underruns, "interval", spread_json(&a->interval), "lateness", spread_json(&a->late), "late_rows", rows_json(a->late_row),
+				"driver", own_json(a), "path_m", a->path_m,
 				"velocity_peak", a->velocity_peak, "acceleration_peak", a->acceleration_peak));
 	}
 	return all;

@@ -8,12 +8,21 @@
 #include <stdio.h>
 
 #include "daemon/bench/bench_robot.h"
+#include "daemon/sys/histogram.h"
 #include "transport/message/message.h"
 
 /* One distribution as it travels in status maps. */
 struct spread_us {
 	double p50, p99, p999, max;
 };
+
+/* A driver's own figure, as it says it. */
+struct arm_own {
+	char name[48];
+	double value;
+};
+
+enum { ARM_OWN_MAX = 24 };
 
 /* What one arm says of itself. */
 struct arm_numbers {
@@ -24,8 +33,11 @@ struct arm_numbers {
 	uint64_t underruns;         /* times it ran out of targets and braked by itself */
 	struct spread_us interval;  /* between received targets */
 	struct spread_us late;      /* of the loop that commands it, since its start */
+	double late_row[HISTOGRAM_ROWS]; /* periods of that loop by lateness (daemon/sys/histogram.h), during the run */
 	double path_m;              /* length of the measured TCP's path */
 	double velocity_peak, acceleration_peak; /* largest share of the model's own limit it commanded, since its start */
+	uint32_t n_own;
+	struct arm_own own[ARM_OWN_MAX]; /* since its start */
 };
 
 struct demo_numbers {

@@ -43,7 +43,7 @@ static int ask_arms(struct run *r, struct errbuf *e)
 		size_t n;
 		int rc = session_ask(s, s->config.robot[i].control, "status", answer, sizeof answer, &n, &why);
 
-		if (rc < 0 || (rc = arm_status_decode(&r->arm_newest[i], answer, n, &why)) < 0)
+		if (rc < 0 || (rc = arm_status_decode(&r->arm_newest[i], bench_robot_driver(s->robot), answer, n, &why)) < 0)
 			return fail(e, rc, "arm %s: %.900s", s->config.robot[i].name, why.text);
 	}
 	return 0;
@@ -152,6 +152,8 @@ static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *
 	a->limits_exceeded -= first->limits_exceeded;
 	a->underruns -= first->underruns;
 	a->path_m -= first->path_m;
+	for (uint32_t k = 0; k < HISTOGRAM_ROWS; k++)
+		a->late_row[k] -= first->late_row[k];
 }
 
 static void robot_difference(const struct run *r, struct fci_numbers *f)

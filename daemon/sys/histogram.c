@@ -64,6 +64,19 @@ struct percentiles histogram_summary(const struct histogram *h)
 	};
 }
 
+void histogram_rows(const struct histogram *h, uint64_t row[HISTOGRAM_ROWS])
+{
+	const uint32_t in_first = 4; /* octaves below 1.024 us, what counts one by one among them */
+
+	for (uint32_t i = 0; i < HISTOGRAM_ROWS; i++)
+		row[i] = 0;
+	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) {
+		uint32_t octave = b >> HISTOGRAM_SUB_BITS, i = octave < in_first ? 0 : octave - in_first + 1;
+
+		row[i < HISTOGRAM_ROWS ? i : HISTOGRAM_ROWS - 1] += atomic_load_explicit(&h->count[b], memory_order_relaxed);
+	}
+}
+
 void histogram_reset(struct histogram *h)
 {
 	for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum { HISTOGRAM_SUB_BITS = 7, HISTOGRAM_OCTAVES = 32,
-	HISTOGRAM_BUCKETS = HISTOGRAM_OCTAVES << HISTOGRAM_SUB_BITS };
+	HISTOGRAM_BUCKETS = HISTOGRAM_OCTAVES << HISTOGRAM_SUB_BITS, HISTOGRAM_ROWS = 16 };
 
 struct histogram {
 	_Atomic uint32_t count[HISTOGRAM_BUCKETS];
@@ -32,6 +32,10 @@ int64_t histogram_quantile(const struct histogram *h, double quantile);
 
 /* Thread: any. Allocates: no. Blocks: no. */
 struct percentiles histogram_summary(const struct histogram *h);
+
+/* For people: row[i] counts the values below 1.024 us * 2^i that are in no row before it; the last one all others, from 16.8 ms up.
+ * Thread: any. Allocates: no. Blocks: no. */
+void histogram_rows(const struct histogram *h, uint64_t row[HISTOGRAM_ROWS]);
 
 /* Forgets everything. Thread: the one writer. Allocates: no. Blocks: no. */
 void histogram_reset(struct histogram *h);

@@ -212,6 +212,17 @@ static void add_percentiles(struct map_builder *b, const char *const key[4], con
 		map_add_real(b, key[i], (double)value_ns[i] * 1e-3);
 }
 
+static void add_rows(struct map_builder *b, const char *key, const struct histogram *h)
+{
+	uint64_t row[HISTOGRAM_ROWS];
+	double value[HISTOGRAM_ROWS];
+
+	histogram_rows(h, row);
+	for (int i = 0; i < HISTOGRAM_ROWS; i++)
+		value[i] = (double)row[i];
+	map_add_reals(b, key, value, HISTOGRAM_ROWS);
+}
+
 static void add_counters(struct arm_io *io, struct map_builder *b)
 {
 	static const char *const INTERVAL[4] = { "interval_p50_us", "interval_p99_us", "interval_p999_us", "interval_max_us" };
@@ -235,6 +246,7 @@ static void add_counters(struct arm_io *io, struct map_builder *b)
 	map_add_real(b, "tcp_path_m", c->tcp_path_m);
 	add_percentiles(b, INTERVAL, &io->interval);
 	add_percentiles(b, LATE, &io->links->late);
+	add_rows(b, "late_rows", &io->links->late);
 	map_add_u64(b, "ticks", atomic_load_explicit(&io->links->ticks, memory_order_relaxed));
 	map_add_u64(b, "overruns", atomic_load_explicit(&io->links->overruns, memory_order_relaxed));
 }

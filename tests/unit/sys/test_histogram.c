@@ -84,6 +84,27 @@ static void negative_and_huge_values_stay_inside(void **state)
 	assert_int_equal(histogram_summary(h).n, 3);
 }
 
+static void rows_double(void **state)
+{
+	uint64_t row[HISTOGRAM_ROWS], sum = 0;
+
+	(void)state;
+	histogram_reset(h);
+	for (int i = 0; i < HISTOGRAM_ROWS; i++) {
+		int64_t below_ns = INT64_C(1024) << i, from_ns = i == 0 ? 0 : below_ns / 2;
+
+		for (int k = 0; k <= i; k++) { /* one more in each row; its first value and its last ones */
+			histogram_add(h, k == 0 ? from_ns : below_ns - k);
+			sum++;
+		}
+	}
+	histogram_add(h, NS_PER_S);
+	histogram_rows(h, row);
+	for (int i = 0; i < HISTOGRAM_ROWS; i++)
+		assert_int_equal(row[i], i + 1 + (i == HISTOGRAM_ROWS - 1));
+	assert_int_equal(histogram_summary(h).n, sum + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -91,6 +112,7 @@ int main(void)
 		cmocka_unit_test(one_value_is_every_quantile),
 		cmocka_unit_test(uniform_values_have_their_quantiles),
 		cmocka_unit_test(negative_and_huge_values_stay_inside),
+		cmocka_unit_test(rows_double),
 	};
 
 	return cmocka_run_group_tests(tests, make, drop);

@@ -36,6 +36,7 @@ robots:
     control: {control}
     tcp: {tcp}
     workspace_min: [0.1, -0.6, 0.0]
+{robot}
 """
 
 
@@ -71,7 +72,7 @@ class Witness(threading.Thread):
 class Bench:
     """A folder with a configuration, the programs started in it, and dreamvlad's side of the sockets."""
 
-    def __init__(self, model="panda", more=""):
+    def __init__(self, model="panda", more="", robot=""):
         self.folder = tempfile.TemporaryDirectory()
         self.processes = []
         self.context = zmq.Context()
@@ -79,7 +80,7 @@ class Bench:
         self.address = dict(zip(names, free_addresses(len(names))))
         self.config = os.path.join(self.folder.name, "bench.yaml")
         with open(self.config, "w") as f:
-            f.write(CONFIG.format(tcp=TCP, folder=self.folder.name, model=model, more=more, **self.address))
+            f.write(CONFIG.format(tcp=TCP, folder=self.folder.name, model=model, more=more, robot=robot, **self.address))
 
     def close(self):
         for p in self.processes:

@@ -64,6 +64,7 @@ struct io_arm {
 	struct state_history history;
 	char refused[MESSAGE_TEXT_BYTES]; /* the arm's or the attach's last refusal */
 	int64_t refused_ns;           /* when we heard of it */
+	struct arm_words words;       /* of its newest state */
 	uint64_t target_seq, shadow_seq;
 	bool teleop_sent;             /* the newest target was a person's */
 	/* its control socket */
@@ -179,6 +180,7 @@ void io_camera_receive(struct io *io);            /* io_camera.c */
 void io_camera_status(struct io *io);             /* copies into inputs what the control thread needs */
 void io_observation_publish(struct io *io);       /* io_observation.c: the newest set of frames, if there is a newer one */
 void io_state_receive(struct io *io);             /* io_state.c */
+const struct arm_words *io_words(const struct io *io, uint32_t arm); /* what it says keeps it from being driven, or NULL */
 void io_operator_receive(struct io *io);          /* io_operator.c */
 void io_teleop_init(struct io *io);               /* io_teleop.c: the slots of the listed devices. Thread: main */
 bool io_teleop_knows(const struct io *io, const char *name); /* the device has a slot */

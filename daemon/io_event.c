@@ -75,11 +75,13 @@ static void write_reason(const struct io *io, const struct control_event *event,
 	size_t n = 0;
 
 	if (event->kind == EVENT_INTERVENTION) { /* how long, then why it ended */
-		reason_sentence(io->setup, REASON_DROVE, event->driven, (double)(event->t_ns - event->since_ns) / (double)NS_PER_MS, 0.0, out, capacity);
+		reason_sentence(io->setup, &(struct reason_case){ REASON_DROVE, event->driven,
+				(double)(event->t_ns - event->since_ns) / (double)NS_PER_MS, 0.0, NULL }, out, capacity);
 		n = strlen(out);
 		n += (size_t)snprintf(out + n, capacity - n, "; ");
 	}
-	reason_sentence(io->setup, event->reason, event->arm, event->value, event->limit, out + n, capacity - n);
+	reason_sentence(io->setup, &(struct reason_case){ event->reason, event->arm, event->value, event->limit, io_words(io, event->arm) },
+			out + n, capacity - n);
 	n += strlen(out + n);
 	if (event->reason == REASON_TELEOP_OUTRANKED && event->value >= 0.0 && event->value < TELEOP_DEVICES_MAX)
 		snprintf(out + n, capacity - n, ": teleop/%s", io->teleop[(uint32_t)event->value].name);

@@ -48,11 +48,12 @@ static void keep_state(struct io *io, uint32_t arm, const struct message_state *
 	state.stamp_ns = s->head.stamp_ns;
 	state.arrival_ns = io->now_ns;
 	state.attached = s->state.accepted_from == io->from;
-	state.has_errors = s->n_errors > 0;
+	state.has_errors = s->words.n_errors > 0;
 	if (refused) {
 		snprintf(a->refused, sizeof a->refused, "target %" PRIu64 ": %.200s", s->state.refused_seq, s->refused_reason);
 		a->refused_ns = io->now_ns;
 	}
+	a->words = s->words;
 	state_history_push(&a->history, &state);
 	io->inputs.arm[arm] = state;
 	io->inputs_changed = true;
@@ -90,4 +91,9 @@ void io_state_receive(struct io *io)
 		else if (take_state(io, (uint32_t)arm, &m, &e) < 0)
 			io_void(io, &io->counters.states_void, "state", io->setup->arm[arm].name, e.text);
 	}
+}
+
+const struct arm_words *io_words(const struct io *io, uint32_t arm)
+{
+	return arm < io->setup->n_arms && io->arm[arm].words.n_errors > 0 ? &io->arm[arm].words : NULL;
 }

@@ -21,7 +21,8 @@ static void fill_mode(struct io *io, struct message_status *m)
 
 	_Static_assert(sizeof driver / sizeof *driver == TARGET_SOURCE_COUNT, "a name for every source");
 	snprintf(m->mode, sizeof m->mode, "%s", mode_name(r->mode));
-	reason_sentence(io->setup, loading ? REASON_POLICY_LOADING : r->reason, r->reason_arm, r->reason_value, r->reason_limit, m->reason, sizeof m->reason);
+	reason_sentence(io->setup, &(struct reason_case){ loading ? REASON_POLICY_LOADING : r->reason, r->reason_arm, r->reason_value,
+			r->reason_limit, io_words(io, r->reason_arm) }, m->reason, sizeof m->reason);
 	snprintf(m->driver, sizeof m->driver, "%s%s", r->jogging ? "jog" : driver[r->driver],
 			r->driver == TARGET_TELEOP ? io->teleop[r->device].name : "");
 	snprintf(m->instruction, sizeof m->instruction, "%s", io->instruction);
@@ -142,6 +143,7 @@ static void fill_arms(const struct io *io, struct message_status *m)
 		snprintf(out->name, sizeof out->name, "%s", io->setup->arm[i].name);
 		snprintf(out->control, sizeof out->control, "%s", io->config->robot[i].control);
 		memcpy(out->refused, io->arm[i].refused, sizeof out->refused);
+		out->words = io->arm[i].words;
 		out->refused_age_ms = io->arm[i].refused[0] ? (double)(io->now_ns - io->arm[i].refused_ns) / (double)NS_PER_MS : 0.0;
 		out->present = a->present;
 		out->mode = a->present ? a->mode : ARM_DISCONNECTED;

@@ -37,21 +37,46 @@ static size_t put_number(double value, const char *unit, char *out, size_t capac
 	return seconds ? 3 : 0;
 }
 
-void reason_sentence(const struct control_setup *setup, uint32_t reason, uint32_t subject, double value, double limit,
-		char *out, size_t capacity)
+/* " (joint_reflex, power_limit_violation)"; the word of a trouble is not among them, since the sentence itself says as much. */
+static void put_errors(const struct arm_words *w, char *out, size_t capacity)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; w && i < w->n_errors && n < capacity; i++)
+		if (strcmp(w->error[i], w->trouble) != 0)
+			n += (size_t)snprintf(out + n, capacity - n, "%s%s", n > 0 ? ", " : " (", w->error[i]);
+	if (n > 0 && n < capacity)
+		snprintf(out + n, capacity - n, ")");
+}
+
+/* Fills in one place and returns how much of the sentence it stands for. */
+static size_t put_place(const struct control_setup *setup, const struct reason_case *c, const char *t, char *out, size_t capacity)
+{
+	size_t said = 2;
+
+	out[0] = '\0';
+	if (t[1] == 'n')
+		snprintf(out, capacity, "%s", subject_name(setup, c->reason, c->subject));
+	else if (t[1] == 'v' || t[1] == 'l')
+		said += put_number(t[1] == 'v' ? c->value : c->limit, t + 2, out, capacity);
+	else if (t[1] == 'e')
+		put_errors(c->words, out, capacity);
+	else if (t[1] == 'h' && c->words && c->words->remedy[0]) {
+		snprintf(out, capacity, "%s", c->words->remedy);
+		said = strlen(t);
+	}
+	return said;
+}
+
+void reason_sentence(const struct control_setup *setup, const struct reason_case *c, char *out, size_t capacity)
 {
 	size_t n = 0;
 
 	out[0] = '\0';
-	for (const char *t = reason_text(reason); *t && n + 1 < capacity; n += strlen(out + n)) {
-		size_t said = 2;
-
-		if (t[0] == '%' && t[1] == 'n')
-			snprintf(out + n, capacity - n, "%s", subject_name(setup, reason, subject));
-		else if (t[0] == '%' && (t[1] == 'v' || t[1] == 'l'))
-			said += put_number(t[1] == 'v' ? value : limit, t + 2, out + n, capacity - n);
+	for (const char *t = reason_text(c->reason); *t && n + 1 < capacity; n += strlen(out + n)) {
+		if (t[0] == '%')
+			t += put_place(setup, c, t, out + n, capacity - n);
 		else
-			said = (size_t)snprintf(out + n, capacity - n, "%c", *t);
-		t += said;
+			t += snprintf(out + n, capacity - n, "%c", *t);
 	}
 }

@@ -7,11 +7,18 @@
 #include <stdint.h>
 
 #include "daemon/flow.h"
+#include "transport/message/message.h"
 
-/* Writes the sentence of stage/reason.def: %n becomes the name of arm or camera number `subject`, %v and %l the numbers.
- * Cut at the end if too long. Thread: any but control. Allocates: no. Blocks: no. */
-void reason_sentence(const struct control_setup *setup, uint32_t reason, uint32_t subject, double value, double limit,
-		char *out, size_t capacity);
+/* What a sentence is about. */
+struct reason_case {
+	uint32_t reason, subject;      /* subject: number of an arm or camera */
+	double value, limit;
+	const struct arm_words *words; /* what that arm says of itself, or NULL */
+};
+
+/* Writes the sentence of stage/reason.def, whose head says what its places become. Cut at the end if too long. Thread: any but control.
+ * Allocates: no. Blocks: no. */
+void reason_sentence(const struct control_setup *setup, const struct reason_case *c, char *out, size_t capacity);
 
 /* Does the sentence name an arm? Thread: any. Allocates: no. Blocks: no. */
 bool reason_is_about_arm(uint32_t reason);

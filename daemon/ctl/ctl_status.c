@@ -105,6 +105,23 @@ static void print_arms(struct message_status *s)
 	}
 }
 
+/* What the arms themselves say is wrong, with what mends it. An old state tells nothing about now. */
+static void print_troubles(struct message_status *s)
+{
+	for (uint32_t i = 0; i < s->n_arms; i++) {
+		struct arm_words *w = &s->arm[i].words;
+
+		if (!is_fresh(s, &s->arm[i]) || (!w->n_errors && !w->trouble[0]))
+			continue;
+		printf("%-12s ", ctl_clean(s->arm[i].name));
+		for (uint32_t k = 0; k < w->n_errors; k++)
+			printf("%s%s", k > 0 ? ", " : "", ctl_clean(w->error[k]));
+		if (w->n_errors == 0)
+			printf("%s", ctl_clean(w->trouble));
+		printf("%s%s\n", w->remedy[0] ? ": " : "", ctl_clean(w->remedy));
+	}
+}
+
 /* A stage that never ran has no times. */
 static void print_stages(struct message_status *s)
 {
@@ -170,6 +187,7 @@ static int show(const struct ctl *ctl)
 	print_head(&s);
 	print_sources(&s);
 	print_arms(&s);
+	print_troubles(&s);
 	print_stages(&s);
 	print_control(&s);
 	return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;

@@ -417,10 +417,13 @@ void arm_get_report(const struct arm *a, struct arm_report *out)
 {
 	*out = (struct arm_report){ .stamp_ns = a->measured.stamp_ns, .mode = mode_of(a),
 		.connected = a->measured.mode != ARM_DISCONNECTED, .ee = a->ee,
+		.has_tau = a->measured.has_tau, .has_success_rate = a->measured.has_success_rate, .success_rate = a->measured.success_rate,
+		.errors = a->measured.errors, .trouble = a->measured.trouble,
 		.has_gripper = a->measured.has_gripper && a->measured.mode != ARM_DISCONNECTED, .gripper_m = a->measured.gripper_m,
 		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .stopped = a->stopped,
 		.refusal = a->refusal, .loss = a->loss, .counters = a->counters };
 	memcpy(out->q_rad, a->measured.q_rad, sizeof out->q_rad);
 	memcpy(out->dq_rad_s, a->measured.dq_rad_s, sizeof out->dq_rad_s);
+	memcpy(out->tau_nm, a->measured.tau_nm, sizeof out->tau_nm);
 	memcpy(out->q_d_rad, a->commanded.q_rad, sizeof out->q_d_rad);
 }

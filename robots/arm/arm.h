@@ -84,6 +84,12 @@ struct arm_report {
 	bool connected;            /* q, dq, q_d and ee are there */
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], q_d_rad[DOF_MAX];
 	struct pose ee;
+	bool has_tau;
+	double tau_nm[DOF_MAX];
+	bool has_success_rate;
+	double success_rate;
+	uint64_t errors;           /* bits, names by driver->error_name */
+	uint32_t trouble;          /* of driver->trouble */
 	bool has_gripper;
 	double gripper_m;
 	uint64_t ack_seq, accepted_from;

@@ -112,7 +112,9 @@ void arm_io_state_message(struct arm_io *io, struct message_state *m)
 	memset(m, 0, sizeof *m);
 	m->head = (struct message_head){ io->from, io->state_seq, to_wire(io, r->connected ? r->stamp_ns : io->now_ns) };
 	m->dof = io->setup->model.dof;
-	m->success_rate = -1;
+	m->success_rate = r->connected && r->has_success_rate ? r->success_rate : -1;
+	m->has_tau = r->connected && r->has_tau;
+	arm_words_text(r, io->driver, &m->words);
 	s->mode = r->mode;
 	s->has_q = r->connected;
 	s->stopped = r->stopped;
@@ -127,6 +129,28 @@ void arm_io_state_message(struct arm_io *io, struct message_state *m)
 	memcpy(s->q_rad, r->q_rad, sizeof s->q_rad);
 	memcpy(s->dq_rad_s, r->dq_rad_s, sizeof s->dq_rad_s);
 	memcpy(s->q_d_rad, r->q_d_rad, sizeof s->q_d_rad);
+	memcpy(m->tau_nm, r->tau_nm, sizeof m->tau_nm);
+}
+
+/* What keeps it from being driven, and what mends that; and when that is over. */
+static void log_words(const struct arm_io *io, const struct arm_report *before, const struct arm_report *r)
+{
+	struct arm_words w;
+	char errors[MESSAGE_TEXT_BYTES] = "";
+	size_t n = 0;
+
+	if (r->trouble == before->trouble && r->errors == before->errors)
+		return;
+	arm_words_text(r, io->driver, &w);
+	for (uint32_t i = 0; i < w.n_errors && n < sizeof errors; i++)
+		if (strcmp(w.error[i], w.trouble) != 0)
+			n += (size_t)snprintf(errors + n, sizeof errors - n, "%s%s", n > 0 ? ", " : "errors ", w.error[i]);
+	if (errors[0])
+		log_line(LOG_LEVEL_WARNING, "arm: %s", errors);
+	if (r->trouble != before->trouble && w.trouble[0])
+		log_line(LOG_LEVEL_WARNING, "arm: %s: %s", w.trouble, w.remedy);
+	if (!r->trouble && !r->errors)
+		log_line(LOG_LEVEL_INFO, "arm: nothing is wrong any more");
 }
 
 /* What whoever reads the log afterwards wants to know: who drove when, and what stopped the arm. */
@@ -164,6 +188,7 @@ static void refresh_report(struct arm_io *io)
 	io->report = k->report[k->report_box.reading];
 	io->report_ns = io->now_ns;
 	log_changes(&before, &io->report, io->stop_received);
+	log_words(io, &before, &io->report);
 	io->stop_received &= !io->report.stopped;
 }
 

@@ -27,6 +27,7 @@ struct arm_io {
 	const struct config_robot *robot;
 	const struct arm_setup *setup;
 	const struct robot_driver *driver;
+	void *driven;              /* what the driver has created; NULL: nothing yet */
 	struct arm_links *links;
 	struct endpoint *targets, *states, *control;
 	char target_topic[NAME_BYTES + 8], state_topic[NAME_BYTES + 8];

@@ -118,6 +118,7 @@ static int start_loop(struct arm_process *p, const struct config *c, struct errb
 
 	arm_init(&p->loop.arm, &p->setup, p->driver);
 	p->loop.driver = p->driver;
+	p->io.driven = p->loop.robot; /* for its numbers */
 	p->loop.links = &p->links;
 	rt_lock_memory(&p->links, sizeof p->links);
 	rt_lock_memory(&p->loop, sizeof p->loop);

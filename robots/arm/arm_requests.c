@@ -2,6 +2,7 @@
  * and answered when it has; the rest at once. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/sys/clock.h"
@@ -251,6 +252,20 @@ static void add_counters(struct arm_io *io, struct map_builder *b)
 	map_add_u64(b, "overruns", atomic_load_explicit(&io->links->overruns, memory_order_relaxed));
 }
 
+/* The driver's own figures; its name in front keeps them apart from ours. */
+static void add_numbers(struct arm_io *io, struct map_builder *b)
+{
+	struct robot_number number[ROBOT_NUMBERS_MAX];
+	uint32_t n = io->driven && io->driver->numbers ? io->driver->numbers(io->driven, number) : 0;
+	char key[64];
+
+	for (uint32_t i = 0; i < n; i++) {
+		snprintf(key, sizeof key, "%s_%s", io->driver->name, number[i].name);
+		if (isfinite(number[i].value)) /* one that is not would void the whole answer */
+			map_add_real(b, key, number[i].value);
+	}
+}
+
 static int handle_status(struct arm_io *io, const struct row *row, const struct request *q, const struct endpoint_peer *from,
 		struct errbuf *e)
 {
@@ -270,6 +285,7 @@ static int handle_status(struct arm_io *io, const struct row *row, const struct 
 	map_add_text(&b, "model", io->setup->model.name);
 	map_add_text(&b, "driver", io->driver->name);
 	add_counters(io, &b);
+	add_numbers(io, &b);
 	send_map(io, from, &b);
 	return 0;
 }

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "transport/message/message.h"
-
 static const struct {
 	enum limit bit;
 	const char *name, *unit;
@@ -86,6 +84,29 @@ void arm_loss_text(const struct arm_loss *l, char *out, size_t capacity)
 	};
 
 	snprintf(out, capacity, "%s%s%s", TEXT[l->why], l->why == LOSS_MODE ? " " : "", l->why == LOSS_MODE ? arm_mode_name(l->mode) : "");
+}
+
+static void add_error(struct arm_words *w, const char *name)
+{
+	if (name && name[0] && w->n_errors < MESSAGE_ERRORS_MAX)
+		snprintf(w->error[w->n_errors++], sizeof w->error[0], "%s", name);
+}
+
+void arm_words_text(const struct arm_report *r, const struct robot_driver *driver, struct arm_words *out)
+{
+	const struct robot_trouble *t = r->trouble && driver->trouble ? driver->trouble(r->trouble) : NULL;
+
+	*out = (struct arm_words){ 0 };
+	for (uint32_t bit = 0; bit < 64 && driver->error_name; bit++)
+		/* The last place is kept for the trouble. */
+		if (r->errors >> bit & 1 && out->n_errors + 1 < MESSAGE_ERRORS_MAX)
+			add_error(out, driver->error_name(bit));
+	if (!t)
+		return;
+	if (r->mode != ARM_READY && r->mode != ARM_MOVING)
+		add_error(out, t->name);
+	snprintf(out->trouble, sizeof out->trouble, "%s", t->name);
+	snprintf(out->remedy, sizeof out->remedy, "%s", t->remedy);
 }
 
 void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)

@@ -13,7 +13,7 @@
 #include "daemon/flow.h"
 #include "daemon/sys/error.h"
 
-enum { MESSAGE_ERRORS_MAX = 16, MESSAGE_TEXT_BYTES = 256, MESSAGE_BYTES_MAX = 16384 };
+enum { MESSAGE_ERRORS_MAX = 16, MESSAGE_ERROR_BYTES = 64, MESSAGE_TEXT_BYTES = 384, MESSAGE_BYTES_MAX = 16384 };
 
 /* The keys that every map of a topic has. */
 struct message_head {
@@ -32,14 +32,22 @@ struct message_instruction {
 	char text[INSTRUCTION_BYTES];
 };
 
+/* What is wrong with an arm: the names of what keeps it from being driven, and, also where only its gripper suffers, one word with the
+ * sentence that says what mends it ("": nothing is wrong). */
+struct arm_words {
+	uint32_t n_errors;
+	char error[MESSAGE_ERRORS_MAX][MESSAGE_ERROR_BYTES];
+	char trouble[NAME_BYTES];
+	char remedy[MESSAGE_TEXT_BYTES];
+};
+
 struct message_state {
 	struct message_head head;
 	uint32_t dof;              /* length of the arrays found (all alike); 0 when absent */
 	struct arm_state state;    /* arrival, attached and stamp are the receiver's to fill in */
 	bool has_tau;
 	double tau_nm[DOF_MAX];
-	uint32_t n_errors;
-	char error[MESSAGE_ERRORS_MAX][NAME_BYTES];
+	struct arm_words words;
 	char refused_reason[MESSAGE_TEXT_BYTES];
 	double success_rate;       /* -1 when absent */
 };
@@ -91,6 +99,7 @@ struct status_arm {
 	bool present, attached, stopped;
 	double refused_age_ms;     /* of `refused` */
 	double twist[6];           /* of the TCP as sent: m/s, rad/s */
+	struct arm_words words;
 };
 
 enum { STATUS_COUNTERS_MAX = 48, STATUS_FAULTS_MAX = 64 };

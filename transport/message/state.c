@@ -32,8 +32,10 @@ static const struct field fields[] = {
 		.optional = true },
 	{ .key = "gripper_m", .type = FIELD_REAL, .at = AT(m.state.gripper_m), .flag_at = AT(m.state.has_gripper), .optional = true },
 	{ .key = "mode", .type = FIELD_CHOICE, .at = AT(m.state.mode), .names = arm_mode_names, .room = ARM_MODE_COUNT },
-	{ .key = "errors", .type = FIELD_TEXTS, .at = AT(m.error), .count_at = AT(m.n_errors), .room = MESSAGE_ERRORS_MAX,
-		.stride = NAME_BYTES },
+	{ .key = "errors", .type = FIELD_TEXTS, .at = AT(m.words.error), .count_at = AT(m.words.n_errors), .room = MESSAGE_ERRORS_MAX,
+		.stride = MESSAGE_ERROR_BYTES },
+	{ .key = "trouble", .type = FIELD_TEXT, .at = AT(m.words.trouble), .room = NAME_BYTES, .optional = true, .cut = true },
+	{ .key = "remedy", .type = FIELD_TEXT, .at = AT(m.words.remedy), .room = MESSAGE_TEXT_BYTES, .optional = true, .cut = true },
 	{ .key = "ack_seq", .type = FIELD_U64, .at = AT(m.state.ack_seq) },
 	{ .key = "ack_t_ns", .type = FIELD_I64, .at = AT(m.state.ack_t_ns) },
 	{ .key = "accepted_from", .type = FIELD_U64, .at = AT(m.state.accepted_from) },
@@ -93,7 +95,7 @@ int message_state_decode(struct message_state *m, const uint8_t *bytes, size_t n
 	if (rc < 0)
 		return rc;
 	s.m.state.present = true;
-	s.m.state.has_errors = s.m.n_errors > 0;
+	s.m.state.has_errors = s.m.words.n_errors > 0;
 	s.m.state.from = s.m.head.from;
 	s.m.state.seq = s.m.head.seq;
 	s.m.state.stamp_ns = s.m.head.stamp_ns;

@@ -34,6 +34,10 @@ static const struct field arm_fields[] = {
 	{ .key = "stopped", .type = FIELD_BOOL, .at = ARM_AT(stopped) },
 	{ .key = "control", .type = FIELD_TEXT, .at = ARM_AT(control), .room = MESSAGE_TEXT_BYTES },
 	{ .key = "twist", .type = FIELD_REALS, .at = ARM_AT(twist), .room = 6, .optional = true },
+	{ .key = "errors", .type = FIELD_TEXTS, .at = ARM_AT(words.error), .count_at = ARM_AT(words.n_errors), .room = MESSAGE_ERRORS_MAX,
+		.stride = MESSAGE_ERROR_BYTES, .optional = true },
+	{ .key = "trouble", .type = FIELD_TEXT, .at = ARM_AT(words.trouble), .room = NAME_BYTES, .optional = true, .cut = true },
+	{ .key = "remedy", .type = FIELD_TEXT, .at = ARM_AT(words.remedy), .room = MESSAGE_TEXT_BYTES, .optional = true, .cut = true },
 };
 
 static const struct field counter_fields[] = {

@@ -117,26 +117,48 @@ static void sentences_name_what_they_are_about(void **state)
 	char text[256];
 
 	(void)state;
-	reason_sentence(&s, REASON_CAMERA_STALE, 1, 250.0, 200.0, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_CAMERA_STALE, 1, 250.0, 200.0, NULL }, text, sizeof text);
 	assert_string_equal(text, "camera wrist: newest frame is 250 ms old (limit 200 ms)");
-	reason_sentence(&s, REASON_CAMERA_STALE, 1, 10990.4, 200.0, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_CAMERA_STALE, 1, 10990.4, 200.0, NULL }, text, sizeof text);
 	assert_string_equal(text, "camera wrist: newest frame is 11.0 s old (limit 200 ms)");
-	reason_sentence(&s, REASON_TARGET_REFUSED, 0, 123456.0, 0.0, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_TARGET_REFUSED, 0, 123456.0, 0.0, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm left: refused target 123456");
-	reason_sentence(&s, REASON_TRACKING_ERROR, 0, 0.31234, 0.3, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_TRACKING_ERROR, 0, 0.31234, 0.3, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm left: commanded and measured joints differ by 0.3123 rad (limit 0.3 rad)");
-	reason_sentence(&s, REASON_ARM_DETACHED, 1, 0.0, 0.0, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_DETACHED, 1, 0.0, 0.0, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm right: not attached");
-	reason_sentence(&s, REASON_TARGET_REFUSED, 0, 123456789.0, 0.0, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_TARGET_REFUSED, 0, 123456789.0, 0.0, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm left: refused target 123456789");
-	reason_sentence(&s, REASON_CAMERA_STALE, 1, 250.04, 200.0, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_CAMERA_STALE, 1, 250.04, 200.0, NULL }, text, sizeof text);
 	assert_non_null(strstr(text, "250 ms"));
-	reason_sentence(&s, REASON_ARM_DETACHED, 7, 0.0, 0.0, text, sizeof text);
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_DETACHED, 7, 0.0, 0.0, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm ?: not attached");
+}
+
+/* What the arm says of itself is more than its mode: which error it was, and what mends it. */
+static void sentences_say_what_the_arm_says(void **state)
+{
+	const struct arm_words reflex = { 2, { "joint_reflex", "reflex" }, "reflex", "its remedy" };
+	const struct arm_words locked = { 1, { "locked" }, "locked", "unlock the joints in Desk" };
+	struct control_setup s = two_of_each();
+	char text[256];
+
+	(void)state;
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_REFLEX, 0, 0, 0, &reflex }, text, sizeof text);
+	assert_string_equal(text, "arm left: reflex (joint_reflex): the arm stopped itself; clear the way, `dreamvlactl recover`, then reset");
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_REFLEX, 0, 0, 0, NULL }, text, sizeof text);
+	assert_string_equal(text, "arm left: reflex: the arm stopped itself; clear the way, `dreamvlactl recover`, then reset");
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_IDLE, 1, 0, 0, &locked }, text, sizeof text);
+	assert_string_equal(text, "arm right: idle: unlock the joints in Desk");
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_IDLE, 1, 0, 0, NULL }, text, sizeof text);
+	assert_string_equal(text, "arm right: idle: enable it, `dreamvlactl enable`");
+	reason_sentence(&s, &(struct reason_case){ REASON_CAMERA_ABSENT, 0, 0, 0, &reflex }, text, sizeof text);
+	assert_null(strstr(text, "reflex"));
 }
 
 static void long_sentences_are_cut(void **state)
 {
+	const struct arm_words words = { 3, { "joint_reflex", "power_limit_violation", "reflex" }, "reflex", "a remedy" };
 	struct control_setup s = two_of_each();
 	char text[16];
 
@@ -144,7 +166,7 @@ static void long_sentences_are_cut(void **state)
 	for (uint32_t r = 0; r <= REASON_COUNT; r++)
 		for (size_t n = 1; n <= sizeof text; n++) {
 			memset(text, 'x', sizeof text);
-			reason_sentence(&s, r, 0, 1e300, -1e-300, text, n);
+			reason_sentence(&s, &(struct reason_case){ r, 0, 1e300, -1e-300, r & 1 ? &words : NULL }, text, n);
 			assert_true(strlen(text) < n);
 		}
 }
@@ -166,6 +188,7 @@ int main(void)
 		cmocka_unit_test(something_new_is_told_at_once),
 		cmocka_unit_test(silence_gets_its_time_but_not_for_ever),
 		cmocka_unit_test(sentences_name_what_they_are_about),
+		cmocka_unit_test(sentences_say_what_the_arm_says),
 		cmocka_unit_test(long_sentences_are_cut),
 	};
 

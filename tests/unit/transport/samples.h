@@ -16,7 +16,7 @@ static const struct message_state sample_state = { .head = SAMPLE_HEAD, .dof = 7
 	.state = { .has_gripper = true, .has_q = true, .stopped = true, .mode = ARM_MOVING, .accepted_from = UINT64_MAX,
 		.refused_seq = 3, .ack_seq = 41, .ack_t_ns = 99, .q_rad = SAMPLE_JOINTS, .dq_rad_s = { 1, 2 }, .q_d_rad = SAMPLE_JOINTS,
 		.ee = { { 0.5, 0, 0.25 }, { 1, 0, 0, 0 } }, .gripper_m = 0.04 },
-	.has_tau = true, .tau_nm = { 7, 6, 5 }, .n_errors = 2, .error = { "joint_position_limits", "power" },
+	.has_tau = true, .tau_nm = { 7, 6, 5 }, .words = { 2, { "joint_position_limits", "power" }, "reflex", "recover it" },
 	.refused_reason = "0.3 rad from q_d", .success_rate = 0.98 };
 
 static const struct message_teleop sample_teleop = { .head = SAMPLE_HEAD, .arm = "left", .deadman = true, .kind = TELEOP_TWIST,
@@ -35,7 +35,8 @@ static const struct message_status sample_status = { .head = SAMPLE_HEAD, .mode 
 	.instruction = "push the red block", .n_faults = 2, .fault = { "camera_stale", "nan" },
 	.n_sources = 2, .source = { { "camera/top", 12.5, 30, SOURCE_FRESH }, { "state/arm", 3, 200, SOURCE_STALE } },
 	.n_stages = 1, .stage = { { "vision", 4, 1, 2, 3 } },
-	.n_arms = 1, .arm = { { "arm", "ipc:///run/arm", "too far", ARM_READY, true, true, false, 1500, { 0.1, 0, -0.2, 0, 0, 0.5 } } },
+	.n_arms = 1, .arm = { { "arm", "ipc:///run/arm", "too far", ARM_READY, true, true, false, 1500, { 0.1, 0, -0.2, 0, 0, 0.5 },
+		{ 1, { "joint_reflex" }, "reflex", "recover it" } } },
 	.n_counters = 2, .counter = { { "chunks", 9 }, { "clamps", UINT64_MAX } },
 	.rate_hz = 200, .late_p50_us = 1, .late_p99_us = 2, .late_p999_us = 3, .late_max_us = 4, .overruns = 5,
 	.margin_position = 1, .margin_velocity = 0.5, .margin_acceleration = 0.25, .margin_jerk = 0.125,

@@ -94,7 +94,7 @@ static size_t sample_index(const char *name)
 static bool is_optional(const char *message, const char *key)
 {
 	static const char *const optional[][2] = { { "state", "tau" }, { "state", "gripper_m" }, { "state", "refused" },
-		{ "state", "success_rate" }, { "teleop", "arm" }, { "teleop", "gripper_m" }, { "target", "gripper_m" }, { "status", "teleop" },
+		{ "state", "success_rate" }, { "state", "trouble" }, { "state", "remedy" }, { "teleop", "arm" }, { "teleop", "gripper_m" }, { "target", "gripper_m" }, { "status", "teleop" },
 		{ "event", "code" }, { "event", "began_ns" }, { "event", "ended_ns" } };
 
 	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
@@ -318,19 +318,19 @@ static void an_instruction_has_1024_bytes_at_most(void **state)
 
 static void long_names_of_errors_are_cut(void **state)
 {
-	char errors[3 + 20 * 50];
+	char errors[3 + 20 * 90];
 	size_t used = 0, i = sample_index("state");
 
 	(void)state;
 	memcpy(errors, "\xdc\x00\x14", 3);
-	for (used = 3; used < sizeof errors; used += 50) {
-		memset(errors + used, 'e', 50);
+	for (used = 3; used < sizeof errors; used += 90) {
+		memset(errors + used, 'e', 90);
 		errors[used] = (char)0xd9;
-		errors[used + 1] = 48;
+		errors[used + 1] = 88;
 	}
 	assert_int_equal(decode_changed(i, "errors", REPLACE, errors, used), 0);
-	assert_int_equal(found.state.n_errors, MESSAGE_ERRORS_MAX);
-	assert_int_equal(strlen(found.state.error[MESSAGE_ERRORS_MAX - 1]), NAME_BYTES - 1);
+	assert_int_equal(found.state.words.n_errors, MESSAGE_ERRORS_MAX);
+	assert_int_equal(strlen(found.state.words.error[MESSAGE_ERRORS_MAX - 1]), MESSAGE_ERROR_BYTES - 1);
 }
 
 static void quaternions_are_normalised(void **state)

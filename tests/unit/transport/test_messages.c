@@ -100,6 +100,11 @@ static void the_largest_status_fits(void **state)
 		full.arm[i] = sample_status.arm[0];
 		snprintf(full.arm[i].name, NAME_BYTES, "arm%u", i);
 		memset(full.arm[i].refused, 'r', MESSAGE_TEXT_BYTES - 1);
+		full.arm[i].words.n_errors = MESSAGE_ERRORS_MAX;
+		for (uint32_t k = 0; k < MESSAGE_ERRORS_MAX; k++)
+			memset(full.arm[i].words.error[k], 'e', MESSAGE_ERROR_BYTES - 1);
+		memset(full.arm[i].words.trouble, 't', NAME_BYTES - 1);
+		memset(full.arm[i].words.remedy, 'm', MESSAGE_TEXT_BYTES - 1);
 	}
 	assert_int_equal(message_status_encode(&full, bytes, sizeof bytes, &n, &error), 0);
 	assert_int_equal(message_status_decode(&found.status, bytes, n, &error), 0);
@@ -152,8 +157,8 @@ static void python_state_message(void **state)
 	assert_true(m->state.ee.p_m[0] == 0.5 && m->state.ee.p_m[2] == 0.25 && m->state.ee.q_xyzw[0] == 1);
 	assert_true(m->state.has_gripper && m->state.gripper_m == 0.04);
 	assert_int_equal(m->state.mode, ARM_READY);
-	assert_int_equal(m->n_errors, 1);
-	assert_string_equal(m->error[0], "joint_position_limits");
+	assert_int_equal(m->words.n_errors, 1);
+	assert_string_equal(m->words.error[0], "joint_position_limits");
 	assert_true(m->state.ack_seq == 41 && m->state.ack_t_ns == 99 && m->state.accepted_from == 5);
 	assert_true(m->state.refused_seq == 3);
 	assert_string_equal(m->refused_reason, "far");

@@ -261,6 +261,15 @@ class Status(WithDoor):
         self.assertNotIn("latched", shown)
         self.assertRegex(self.table(**self.arm("absent", 0.0, present=False, attached=False)), r"(?m)^arm +absent +\? +\? +tcp")
 
+    def test_troubles(self):
+        """Which error it was and what mends it, of an arm that is heard; never an old state's."""
+        wrong = {"mode": "reflex", "errors": ["joint_reflex", "reflex"], "trouble": "reflex", "remedy": "clear the way\x1b, then recover"}
+        self.assertRegex(self.table(**self.arm(**wrong)), r"(?m)^arm +joint_reflex, reflex: clear the way\?, then recover$")
+        hand = {"errors": [], "trouble": "hand_absent", "remedy": "plug it in"}
+        self.assertRegex(self.table(**self.arm(**hand)), r"(?m)^arm +hand_absent: plug it in$")
+        self.assertNotIn("joint_reflex", self.table(**self.arm("stale", 900.0, **wrong)))
+        self.assertNotRegex(self.table(**self.arm(errors=[])), r"(?m)^arm +: ")
+
     def test_way_back(self):
         self.assertRegex(self.table(), r"(?m)^way back +see to the faults, `dreamvlactl mode auto`$")
         self.assertRegex(self.table(faults=[]), r"(?m)^way back +`dreamvlactl mode auto`$")

@@ -63,7 +63,7 @@ static void leave_teleop(struct control *c)
 
 static void enter_policy(struct control *c)
 {
-	c->idle_since_ns = c->now_ns;
+	c->policy_since_ns = c->idle_since_ns = c->now_ns;
 	c->hindered_since_ns = 0;
 	trajectory_drop(&c->trajectory); /* the arms stand: a path of before that still brakes is not to be taken up again */
 	trajectory_resume_grippers(&c->trajectory, c->safety, c->now_ns);

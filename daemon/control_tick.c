@@ -377,11 +377,15 @@ static void watch_progress(struct control *c)
 static void label_target(struct control *c, struct driver_target *t, bool first)
 {
 	/* Whatever its source: the first target of a chunk whose path slows down at an edge is a hold. */
-	t->first_of_chunk = first && t->valid && t->chunk != 0 && t->chunk == c->trajectory.chunk;
+	bool first_of_chunk = first && t->valid && t->chunk != 0 && t->chunk == c->trajectory.chunk;
+
+	/* A chunk that was there before AUTO began has waited for the operator, which is no latency of ours: it is not measured. */
+	t->first_of_chunk = first_of_chunk && c->chunk_handed_over_ns >= c->policy_since_ns;
 	t->intervention = c->mode == MODE_TELEOP;
+	t->edge_ns = c->inputs.teleop[c->teleop.device].edge_ns;
 	t->chunk_received_ns = c->chunk_received_ns;
 	t->chunk_handed_over_ns = c->chunk_handed_over_ns;
-	if (t->first_of_chunk)
+	if (first_of_chunk)
 		c->chunk_first = false;
 }
 

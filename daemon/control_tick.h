@@ -61,6 +61,7 @@ struct control {
 	uint32_t epoch, instruction_id;
 	int64_t instruction_ns;  /* when control saw it change */
 	int64_t after_ns;        /* observations before this are of no use */
+	int64_t policy_since_ns; /* when AUTO or SHADOW began */
 	int64_t idle_since_ns;   /* since when AUTO has had nothing to run */
 	int64_t hindered_since_ns; /* since when the arms cannot follow; 0: they can */
 	/* motion */

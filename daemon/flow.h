@@ -316,6 +316,7 @@ struct driver_target {
 	int64_t frame_stamp_ns;
 	bool first_of_chunk;       /* first target made from this chunk: closes the latency measurement */
 	int64_t chunk_received_ns, chunk_handed_over_ns; /* of that chunk */
+	int64_t edge_ns;           /* TARGET_TELEOP: when the edge that began the person's motion arrived */
 	bool shadow;               /* computed in SHADOW: goes out on shadow/<arm>, never to the arm */
 	bool intervention;         /* a person drives: this arm, or another one of the bench while this one holds */
 };

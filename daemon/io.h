@@ -136,7 +136,6 @@ struct io {
 	int64_t stop_logged_ns, reset_logged_ns; /* an operator's newest, 0: never */
 	/* what control and policy said last */
 	struct control_report report;
-	int64_t moving_since_ns;      /* when AUTO or SHADOW began */
 	struct policy_status policy;
 	uint32_t attach_ticket;
 	/* requests */

@@ -157,12 +157,8 @@ static void read_links(struct io *io)
 {
 	struct links *l = io->links;
 
-	bool was_moving = io->report.mode == MODE_AUTO || io->report.mode == MODE_SHADOW;
-
 	if (latest_refresh(&l->report_box))
 		io->report = l->report[l->report_box.reading];
-	if (!was_moving && (io->report.mode == MODE_AUTO || io->report.mode == MODE_SHADOW))
-		io->moving_since_ns = io->report.tick_ns;
 	if (latest_refresh(&l->policy_io_box))
 		io->policy = l->policy_io[l->policy_io_box.reading];
 }

@@ -68,7 +68,7 @@ struct message_target {
 	struct message_head head;
 	uint32_t dof;              /* of q and dq when kind is joint */
 	bool intervention;
-	struct driver_target target; /* `arm`, tick_ns, first_of_chunk and shadow do not travel */
+	struct driver_target target; /* `arm`, tick_ns, edge_ns, first_of_chunk and shadow do not travel */
 };
 
 struct message_event {

@@ -47,7 +47,7 @@ struct bench {
 	uint32_t trail_n[ARMS_MAX];
 	double trail[ARMS_MAX][4][DOF_MAX];
 	int64_t trail_ns[ARMS_MAX];
-	uint64_t real_targets, shadow_targets, policy_targets;
+	uint64_t real_targets, shadow_targets, policy_targets, measured_targets; /* measured: the first of a chunk */
 	double fastest_rad_s;
 	uint32_t ticket, faults_seen, last_fault;
 	uint32_t events[EVENT_LIMIT + 1][REASON_COUNT];
@@ -270,6 +270,7 @@ static inline void world_take(struct bench *b, const struct driver_target *t)
 	b->taken_ns[t->arm] = b->now_ns;
 	b->real_targets++;
 	b->policy_targets += t->source == TARGET_POLICY;
+	b->measured_targets += t->first_of_chunk;
 	b->teleop_targets += t->source == TARGET_TELEOP;
 	b->marked_targets[t->arm] += t->intervention;
 	if (t->has_gripper) {

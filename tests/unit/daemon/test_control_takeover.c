@@ -1,6 +1,22 @@
 /* test_control_takeover.c - taps of a dead-man, who has priority, and what a recording learns of an intervention. */
 #include "teleop_bench.h"
 
+/* What the take-over's latency is measured from. */
+static void a_persons_targets_say_when_the_edge_came(void **state)
+{
+	struct bench *b = bench_moving();
+	int64_t edge_ns;
+
+	(void)state;
+	take_over(b, 0, 0.05);
+	edge_ns = b->inputs.teleop[0].edge_ns;
+	run_ms(b, 50);
+	expect_mode(b, MODE_TELEOP, REASON_TAKEN_OVER);
+	assert_true(b->teleop_targets > 0 && b->queue[0][0].source == TARGET_TELEOP);
+	assert_true(edge_ns > 0 && b->queue[0][0].edge_ns == edge_ns);
+	free(b);
+}
+
 static void a_tap_stops_auto(void **state)
 {
 	struct bench *b = bench_moving();
@@ -256,6 +272,7 @@ static void the_policys_gripper_goes_on_from_the_persons(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_persons_targets_say_when_the_edge_came),
 		cmocka_unit_test(a_tap_stops_auto),
 		cmocka_unit_test(a_tap_does_what_a_short_press_does),
 		cmocka_unit_test(a_tap_needs_what_every_take_over_needs),

@@ -19,6 +19,24 @@ static void chunks_move_the_arm(void **state)
 	free(b);
 }
 
+/* The chunk of the pre-flight has waited for an operator: its latency would be that person's. */
+static void only_chunks_that_nobody_waited_for_are_measured(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	bench_start(b);
+	run_ms(b, 500);
+	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
+	run_ms(b, 10);
+	assert_int_equal(b->report.chunks_adopted, 1);
+	assert_true(b->policy_targets > 0 && b->measured_targets == 0);
+	run_ms(b, 1000);
+	assert_true(b->report.chunks_adopted > 3);
+	assert_int_equal(b->measured_targets, b->report.chunks_adopted - 1);
+	free(b);
+}
+
 static void the_first_target_is_where_the_arm_is(void **state)
 {
 	struct bench *b = bench_new();
@@ -304,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chunks_move_the_arm),
+		cmocka_unit_test(only_chunks_that_nobody_waited_for_are_measured),
 		cmocka_unit_test(the_first_target_is_where_the_arm_is),
 		cmocka_unit_test(preflight_names_everything_missing),
 		cmocka_unit_test(a_stop_in_motion_ends_in_hold),

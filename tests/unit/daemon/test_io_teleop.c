@@ -232,6 +232,36 @@ static void a_tap_is_an_edge_and_a_release(void **state)
 	assert_true(in->edges == 2 && in->releases == 2 && !in->deadman && in->edge_ns == io->now_ns);
 }
 
+static void send(enum target_source source, int64_t edge_ns)
+{
+	int slot = queue_claim(&links.target_queue);
+
+	assert_true(slot >= 0);
+	links.target[slot] = (struct target_batch){ .n = 1, .target = { { .valid = true, .source = source, .edge_ns = edge_ns } } };
+	queue_publish(&links.target_queue);
+	io_target_send(io);
+}
+
+/* A target may come before the report of its tick: what io knows of the mode is of no matter. */
+static void a_take_over_is_measured_with_its_first_target(void **state)
+{
+	const struct histogram *takeover = &stats.stage[STAGE_TAKEOVER];
+	int64_t before_ns = clock_monotonic_ns();
+
+	(void)state;
+	queue_init(&links.target_queue, TARGET_RING);
+	histogram_reset(&stats.stage[STAGE_TAKEOVER]);
+	assert_int_not_equal(io->report.mode, MODE_TELEOP);
+	for (int k = 0; k < 3; k++)
+		send(TARGET_TELEOP, before_ns - 50 * NS_PER_MS);
+	assert_int_equal(histogram_summary(takeover).n, 1);
+	assert_true(histogram_summary(takeover).p50_ns >= 50 * NS_PER_MS);
+	send(TARGET_HOLD, before_ns);
+	assert_int_equal(histogram_summary(takeover).n, 1);
+	send(TARGET_TELEOP, before_ns);
+	assert_int_equal(histogram_summary(takeover).n, 2);
+}
+
 static void unlisted_devices_have_no_slot(void **state)
 {
 	struct teleop_input before = pad_drives();
@@ -335,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_does_not_fit_the_arm_is_void, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_a_press_that_was_seen_is_an_edge, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_tap_is_an_edge_and_a_release, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_take_over_is_measured_with_its_first_target, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unlisted_devices_have_no_slot, set_up_listed, tear_down),
 		cmocka_unit_test_setup_teardown(a_thousand_devices_are_eight_and_disturb_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_gets_a_used_slot_hands_no_edge_on, set_up, tear_down),

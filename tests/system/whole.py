@@ -79,6 +79,16 @@ class Listener(threading.Thread):
         super().__init__(daemon=True)
         self.context, self.address, self.topic, self.all, self.stopped = context, address, topic, [], threading.Event()
 
+    def last(self):
+        """The last message of a sender that has ended, or hangs. Of a busy machine this process gets little: some may still wait."""
+        def quiet():
+            heard = len(self.all)
+            time.sleep(0.1)
+            return heard > 0 and len(self.all) == heard
+
+        peers.until("the last message", quiet)
+        return self.all[-1]
+
     def run(self):
         socket = self.context.socket(zmq.SUB)
         socket.linger, socket.rcvhwm = 0, 100000

@@ -11,9 +11,9 @@
  * the joint limits give near the home posture, with accelerations in the ratio of the joints'.
  *
  * Surface: no source gives one. Elbow 0.05, forearm and wrist 0.045 m around the joints' axes: the actuators' housings are drawn
- * about 0.08 m wide, and some millimetres for cables. Gripper: fingers end 0.145 m from the flange (the SDK's TCP; their joints'
- * origin is at 0.1358), are 0.04 m wide and open to 0.05 m on either side at most; nobody says how it is turned, so that its balls stand
- * in all four directions. */
+ * about 0.08 m wide, and some millimetres for cables. Gripper: fingers end 0.145 m from the flange (the TCP of the SDK's demo; in
+ * the URDF they are joined to the hand at 0.1358), are 0.04 m wide and open to 0.05 m on either side at most; nobody says how it is
+ * turned, so that its balls stand in all four directions. */
 #ifndef DREAMVLA_ROBOTS_MODEL_PIPER_PARTS_H
 #define DREAMVLA_ROBOTS_MODEL_PIPER_PARTS_H
 

@@ -11,7 +11,7 @@ FLANGE_TO_FINGERS = "[0, 0, 0.1034, 0, 0, -0.3826834, 0.9238795]"
 class Piper(whole.Bench):
     """The demo's bench with poses, and a PiPER in place of the Franka."""
 
-    model, replace = "piper", (("model: panda", "model: piper"), (FLANGE_TO_FINGERS, "[0, 0, 0.1358, 0, 0, 0, 1]"),
+    model, replace = "piper", (("model: panda", "model: piper"), (FLANGE_TO_FINGERS, "[0, 0, 0.145, 0, 0, 0, 1]"),
                                ("[0.28, -0.30, 0.05]", "[0.05, -0.30, 0.05]"))
 
     def __init__(self, folder):

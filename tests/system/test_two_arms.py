@@ -57,7 +57,7 @@ robots:
 """
 
 ARMS = ("left", "right")
-FRANKA_TCP, PIPER_TCP = "[0, 0, 0.1034, 0, 0, -0.3826834, 0.9238795]", "[0, 0, 0.1358, 0, 0, 0, 1]"
+FRANKA_TCP, PIPER_TCP = "[0, 0, 0.1034, 0, 0, -0.3826834, 0.9238795]", "[0, 0, 0.145, 0, 0, 0, 1]"
 STEP_M, STEP_RAD = [0.03, 0.03, 0.03, 0.02, 0.02, 0.02, 1], 0.05
 POSES = {"model": "panda", "tcp": FRANKA_TCP, "space": "ee_delta", "half": 7, "scale": STEP_M * 2}
 JOINTS = {"model": "panda", "tcp": FRANKA_TCP, "space": "joint_delta", "half": 8, "scale": ([STEP_RAD] * 7 + [1]) * 2}

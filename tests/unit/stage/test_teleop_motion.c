@@ -300,7 +300,7 @@ static void piper_init(struct hand *h)
 
 	hand_init(h);
 	a->model = *robot_model_find("piper");
-	a->tcp.p_m[2] = 0.1358;
+	a->tcp.p_m[2] = 0.145;
 	memcpy(a->home_rad, a->model.home_rad, sizeof a->home_rad);
 	memcpy(a->box_min_m, (double[3]){ 0.10, -0.35, 0.02 }, sizeof a->box_min_m);
 	memcpy(a->box_max_m, (double[3]){ 0.55, 0.35, 0.50 }, sizeof a->box_max_m);

@@ -125,6 +125,18 @@ static void watch_mode(const struct control *c, const struct arm_state *s, uint3
 		reasons_add(r, REASON_ARM_DETACHED, i, 0.0, 0.0);
 }
 
+/* Whose fault it is that the newest state of a driven arm is too old. */
+static enum reason why_old(const struct control *c, uint32_t i)
+{
+	int64_t recent_ns = c->now_ns - c->setup.state_max_age_ns;
+
+	if (c->last_ns < recent_ns)
+		return REASON_STATE_UNHEARD;
+	if (c->inputs.arm[i].arrival_ns >= recent_ns)
+		return REASON_STATE_LATE;
+	return c->inputs.state_void_ns[i] >= recent_ns ? REASON_STATE_VOID : REASON_STATE_LOST;
+}
+
 static void watch_arm(const struct control *c, uint32_t i, struct reasons *r)
 {
 	const struct arm_state *s = &c->inputs.arm[i];
@@ -135,7 +147,7 @@ static void watch_arm(const struct control *c, uint32_t i, struct reasons *r)
 		return;
 	}
 	if (age_ns > c->setup.state_max_age_ns)
-		reasons_add(r, c->arm[i].driven ? REASON_STATE_LOST : REASON_STATE_STALE, i, (double)age_ns * ms_per_ns,
+		reasons_add(r, c->arm[i].driven ? why_old(c, i) : REASON_STATE_STALE, i, (double)age_ns * ms_per_ns,
 				(double)c->setup.state_max_age_ns * ms_per_ns);
 	watch_mode(c, s, i, r);
 	watch_joints(c, s, i, r);

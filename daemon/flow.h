@@ -254,6 +254,7 @@ struct teleop_input {
 
 struct inputs {
 	struct arm_state arm[ARMS_MAX];
+	int64_t state_void_ns[ARMS_MAX]; /* arrival of the newest message about this arm's state that was void; 0: none yet */
 	struct teleop_input teleop[TELEOP_DEVICES_MAX]; /* in order of priority */
 	struct camera_status camera[CAMERAS_MAX];
 	bool cameras_skewed;       /* no set of frames within camera.max_skew_ms */

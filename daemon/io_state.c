@@ -77,6 +77,13 @@ static int take_state(struct io *io, uint32_t arm, const struct endpoint_message
 	return 0;
 }
 
+static void void_state(struct io *io, uint32_t arm, const char *text)
+{
+	io_void(io, &io->counters.states_void, "state", io->setup->arm[arm].name, text);
+	io->inputs.state_void_ns[arm] = io->now_ns;
+	io->inputs_changed = true;
+}
+
 void io_state_receive(struct io *io)
 {
 	struct endpoint_message m;
@@ -89,7 +96,7 @@ void io_state_receive(struct io *io)
 		if (arm < 0)
 			io_void(io, &io->counters.unknown_topics, "states", NULL, io_void_topic(&m, "state/ and one of robots[].name", &e));
 		else if (take_state(io, (uint32_t)arm, &m, &e) < 0)
-			io_void(io, &io->counters.states_void, "state", io->setup->arm[arm].name, e.text);
+			void_state(io, (uint32_t)arm, e.text);
 	}
 }
 

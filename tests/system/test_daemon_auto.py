@@ -174,6 +174,7 @@ class Refusals(unittest.TestCase):
             peers.until("the attach", lambda: arm.accepted_from)
             arm.special = {"q": [float("nan")] * 7}
             peers.until("void states", lambda: request(cmd="status")["counters"]["states_void"] > 0)
+            peers.until("the fault", lambda: "what has come since is void" in request(cmd="status")["reason"])
             arm.special = {"q": [0.0] * 6, "dq": [0.0] * 6, "q_d": [0.0] * 6}
             peers.until("another arm's joints", lambda: "found 6 joints, want 7" in daemon.text())
             self.assertNotEqual(request(cmd="status")["mode"], "AUTO")

@@ -11,7 +11,9 @@ static void spoil_arm(struct bench *b, uint32_t arm, enum reason what)
 	s->mode = what == REASON_ARM_ESTOP ? ARM_ESTOP : what == REASON_ARM_REFLEX ? ARM_REFLEX :
 			what == REASON_ARM_DISCONNECTED ? ARM_DISCONNECTED : s->mode;
 	s->from += what == REASON_ARM_RESTARTED;
-	s->stamp_ns -= what == REASON_STATE_LOST ? 51 * MS : 0;
+	s->stamp_ns -= what == REASON_STATE_LOST || what == REASON_STATE_VOID || what == REASON_STATE_LATE ? 51 * MS : 0;
+	s->arrival_ns -= what == REASON_STATE_LOST || what == REASON_STATE_VOID ? 51 * MS : 0;
+	b->inputs.state_void_ns[arm] = what == REASON_STATE_VOID ? b->now_ns : 0;
 	s->q_rad[3] += what == REASON_STATE_NOT_FINITE ? NAN : what == REASON_TRACKING_ERROR ? 0.11 : 0.0;
 	s->has_errors |= what == REASON_ARM_ERRORS;
 	s->attached &= what != REASON_ARM_LET_GO;
@@ -76,7 +78,8 @@ static struct bench *two_in(enum command_kind mode, bool fault_stops_arm)
 
 /* ---- several at once ------------------------------------------------------------------------------------------------- */
 
-static const enum reason every_wrong[] = { REASON_ARM_ESTOP, REASON_ARM_REFLEX, REASON_ARM_RESTARTED, REASON_STATE_LOST, REASON_STATE_NOT_FINITE,
+static const enum reason every_wrong[] = { REASON_ARM_ESTOP, REASON_ARM_REFLEX, REASON_ARM_RESTARTED, REASON_STATE_LOST, REASON_STATE_VOID,
+	REASON_STATE_LATE, REASON_STATE_NOT_FINITE,
 	REASON_TRACKING_ERROR, REASON_ARM_ERRORS, REASON_ARM_LET_GO, REASON_ARM_DISCONNECTED, REASON_ARM_STOPPED, REASON_CLOCK_STEPPED,
 	REASON_CAMERA_ABSENT, REASON_CAMERA_STALE, REASON_CAMERA_FROZEN, REASON_CAMERA_SKEWED, REASON_POLICY_BROKEN };
 enum { WRONGS = sizeof every_wrong / sizeof every_wrong[0] };

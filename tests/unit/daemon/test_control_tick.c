@@ -177,6 +177,19 @@ static void a_lost_state_is_a_fault(void **state)
 	free(b);
 }
 
+/* A pause of dreamvlad looks to it as if every arm had fallen silent. */
+static void a_pause_of_its_own_is_no_ones_silence(void **state)
+{
+	struct bench *b = bench_moving();
+
+	(void)state;
+	b->state_runs = false;
+	b->now_ns += 100 * MS;
+	run_ms(b, 5);
+	expect_mode(b, MODE_FAULT, REASON_STATE_UNHEARD);
+	free(b);
+}
+
 static void a_reflex_is_a_fault(void **state)
 {
 	struct bench *b = bench_moving();
@@ -331,6 +344,7 @@ int main(void)
 		cmocka_unit_test(a_stale_camera_holds),
 		cmocka_unit_test(frozen_and_skewed_cameras_hold),
 		cmocka_unit_test(a_lost_state_is_a_fault),
+		cmocka_unit_test(a_pause_of_its_own_is_no_ones_silence),
 		cmocka_unit_test(a_reflex_is_a_fault),
 		cmocka_unit_test(a_restarted_arm_is_a_fault),
 		cmocka_unit_test(the_arms_own_stop_holds),

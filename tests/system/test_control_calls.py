@@ -24,9 +24,9 @@ class Info(ctypes.Structure):
 
 
 class Tracer:
-    def __init__(self, test, pid):
+    def __init__(self, test, pid, name="control"):
         self.libc = ctypes.CDLL(None, use_errno=True)
-        self.tid = peers.until("the control thread", lambda: peers.thread_of(pid, "control"))
+        self.tid = peers.until("the thread " + name, lambda: peers.thread_of(pid, name))
         if self.call(SEIZE, 0, TRACE_SYSGOOD) != 0:
             test.skipTest(f"ptrace: {os.strerror(ctypes.get_errno())}")
 

@@ -1,6 +1,7 @@
 """whole.py - the real dreamvla-sim, dreamvla-arm and dreamvlad of a bench, each a child process, with sockets in a folder: for tests
 that pull a plug. The arm's own counters are the judge of every motion: what it commanded, period by period."""
 import contextlib
+import os
 import pathlib
 import signal
 import subprocess
@@ -39,10 +40,11 @@ def write_config(folder, name, arm, **sockets):
 class Program:
     """A child process with its output in a file."""
 
-    def __init__(self, folder, program, *arguments):
+    def __init__(self, folder, program, *arguments, environment=None):
         self.program = program
         self.log = open(pathlib.Path(folder) / f"log-{program}-{time.monotonic_ns()}", "w+b")
-        self.process = subprocess.Popen([peers.BUILD / program, *arguments], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([peers.BUILD / program, *arguments], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env={**os.environ, **(environment or {})})
         self.expected = (0,)
 
     def text(self):
@@ -117,8 +119,8 @@ class Bench:
 
     # ---- programs
 
-    def start(self, program, *arguments):
-        self.programs.append(Program(self.folder, program, *arguments))
+    def start(self, program, *arguments, environment=None):
+        self.programs.append(Program(self.folder, program, *arguments, environment=environment))
         return self.programs[-1]
 
     def start_sim(self):

@@ -1,0 +1,214 @@
+#include "robots/franka/shape.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "robots/model/model.h"
+
+static const double dt_s = 1e-3;
+/* The robot gives up after 20 periods without a command. */
+static const double COAST_S = 0.020;
+/* libfranka's kLimitEps; of velocity also what a discrete velocity may lie above the continuous one: j dt^2 / 8. */
+static const double MARGIN = 1e-3, VELOCITY_MARGIN_RAD_S = 2.5e-3;
+static const double NO_LOW_PASS_HZ = 1000;
+/* A joint that closes in goes over to the wish itself when that takes no more than this share of the jerk limit. */
+static const double JOIN_SHARE = 0.1;
+/* The low-pass ends on its wish. */
+static const double FILTER_REST_RAD = 1e-9;
+/* float32 rounds to half of this; the rest is what differences of float64 lose. */
+static const double FLOAT_STEP = 1.1920929e-07;
+static const double REST_RAD_S = 1e-6, REST_RAD_S2 = 1e-3;
+
+const struct robot_model *franka_shape_model(uint32_t version)
+{
+	return robot_model_find(version >= 10 ? "fr3_5.9" : version >= 6 ? "fr3" : "panda");
+}
+
+void franka_shape_init(struct franka_shape *s, uint32_t version, double low_pass_hz)
+{
+	const struct robot_model *m = franka_shape_model(version);
+	const double turn = 6.28318530717958648;
+
+	*s = (struct franka_shape){ .version = version, .model = m, .share = 1,
+		.gain = low_pass_hz < NO_LOW_PASS_HZ ? dt_s / (dt_s + 1 / (turn * low_pass_hz)) : 1 };
+	for (uint32_t j = 0; j < FRANKA_JOINTS; j++)
+		s->limits[j] = (struct axis_limits){ .q_min = m->q_min_rad[j], .q_max = m->q_max_rad[j],
+			.v_min = VELOCITY_MARGIN_RAD_S - m->dq_max_rad_s[j], .v_max = m->dq_max_rad_s[j] - VELOCITY_MARGIN_RAD_S,
+			.a_max = m->ddq_max_rad_s2[j] - MARGIN, .j_max = m->dddq_max_rad_s3[j] - MARGIN,
+			.offset = m->dq_offset_rad_s[j] + VELOCITY_MARGIN_RAD_S, .decel = m->dq_decel_rad_s2[j] };
+}
+
+/* ---- the robot's bookkeeping --------------------------------------------------------------------------------------------- */
+
+static void take(const struct fci_state *state, struct franka_joints *out)
+{
+	memcpy(out->q_rad, state->q_d, sizeof out->q_rad);
+	memcpy(out->dq_rad_s, state->dq_d, sizeof out->dq_rad_s);
+	memcpy(out->ddq_rad_s2, state->ddq_d, sizeof out->ddq_rad_s2);
+}
+
+void franka_shape_begin(struct franka_shape *s, const struct fci_state *state)
+{
+	take(state, &s->now);
+	memset(s->now.dq_rad_s, 0, sizeof s->now.dq_rad_s);
+	memset(s->now.ddq_rad_s2, 0, sizeof s->now.ddq_rad_s2);
+	s->sent = s->now;
+	s->has_sent = false;
+	memset(s->follows, 0, sizeof s->follows);
+}
+
+static bool rounds_to(double ours, double sent, double slack)
+{
+	return fabs(ours - sent) <= FLOAT_STEP * fabs(ours) + slack;
+}
+
+static bool agrees(const struct franka_joints *ours, const struct fci_state *s)
+{
+	for (int i = 0; i < FRANKA_JOINTS; i++)
+		if (!rounds_to(ours->q_rad[i], s->q_d[i], 1e-10) || !rounds_to(ours->dq_rad_s[i], s->dq_d[i], 1e-7) ||
+				!rounds_to(ours->ddq_rad_s2[i], s->ddq_d[i], 1e-4))
+			return false;
+	return true;
+}
+
+/* So many periods without a command. */
+static void coast(struct franka_joints *k, uint64_t periods)
+{
+	double n = (double)periods;
+
+	for (int i = 0; i < FRANKA_JOINTS; i++) {
+		k->q_rad[i] += n * k->dq_rad_s[i] * dt_s + n * (n + 1) / 2 * k->ddq_rad_s2[i] * dt_s * dt_s;
+		k->dq_rad_s[i] += n * k->ddq_rad_s2[i] * dt_s;
+	}
+}
+
+void franka_shape_see(struct franka_shape *s, const struct fci_state *state, uint64_t periods)
+{
+	struct franka_joints came = s->sent, missed = s->now;
+
+	coast(&came, periods - 1);
+	coast(&missed, periods);
+	if (s->version >= 10 && s->has_sent && agrees(&came, state))
+		s->now = came;
+	else if (s->version >= 10 && s->has_sent && agrees(&missed, state))
+		s->now = missed;
+	else
+		take(state, &s->now);
+}
+
+/* ---- one joint ------------------------------------------------------------------------------------------------------------ */
+
+/* The continuous motion that these are samples of, and back. */
+static struct axis to_axis(double q, double v, double a)
+{
+	return (struct axis){ q - v * dt_s + a * dt_s * dt_s / 6, v - a * dt_s / 2, a };
+}
+
+static double to_position(const struct axis *s)
+{
+	return s->q + s->v * dt_s + s->a * dt_s * dt_s / 3;
+}
+
+/* An arm that is beyond a limit may move back, not further out; and an acceleration beyond the share is kept while it lasts. */
+static struct axis_limits limits_at(const struct franka_shape *s, uint32_t j, const struct axis *at, double share)
+{
+	struct axis_limits l = s->limits[j];
+
+	l.q_min = fmin(l.q_min, at->q);
+	l.q_max = fmax(l.q_max, at->q);
+	l.a_max = fmin(l.a_max, fmax(share * l.a_max, fabs(at->a)));
+	l.j_max *= share;
+	return l;
+}
+
+/* Braking from here keeps the limits, now and after any row of missed commands. Velocity is largest at either end of the row; position
+ * where it turns round. */
+static bool safe(const struct axis *s, const struct axis_limits *l)
+{
+	struct axis late = axis_move(s, 0, COAST_S);
+	double turn_s = s->v * s->a < 0 ? -s->v / s->a : 0;
+
+	if (!axis_admissible(s, l) || !axis_admissible(&late, l))
+		return false;
+	if (!(turn_s > 0 && turn_s < COAST_S))
+		return true;
+	double turn = axis_move(s, 0, turn_s).q;
+
+	return turn >= l->q_min && turn <= l->q_max;
+}
+
+static struct axis between(const struct axis *a, const struct axis *b, double share)
+{
+	return (struct axis){ a->q + share * (b->q - a->q), a->v + share * (b->v - a->v), a->a + share * (b->a - a->a) };
+}
+
+/* As near to the jerk as is safe; jerk is linear in the state, so that what lies between two motions within its limit keeps it too. */
+static struct axis move(const struct axis *s, const struct axis_limits *l, double jerk)
+{
+	enum { HALVINGS = 6 };
+	struct axis brake = axis_brake(s, l, dt_s), wish = axis_move(s, fmin(fmax(jerk, -l->j_max), l->j_max), dt_s);
+	double good = 0, bad = 1;
+
+	if (safe(&wish, l))
+		return wish;
+	for (int i = 0; i < HALVINGS; i++) {
+		double share = (good + bad) / 2;
+		struct axis tried = between(&brake, &wish, share);
+
+		*(safe(&tried, l) ? &good : &bad) = share;
+	}
+	return between(&brake, &wish, good);
+}
+
+/* The wish itself, where the robot's checks and what may come after it allow that. */
+static bool may_send(const struct franka_shape *s, uint32_t j, double wish, double rate)
+{
+	const struct franka_joints *k = &s->now;
+	double v = (wish - k->q_rad[j]) / dt_s, a = (v - k->dq_rad_s[j]) / dt_s, jerk = (a - k->ddq_rad_s2[j]) / dt_s;
+	double j_max = s->limits[j].j_max;
+	struct axis to = to_axis(wish, v, a), from = to_axis(k->q_rad[j], k->dq_rad_s[j], k->ddq_rad_s2[j]);
+	struct axis_limits l = limits_at(s, j, &from, 1);
+	bool near = fabs(jerk) <= JOIN_SHARE * j_max && fabs(v + a * dt_s / 2 - rate) <= JOIN_SHARE * j_max * dt_s * dt_s;
+
+	return (near || s->follows[j]) && fabs(jerk) <= j_max && safe(&to, &l);
+}
+
+static double close_in(const struct franka_shape *s, uint32_t j, double wish, double rate)
+{
+	const struct franka_joints *k = &s->now;
+	struct axis from = to_axis(k->q_rad[j], k->dq_rad_s[j], k->ddq_rad_s2[j]), goal = { wish - rate * dt_s, rate, 0 };
+	struct axis_limits l = limits_at(s, j, &from, s->share);
+
+	if (!isfinite(wish) || !isfinite(rate)) {
+		from = axis_brake(&from, &l, dt_s);
+		return to_position(&from);
+	}
+	struct axis to = move(&from, &l, axis_track(&from, &goal, &l, dt_s));
+
+	return to_position(&to);
+}
+
+void franka_shape_step(struct franka_shape *s, const double *q_rad, const double *dq_rad_s, double *out_rad)
+{
+	for (uint32_t j = 0; j < FRANKA_JOINTS; j++) {
+		double from = s->now.q_rad[j], wish = from + s->gain * (q_rad[j] - from), q;
+
+		if (s->gain == 1 || fabs(q_rad[j] - from) < FILTER_REST_RAD)
+			wish = q_rad[j];
+		s->follows[j] = may_send(s, j, wish, dq_rad_s[j]);
+		q = s->follows[j] ? wish : close_in(s, j, wish, dq_rad_s[j]);
+		out_rad[j] = q;
+		s->sent.q_rad[j] = q;
+		s->sent.dq_rad_s[j] = (q - from) / dt_s;
+		s->sent.ddq_rad_s2[j] = (s->sent.dq_rad_s[j] - s->now.dq_rad_s[j]) / dt_s;
+	}
+	s->has_sent = true;
+}
+
+bool franka_shape_rests(const struct franka_shape *s)
+{
+	for (int i = 0; i < FRANKA_JOINTS; i++)
+		if (!(fabs(s->sent.dq_rad_s[i]) <= REST_RAD_S && fabs(s->sent.ddq_rad_s2[i]) <= REST_RAD_S2))
+			return false;
+	return s->has_sent;
+}

@@ -1,0 +1,60 @@
+/* shape.h - what is wished of the joints, bent so that the robot's checks hold: a low-pass, then a limiter.
+ *
+ * The robot differentiates commands by backward Euler over 1 ms from its own bookkeeping (q_d, dq_d, ddq_d) and stops in a reflex at
+ * the first velocity, acceleration or jerk beyond its limits; a missing command it replaces by constant acceleration. Discrete q, v, a
+ * with a' = a + j dt, v' = v + a' dt, q' = q + v' dt are exact samples of a motion with piecewise constant jerk whose state is
+ *     q - v dt + a dt^2 / 6,  v - a dt / 2,  a
+ * (put one into the other), so that stage/axis.h applies as it stands. What is sent always leaves a way to stop within limits, now and
+ * after COAST_S without commands. A wish that may be sent as it is, is sent as it is; from any other the joint closes in without
+ * overshoot worth mentioning, and ends on it exactly.
+ *
+ * Limits: by server version those of robots/model (Panda to 5, FR3 to 9, FR3 with system 5.9 from 10 on), less libfranka's margin of
+ * 1e-3; the position-dependent bound where the model has one. libfranka's own limiter (rate_limiting.h) keeps jerk only while that
+ * bound stands still, and swings about a wish that stands.
+ * Low-pass: y' = y + g (wish - y), g = dt / (dt + 1 / (2 pi f)) (libfranka lowpass_filter.h); 1000 Hz and more: none.
+ * Pure. All functions: thread of the owner, allocate no, block no. */
+#ifndef DREAMVLA_ROBOTS_FRANKA_SHAPE_H
+#define DREAMVLA_ROBOTS_FRANKA_SHAPE_H
+
+#include "daemon/flow.h"
+#include "daemon/stage/axis.h"
+#include "robots/franka/wire.h"
+
+enum { FRANKA_JOINTS = 7 };
+
+/* The robot's bookkeeping of one moment, in float64. */
+struct franka_joints {
+	double q_rad[FRANKA_JOINTS], dq_rad_s[FRANKA_JOINTS], ddq_rad_s2[FRANKA_JOINTS];
+};
+
+struct franka_shape {
+	uint32_t version;
+	const struct robot_model *model;
+	struct axis_limits limits[FRANKA_JOINTS];
+	double share;              /* of acceleration and jerk that closing in may use; 1 but for poses */
+	double gain;               /* of the low-pass; 1: none */
+	struct franka_joints now;  /* as the robot has it at the newest state */
+	struct franka_joints sent; /* as it will have it when the last command came in time */
+	bool has_sent;
+	bool follows[FRANKA_JOINTS]; /* the last command was the wish itself */
+};
+
+/* The model of a server version. */
+const struct robot_model *franka_shape_model(uint32_t version);
+
+void franka_shape_init(struct franka_shape *s, uint32_t version, double low_pass_hz);
+
+/* A motion begins: from q_d, standing. */
+void franka_shape_begin(struct franka_shape *s, const struct fci_state *state);
+
+/* A state of the motion, `periods` after the one before it: what the robot made of the commands. States of protocol 10 are float32; our
+ * own copy in float64 goes on while it agrees with them. */
+void franka_shape_see(struct franka_shape *s, const struct fci_state *state, uint64_t periods);
+
+/* The command that answers that state. dq is the wish's own velocity, which closing in aims at. A wish that is not a number brakes. */
+void franka_shape_step(struct franka_shape *s, const double *q_rad, const double *dq_rad_s, double *out_rad);
+
+/* Velocity and acceleration of the last command are next to nothing: a finished flag may go with it. */
+bool franka_shape_rests(const struct franka_shape *s);
+
+#endif

@@ -84,6 +84,17 @@ static bool stream_stands(const struct arm *a)
 	return commanded_still(a);
 }
 
+static bool target_moves(const struct arm *a, const struct driver_target *d)
+{
+	double most = 0;
+
+	for (uint32_t j = 0; d->kind == OUTPUT_JOINT && j < a->setup->model.dof; j++)
+		most = fmax(most, fabs(d->dq_rad_s[j]));
+	for (int i = 0; d->kind == OUTPUT_POSE && i < 3; i++)
+		most = fmax(most, fmax(fabs(d->twist.v_m_s[i]), fabs(d->twist.w_rad_s[i])));
+	return !(most <= MOVING_RAD_S);
+}
+
 /* What needs no look at the motion. */
 static enum refusal check_form(const struct arm *a, const struct arm_target *t, int64_t now_ns)
 {
@@ -93,6 +104,8 @@ static enum refusal check_form(const struct arm *a, const struct arm_target *t, 
 		return REFUSAL_STOPPED;
 	if (a->phase == ARM_BRAKES)
 		return REFUSAL_BRAKING;
+	if (!a->measured.engaged && target_moves(a, d))
+		return REFUSAL_NOT_ENGAGED;
 	if (a->phase == ARM_PLAYS && d->kind != a->kind && !stream_stands(a))
 		return REFUSAL_KIND;
 	if (a->phase == ARM_STANDS ? d->t_ns <= now_ns : d->t_ns - a->check.t_ns > SAFETY_GAP_NS)
@@ -144,6 +157,12 @@ static void play(struct arm *a, const struct arm_target *t, const struct driver_
 
 	enum playout_add added;
 
+	if (!a->measured.engaged) { /* near enough, but the arm cannot follow yet: only that somebody is there counts */
+		safety_check_restart(&a->check);
+		a->counters.accepted++;
+		a->valid_ns = now_ns;
+		return;
+	}
 	memcpy(s.q_rad, d->q_rad, sizeof s.q_rad);
 	memcpy(s.dq_rad_s, d->dq_rad_s, sizeof s.dq_rad_s);
 	if (a->phase == ARM_STANDS) {
@@ -236,6 +255,42 @@ static enum arm_reply disable(struct arm *a, const struct arm_request *r)
 	return ARM_REPLY_OK;
 }
 
+static enum arm_reply recover(struct arm *a)
+{
+	if (a->measured.mode != ARM_REFLEX)
+		return ARM_REPLY_NO_ERROR;
+	if (!a->driver->recover)
+		return ARM_REPLY_NO_RECOVERY;
+	a->recover = true;
+	return ARM_REPLY_OK;
+}
+
+static enum arm_reply home_gripper(struct arm *a)
+{
+	if (!a->driver->homes_gripper || !a->driver->home_gripper)
+		return ARM_REPLY_NO_HOMING;
+	if (!a->measured.has_gripper)
+		return ARM_REPLY_NO_GRIPPER;
+	a->home_gripper = true;
+	return ARM_REPLY_OK;
+}
+
+bool arm_take_recover(struct arm *a)
+{
+	bool asked = a->recover;
+
+	a->recover = false;
+	return asked;
+}
+
+bool arm_take_home_gripper(struct arm *a)
+{
+	bool asked = a->home_gripper;
+
+	a->home_gripper = false;
+	return asked;
+}
+
 static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t now_ns)
 {
 	switch (r->ask) {
@@ -256,10 +311,9 @@ static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t n
 	case ARM_ASK_DISABLE:
 		return disable(a, r);
 	case ARM_ASK_RECOVER:
-		/* No driver reports a reflex that it could recover from yet. */
-		return ARM_REPLY_NO_ERROR;
+		return recover(a);
 	case ARM_ASK_HOME_GRIPPER:
-		return ARM_REPLY_NO_HOMING;
+		return home_gripper(a);
 	}
 	return ARM_REPLY_NOT_READY;
 }
@@ -296,6 +350,28 @@ static enum arm_loss_why why_lost(const struct arm *a)
 	return a->measured.mode == ARM_READY ? LOSS_RESTARTED : LOSS_MODE;
 }
 
+/* What is commanded next starts where the arm's own controller holds it. */
+static void seed(struct arm *a, int64_t now_ns)
+{
+	const double *q_rad = a->measured.has_q_d ? a->measured.q_d_rad : a->measured.q_rad;
+
+	memset(&a->commanded, 0, sizeof a->commanded);
+	memcpy(a->commanded.q_rad, q_rad, sizeof a->commanded.q_rad);
+	a->commanded.t_ns = now_ns;
+	a->before = a->commanded;
+}
+
+/* The arm's motion has not begun, or has ended under our hands: the arm is where its own controller holds it. */
+static void wait_for_motion(struct arm *a, int64_t now_ns)
+{
+	if (a->phase != ARM_STANDS) {
+		a->counters.underruns++;
+		safety_check_restart(&a->check);
+		a->phase = ARM_STANDS;
+	}
+	seed(a, now_ns);
+}
+
 /* Whether the arm is ours to command; losing or regaining it starts anew from where it is. */
 static void follow_arm(struct arm *a, int64_t now_ns)
 {
@@ -303,12 +379,12 @@ static void follow_arm(struct arm *a, int64_t now_ns)
 
 	if (a->phase != ARM_OUT && (!ours || a->measured.generation != a->generation))
 		let_go(a, why_lost(a));
-	if (a->phase != ARM_OUT)
+	if (a->phase != ARM_OUT) {
+		if (!a->measured.engaged)
+			wait_for_motion(a, now_ns);
 		return;
-	memset(&a->commanded, 0, sizeof a->commanded);
-	memcpy(a->commanded.q_rad, a->measured.q_rad, sizeof a->commanded.q_rad);
-	a->commanded.t_ns = now_ns;
-	a->before = a->commanded;
+	}
+	seed(a, now_ns);
 	if (!ours)
 		return;
 	a->phase = ARM_STANDS;
@@ -329,7 +405,7 @@ static void reach(void *context, const struct playout_sample *s)
 	a->gripper_m = fmin(fmax(s->gripper_m, 0), a->setup->gripper_max_m);
 }
 
-/* This process was held up: what it commands goes on from where it ended, as if the time had not been, and what that leaves to be made
+/* This process was held up for longer than the arm goes on by itself: what it commands goes on from where it ended, as if the time had not been, and what that leaves to be made
  * up for is faded out. An arm that got no command for LEFT_ALONE_NS stands where it was commanded last. */
 static void go_on(struct arm *a, int64_t now_ns, int64_t lost_ns)
 {
@@ -357,7 +433,7 @@ static bool play_on(struct arm *a, int64_t now_ns, bool paused)
 static void move(struct arm *a, int64_t now_ns)
 {
 	int64_t lost_ns = now_ns - a->commanded.t_ns - a->driver->period_ns;
-	bool paused = a->phase != ARM_STANDS && lost_ns > PAUSE_NS;
+	bool paused = a->phase != ARM_STANDS && lost_ns > PAUSE_NS && lost_ns > a->driver->coast_ns;
 
 	if (paused)
 		go_on(a, now_ns, lost_ns);
@@ -407,6 +483,7 @@ void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns,
 	a->before = a->commanded;
 	move(a, now_ns);
 	watch_limits(a);
+	out->engage = a->accepted_from != 0 || a->phase != ARM_STANDS;
 	memcpy(out->q_rad, a->commanded.q_rad, sizeof out->q_rad);
 	memcpy(out->dq_rad_s, a->commanded.dq_rad_s, sizeof out->dq_rad_s);
 	out->has_gripper = a->has_gripper;

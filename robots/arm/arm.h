@@ -16,9 +16,10 @@
 
 #define ARM_AHEAD_NS INT64_C(500000000)   /* a target due further ahead is void */
 
-/* Why a target was refused. KIND: joint and pose within one motion. DUE: a first one that is due already, or a gap in the stream that is too long to play over. */
+/* Why a target was refused. KIND: joint and pose within one motion. DUE: a first one that is due already, or a gap in the stream that is too
+ * long to play over. NOT_ENGAGED: one that moves before the arm's own motion has begun. */
 enum refusal { REFUSAL_NONE, REFUSAL_STOPPED, REFUSAL_BRAKING, REFUSAL_KIND, REFUSAL_DUE, REFUSAL_GRIPPER, REFUSAL_START,
-	REFUSAL_START_POSE, REFUSAL_LIMIT, REFUSAL_BEYOND, REFUSAL_FULL, REFUSAL_COUNT };
+	REFUSAL_START_POSE, REFUSAL_LIMIT, REFUSAL_BEYOND, REFUSAL_FULL, REFUSAL_NOT_ENGAGED, REFUSAL_COUNT };
 
 /* The newest refusal, as numbers; arm_text.h makes words of them. */
 struct arm_refusal {
@@ -48,7 +49,8 @@ struct arm_request {
 };
 
 enum arm_reply { ARM_REPLY_OK, ARM_REPLY_STOPPED, ARM_REPLY_TAKEN, ARM_REPLY_NOT_READY, ARM_REPLY_NOT_ATTACHED,
-	ARM_REPLY_MOVING, ARM_REPLY_CONFIRM, ARM_REPLY_NO_ERROR, ARM_REPLY_NO_HOMING, ARM_REPLY_COUNT };
+	ARM_REPLY_MOVING, ARM_REPLY_CONFIRM, ARM_REPLY_NO_ERROR, ARM_REPLY_NO_RECOVERY, ARM_REPLY_NO_HOMING, ARM_REPLY_NO_GRIPPER,
+	ARM_REPLY_COUNT };
 
 struct arm_answer {
 	uint32_t ticket;
@@ -100,13 +102,15 @@ struct arm_report {
 	struct arm_counters counters;
 };
 
-/* OUT: the arm is not ours to move (disconnected, disabled, guided, ...), q_d follows q. */
+/* OUT: the arm is not ours to move (disconnected, disabled, guided, ...), q_d follows the arm's. It does so too while an arm STANDS whose
+ * motion has not begun (robot_state.engaged); nothing is played then. */
 enum arm_phase { ARM_OUT, ARM_STANDS, ARM_PLAYS, ARM_BRAKES };
 
 struct arm {
 	const struct arm_setup *setup; /* constant */
 	const struct robot_driver *driver;
 	bool enabled, stopped;
+	bool recover, home_gripper; /* asked for, not passed on yet */
 	enum arm_phase phase;
 	uint64_t generation;       /* of the driver's arm */
 	uint64_t accepted_from, last_seq;
@@ -139,6 +143,10 @@ void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns);
 
 /* Obeys a request or says why not. */
 struct arm_answer arm_take_request(struct arm *a, const struct arm_request *r, int64_t now_ns);
+
+/* True once after a request that the driver has to be asked for: its recover, its home_gripper. */
+bool arm_take_recover(struct arm *a);
+bool arm_take_home_gripper(struct arm *a);
 
 /* One period of the driver: what was measured in, what to command out. */
 void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns, struct robot_command *out);

@@ -31,6 +31,15 @@ static void take_targets(struct arm_loop *l, int64_t now_ns)
 		arm_take_target(&l->arm, &k->target[at], now_ns);
 }
 
+/* What was asked for and takes its time at the arm. */
+static void act(struct arm_loop *l)
+{
+	if (arm_take_recover(&l->arm))
+		l->driver->recover(l->robot);
+	if (arm_take_home_gripper(&l->arm))
+		l->driver->home_gripper(l->robot);
+}
+
 void arm_loop_tick(struct arm_loop *l, int64_t now_ns)
 {
 	struct arm_links *k = l->links;
@@ -40,6 +49,7 @@ void arm_loop_tick(struct arm_loop *l, int64_t now_ns)
 	l->driver->read(l->robot, now_ns, &measured);
 	take_requests(l, now_ns);
 	take_targets(l, now_ns);
+	act(l);
 	arm_tick(&l->arm, &measured, now_ns, &command);
 	l->driver->write(l->robot, &command);
 	arm_get_report(&l->arm, &k->report[k->report_box.writing]);
@@ -47,19 +57,39 @@ void arm_loop_tick(struct arm_loop *l, int64_t now_ns)
 	atomic_fetch_add_explicit(&k->ticks, 1, memory_order_relaxed);
 }
 
+/* The time that the next tick is for: due_ns where the clock sets it. */
+static int64_t wait_for_period(struct arm_loop *l, int64_t due_ns)
+{
+	if (l->driver->wait)
+		return l->driver->wait(l->robot, due_ns);
+	clock_sleep_until(due_ns);
+	return due_ns;
+}
+
+/* The arm's time, where it sets one, may be ahead of this clock or behind: whole periods that no tick was for, rounded. */
+static int64_t next_due(struct arm_loop *l, int64_t due_ns, int64_t tick_ns)
+{
+	const int64_t period_ns = l->driver->period_ns;
+	int64_t next_ns = tick_ns + period_ns, missed = (tick_ns - due_ns + period_ns / 2) / period_ns;
+
+	for (int64_t now_ns = clock_monotonic_ns(); !l->driver->wait && next_ns <= now_ns; next_ns += period_ns)
+		missed++;
+	if (missed > 0)
+		atomic_fetch_add_explicit(&l->links->overruns, (uint64_t)missed, memory_order_relaxed);
+	return next_ns;
+}
+
 void *arm_loop_run(void *loop)
 {
 	struct arm_loop *l = loop;
-	const int64_t period_ns = l->driver->period_ns;
-	int64_t due_ns = clock_monotonic_ns() + period_ns;
+	int64_t due_ns = clock_monotonic_ns() + l->driver->period_ns;
 
 	while (!atomic_load_explicit(&l->links->stop, memory_order_relaxed)) {
-		clock_sleep_until(due_ns);
-		histogram_add(&l->links->late, clock_monotonic_ns() - due_ns);
-		arm_loop_tick(l, due_ns);
-		due_ns += period_ns;
-		for (int64_t now_ns = clock_monotonic_ns(); due_ns <= now_ns; due_ns += period_ns)
-			atomic_fetch_add_explicit(&l->links->overruns, 1, memory_order_relaxed);
+		int64_t tick_ns = wait_for_period(l, due_ns);
+
+		histogram_add(&l->links->late, clock_monotonic_ns() - tick_ns);
+		arm_loop_tick(l, tick_ns);
+		due_ns = next_due(l, due_ns, tick_ns);
 	}
 	return NULL;
 }

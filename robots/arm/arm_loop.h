@@ -1,4 +1,5 @@
-/* arm_loop.h - the arm's control thread: one period of the driver after the other, on an absolute clock. */
+/* arm_loop.h - the arm's control thread: one period of the driver after the other, on an absolute clock or on
+ * the arm's own (driver->wait). */
 #ifndef DREAMVLA_ROBOTS_ARM_ARM_LOOP_H
 #define DREAMVLA_ROBOTS_ARM_ARM_LOOP_H
 
@@ -16,7 +17,7 @@ struct arm_loop {
 void arm_loop_tick(struct arm_loop *l, int64_t now_ns);
 
 /* Runs until links->stop; the argument of a thread, a struct arm_loop. No period is made up for: missed ones are counted.
- * Allocates: no. Blocks: in the clock's sleep only. */
+ * Allocates: no. Blocks: in the clock's sleep or the driver's wait only. */
 void *arm_loop_run(void *loop);
 
 #endif

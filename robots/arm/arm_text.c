@@ -53,6 +53,7 @@ void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity)
 		[REFUSAL_BEYOND] = "the way to the target breaks the arm's own velocity or acceleration limits, or leaves it no room to brake before a "
 				    "joint's limit",
 		[REFUSAL_FULL] = "too many targets are waiting to be played out",
+		[REFUSAL_NOT_ENGAGED] = "the arm's motion has not begun yet: hold at q_d until it has; if it does not begin, errors and the log say why",
 	};
 
 	static const char *const UNIT[] = { "m", "rad", "m/s", "rad/s" };
@@ -122,7 +123,9 @@ void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)
 		[ARM_REPLY_MOVING] = { "the arm moves", "stop it first" },
 		[ARM_REPLY_CONFIRM] = { "this arm has no brakes and would drop", "hold it, then ask with confirm: true" },
 		[ARM_REPLY_NO_ERROR] = { "there is nothing to recover from", "" },
+		[ARM_REPLY_NO_RECOVERY] = { "this arm has no error recovery", "mend it at the arm itself" },
 		[ARM_REPLY_NO_HOMING] = { "this arm's gripper needs no homing", "" },
+		[ARM_REPLY_NO_GRIPPER] = { "the gripper is not there", "see errors in `dreamvlactl status` and the log of dreamvla-arm" },
 	};
 
 	if (a->reply == ARM_REPLY_NOT_READY)

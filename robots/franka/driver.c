@@ -23,6 +23,8 @@
 
 /* What the robot goes on without commands for; while states flow, a tick waits for the next one so long. */
 static const int64_t COAST_NS = 20 * NS_PER_MS;
+/* A motion is finished within some milliseconds of standing. */
+static const int64_t FAREWELL_NS = 500 * NS_PER_MS;
 /* Of one wait: as many as a socket's buffer holds; no flood keeps the tick from its work. */
 enum { DATAGRAMS_MAX = 128 };
 
@@ -44,12 +46,27 @@ struct franka_driver {
 
 /* ---- life ---------------------------------------------------------------------------------------------------------------- */
 
+static int64_t franka_wait(void *driver, int64_t due_ns);
+static void franka_write(void *driver, const struct robot_command *c);
+
+/* A motion that still runs is ended as one should be; the arm stands already. The control thread has ended. */
+static void finish_motion(struct franka_driver *d)
+{
+	int64_t end_ns = clock_monotonic_ns() + FAREWELL_NS;
+
+	while (d->motion.phase > FRANKA_RESTS && clock_monotonic_ns() < end_ns) {
+		franka_wait(d, clock_monotonic_ns() + NS_PER_MS);
+		franka_write(d, &(struct robot_command){ 0 });
+	}
+}
+
 static void franka_destroy(void *driver)
 {
 	struct franka_driver *d = driver;
 
 	if (!d)
 		return;
+	finish_motion(d);
 	franka_hand_destroy(d->hand);
 	franka_link_destroy(d->link);
 	free(d);

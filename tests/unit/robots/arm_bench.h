@@ -80,7 +80,7 @@ static inline void make_bench(struct bench *b, const struct robot_driver *driver
 	b->setup = (struct arm_setup){ .name = "arm", .model = *robot_model_find("panda"), .tcp = { .q_xyzw = { 0, 0, 0, 1 } },
 		.gripper_max_m = 0.08, .box_min_m = { -1, -1, 0.05 }, .box_max_m = { 1, 1, 1.5 }, .floor_m = 0, .limit_scale = 1 };
 	b->now_ns = 1000 * MS;
-	b->robot = (struct robot_state){ .mode = ARM_READY, .generation = 1, .has_gripper = true, .gripper_m = 0.08 };
+	b->robot = (struct robot_state){ .mode = ARM_READY, .engaged = true, .generation = 1, .has_gripper = true, .gripper_m = 0.08 };
 	memcpy(b->robot.q_rad, b->setup.model.home_rad, sizeof b->robot.q_rad);
 	arm_init(&b->arm, &b->setup, driver);
 	tick(b);

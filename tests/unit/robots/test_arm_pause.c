@@ -92,7 +92,7 @@ static void make_moving(struct bench *b, double speed_rad_s)
 		.box_min_m = { -1, -1, 0.05 }, .box_max_m = { 1, 1, 1.5 }, .limit_scale = 1 };
 	b->speed_rad_s = speed_rad_s;
 	b->start_ns = b->now_ns = 1000 * MS;
-	b->robot = (struct robot_state){ .mode = ARM_READY, .generation = 1 };
+	b->robot = (struct robot_state){ .mode = ARM_READY, .engaged = true, .generation = 1 };
 	memcpy(b->robot.q_rad, b->setup.model.home_rad, sizeof b->robot.q_rad);
 	memcpy(b->command.q_rad, b->setup.model.home_rad, sizeof b->command.q_rad);
 	arm_init(&b->arm, &b->setup, robot_driver_find("sim"));

@@ -29,8 +29,9 @@ enum { FRANKA_HAND_NUMBERS = 8 };
 MUST_CHECK int franka_hand_create(struct franka_hand_link **out, const struct franka_setup *setup, struct errbuf *e);
 void franka_hand_destroy(struct franka_hand_link *h);
 
-/* The opening that is wanted now; has_gripper = false: nobody wants any. Give it only while somebody drives (robot_command.engage): a
- * wish that begins after nobody had any is a new one, and only new ones move a hand that was connected anew or homed.
+/* The opening that is wanted now; has_gripper = false: the arm is not held, nobody wants any. The newest counts, and stays in force
+ * whoever drives or has ceased to. Nothing moves by itself, though: after the hand was connected or homed, or nobody wanted any, it
+ * waits for an opening that differs from the one before.
  * Thread: the arm's control thread, every period or less. Allocates: no. Blocks: no. */
 void franka_hand_write(struct franka_hand_link *h, bool has_gripper, double gripper_m);
 void franka_hand_read(struct franka_hand_link *h, int64_t now_ns, struct franka_hand_view *out);

@@ -70,7 +70,7 @@ static void step_robot(void)
 static void step_hand(void)
 {
 	hand_server_step(&hand, hand.hand.command_m);
-	fuzz_require(hand.hand.command_m >= 0.0 && hand.hand.command_m <= hand.hand.max_width_m);
+	fuzz_require(hand.hand.command_m >= 0.0 && hand.hand.command_m <= hand.hand.stroke_m);
 }
 
 static void connect_first(uint32_t version, int fd)

@@ -9,12 +9,12 @@ static const double speed_max_m_s = 0.1;
 /* Data sheet: 140 N at most; a hand cannot press with less than nothing. */
 static const double force_max_n = 140.0;
 static const double arrived_m = 1e-4, stalled_apart_m = 1e-3;
-static const uint32_t stalled_ms = 100;
+static const uint32_t stalled_ms = 100, move_stalled_ms = 100000;
 static const double period_s = 1e-3;
 
-void franka_hand_init(struct franka_hand *h, double max_width_m)
+void franka_hand_init(struct franka_hand *h, double stroke_m)
 {
-	*h = (struct franka_hand){ .max_width_m = max_width_m, .width_m = max_width_m, .command_m = max_width_m };
+	*h = (struct franka_hand){ .stroke_m = stroke_m, .max_width_m = stroke_m, .width_m = stroke_m, .command_m = stroke_m };
 }
 
 /* Nothing that was commanded holds or moves the fingers any more. */
@@ -26,6 +26,12 @@ static void relax(struct franka_hand *h)
 	h->stalled_ms = 0;
 }
 
+void franka_hand_forget(struct franka_hand *h)
+{
+	relax(h);
+	h->max_width_m = 0.0;
+}
+
 static bool goal_sound(const struct franka_hand *h, const struct fci_grasp *g)
 {
 	return g->width_m >= 0.0 && g->width_m <= h->max_width_m && g->speed_m_s > 0.0 && g->speed_m_s <= 10.0 && g->force_n >= 0.0 &&
@@ -33,11 +39,11 @@ static bool goal_sound(const struct franka_hand *h, const struct fci_grasp *g)
 			g->epsilon_outer_m <= 1.0;
 }
 
-static void take_goal(enum fci_gripper_command c, const uint8_t *payload, double max_width_m, struct fci_grasp *goal)
+static void take_goal(enum fci_gripper_command c, const uint8_t *payload, double stroke_m, struct fci_grasp *goal)
 {
 	struct fci_gripper_move m;
 
-	*goal = (struct fci_grasp){ .width_m = max_width_m, .speed_m_s = speed_max_m_s };
+	*goal = (struct fci_grasp){ .width_m = stroke_m, .speed_m_s = speed_max_m_s };
 	if (c == FCI_GRIPPER_GRASP)
 		memcpy(goal, payload, sizeof *goal);
 	if (c == FCI_GRIPPER_MOVE) {
@@ -56,15 +62,19 @@ bool franka_hand_start(struct franka_hand *h, enum fci_gripper_command c, const 
 		relax(h);
 		return false;
 	}
-	take_goal(c, payload, h->max_width_m, &goal);
-	if (!goal_sound(h, &goal)) {
+	take_goal(c, payload, h->stroke_m, &goal);
+	if (c != FCI_GRIPPER_HOMING && !goal_sound(h, &goal)) {
 		*status = FCI_GRIPPER_FAIL;
 		return false;
 	}
+	bool again = c == FCI_GRIPPER_GRASP && h->is_grasped;
+
 	relax(h);
 	h->goal = goal;
-	h->running = c;
-	return true;
+	h->opening = again;
+	h->running = again ? FCI_GRIPPER_CONNECT : c;
+	*status = again ? FCI_GRIPPER_UNSUCCESSFUL : FCI_GRIPPER_SUCCESS;
+	return !again;
 }
 
 /* A grasp closes until something stops it. */
@@ -82,9 +92,13 @@ static bool within_epsilons(const struct franka_hand *h)
 
 static enum fci_gripper_status judge(struct franka_hand *h)
 {
+	bool there = fabs(h->width_m - h->goal.width_m) <= stalled_apart_m;
+
+	if (h->running == FCI_GRIPPER_HOMING)
+		h->max_width_m = there ? h->stroke_m : 0.0;
 	if (h->running != FCI_GRIPPER_GRASP)
-		return fabs(h->width_m - h->goal.width_m) <= stalled_apart_m ? FCI_GRIPPER_SUCCESS : FCI_GRIPPER_UNSUCCESSFUL;
-	h->is_grasped = within_epsilons(h);
+		return there ? FCI_GRIPPER_SUCCESS : FCI_GRIPPER_UNSUCCESSFUL;
+	h->is_grasped = h->max_width_m > 0.0 && within_epsilons(h);
 	h->pressing = h->is_grasped && h->width_m - h->command_m > stalled_apart_m;
 	h->opening = !h->is_grasped;
 	if (h->opening)
@@ -107,7 +121,7 @@ static void rest(struct franka_hand *h)
 	if (closed || !within_epsilons(h))
 		h->is_grasped = false;
 	if (h->opening)
-		go_towards(h, h->max_width_m);
+		go_towards(h, h->stroke_m);
 }
 
 bool franka_hand_step(struct franka_hand *h, double measured_m, enum fci_gripper_status *status)
@@ -124,7 +138,7 @@ bool franka_hand_step(struct franka_hand *h, double measured_m, enum fci_gripper
 	h->stalled_ms = behind ? h->stalled_ms + 1 : 0;
 	bool there = fabs(measured_m - destination(h)) <= arrived_m;
 
-	if (!there && h->stalled_ms < stalled_ms)
+	if (!there && h->stalled_ms < (h->running == FCI_GRIPPER_MOVE ? move_stalled_ms : stalled_ms))
 		return false;
 	*status = judge(h);
 	h->running = FCI_GRIPPER_CONNECT;

@@ -1,8 +1,10 @@
 /* hand.h - the simulated Franka Hand: homing, moving, grasping, stopping; what it holds decides the world.
  *
  * Documented: a grasp succeeds when the width it ends at lies within the epsilons around the wanted one; widths outside the stroke
- * are refused; a stop ends what runs; a failed grasp lets go and opens. Decided here: a new command ends the one before as a stop does; homing takes the fingers to
- * their widest. Pure: no clock, no heap, no I/O. One step is one millisecond. */
+ * are refused; a stop ends what runs; a failed grasp lets go and opens. Found by users (issues of frankarobotics on GitHub): before homing
+ * max_width is 0 and a grasp lets go again (franka_ros 276, 238); a move that meets an object is not answered for some 100 s (libfranka 18,
+ * franka_ros 281); a grasp of what is held already fails (libfranka 108). Decided here: a new command ends the one before as a stop
+ * does; homing takes the fingers to their widest. Pure: no clock, no heap, no I/O. One step is one millisecond. */
 #ifndef DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
 #define DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
 
@@ -13,7 +15,8 @@
 
 struct franka_hand {
 	uint32_t message_id;
-	double max_width_m;
+	double stroke_m;                    /* how wide it opens */
+	double max_width_m;                 /* as far as it knows: 0 before homing */
 	double width_m;                     /* as measured last */
 	double command_m;                   /* where the fingers shall be now */
 	bool is_grasped;
@@ -24,7 +27,11 @@ struct franka_hand {
 	uint32_t stalled_ms;
 };
 
-void franka_hand_init(struct franka_hand *h, double max_width_m);
+/* Homed, and open. */
+void franka_hand_init(struct franka_hand *h, double stroke_m);
+
+/* As after it was switched on: it knows nothing of its range, and holds nothing. */
+void franka_hand_forget(struct franka_hand *h);
 
 /* Starts a command with its payload. False: it was refused (answer FAIL) or ended at once (a stop: answer SUCCESS), see *status. */
 bool franka_hand_start(struct franka_hand *h, enum fci_gripper_command c, const uint8_t *payload, enum fci_gripper_status *status);

@@ -1,0 +1,246 @@
+/* test_franka_hand_grip.c - what a wish becomes on a Franka Hand: grasps and moves, and none too many. */
+#include "tests/unit/robots/hand_bench.h"
+
+static void a_closed_gripper_is_a_grasp_of_anything(void **state)
+{
+	(void)state;
+	static const double objects_m[] = { 0.0, 0.004, 0.04, 0.075 };
+
+	for (size_t k = 0; k < sizeof objects_m / sizeof *objects_m; k++) {
+		connect_it();
+		object_m = objects_m[k];
+		want(0.0);
+		run_ms(1500);
+		expect_said(1, FCI_GRIPPER_GRASP);
+		assert_true(said[0].width_m == 0.0 && said[0].epsilon_outer_m == 0.08 && said[0].speed_m_s == 0.1 && said[0].force_n == 40.0);
+		assert_true(hand.is_grasped && fabs(hand.width_m - objects_m[k]) < 1e-3);
+		run_ms(10000); /* no second one, however long it is wanted, nor for a wish that is as closed */
+		want(0.003);
+		run_ms(1000);
+		want(fmax(objects_m[k] - 0.01, 0.0));
+		run_ms(1000);
+		assert_int_equal(n_said, 1);
+		assert_int_equal(session.counters.failures, 0);
+	}
+}
+
+static void an_open_gripper_is_a_move(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.04;
+	want(0.0);
+	run_ms(1500);
+	want(0.085); /* wider than it can */
+	run_ms(1500);
+	expect_said(2, FCI_GRIPPER_MOVE);
+	assert_true(said[1].width_m == 0.08);
+	assert_true(fabs(hand.width_m - 0.08) < 1e-3 && !hand.is_grasped);
+	want(0.0);
+	run_ms(1500);
+	expect_said(3, FCI_GRIPPER_GRASP);
+	assert_true(hand.is_grasped);
+}
+
+static void what_it_stands_at_already_is_not_commanded(void **state)
+{
+	(void)state;
+	connect_it();
+	want(0.0795);
+	run_ms(1000);
+	want(0.08);
+	run_ms(1000);
+	assert_int_equal(n_said, 0);
+}
+
+static void what_it_holds_since_before_is_not_grasped_again(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.04;
+	want(0.0);
+	run_ms(1500);
+	hand_session_closed(&session, now_ns());
+	run_ms(1000);
+	assert_int_equal(session.phase, HAND_FREE);
+	assert_true(hand.is_grasped);
+	want(0.001);
+	run_ms(2000);
+	assert_int_equal(n_said, 1);
+	assert_true(hand.is_grasped);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_NONE);
+}
+
+static void nobody_wants_anything(void **state)
+{
+	(void)state;
+	connect_it();
+	want(0.0);
+	run_ms(300);
+	wish.given = false; /* what runs goes on, nothing else begins, and what was wanted before is over */
+	object_m = 0.0;
+	run_ms(1500);
+	expect_said(1, FCI_GRIPPER_GRASP);
+	want(0.08);
+	run_ms(10);
+	expect_said(2, FCI_GRIPPER_MOVE);
+	run_ms(1500);
+	want(0.0);
+	wish.given = false;
+	run_ms(100);
+	wish.given = true; /* the same wish as before */
+	run_ms(1000);
+	assert_int_equal(n_said, 2);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_WAITS);
+}
+
+static void no_number_is_no_wish(void **state)
+{
+	(void)state;
+	static const double bad[] = { NAN, INFINITY, -INFINITY };
+
+	connect_it();
+	for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+		want(bad[k]);
+		run_ms(500);
+	}
+	assert_int_equal(n_said, 0);
+	want(-0.5);
+	run_ms(10);
+	expect_said(1, FCI_GRIPPER_GRASP);
+}
+
+/* ---- in between ---------------------------------------------------------------------------------------------------------- */
+
+static void in_between_is_a_move_when_nothing_is_in_the_way(void **state)
+{
+	(void)state;
+	connect_it();
+	want(0.03);
+	run_ms(1500);
+	expect_said(1, FCI_GRIPPER_MOVE);
+	assert_true(fabs(hand.width_m - 0.03) < 1e-3);
+	want(0.05);
+	run_ms(1500);
+	expect_said(2, FCI_GRIPPER_MOVE);
+	assert_true(fabs(hand.width_m - 0.05) < 1e-3);
+	assert_int_equal(session.counters.stops, 0);
+}
+
+static void what_stops_a_move_is_held(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.045;
+	want(0.03);
+	run_ms(3000);
+	assert_int_equal(n_said, 3);
+	assert_int_equal(said[0].command, FCI_GRIPPER_MOVE);
+	assert_int_equal(said[1].command, FCI_GRIPPER_STOP);
+	assert_int_equal(said[2].command, FCI_GRIPPER_GRASP);
+	assert_true(hand.is_grasped && hand.width_m > 0.044);
+	assert_int_equal(session.counters.failures, 0);
+	want(0.035); /* still for less than there is */
+	run_ms(1000);
+	assert_int_equal(n_said, 3);
+	want(0.06);
+	run_ms(1000);
+	expect_said(4, FCI_GRIPPER_MOVE);
+	assert_true(fabs(hand.width_m - 0.06) < 1e-3);
+}
+
+/* Just a little in the way: the move is not answered, and the fingers are where they were wanted. */
+static void a_move_that_ends_close_by_is_done(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.0315;
+	want(0.03);
+	run_ms(10000);
+	expect_said(2, FCI_GRIPPER_STOP);
+	assert_int_equal(session.counters.failures, 0);
+	assert_int_equal(session.phase, HAND_FREE);
+}
+
+/* libfranka 111: half of the stops do nothing. The next command goes out all the same. */
+static void a_stop_that_does_nothing(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.045;
+	deaf_to_stops = true;
+	want(0.03);
+	run_ms(4500);
+	expect_said(3, FCI_GRIPPER_GRASP);
+	assert_true(said[2].at_ms - said[1].at_ms >= 2000);
+	assert_true(hand.is_grasped);
+	assert_int_equal(hang_ups, 0);
+}
+
+static void a_wish_that_creeps_is_not_chased(void **state)
+{
+	(void)state;
+	connect_it();
+	for (int k = 0; k < 200; k++) {
+		want(0.08 - 0.04 * k / 200);
+		run_ms(50); /* 4 mm/s for ten seconds */
+	}
+	run_ms(1000);
+	assert_true(fabs(hand.width_m - 0.04) <= HAND_HYSTERESIS_M + 1e-3);
+	assert_true(n_said >= 10 && n_said <= 20);
+}
+
+/* A wish that jumps about: one command after the other, each with its rest, and the newest at the end. */
+static void commands_keep_their_distance(void **state)
+{
+	(void)state;
+	connect_it();
+	for (int k = 0; k < 500; k++) {
+		want(k % 2 ? 0.08 : 0.05);
+		run_ms(11);
+	}
+	want(0.065);
+	run_ms(2000);
+	assert_true(n_said > 5);
+	for (int k = 1; k < n_said; k++)
+		assert_true(said[k].at_ms - said[k - 1].at_ms >= HAND_DWELL_NS / NS_PER_MS);
+	assert_true(fabs(hand.width_m - 0.065) < 3e-3);
+	assert_int_equal(session.counters.failures, 0);
+}
+
+static void the_newest_wish_wins(void **state)
+{
+	(void)state;
+	connect_it();
+	want(0.0);
+	run_ms(100);
+	want(0.08);
+	run_ms(100);
+	want(0.03);
+	run_ms(100);
+	want(0.06);
+	run_ms(3000);
+	expect_said(2, FCI_GRIPPER_MOVE); /* the two in between were never heard of */
+	assert_true(fabs(hand.width_m - 0.06) < 1e-3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_closed_gripper_is_a_grasp_of_anything),
+		cmocka_unit_test(an_open_gripper_is_a_move),
+		cmocka_unit_test(what_it_stands_at_already_is_not_commanded),
+		cmocka_unit_test(what_it_holds_since_before_is_not_grasped_again),
+		cmocka_unit_test(nobody_wants_anything),
+		cmocka_unit_test(no_number_is_no_wish),
+		cmocka_unit_test(in_between_is_a_move_when_nothing_is_in_the_way),
+		cmocka_unit_test(what_stops_a_move_is_held),
+		cmocka_unit_test(a_move_that_ends_close_by_is_done),
+		cmocka_unit_test(a_stop_that_does_nothing),
+		cmocka_unit_test(a_wish_that_creeps_is_not_chased),
+		cmocka_unit_test(commands_keep_their_distance),
+		cmocka_unit_test(the_newest_wish_wins),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

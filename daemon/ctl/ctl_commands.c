@@ -199,6 +199,13 @@ static const struct ctl_command commands[] = {
 		.n_max = 1, .takes_yes = true, .takes_wait = true, .run = run_home },
 	{ .name = "teleop", .arguments = "[ARM]", .help = "small steps of the arm by the keys of this terminal, from HOLD; shows who drives and how fast, also while a device drives",
 		.n_max = 1, .run = ctl_run_teleop },
+	{ .name = "recover", .arguments = "[ARM] [--yes]", .help = "after a reflex: clears the arm's error, at its own door; asks first (--yes: does not)",
+		.n_max = 1, .takes_yes = true, .run = ctl_run_recover },
+	{ .name = "enable", .arguments = "[ARM]", .help = "the arm takes targets again", .n_max = 1, .run = ctl_run_enable },
+	{ .name = "disable", .arguments = "[ARM] [--yes]", .help = "the arm takes no targets, and is switched off where it can be; asks first",
+		.n_max = 1, .takes_yes = true, .run = ctl_run_disable },
+	{ .name = "home-gripper", .arguments = "[ARM]", .help = "the gripper closes and opens all the way, to find its range; it drops what it holds",
+		.n_max = 1, .run = ctl_run_home_gripper },
 	{ .name = "ping", .arguments = "", .help = "does dreamvlad answer, how fast, and how far apart the clocks are", .run = run_ping },
 	{ .name = "config", .arguments = "", .help = "the configuration that is in effect", .run = run_config },
 };

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "daemon/ctl/ctl.h"
-#include "transport/message/message.h"
 
 enum { DOORS_MAX = 1 + CONFIG_ROBOTS_MAX + ARMS_MAX };
 
@@ -84,18 +83,6 @@ static void knock_at(const struct ctl *ctl, struct knock *k, uint32_t first, uin
 	}
 }
 
-static bool ask_status(const struct ctl *ctl, struct message_status *s)
-{
-	struct ctl_answer a;
-	struct map_builder request;
-	uint8_t bytes[64];
-	struct errbuf e;
-
-	request_begin(&request, bytes, sizeof bytes, "status");
-	return ctl_ask(ctl, &ctl->daemon, &request, CTL_STOP_TIMEOUT_MS, &a, &e) == 0 && a.reply.ok
-			&& message_status_decode_reply(s, a.bytes, a.n, &e) == 0;
-}
-
 static bool is_known(const struct knock *k, uint32_t n, const char *address)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -105,22 +92,13 @@ static bool is_known(const struct knock *k, uint32_t n, const char *address)
 }
 
 /* Adds the arms that dreamvlad knows and we do not. Returns how many doors there are then. */
-static uint32_t learn_arms(const struct ctl *ctl, struct ctl_door learnt[ARMS_MAX], struct knock *k, uint32_t n)
+static uint32_t add_learnt(const struct ctl *ctl, struct ctl_door learnt[ARMS_MAX], struct knock *k, uint32_t n)
 {
-	struct message_status s;
+	uint32_t n_learnt = ctl_learn_arms(ctl, learnt);
 
-	if (!ask_status(ctl, &s))
-		return n;
-	for (uint32_t i = 0; i < s.n_arms; i++) {
-		struct ctl_door *door = &learnt[i];
-
-		snprintf(door->name, sizeof door->name, "%.*s", CONFIG_NAME_BYTES - 1, ctl_clean(s.arm[i].name));
-		snprintf(door->remedy, sizeof door->remedy, "its address is dreamvlad's; --config FILE names another");
-		strcpy(door->program, "dreamvla-arm");
-		ctl_set_address(door, s.arm[i].control, ctl->daemon.address);
-		if (!is_known(k, n, door->address))
-			k[n++].door = door;
-	}
+	for (uint32_t i = 0; i < n_learnt; i++)
+		if (!is_known(k, n, learnt[i].address))
+			k[n++].door = &learnt[i];
 	return n;
 }
 
@@ -137,7 +115,7 @@ int ctl_run_stop(const struct ctl *ctl, int n_arguments, char **argument)
 		k[i].door = i == 0 ? &ctl->daemon : &ctl->arm[i - 1];
 	knock_at(ctl, k, 0, n);
 	if (k[0].stopped && !ctl->knows_arms)
-		n = learn_arms(ctl, learnt, k, n);
+		n = add_learnt(ctl, learnt, k, n);
 	knock_at(ctl, k, asked, n);
 	for (uint32_t i = 0; i < n; i++)
 		all = all && k[i].stopped;

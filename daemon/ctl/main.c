@@ -31,6 +31,8 @@ static void print_help(void)
 		printf("  %-24s %s\n", call, c->help);
 	}
 	printf("\n"
+	       "ARM is the arm's name; it may be left out when there is one.\n"
+	       "\n"
 	       "  --config FILE            where the doors are, from the bench's configuration; without it " DEFAULT_CONFIG
 	       ",\n"
 	       "                           and where there is none, the default addresses\n"
@@ -213,7 +215,7 @@ static const char *misplaced(const struct ctl *ctl, const struct ctl_command *co
 	if (ctl->watch && !command->takes_watch)
 		return "--watch belongs to status, want: dreamvlactl ";
 	if (ctl->yes && !command->takes_yes)
-		return "--yes belongs to home, want: dreamvlactl ";
+		return "--yes belongs to home, recover and disable, want: dreamvlactl ";
 	return ctl->waits && !command->takes_wait ? "--wait belongs to mode and home, want: dreamvlactl " : NULL;
 }
 

@@ -142,6 +142,9 @@ struct message_status {
 /* The status map without v, from, seq and stamp_ns (m->head is 0): what the control request `status` is answered with. */
 MUST_CHECK int message_status_decode_reply(struct message_status *m, const uint8_t *bytes, size_t n, struct errbuf *e);
 
+/* The same for state/<arm> and an arm's answer to `status`. */
+MUST_CHECK int message_state_decode_reply(struct message_state *m, const uint8_t *bytes, size_t n, struct errbuf *e);
+
 /* Names as they stand on the wire ("AUTO", "reflex", "fresh"); NULL for a value outside the enum. */
 const char *mode_name(enum mode m);
 const char *arm_mode_name(enum arm_mode m);

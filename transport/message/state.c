@@ -21,6 +21,9 @@ static const struct field refusal_fields[] = {
 	{ .key = "reason", .type = FIELD_TEXT, .at = AT(m.refused_reason), .room = MESSAGE_TEXT_BYTES, .cut = true },
 };
 
+/* The rows of the head come first: a reply to the control request is read with the rows after them. */
+enum { HEAD_FIELDS = 4 };
+
 static const struct field fields[] = {
 	FIELD_HEAD(struct state_scratch, m.head),
 	JOINTS("q", m.state.q_rad, has_q, n_q),
@@ -82,10 +85,10 @@ int message_state_encode(const struct message_state *m, uint8_t *out, size_t cap
 	return field_encode(fields, FIELD_COUNT(fields), &s, out, capacity, n, e);
 }
 
-int message_state_decode(struct message_state *m, const uint8_t *bytes, size_t n, struct errbuf *e)
+static int decode(const struct field *rows, uint32_t n_rows, struct message_state *m, const uint8_t *bytes, size_t n, struct errbuf *e)
 {
 	struct state_scratch s = { .m = { .success_rate = -1 } };
-	int rc = field_decode(fields, FIELD_COUNT(fields), &s, bytes, n, e);
+	int rc = field_decode(rows, n_rows, &s, bytes, n, e);
 
 	if (rc == 0 && s.m.state.mode != ARM_DISCONNECTED) {
 		rc = check_connected(&s, e);
@@ -101,4 +104,14 @@ int message_state_decode(struct message_state *m, const uint8_t *bytes, size_t n
 	s.m.state.stamp_ns = s.m.head.stamp_ns;
 	*m = s.m;
 	return 0;
+}
+
+int message_state_decode(struct message_state *m, const uint8_t *bytes, size_t n, struct errbuf *e)
+{
+	return decode(fields, FIELD_COUNT(fields), m, bytes, n, e);
+}
+
+int message_state_decode_reply(struct message_state *m, const uint8_t *bytes, size_t n, struct errbuf *e)
+{
+	return decode(fields + HEAD_FIELDS, FIELD_COUNT(fields) - HEAD_FIELDS, m, bytes, n, e);
 }

@@ -1,0 +1,283 @@
+/* ctl_arm.c - what an operator asks of one arm, at the arm's own door: recover, enable, disable, home-gripper. The arm answers at once;
+ * what becomes of it shows in its state, which is watched for a while. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/ctl/ctl.h"
+#include "daemon/sys/clock.h"
+#include "transport/message/message.h"
+
+#define WATCH_PERIOD_NS (100 * NS_PER_MS)
+#define SETTLE_NS (2 * NS_PER_S) /* so long a state that is no success has to last before it is believed */
+
+enum verdict { VERDICT_WAIT, VERDICT_DONE, VERDICT_FAILED };
+
+/* One of the commands. */
+struct deed {
+	const char *command;   /* on the wire */
+	const char *warning;   /* what a person has to agree to, after "Arm NAME "; NULL: nothing */
+	int64_t patience_ns;
+	enum verdict (*judge)(const struct message_state *first, const struct message_state *now);
+	const char *done;      /* said at the end */
+};
+
+static bool is_ready(const struct message_state *s)
+{
+	return s->state.mode == ARM_READY || s->state.mode == ARM_MOVING;
+}
+
+/* Errors go first, and some modes last longer than the error did. */
+static enum verdict judge_ready(const struct message_state *first, const struct message_state *now)
+{
+	(void)first;
+	return is_ready(now) ? VERDICT_DONE : VERDICT_WAIT;
+}
+
+static enum verdict judge_disabled(const struct message_state *first, const struct message_state *now)
+{
+	(void)first;
+	return is_ready(now) ? VERDICT_WAIT : VERDICT_DONE;
+}
+
+/* Homing ends with the fingers open as far as they go; only then is it known how far that is. */
+static enum verdict judge_homed(const struct message_state *first, const struct message_state *now)
+{
+	const double moved_m = 0.001;
+	double way_m = now->state.gripper_m - first->state.gripper_m;
+
+	if (!now->state.has_gripper || strcmp(now->words.trouble, "hand_not_homed") == 0)
+		return VERDICT_WAIT;
+	return !first->state.has_gripper || way_m > moved_m || way_m < -moved_m || strcmp(first->words.trouble, now->words.trouble) != 0
+			? VERDICT_DONE : VERDICT_WAIT;
+}
+
+static const struct deed recover = {
+	.command = "recover",
+	.warning = "will let go of its error and hold itself again where it stands. Is the way free, and nobody at the arm?",
+	.patience_ns = 35 * NS_PER_S, /* a Franka's recovery takes up to 30 s */
+	.judge = judge_ready,
+	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`",
+};
+
+static const struct deed enable = { .command = "enable", .patience_ns = 5 * NS_PER_S, .judge = judge_ready,
+	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`" };
+
+static const struct deed disable = {
+	.command = "disable",
+	.warning = "will be switched off: one without brakes DROPS. Is it held, or does it rest on something?",
+	.patience_ns = 5 * NS_PER_S,
+	.judge = judge_disabled,
+	.done = "it takes no targets before `dreamvlactl enable`",
+};
+
+static const struct deed home_gripper = { .command = "home_gripper", .patience_ns = 30 * NS_PER_S, .judge = judge_homed,
+	.done = "the gripper knows its range" };
+
+/* ---- which arm --------------------------------------------------------------------------------------------------- */
+
+uint32_t ctl_learn_arms(const struct ctl *ctl, struct ctl_door door[ARMS_MAX])
+{
+	struct message_status s;
+	struct ctl_answer a;
+	struct map_builder request;
+	uint8_t bytes[64];
+	struct errbuf e;
+
+	request_begin(&request, bytes, sizeof bytes, "status");
+	if (ctl_ask(ctl, &ctl->daemon, &request, CTL_STOP_TIMEOUT_MS, &a, &e) < 0 || !a.reply.ok ||
+			message_status_decode_reply(&s, a.bytes, a.n, &e) < 0)
+		return 0;
+	for (uint32_t i = 0; i < s.n_arms; i++) {
+		snprintf(door[i].name, sizeof door[i].name, "%.*s", CONFIG_NAME_BYTES - 1, ctl_clean(s.arm[i].name));
+		snprintf(door[i].remedy, sizeof door[i].remedy, "its address is dreamvlad's; --config FILE names another");
+		strcpy(door[i].program, "dreamvla-arm");
+		ctl_set_address(&door[i], s.arm[i].control, ctl->daemon.address);
+	}
+	return s.n_arms;
+}
+
+/* The arms of the configuration, else those that dreamvlad knows, else the default address. */
+static uint32_t known_arms(const struct ctl *ctl, struct ctl_door door[ARMS_MAX])
+{
+	uint32_t n = ctl->knows_arms ? 0 : ctl_learn_arms(ctl, door);
+
+	_Static_assert((int)CONFIG_ROBOTS_MAX <= (int)ARMS_MAX, "a place for every configured arm");
+	if (n > 0)
+		return n;
+	memcpy(door, ctl->arm, ctl->n_arms * sizeof *door);
+	return ctl->n_arms;
+}
+
+/* NULL: none, or it is not clear which; said already. */
+static const struct ctl_door *choose(const struct ctl *ctl, const char *name, struct ctl_door door[ARMS_MAX])
+{
+	uint32_t n = known_arms(ctl, door);
+	char names[ARMS_MAX * (CONFIG_NAME_BYTES + 1)] = "";
+	size_t used = 0;
+
+	if (!name && n == 1)
+		return &door[0];
+	for (uint32_t i = 0; i < n; i++) {
+		if (name && strcmp(door[i].name, name) == 0)
+			return &door[i];
+		if (used < sizeof names)
+			used += (size_t)snprintf(names + used, sizeof names - used, " %.31s", door[i].name);
+	}
+	if (n == 0)
+		ctl_fail(ctl, "no arm is known: dreamvlad does not answer at %s, and no --config FILE names the arms", ctl->daemon.address);
+	else
+		ctl_fail(ctl, "%s%s: want one of the arms:%s", name ? "no arm is called " : "which arm?", name ? name : "", names);
+	return NULL;
+}
+
+/* ---- asking and watching ----------------------------------------------------------------------------------------- */
+
+static int look(const struct ctl *ctl, const struct ctl_door *door, struct message_state *s, struct errbuf *e)
+{
+	struct map_builder request;
+	struct ctl_answer a;
+	uint8_t bytes[64];
+
+	request_begin(&request, bytes, sizeof bytes, "status");
+	int rc = ctl_ask(ctl, door, &request, CTL_TIMEOUT_MS, &a, e);
+	return rc == 0 ? message_state_decode_reply(s, a.bytes, a.n, e) : rc;
+}
+
+/* "reflex (joint_reflex)" */
+static void words_of(struct message_state *s, char *out, size_t capacity)
+{
+	size_t n = (size_t)snprintf(out, capacity, "%s", arm_mode_name(s->state.mode)), first = n;
+
+	for (uint32_t i = 0; i < s->words.n_errors && n < capacity; i++)
+		if (strcmp(s->words.error[i], arm_mode_name(s->state.mode)) != 0)
+			n += (size_t)snprintf(out + n, capacity - n, "%s%s", n > first ? ", " : " (", ctl_clean(s->words.error[i]));
+	if (s->words.n_errors == 0 && s->words.trouble[0] && n < capacity)
+		n += (size_t)snprintf(out + n, capacity - n, " (%s", ctl_clean(s->words.trouble));
+	if (n > first && n < capacity)
+		snprintf(out + n, capacity - n, ")");
+}
+
+static bool is_confirmed(const struct deed *d, const struct ctl_door *door, struct message_state *s)
+{
+	char line[16], words[MESSAGE_TEXT_BYTES];
+
+	words_of(s, words, sizeof words);
+	fprintf(stderr, "Arm %s is %s. It %s [y/N] ", door->name, words, d->warning);
+	return fgets(line, sizeof line, stdin) && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0);
+}
+
+/* 0, or an exit code. */
+static int ask(const struct ctl *ctl, const struct deed *d, const struct ctl_door *door)
+{
+	struct map_builder request;
+	struct ctl_answer a;
+	struct errbuf e = { "" };
+	uint8_t bytes[64];
+
+	request_begin(&request, bytes, sizeof bytes, d->command);
+	if (d->warning) /* a person has agreed, or --yes has */
+		map_add_bool(&request, "confirm", true);
+	if (ctl_ask(ctl, door, &request, CTL_TIMEOUT_MS, &a, &e) < 0)
+		return ctl_fail(ctl, "%s", e.text);
+	return a.reply.ok ? CTL_OK : ctl_report(ctl, &a);
+}
+
+static void tell_change(const struct ctl *ctl, struct message_state *s, char before[MESSAGE_TEXT_BYTES])
+{
+	char words[MESSAGE_TEXT_BYTES];
+
+	words_of(s, words, sizeof words);
+	if (!ctl->json && strcmp(words, before) != 0)
+		printf("%s\n", words);
+	fflush(stdout);
+	memcpy(before, words, sizeof words);
+}
+
+/* Not what was wished for, and not on its way there: the arm says that it cannot, or is in another such mode for SETTLE_NS. */
+static bool is_hopeless(const struct message_state *s, int64_t since_ns, int64_t now_ns)
+{
+	if (strcmp(s->words.trouble, "recovery_refused") == 0)
+		return true;
+	return s->state.mode != ARM_REFLEX && s->state.mode != ARM_IDLE && !is_ready(s) && now_ns - since_ns > SETTLE_NS;
+}
+
+/* Until the deed is done, fails, or takes too long; *s is the newest state. */
+static enum verdict watch(const struct ctl *ctl, const struct deed *d, const struct ctl_door *door, const struct message_state *first,
+		struct message_state *s)
+{
+	int64_t begun_ns = clock_monotonic_ns(), since_ns = begun_ns, now_ns = begun_ns;
+	enum arm_mode mode = first->state.mode;
+	char said[MESSAGE_TEXT_BYTES] = "";
+	struct errbuf e;
+
+	for (; now_ns - begun_ns < d->patience_ns; now_ns = clock_monotonic_ns()) {
+		clock_sleep_until(now_ns + WATCH_PERIOD_NS);
+		if (look(ctl, door, s, &e) < 0)
+			continue;
+		tell_change(ctl, s, said);
+		if (s->state.mode != mode)
+			since_ns = now_ns;
+		mode = s->state.mode;
+		enum verdict v = d->judge(first, s);
+		if (v == VERDICT_DONE)
+			return v;
+		if (is_hopeless(s, since_ns, now_ns))
+			return VERDICT_FAILED;
+	}
+	return VERDICT_WAIT;
+}
+
+static int tell_end(const struct ctl *ctl, const struct deed *d, const struct ctl_door *door, enum verdict v, struct message_state *s)
+{
+	char words[MESSAGE_TEXT_BYTES];
+
+	words_of(s, words, sizeof words);
+	if (ctl->json && v == VERDICT_DONE)
+		return ctl_json_print(ctl, json_pack("{s:b, s:s, s:s}", "ok", 1, "arm", door->name, "mode", arm_mode_name(s->state.mode)));
+	if (v != VERDICT_DONE)
+		return ctl_fail(ctl, "%s: arm %s %s: it is %s%s%s", d->command, door->name,
+				v == VERDICT_FAILED ? "did not get there" : "took too long", words, s->words.remedy[0] ? ": " : "",
+				ctl_clean(s->words.remedy));
+	printf("arm %s: done; %s\n", door->name, d->done);
+	return CTL_OK;
+}
+
+static int run(const struct ctl *ctl, const struct deed *d, const char *name)
+{
+	struct ctl_door doors[ARMS_MAX];
+	const struct ctl_door *door = choose(ctl, name, doors);
+	struct message_state first, s;
+	struct errbuf e = { "" };
+
+	if (!door)
+		return CTL_FAILED;
+	if (look(ctl, door, &first, &e) < 0)
+		return ctl_fail(ctl, "%s", e.text);
+	s = first;
+	if (d->warning && !ctl->yes && !is_confirmed(d, door, &s))
+		return ctl_fail(ctl, "%s: not confirmed, nothing was sent", d->command);
+	int code = ask(ctl, d, door);
+	if (code != CTL_OK)
+		return code;
+	return tell_end(ctl, d, door, watch(ctl, d, door, &first, &s), &s);
+}
+
+int ctl_run_recover(const struct ctl *ctl, int n, char **argument)
+{
+	return run(ctl, &recover, n > 0 ? argument[0] : NULL);
+}
+
+int ctl_run_enable(const struct ctl *ctl, int n, char **argument)
+{
+	return run(ctl, &enable, n > 0 ? argument[0] : NULL);
+}
+
+int ctl_run_disable(const struct ctl *ctl, int n, char **argument)
+{
+	return run(ctl, &disable, n > 0 ? argument[0] : NULL);
+}
+
+int ctl_run_home_gripper(const struct ctl *ctl, int n, char **argument)
+{
+	return run(ctl, &home_gripper, n > 0 ? argument[0] : NULL);
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""dreamvlactl and what is wrong with an arm: what status shows, and recover, enable, disable and home-gripper at the arm's own door."""
+
+import json
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from ctl_doors import STATUS, WithDoor, ctl  # noqa: E402
+
+JOINTS = {k: [0.0] * 7 for k in ("q", "dq", "q_d")}
+
+
+def state(mode="ready", errors=(), **more):
+    return {"ok": True, **JOINTS, "ee_pos": [0.5, 0.0, 0.3], "ee_quat": [1.0, 0.0, 0.0, 0.0], "mode": mode, "errors": list(errors),
+            "ack_seq": 0, "ack_t_ns": 0, "accepted_from": 0, "stopped": False, "driver": "franka", "franka_states": 7.0, **more}
+
+
+REFLEX = state("reflex", ["joint_reflex", "reflex"], trouble="reflex", remedy="clear the way")
+RECOVERING = state("reflex", ["recovering"], trouble="recovering", remedy="wait")
+
+
+class Shown(WithDoor):
+    def table(self, source="fresh", age_ms=5.0, **changed):
+        status = dict(STATUS, sources={"state/arm": {"age_ms": age_ms, "rate_hz": 0.0, "state": source}},
+                      arms={"arm": dict(STATUS["arms"]["arm"], **changed)})
+        return self.asks(["status"], {"cmd": "status"}, status).stdout
+
+    def test_troubles(self):
+        """Which error it was and what mends it, of an arm that is heard; never an old state's."""
+        wrong = {"mode": "reflex", "errors": ["joint_reflex", "reflex"], "trouble": "reflex", "remedy": "clear the way\x1b, then recover"}
+        self.assertRegex(self.table(**wrong), r"(?m)^arm +joint_reflex, reflex: clear the way\?, then recover$")
+        hand = {"errors": [], "trouble": "hand_absent", "remedy": "plug it in"}
+        self.assertRegex(self.table(**hand), r"(?m)^arm +hand_absent: plug it in$")
+        self.assertNotIn("joint_reflex", self.table("stale", 900.0, **wrong))
+        self.assertNotRegex(self.table(errors=[]), r"(?m)^arm +: ")
+
+
+class Deeds(WithDoor):
+    def arm(self, before, then, reply=None):
+        """An arm that is as `before` says until something else than status is asked, and then as the list `then` says, its last one
+        staying."""
+        self.asked = []
+        left = [before]
+
+        def answer(request):
+            if request["cmd"] == "status":
+                return left.pop(0) if len(left) > 1 else left[0]
+            self.asked.append(request)
+            if reply is None or reply["ok"]:
+                left[:] = list(then)
+            return reply or {"ok": True, "mode": before["mode"], "accepted_from": 0}
+
+        return self.door(answer)
+
+    def call(self, arm, *arguments, name="arm", **more):
+        return ctl("--config", self.bench("tcp://127.0.0.1:1", {name: arm.address}), *arguments, **more)
+
+    def test_recover_asks_first(self):
+        arm = self.arm(REFLEX, [RECOVERING, RECOVERING, state()])
+        done = self.call(arm, "recover", stdin="y\n")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.asked, [{"cmd": "recover", "confirm": True}])
+        self.assertIn("Arm arm is reflex (joint_reflex).", done.stderr)
+        self.assertIn("reflex (recovering)\nready\n", done.stdout)
+        self.assertIn("`dreamvlactl reset`", done.stdout)
+
+    def test_nothing_is_sent_without_a_yes(self):
+        for command, answer in (("recover", "n\n"), ("recover", ""), ("recover", "yes please\n"), ("disable", "\n")):
+            arm = self.arm(REFLEX, [state()])
+            done = self.call(arm, command, stdin=answer)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("not confirmed, nothing was sent", done.stderr)
+            self.assertEqual(self.asked, [])
+
+    def test_yes(self):
+        self.assertEqual(self.call(self.arm(REFLEX, [state()]), "recover", "--yes").returncode, 0)
+        self.assertEqual(self.asked, [{"cmd": "recover", "confirm": True}])
+
+    def test_refused(self):
+        refusal = {"ok": False, "error": "there is nothing to recover from", "hint": "look"}
+        done = self.call(self.arm(state(), [], refusal), "recover", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("refused: there is nothing to recover from\nhint: look", done.stderr)
+        done = self.call(self.arm(state(), [], refusal), "recover", "--yes", "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)), (1, refusal))
+
+    def test_recovery_that_fails(self):
+        """Said at once, with what mends it, not after the time that one may take."""
+        refused = state("reflex", ["joint_position_limits_violation", "recovery_refused"], trouble="recovery_refused", remedy="by hand, in Desk")
+        begun = time.monotonic()
+        done = self.call(self.arm(REFLEX, [RECOVERING, refused]), "recover", "--yes")
+        self.assertLess(time.monotonic() - begun, 25)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("recovery_refused", done.stderr)
+        self.assertIn("by hand, in Desk", done.stderr)
+
+    def test_recovered_but_stopped(self):
+        """The error is gone, and the arm is not ready all the same."""
+        stopped = state("user_stopped", ["user_stopped"], trouble="user_stopped", remedy="release the button")
+        done = self.call(self.arm(REFLEX, [stopped]), "recover", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("release the button", done.stderr)
+
+    def test_enable_and_disable(self):
+        done = self.call(self.arm(state("idle"), [state("idle"), state()]), "enable")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.asked, [{"cmd": "enable"}])
+        done = self.call(self.arm(state(), [state("idle")]), "disable", stdin="yes\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.asked, [{"cmd": "disable", "confirm": True}])
+        self.assertIn("DROPS", done.stderr)
+
+    def test_home_gripper(self):
+        away = state(trouble="hand_not_homed", remedy="take your fingers out")
+        waits = state(gripper_m=0.08, trouble="hand_waits", remedy="open or close it")
+        done = self.call(self.arm(away, [away, away, waits]), "home-gripper")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.asked, [{"cmd": "home_gripper"}])
+        self.assertIn("knows its range", done.stdout)
+
+    def test_json(self):
+        done = self.call(self.arm(REFLEX, [RECOVERING, state()]), "recover", "--yes", "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)), (0, {"ok": True, "arm": "arm", "mode": "ready"}))
+
+    def test_which_arm(self):
+        doors = {name: self.door(lambda _: state()) for name in ("left", "right")}
+        bench = self.bench("tcp://127.0.0.1:1", {name: d.address for name, d in doors.items()})
+        for arguments in (("enable",), ("enable", "arm")):
+            done = ctl("--config", bench, *arguments)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("want one of the arms: left right", done.stderr)
+        self.assertEqual([d.requests for d in doors.values()], [[], []])
+        self.assertEqual(ctl("--config", bench, "enable", "right").returncode, 0)
+        self.assertEqual(doors["left"].requests, [])
+        self.assertIn({"cmd": "enable"}, doors["right"].requests)
+
+    def test_arm_that_dreamvlad_knows(self):
+        arm = self.arm(state("idle"), [state()])
+        daemon = self.door(lambda _: dict(STATUS, arms={"arm": dict(STATUS["arms"]["arm"], control=arm.address)}))
+        self.assertEqual(ctl("--address", daemon.address, "enable").returncode, 0)
+        self.assertEqual(self.asked, [{"cmd": "enable"}])
+
+    def test_nobody(self):
+        done = ctl("--address", "tcp://127.0.0.1:1", "recover")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no arm is known", done.stderr)
+        silent = self.door(lambda _: None)
+        done = self.call(silent, "recover", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no answer from", done.stderr)
+
+    def test_wrong_use(self):
+        for wrong in (["recover", "a", "b"], ["enable", "--yes"], ["home-gripper", "--watch"], ["disable", "--wait", "1"]):
+            done = ctl(*wrong)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), wrong)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)

@@ -209,7 +209,8 @@ static void take_setting(struct franka_session *s, enum fci_status status, int64
 	char found[FRANKA_FOUND_BYTES];
 
 	if (status != FCI_STATUS_SUCCESS) {
-		snprintf(found, sizeof found, "%s: %s", fci_command_name(franka_setting_command(s->setting)), fci_status_text(status));
+		snprintf(found, sizeof found, "%s (%s): %s", fci_command_name(franka_setting_command(s->setting)),
+				franka_setting_source(s->setting), fci_status_text(status));
 		complain(s, FRANKA_TROUBLE_SETTING_REFUSED, found);
 		s->due_ns = now_ns + refused_again_ns;
 		return;

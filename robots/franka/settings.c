@@ -12,12 +12,26 @@ _Static_assert(sizeof(struct fci_move) <= FCI_REQUEST_BYTES_MAX, "room for a Mov
 /* float32 and the rounding of a robot's own calibration; what is farther off is no rotation. */
 static const double frame_tolerance = 1e-3, frame_reach_m = 2.0;
 
+static const struct {
+	enum fci_command command;
+	const char *source;
+} settings[FRANKA_SETTINGS] = {
+	{ FCI_SET_COLLISION_BEHAVIOR, "robots[].franka.collision_torque_nm and collision_force" },
+	{ FCI_SET_JOINT_IMPEDANCE, "robots[].franka.joint_impedance_nm_rad" },
+	{ FCI_SET_CARTESIAN_IMPEDANCE, "robots[].franka.cartesian_impedance" },
+	{ FCI_SET_NE_TO_EE, "robots[].tcp" },
+	{ FCI_SET_EE_TO_K, "its stiffness frame, which becomes the TCP" },
+	{ FCI_SET_LOAD, "robots[].franka.load.*" },
+};
+
 enum fci_command franka_setting_command(uint32_t i)
 {
-	static const enum fci_command commands[FRANKA_SETTINGS] = { FCI_SET_COLLISION_BEHAVIOR, FCI_SET_JOINT_IMPEDANCE,
-		FCI_SET_CARTESIAN_IMPEDANCE, FCI_SET_NE_TO_EE, FCI_SET_EE_TO_K, FCI_SET_LOAD };
+	return settings[i].command;
+}
 
-	return commands[i];
+const char *franka_setting_source(uint32_t i)
+{
+	return settings[i].source;
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------------------ */

@@ -8,8 +8,9 @@
 
 enum { FRANKA_SETTINGS = 6 };
 
-/* The i-th of the requests at start. */
+/* The i-th of the requests at start, and where its values come from. */
 enum fci_command franka_setting_command(uint32_t i);
+const char *franka_setting_source(uint32_t i);
 
 /* NE_T_EE = F_T_NE^-1 F_T_TCP, so that the robot's end effector becomes setup's tcp. f_t_ne as a state says it, column-major (sheet:
  * F_T_EE = F_T_NE NE_T_EE). false: f_t_ne is no frame (not finite, not a rotation, farther off than an arm is long). */

@@ -32,11 +32,24 @@ static inline uint32_t get_u32(const uint8_t *at)
 	return v;
 }
 
+/* What Franka's own examples set. */
+static inline void set_up(void)
+{
+	static const struct franka_thresholds ten = { { 10, 10, 10, 10, 10, 10, 10 }, { 10, 10, 10, 10, 10, 10, 10 },
+		{ 10, 10, 10, 10, 10, 10 }, { 10, 10, 10, 10, 10, 10 } };
+	static const struct franka_thresholds twenty = { { 20, 20, 20, 20, 20, 20, 20 }, { 20, 20, 20, 20, 20, 20, 20 },
+		{ 20, 20, 20, 20, 20, 20 }, { 20, 20, 20, 20, 20, 20 } };
+
+	setup = (struct franka_setup){ .nominal = ten, .acceleration = twenty, .tcp = { .q_xyzw = { 0, 0, 0, 1 } },
+		.joint_impedance_nm_rad = { 3000, 3000, 3000, 2500, 2500, 2000, 2000 },
+		.cartesian_impedance = { 3000, 3000, 3000, 300, 300, 300 } };
+}
+
 static inline void fresh(const char *model)
 {
 	struct errbuf e;
 
-	franka_setup_defaults(&setup);
+	set_up();
 	snprintf(setup.model, sizeof setup.model, "%s", model);
 	now = 1000 * ms;
 	piece = 0;

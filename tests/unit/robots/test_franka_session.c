@@ -38,7 +38,7 @@ static void test_no_franka(void **context)
 	struct errbuf e;
 
 	(void)context;
-	franka_setup_defaults(&setup);
+	set_up();
 	strcpy(setup.model, "piper");
 	assert_int_equal(franka_session_init(&session, &setup, 1, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "piper"));

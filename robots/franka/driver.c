@@ -35,7 +35,7 @@ struct franka_driver {
 	/* control thread */
 	struct franka_states states;
 	struct franka_clock clock;
-	struct franka_motion motion;
+	struct franka_motion_life motion;
 	struct fci_state newest;
 	int64_t arrival_ns;        /* of the newest state */
 	int64_t tick_ns;           /* the time of the newest tick */

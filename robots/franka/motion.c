@@ -15,18 +15,18 @@ static const int64_t PATIENCE_NS = 3 * NS_PER_S;
 static const int64_t LINGER_NS = 2 * NS_PER_S;
 static const int64_t PAUSE_MIN_NS = NS_PER_S, PAUSE_MAX_NS = 8 * NS_PER_S;
 
-void franka_motion_init(struct franka_motion *m, const struct franka_setup *setup)
+void franka_motion_init(struct franka_motion_life *m, const struct franka_setup *setup)
 {
-	*m = (struct franka_motion){ .setup = setup };
+	*m = (struct franka_motion_life){ .setup = setup };
 }
 
-static void enter(struct franka_motion *m, enum franka_phase phase, int64_t now_ns)
+static void enter(struct franka_motion_life *m, enum franka_phase phase, int64_t now_ns)
 {
 	m->phase = phase;
 	m->phase_ns = now_ns;
 }
 
-static struct franka_ask *ask(struct franka_motion *m, enum franka_ask_kind kind)
+static struct franka_ask *ask(struct franka_motion_life *m, enum franka_ask_kind kind)
 {
 	struct franka_ask *a = &m->ask[m->n_asks < FRANKA_MOTION_ASKS ? m->n_asks++ : FRANKA_MOTION_ASKS - 1];
 
@@ -35,7 +35,7 @@ static struct franka_ask *ask(struct franka_motion *m, enum franka_ask_kind kind
 }
 
 /* Names what went wrong; whoever drives is let go of, and the next Move waits. */
-static void blame(struct franka_motion *m, enum franka_trouble trouble, int64_t now_ns)
+static void blame(struct franka_motion_life *m, enum franka_trouble trouble, int64_t now_ns)
 {
 	bool again = m->pause_ns && now_ns - m->not_before_ns < PAUSE_MAX_NS;
 
@@ -44,7 +44,7 @@ static void blame(struct franka_motion *m, enum franka_trouble trouble, int64_t 
 	m->not_before_ns = now_ns + m->pause_ns;
 }
 
-static void stop(struct franka_motion *m, enum franka_trouble trouble, int64_t now_ns)
+static void stop(struct franka_motion_life *m, enum franka_trouble trouble, int64_t now_ns)
 {
 	ask(m, FRANKA_ASK_STOP_MOVE);
 	enter(m, FRANKA_ENDS, now_ns);
@@ -54,18 +54,18 @@ static void stop(struct franka_motion *m, enum franka_trouble trouble, int64_t n
 
 /* ---- what the session reports -------------------------------------------------------------------------------------------- */
 
-static void meet(struct franka_motion *m, const struct franka_event *e, int64_t now_ns)
+static void meet(struct franka_motion_life *m, const struct franka_event *e, int64_t now_ns)
 {
 	const struct franka_setup *setup = m->setup;
 
-	*m = (struct franka_motion){ .setup = setup, .generation = e->generation, .version = e->version, .state_ns = now_ns,
+	*m = (struct franka_motion_life){ .setup = setup, .generation = e->generation, .version = e->version, .state_ns = now_ns,
 		.trouble = m->trouble, .pause_ns = m->pause_ns, .not_before_ns = m->not_before_ns };
 	franka_shape_init(&m->shape, e->version, setup->low_pass_hz);
 	franka_cartesian_init(&m->cartesian, m->shape.model, &setup->tcp);
 	enter(m, FRANKA_RESTS, now_ns);
 }
 
-static void hear_end(struct franka_motion *m, int64_t now_ns)
+static void hear_end(struct franka_motion_life *m, int64_t now_ns)
 {
 	m->heard_end = true;
 	if (m->phase == FRANKA_ASKED && !m->heard_start) {
@@ -76,7 +76,7 @@ static void hear_end(struct franka_motion *m, int64_t now_ns)
 	}
 }
 
-void franka_motion_event(struct franka_motion *m, const struct franka_event *e, int64_t now_ns)
+void franka_motion_event(struct franka_motion_life *m, const struct franka_event *e, int64_t now_ns)
 {
 	if (e->kind == FRANKA_EVENT_CONNECTED)
 		meet(m, e, now_ns);
@@ -107,7 +107,7 @@ void franka_motion_event(struct franka_motion *m, const struct franka_event *e, 
 
 /* ---- what states show ---------------------------------------------------------------------------------------------------- */
 
-static bool runs(const struct franka_motion *m)
+static bool runs(const struct franka_motion_life *m)
 {
 	uint8_t generator = m->setup->generator == OUTPUT_POSE ? FCI_GENERATOR_CARTESIAN_POSITION : FCI_GENERATOR_JOINT_POSITION;
 
@@ -115,12 +115,12 @@ static bool runs(const struct franka_motion *m)
 			m->state.robot_mode == FCI_MODE_MOVE;
 }
 
-static bool idles(const struct franka_motion *m)
+static bool idles(const struct franka_motion_life *m)
 {
 	return m->state.generator_mode == FCI_GENERATOR_IDLE && m->state.robot_mode != FCI_MODE_MOVE;
 }
 
-static void begin(struct franka_motion *m, int64_t now_ns)
+static void begin(struct franka_motion_life *m, int64_t now_ns)
 {
 	franka_shape_begin(&m->shape, &m->state);
 	m->let_go_ns = 0;
@@ -131,14 +131,14 @@ static void begin(struct franka_motion *m, int64_t now_ns)
 }
 
 /* The arm stands again, or is on its way to; what ended the motion shows in the robot's mode, or has to be named. */
-static void end(struct franka_motion *m, int64_t now_ns)
+static void end(struct franka_motion_life *m, int64_t now_ns)
 {
 	if (m->phase == FRANKA_ENDS && m->state.robot_mode == FCI_MODE_IDLE && now_ns >= m->not_before_ns)
 		blame(m, FRANKA_TROUBLE_MOVE_ENDED, now_ns);
 	enter(m, FRANKA_RESTS, now_ns);
 }
 
-static void follow(struct franka_motion *m, uint64_t periods, bool sound, int64_t now_ns)
+static void follow(struct franka_motion_life *m, uint64_t periods, bool sound, int64_t now_ns)
 {
 	switch (m->phase) {
 	case FRANKA_CLOSED:
@@ -167,7 +167,7 @@ static void follow(struct franka_motion *m, uint64_t periods, bool sound, int64_
 }
 
 /* The settings need what a state says of the flange. */
-static void configure(struct franka_motion *m)
+static void configure(struct franka_motion_life *m)
 {
 	if (m->configuring)
 		return;
@@ -176,7 +176,7 @@ static void configure(struct franka_motion *m)
 }
 
 /* What no number of it can be believed of, keeps the numbers of the state before. */
-static void take_modes(struct franka_motion *m, const struct fci_state *s)
+static void take_modes(struct franka_motion_life *m, const struct fci_state *s)
 {
 	m->state.message_id = s->message_id;
 	m->state.generator_mode = s->generator_mode;
@@ -184,7 +184,7 @@ static void take_modes(struct franka_motion *m, const struct fci_state *s)
 	m->state.robot_mode = s->robot_mode;
 }
 
-void franka_motion_state(struct franka_motion *m, const struct fci_state *s, bool sound, int64_t now_ns)
+void franka_motion_state(struct franka_motion_life *m, const struct fci_state *s, bool sound, int64_t now_ns)
 {
 	uint64_t periods = m->has_state ? s->message_id - m->state.message_id : 1;
 
@@ -207,14 +207,14 @@ void franka_motion_state(struct franka_motion *m, const struct fci_state *s, boo
 
 /* ---- commands ------------------------------------------------------------------------------------------------------------- */
 
-static void lose(struct franka_motion *m, int64_t now_ns)
+static void lose(struct franka_motion_life *m, int64_t now_ns)
 {
 	ask(m, FRANKA_ASK_RECONNECT);
 	m->opened = false;
 	enter(m, FRANKA_CLOSED, now_ns);
 }
 
-static void watch_time(struct franka_motion *m, int64_t now_ns)
+static void watch_time(struct franka_motion_life *m, int64_t now_ns)
 {
 	int64_t for_ns = now_ns - m->phase_ns;
 
@@ -230,7 +230,7 @@ static void watch_time(struct franka_motion *m, int64_t now_ns)
 		stop(m, FRANKA_TROUBLE_MOVE_ENDED, now_ns);
 }
 
-static void ask_move(struct franka_motion *m, int64_t now_ns)
+static void ask_move(struct franka_motion_life *m, int64_t now_ns)
 {
 	if (m->phase != FRANKA_RESTS || !m->engage || !m->opened || !m->fresh || now_ns < m->not_before_ns)
 		return;
@@ -242,7 +242,7 @@ static void ask_move(struct franka_motion *m, int64_t now_ns)
 }
 
 /* Joints that may be sent, and what they are sent as. */
-static void make_command(struct franka_motion *m, const struct robot_command *wish)
+static void make_command(struct franka_motion_life *m, const struct robot_command *wish)
 {
 	double q[FRANKA_JOINTS];
 	static const double nowhere[FRANKA_JOINTS] = { NAN, NAN, NAN, NAN, NAN, NAN, NAN };
@@ -255,7 +255,7 @@ static void make_command(struct franka_motion *m, const struct robot_command *wi
 		memcpy(m->command.q_c, q, sizeof m->command.q_c);
 }
 
-static void go_on(struct franka_motion *m, const struct robot_command *wish, int64_t now_ns)
+static void go_on(struct franka_motion_life *m, const struct robot_command *wish, int64_t now_ns)
 {
 	make_command(m, wish);
 	if (m->engage) {
@@ -270,7 +270,7 @@ static void go_on(struct franka_motion *m, const struct robot_command *wish, int
 	enter(m, FRANKA_FINISHES, now_ns);
 }
 
-bool franka_motion_command(struct franka_motion *m, const struct robot_command *wish, int64_t now_ns, struct fci_motion *out)
+bool franka_motion_command(struct franka_motion_life *m, const struct robot_command *wish, int64_t now_ns, struct fci_motion *out)
 {
 	bool fresh = m->fresh;
 
@@ -289,13 +289,13 @@ bool franka_motion_command(struct franka_motion *m, const struct robot_command *
 
 /* ---- asks and reports ----------------------------------------------------------------------------------------------------- */
 
-void franka_motion_recover(struct franka_motion *m)
+void franka_motion_recover(struct franka_motion_life *m)
 {
 	if (m->phase != FRANKA_CLOSED)
 		ask(m, FRANKA_ASK_RECOVER);
 }
 
-bool franka_motion_take_ask(struct franka_motion *m, struct franka_ask *out)
+bool franka_motion_take_ask(struct franka_motion_life *m, struct franka_ask *out)
 {
 	if (m->n_asks == 0)
 		return false;
@@ -305,7 +305,7 @@ bool franka_motion_take_ask(struct franka_motion *m, struct franka_ask *out)
 }
 
 /* Mode and trouble of a robot that is connected and sends states. */
-static void report_mode(const struct franka_motion *m, int64_t now_ns, struct robot_state *out)
+static void report_mode(const struct franka_motion_life *m, int64_t now_ns, struct robot_state *out)
 {
 	bool paused = now_ns < m->not_before_ns;
 	static const struct {
@@ -346,7 +346,7 @@ static uint64_t errors_of(const struct fci_state *s)
 	return errors;
 }
 
-void franka_motion_report(const struct franka_motion *m, int64_t now_ns, struct robot_state *out)
+void franka_motion_report(const struct franka_motion_life *m, int64_t now_ns, struct robot_state *out)
 {
 	const struct fci_state *s = &m->state;
 

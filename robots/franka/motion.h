@@ -23,7 +23,7 @@ enum franka_phase { FRANKA_CLOSED, FRANKA_RESTS, FRANKA_ASKED, FRANKA_RUNS, FRAN
 
 enum { FRANKA_MOTION_ASKS = 4 };
 
-struct franka_motion {
+struct franka_motion_life {
 	const struct franka_setup *setup;
 	enum franka_phase phase;
 	int64_t phase_ns;          /* since when */
@@ -46,23 +46,23 @@ struct franka_motion {
 };
 
 /* setup must outlive m. */
-void franka_motion_init(struct franka_motion *m, const struct franka_setup *setup);
+void franka_motion_init(struct franka_motion_life *m, const struct franka_setup *setup);
 
-void franka_motion_event(struct franka_motion *m, const struct franka_event *e, int64_t now_ns);
+void franka_motion_event(struct franka_motion_life *m, const struct franka_event *e, int64_t now_ns);
 
 /* The newest state; its id has grown. Unsound: only its modes and id are to be believed. */
-void franka_motion_state(struct franka_motion *m, const struct fci_state *s, bool sound, int64_t now_ns);
+void franka_motion_state(struct franka_motion_life *m, const struct fci_state *s, bool sound, int64_t now_ns);
 
 /* True: out is the command to send, once, now. */
-bool franka_motion_command(struct franka_motion *m, const struct robot_command *wish, int64_t now_ns, struct fci_motion *out);
+bool franka_motion_command(struct franka_motion_life *m, const struct robot_command *wish, int64_t now_ns, struct fci_motion *out);
 
 /* An operator asked for error recovery. */
-void franka_motion_recover(struct franka_motion *m);
+void franka_motion_recover(struct franka_motion_life *m);
 
 /* The oldest ask that was not taken yet; false: none. */
-bool franka_motion_take_ask(struct franka_motion *m, struct franka_ask *out);
+bool franka_motion_take_ask(struct franka_motion_life *m, struct franka_ask *out);
 
 /* Mode, joints, errors, trouble; not the gripper. */
-void franka_motion_report(const struct franka_motion *m, int64_t now_ns, struct robot_state *out);
+void franka_motion_report(const struct franka_motion_life *m, int64_t now_ns, struct robot_state *out);
 
 #endif

@@ -10,6 +10,8 @@ static const int64_t call_ns = 2 * NS_PER_S, greeting_ns = 2 * NS_PER_S;
 static const int64_t homing_ns = 30 * NS_PER_S, slack_ns = 3 * NS_PER_S, stopping_ns = 2 * NS_PER_S;
 static const int64_t again_first_ns = NS_PER_S / 2;
 static const uint32_t again_doublings = 4; /* 8 s */
+/* A person who comes to see why must not be pinched by the next try. */
+static const uint32_t tries = 5;
 /* Fingers that have not come so far in so long stand: a tenth of the slowest speed that can be configured (0.01 m/s). */
 static const double creep_m = 0.0005;
 static const int64_t creep_ns = NS_PER_S / 2;
@@ -128,9 +130,9 @@ static enum fci_gripper_command choose(const struct hand_session *s, double want
 
 static bool patient(const struct hand_session *s, int64_t now_ns)
 {
-	if (s->in_vain == 0)
-		return true;
-	return now_ns - s->vain_ns >= (same(wanted(s), s->vain_m) ? again_ns(s->in_vain - 1) : again_first_ns);
+	if (s->in_vain == 0 || !same(wanted(s), s->vain_m))
+		return s->in_vain == 0 || now_ns - s->vain_ns >= again_first_ns;
+	return s->in_vain < tries && now_ns - s->vain_ns >= again_ns(s->in_vain - 1);
 }
 
 static void begin_next(struct hand_session *s, int64_t now_ns)
@@ -149,6 +151,7 @@ static void begin_next(struct hand_session *s, int64_t now_ns)
 	double want_m = wanted(s);
 	enum fci_gripper_command c = choose(s, want_m);
 
+	s->tried_m = want_m;
 	if (c != FCI_GRIPPER_CONNECT)
 		begin(s, c, c == FCI_GRIPPER_GRASP ? 0.0 : want_m, now_ns);
 }
@@ -192,8 +195,8 @@ static void be_free(struct hand_session *s, int64_t now_ns)
 static void in_vain(struct hand_session *s, int64_t now_ns)
 {
 	s->did = FCI_GRIPPER_CONNECT;
-	s->in_vain++;
-	s->vain_m = wanted(s);
+	s->in_vain = same(s->tried_m, s->vain_m) ? s->in_vain + 1 : 1;
+	s->vain_m = s->tried_m;
 	s->vain_ns = now_ns;
 }
 

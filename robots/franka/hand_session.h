@@ -16,6 +16,7 @@
  *               (libfranka 52, 111). The newest wish counts when the hand is free again; nothing queues.
  *   rest        Commands in quick succession make a hand hang until it is switched off (libfranka 28): HAND_DWELL_NS after the end of
  *               one, and none for a wish that changed by less than HAND_HYSTERESIS_M.
+ *   failures    What fails, or holds nothing, is tried five times, ever more rarely, and then no more until something else is wanted.
  *   homing      Before it max_width reads 0 (franka_ros 276) and a grasp lets go again (franka_ros 238): nothing is commanded then. It
  *               moves the fingers and drops what they hold: an operator's business.
  *
@@ -95,8 +96,8 @@ struct hand_session {
 	bool blocks;               /* STOPPING for that */
 	bool homing_asked;
 	int64_t ended_ns;          /* the last command; the next one needs a newer state and HAND_DWELL_NS */
-	uint32_t in_vain, failed;  /* commands in a row: without effect, and of these failed */
-	double vain_m;             /* the wish that they were for */
+	uint32_t in_vain, failed;  /* commands in a row: without effect, for the same wish; failed */
+	double tried_m, vain_m;    /* the wishes that the last command, and these, were for */
 	int64_t vain_ns;
 	bool stuck;                /* the last command could not be stopped */
 	struct hand_wish wish;     /* newest */

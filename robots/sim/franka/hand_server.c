@@ -21,7 +21,7 @@ void hand_server_close(struct hand_server *s)
 	client_close(&s->client);
 }
 
-static void gone(struct hand_server *s)
+void hand_server_drop(struct hand_server *s)
 {
 	enum fci_gripper_status ignored;
 
@@ -106,13 +106,13 @@ static bool take_request(struct hand_server *s)
 	if (!in_order(s, &h)) {
 		s->malformed++;
 		log_line(LOG_LEVEL_INFO, "sim: franka hand: client dropped: it sent a request out of order or of a wrong size");
-		gone(s);
+		hand_server_drop(s);
 		return false;
 	}
 	if (c->n_in < h.size)
 		return false;
 	if (!obey(s, &h, c->in + sizeof h)) {
-		gone(s);
+		hand_server_drop(s);
 		return false;
 	}
 	client_consume(c, h.size);
@@ -123,7 +123,7 @@ static void take_requests(struct hand_server *s)
 {
 	/* First whether the present one has gone: the next may be at the door already. */
 	if (client_here(&s->client) && (!client_receive(&s->client) || !client_flush(&s->client)))
-		gone(s);
+		hand_server_drop(s);
 	if (client_accept(&s->client))
 		s->silent_ms = 0;
 	if (!client_here(&s->client))
@@ -132,7 +132,7 @@ static void take_requests(struct hand_server *s)
 		;
 	s->silent_ms = s->connected ? 0 : s->silent_ms + 1;
 	if (s->silent_ms > silence_max_ms)
-		gone(s);
+		hand_server_drop(s);
 }
 
 static void send_state(struct hand_server *s)
@@ -154,7 +154,7 @@ void hand_server_step(struct hand_server *s, double measured_m)
 
 		s->running = (struct fci_gripper_header){ 0 };
 		if (!answer_status(s, &done, status))
-			gone(s);
+			hand_server_drop(s);
 	}
 	if (s->connected && ++s->state_ms >= state_period_ms) {
 		s->state_ms = 0;

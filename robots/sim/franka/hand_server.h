@@ -21,4 +21,7 @@ void hand_server_close(struct hand_server *s); /* accepts a zeroed one */
 /* One millisecond with the measured width; s->hand.command_m is what the fingers shall do. Blocks: no. Allocates: no. */
 void hand_server_step(struct hand_server *s, double measured_m);
 
+/* Ends the connection with a reset; what the hand was doing ends with it. */
+void hand_server_drop(struct hand_server *s);
+
 #endif

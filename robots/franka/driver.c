@@ -237,7 +237,7 @@ static void franka_write(void *driver, const struct robot_command *c)
 		send_command(d, &m);
 	while (franka_motion_take_ask(&d->motion, &a))
 		franka_link_ask(d->link, &a);
-	franka_hand_write(d->hand, c->engage && c->has_gripper, c->gripper_m);
+	franka_hand_write(d->hand, c->has_gripper, c->gripper_m);
 }
 
 static void franka_recover(void *driver)

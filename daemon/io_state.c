@@ -39,7 +39,9 @@ static int check_state(const struct io *io, uint32_t arm, struct message_state *
 static void keep_state(struct io *io, uint32_t arm, const struct message_state *s)
 {
 	struct io_arm *a = &io->arm[arm];
-	bool refused = s->refused_reason[0] && s->state.refused_seq != io->inputs.arm[arm].refused_seq;
+	/* One of somebody else's targets, while that one drives, is not ours to report: it would hide why we may not drive. */
+	bool ours = s->state.accepted_from == io->from || io->inputs.arm[arm].attached;
+	bool refused = ours && s->refused_reason[0] && s->state.refused_seq != io->inputs.arm[arm].refused_seq;
 	struct arm_state state = s->state;
 
 	state.present = true;

@@ -8,6 +8,8 @@
 
 #include "config/keys.h"
 
+#define FILL_IN "FILL_IN" /* what `dreamvla-infer --describe` leaves to a person */
+
 enum { PATH_BYTES = 256 };
 
 struct loading {
@@ -212,10 +214,40 @@ static int take_any(const struct loading *l, const struct yaml_node *node)
 	return node->key ? take_node(l, node, top->parent, key_scope_global, l->c) : 0;
 }
 
+static bool is_open(const struct yaml_node *node)
+{
+	return (node->key && strcmp(node->key, "<" FILL_IN ">") == 0) ||
+			(node->kind == YAML_IS_SCALAR && !node->quoted && strcmp(node->text, FILL_IN) == 0);
+}
+
+/* Names all of them at once: each takes a look into the training's documents. */
+static int refuse_open(const char *path, const struct yaml_tree *tree, struct errbuf *e)
+{
+	char name[PATH_BYTES], list[3 * ERRBUF_BYTES / 4] = "";
+	uint32_t n = 0, named = 0;
+	size_t used = 0;
+
+	for (uint32_t i = 1; i < tree->n; i++) {
+		const struct yaml_node *node = &tree->node[i];
+
+		if (!is_open(node))
+			continue;
+		n++;
+		yaml_node_path(node->key ? node : node->parent, NULL, name, sizeof name);
+		if (used + strlen(name) + sizeof ", line 4294967295: " >= sizeof list)
+			continue;
+		used += (size_t)snprintf(list + used, sizeof list - used, "%sline %u: %s", used > 0 ? ", " : "", node->line, name);
+		named++;
+	}
+	if (n == 0)
+		return 0;
+	return fail(e, -EINVAL, "%s: %u values are still %s: %s%s", path, n, FILL_IN, list, named < n ? ", and more" : "");
+}
+
 int config_load(struct config *c, const char *path, const struct yaml_tree *tree, struct errbuf *e)
 {
 	struct loading l = { .c = c, .path = path, .e = e };
-	int rc = 0;
+	int rc = refuse_open(path, tree, e);
 
 	for (uint32_t i = 1; i < tree->n && rc == 0; i++)
 		rc = take_any(&l, &tree->node[i]);

@@ -192,13 +192,18 @@ class Configuration(unittest.TestCase):
         self.assertNotIn("\x1b", done.stdout)
         self.assertIn("a?control: b?[31m\n", done.stdout)
 
-    def test_each_open_question_is_refused(self):
+    def test_open_questions_are_refused_and_named_all_at_once(self):
         policy = self.policy("--decoder", "discrete")
-        for key in FILLED_IN:
-            done = self.check(fill_in(policy, {k: v for k, v in FILLED_IN.items() if k != key}))
-            self.assertNotEqual(done.returncode, 0, key)
-            self.assertRegex(done.stderr, r"(policy|policy\.gripper|cameras|cameras\.overhead|robots\[0\])\.%s: " % key)
-            self.assertIn("FILL_IN", done.stderr)
+        for left in (set(FILLED_IN), {"<FILL_IN>", "action_scale"}, {"tcp"}):
+            text = fill_in(policy, {k: v for k, v in FILLED_IN.items() if k not in left})
+            want = [(str(n), line.strip(" -").split(":")[0]) for n, line in enumerate(text.split("\n"), 1)
+                    if re.search(r"^ *<FILL_IN>:|: \[?FILL_IN", line)]
+            self.assertEqual({key for _, key in want}, left)
+            done = self.check(text)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            head, _, named = done.stderr.rstrip("\n").partition(" values are still FILL_IN: ")
+            self.assertTrue(head.endswith(": %d" % len(left)), done.stderr)
+            self.assertEqual(re.findall(r"line (\d+): (?:[a-z_.\[\]0-9]*(?:<FILL_IN>)?\.)?([^ ,]+)", named), want, done.stderr)
 
 
 class Broken(unittest.TestCase):

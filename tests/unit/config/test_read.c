@@ -62,6 +62,25 @@ static void refuses(const char *text, int line, const char *first, const char *s
 		fail_msg("want \"%s\", \"%s\", \"%s\" in: %s", where, first, second, e.text);
 }
 
+/* All at once, lists and cameras too; but not what only contains the word, or is quoted. */
+static void test_open_questions(void **state)
+{
+	struct config c;
+	struct errbuf e;
+	char many[8192] = "", *end = many;
+
+	(void)state;
+	assert_int_equal(read_text(&c, "policy:\n  action_hz: FILL_IN\n  unnorm_key: FILL_IN_2\n  action_scale: [FILL_IN]\n  heads: \"FILL_IN\"\n"
+				       "cameras:\n  <FILL_IN>:\n    rotate_180: FILL_IN\nrobots:\n  - name: FILL_IN\n", &e), -EINVAL);
+	assert_non_null(strstr(e.text, ": 5 values are still FILL_IN: line 2: policy.action_hz, line 4: policy.action_scale, "
+			"line 7: cameras.<FILL_IN>, line 8: cameras.<FILL_IN>.rotate_180, line 10: robots[0].name"));
+	for (int i = 0; i < 100; i++)
+		end += sprintf(end, "a_rather_long_name_of_no_key_%d: FILL_IN\n", i);
+	assert_int_equal(read_text(&c, many, &e), -EINVAL);
+	assert_non_null(strstr(e.text, ": 100 values are still FILL_IN: line 1: a_rather_long_name_of_no_key_0, line 2:"));
+	assert_string_equal(e.text + strlen(e.text) - strlen(", and more"), ", and more");
+}
+
 static void test_least(void **state)
 {
 	struct config c;
@@ -385,6 +404,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sections_of_a_robot),
+		cmocka_unit_test(test_open_questions),
 		cmocka_unit_test(test_least),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_ranges),

@@ -46,4 +46,20 @@ struct links {
 	int observation_eventfd;
 };
 
+/* Before anything is handed over; the links are zeroed, their eventfds are the owner's. Thread: start-up. Allocates: no. Blocks: no. */
+static inline void links_init(struct links *l)
+{
+	latest_init(&l->inputs_box);
+	latest_init(&l->chunk_box);
+	latest_init(&l->policy_box);
+	latest_init(&l->policy_io_box);
+	latest_init(&l->report_box);
+	latest_init(&l->hint_box);
+	latest_init(&l->motion_box);
+	latest_init(&l->observation_box);
+	queue_init(&l->command_queue, COMMAND_RING);
+	queue_init(&l->target_queue, TARGET_RING);
+	queue_init(&l->event_queue, EVENT_RING);
+}
+
 #endif

@@ -61,17 +61,7 @@ static int make_links(struct runtime *r, struct errbuf *e)
 		return fail(e, -ENOMEM, "links: out of memory");
 	memset(l, 0, sizeof *l);
 	r->links = l;
-	latest_init(&l->inputs_box);
-	latest_init(&l->chunk_box);
-	latest_init(&l->policy_box);
-	latest_init(&l->policy_io_box);
-	latest_init(&l->report_box);
-	latest_init(&l->hint_box);
-	latest_init(&l->motion_box);
-	latest_init(&l->observation_box);
-	queue_init(&l->command_queue, COMMAND_RING);
-	queue_init(&l->target_queue, TARGET_RING);
-	queue_init(&l->event_queue, EVENT_RING);
+	links_init(l);
 	if ((l->target_eventfd = eventfd_open(e)) < 0)
 		return l->target_eventfd;
 	if ((l->observation_eventfd = eventfd_open(e)) < 0)

@@ -34,19 +34,6 @@ struct world_of_numbers {
 	uint32_t ticket;
 };
 
-static void init_links(struct links *l)
-{
-	latest_init(&l->inputs_box);
-	latest_init(&l->chunk_box);
-	latest_init(&l->policy_box);
-	latest_init(&l->policy_io_box);
-	latest_init(&l->report_box);
-	latest_init(&l->hint_box);
-	queue_init(&l->command_queue, COMMAND_RING);
-	queue_init(&l->target_queue, TARGET_RING);
-	queue_init(&l->event_queue, EVENT_RING);
-}
-
 /* The configuration's first robot, once or twice, with deltas of its hand. */
 static void make_setup(struct control_setup *s, uint32_t n_arms)
 {
@@ -87,7 +74,7 @@ static void make_world(struct world_of_numbers *w, const struct control_setup *s
 	w->inputs.instruction_id = 1;
 	for (uint32_t i = 0; i < n_arms; i++)
 		place_arm(w, i);
-	init_links(&w->links);
+	links_init(&w->links);
 	control_init(&w->control, &w->setup, &w->links);
 }
 

@@ -45,6 +45,8 @@ static double y_of(const struct cell *c, double v)
 
 /* ---- curves -------------------------------------------------------------------------------------------------------- */
 
+enum { ORDER_MAX = 3 }; /* the jerk */
+
 /* Samples one after the other without a pause. */
 static bool together(const struct record_track *t, uint32_t i, uint32_t n)
 {
@@ -54,13 +56,20 @@ static bool together(const struct record_track *t, uint32_t i, uint32_t n)
 	return true;
 }
 
+/* Differences of differences of the joint's newest order + 1 samples, which are there (together()). */
 static double joint_rate(const struct record_track *t, uint32_t i, uint32_t joint, uint32_t order)
 {
-	if (order == 0)
-		return t->sample[i].q_rad[joint]; /* the first sample has none before it */
-	double dt_s = (double)(t->sample[i].t_ns - t->sample[i - 1].t_ns) * 1e-9;
+	double rate[ORDER_MAX + 1];
 
-	return (joint_rate(t, i, joint, order - 1) - joint_rate(t, i - 1, joint, order - 1)) / dt_s;
+	for (uint32_t back = 0; back <= order; back++)
+		rate[back] = t->sample[i - back].q_rad[joint];
+	for (uint32_t left = order; left > 0; left--)
+		for (uint32_t back = 0; back < left; back++) {
+			const struct record_sample *s = &t->sample[i - back];
+
+			rate[back] = (rate[back] - rate[back + 1]) / ((double)(s->t_ns - (s - 1)->t_ns) * 1e-9);
+		}
+	return rate[0];
 }
 
 static double tcp_speed(const struct record_track *t, uint32_t i)
@@ -74,7 +83,7 @@ static double tcp_speed(const struct record_track *t, uint32_t i)
 /* Value number i of a curve; false where the samples do not give one. */
 static bool curve_value(const struct record_track *t, uint32_t i, enum curve curve, uint32_t which, double *out)
 {
-	static const uint32_t order[] = { [CURVE_VELOCITY] = 1, [CURVE_ACCELERATION] = 2, [CURVE_TCP_SPEED] = 1, [CURVE_JERK] = 3 };
+	static const uint32_t order[] = { [CURVE_VELOCITY] = 1, [CURVE_ACCELERATION] = 2, [CURVE_TCP_SPEED] = 1, [CURVE_JERK] = ORDER_MAX };
 
 	if (!together(t, i, order[curve]))
 		return false;

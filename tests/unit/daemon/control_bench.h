@@ -117,15 +117,7 @@ static inline struct bench *bench_new(void)
 
 static inline void bench_start(struct bench *b)
 {
-	latest_init(&b->links.inputs_box);
-	latest_init(&b->links.chunk_box);
-	latest_init(&b->links.policy_box);
-	latest_init(&b->links.report_box);
-	latest_init(&b->links.hint_box);
-	latest_init(&b->links.motion_box);
-	queue_init(&b->links.command_queue, COMMAND_RING);
-	queue_init(&b->links.target_queue, TARGET_RING);
-	queue_init(&b->links.event_queue, EVENT_RING);
+	links_init(&b->links);
 	control_init(&b->control, &b->setup, &b->links);
 	for (uint32_t i = 0; i < b->setup.n_arms; i++) {
 		struct arm_state *s = &b->inputs.arm[i];

@@ -1,6 +1,7 @@
 /* test_control_motion.c - motion of the control path, on virtual time through struct links: speed, instructions, shadow, home,
  * sync, gaps, two arms, and everything at once. */
 #include "tests/unit/daemon/control_bench.h"
+#include "tests/unit/share.h"
 
 /* ---- scenarios --------------------------------------------------------------------------------------------------- */
 
@@ -366,7 +367,7 @@ static void whatever_happens_targets_keep_every_limit(void **state)
 		dice = start;
 		b->setup.method = start % 3 == 0 ? EXECUTE_ENSEMBLE : start % 3 == 1 ? EXECUTE_SYNC : EXECUTE_ASYNC;
 		bench_start(b);
-		for (int i = 0; i < 300; i++) {
+		for (int i = 0; i < ROUNDS(300); i++) {
 			run_ms(b, 20 + roll(600));
 			something_happens(b);
 			b->now_ns += roll(20) == 0 ? roll(10) * (int64_t)PERIOD_NS : 0;
@@ -375,7 +376,7 @@ static void whatever_happens_targets_keep_every_limit(void **state)
 		shadow_targets += b->shadow_targets;
 		free(b);
 	}
-	assert_true(policy_targets > 10000 && shadow_targets > 1000);
+	assert_true(policy_targets > ROUNDS(10000) && shadow_targets > ROUNDS(1000));
 }
 
 /* Chunks that contradict each other and come at any time: each alone is slow, and so is the arm, but for catching up with what
@@ -391,7 +392,7 @@ static void contradictions_do_not_add_up_to_speed(void **state)
 		double asked = 0.1;
 
 		dice = 5;
-		for (int i = 0; i < 300; i++) {
+		for (int i = 0; i < ROUNDS(300); i++) {
 			b->latency_ns = (5 + roll((uint32_t)slowest_ms[k])) * (int64_t)MS;
 			const double *p = b->report.ee_sent[0].p_m, middle[3] = { 0.4, 0.0, 0.45 };
 

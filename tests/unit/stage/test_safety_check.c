@@ -11,6 +11,7 @@
 #include "daemon/stage/kinematics.h"
 #include "daemon/stage/safety.h"
 #include "robots/model/model.h"
+#include "tests/unit/share.h"
 
 #include <cmocka.h> /* last: it defines fail() */
 
@@ -99,7 +100,7 @@ static void everything_that_safety_makes_is_accepted(void **state)
 				struct arm_setup arm = make_arm(model_names[m], (double[]){ 0.1, 0.5, 1.0 }[k]);
 
 				arm.tcp_v_max_m_s = k == 1 ? 0.25 : 0.0;
-				send_motion(&arm, arm.home_rad, rates_hz[r], rates_hz[r] < 100 ? 3000 : 5000);
+				send_motion(&arm, arm.home_rad, rates_hz[r], ROUNDS(rates_hz[r] < 100 ? 3000 : 5000));
 			}
 }
 

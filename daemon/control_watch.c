@@ -128,13 +128,14 @@ static void watch_mode(const struct control *c, const struct arm_state *s, uint3
 /* Whose fault it is that the newest state of a driven arm is too old. */
 static enum reason why_old(const struct control *c, uint32_t i)
 {
-	int64_t recent_ns = c->now_ns - c->setup.state_max_age_ns;
+	const struct arm_state *s = &c->inputs.arm[i];
+	int64_t on_the_way_ns = s->arrival_ns - s->stamp_ns, since_ns = c->now_ns - s->arrival_ns;
 
-	if (c->last_ns < recent_ns)
+	if (c->now_ns - c->last_ns > c->setup.state_max_age_ns)
 		return REASON_STATE_UNHEARD;
-	if (c->inputs.arm[i].arrival_ns >= recent_ns)
-		return REASON_STATE_LATE;
-	return c->inputs.state_void_ns[i] >= recent_ns ? REASON_STATE_VOID : REASON_STATE_LOST;
+	if (c->inputs.state_void_ns[i] > s->arrival_ns)
+		return REASON_STATE_VOID;
+	return on_the_way_ns > since_ns ? REASON_STATE_LATE : REASON_STATE_LOST;
 }
 
 static void watch_arm(const struct control *c, uint32_t i, struct reasons *r)

@@ -12,7 +12,7 @@ static void spoil_arm(struct bench *b, uint32_t arm, enum reason what)
 			what == REASON_ARM_DISCONNECTED ? ARM_DISCONNECTED : s->mode;
 	s->from += what == REASON_ARM_RESTARTED;
 	s->stamp_ns -= what == REASON_STATE_LOST || what == REASON_STATE_VOID || what == REASON_STATE_LATE ? 51 * MS : 0;
-	s->arrival_ns -= what == REASON_STATE_LOST || what == REASON_STATE_VOID ? 51 * MS : 0;
+	s->arrival_ns = what == REASON_STATE_LOST || what == REASON_STATE_VOID ? s->stamp_ns : s->arrival_ns;
 	b->inputs.state_void_ns[arm] = what == REASON_STATE_VOID ? b->now_ns : 0;
 	s->q_rad[3] += what == REASON_STATE_NOT_FINITE ? NAN : what == REASON_TRACKING_ERROR ? 0.11 : 0.0;
 	s->has_errors |= what == REASON_ARM_ERRORS;

@@ -177,6 +177,23 @@ static void a_lost_state_is_a_fault(void **state)
 	free(b);
 }
 
+/* Even in the very tick in which it is old: its way here took some milliseconds, as every one's does. */
+static void silence_is_told_from_states_that_come_late(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		struct bench *b = bench_moving();
+
+		b->state_runs = false;
+		for (int k = 0; k < 20 && b->report.mode == MODE_AUTO; k++) {
+			b->inputs.arm[0].arrival_ns = late ? b->now_ns : b->inputs.arm[0].stamp_ns + 4 * MS;
+			run_ms(b, 5);
+		}
+		expect_mode(b, MODE_FAULT, late ? REASON_STATE_LATE : REASON_STATE_LOST);
+		free(b);
+	}
+}
+
 /* A pause of dreamvlad looks to it as if every arm had fallen silent. */
 static void a_pause_of_its_own_is_no_ones_silence(void **state)
 {
@@ -344,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_stale_camera_holds),
 		cmocka_unit_test(frozen_and_skewed_cameras_hold),
 		cmocka_unit_test(a_lost_state_is_a_fault),
+		cmocka_unit_test(silence_is_told_from_states_that_come_late),
 		cmocka_unit_test(a_pause_of_its_own_is_no_ones_silence),
 		cmocka_unit_test(a_reflex_is_a_fault),
 		cmocka_unit_test(a_restarted_arm_is_a_fault),

@@ -359,16 +359,22 @@ static inline struct bench *bench_two_arms(void)
 }
 
 /* A bench in AUTO and in motion. */
-static inline struct bench *bench_moving(void)
+/* Ready, with nothing in the way; then the mode is asked for, and runs for so long. */
+static inline void bench_start_in(struct bench *b, enum command_kind mode, int ms)
 {
-	struct bench *b = bench_new();
-
 	bench_start(b);
 	run_ms(b, 500);
 	assert_int_equal(b->report.mode, MODE_READY);
 	assert_int_equal(b->report.faults, 0);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 1500);
+	assert_true(ask_kind(b, mode).ok);
+	run_ms(b, ms);
+}
+
+static inline struct bench *bench_moving(void)
+{
+	struct bench *b = bench_new();
+
+	bench_start_in(b, COMMAND_MODE_AUTO, 1500);
 	assert_int_equal(b->report.mode, MODE_AUTO);
 	assert_false(b->report.standing);
 	return b;

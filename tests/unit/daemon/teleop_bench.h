@@ -4,17 +4,23 @@
 
 #include "control_bench.h"
 
+/* One message about the dead-man. */
+static inline void say_deadman(const struct bench *b, struct teleop_input *in, bool pressed)
+{
+	in->edge_ns = pressed && in->present && !in->deadman ? b->now_ns : in->edge_ns;
+	in->edges += pressed && in->present && !in->deadman;
+	in->releases += !pressed && in->deadman;
+	in->present = true;
+	in->deadman = pressed;
+}
+
 /* The device says that its dead-man is (not) pressed, and goes on saying so. */
 static inline void press(struct bench *b, uint32_t device, bool pressed)
 {
 	struct teleop_input *in = &b->inputs.teleop[device];
 
-	in->edge_ns = pressed && in->present && !in->deadman ? b->now_ns : in->edge_ns;
-	in->edges += pressed && in->present && !in->deadman;
-	in->releases += !pressed && in->deadman;
-	in->present = true;
+	say_deadman(b, in, pressed);
 	in->from = in->from ? in->from : 100 + device;
-	in->deadman = pressed;
 	in->kind = TELEOP_TWIST;
 	b->teleop_talks[device] = true;
 }

@@ -20,10 +20,7 @@ static struct bench *bench_of(const char *model, const double *q_rad)
 	a->floor_m = -3.0;
 	memcpy(b->q[0], a->home_rad, sizeof b->q[0]);
 	memset(b->speed_m_s, 0, sizeof b->speed_m_s);
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 300);
+	bench_start_in(b, COMMAND_MODE_AUTO, 300);
 	return b;
 }
 

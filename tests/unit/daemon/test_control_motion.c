@@ -72,10 +72,7 @@ static void shadow_leaves_the_arm_alone(void **state)
 	struct bench *b = bench_new();
 
 	(void)state;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_SHADOW).ok);
-	run_ms(b, 2000);
+	bench_start_in(b, COMMAND_MODE_SHADOW, 2000);
 	expect_mode(b, MODE_SHADOW, REASON_OPERATOR_SHADOW);
 	assert_true(b->shadow_targets > 300);
 	assert_true(b->fastest_rad_s == 0.0);
@@ -231,10 +228,7 @@ static void sync_goes_on_at_the_edge(void **state)
 	(void)state;
 	b->setup.method = EXECUTE_SYNC;
 	b->speed_m_s[1] = 0.3;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 12000);
+	bench_start_in(b, COMMAND_MODE_AUTO, 12000);
 	uint64_t adopted = b->report.chunks_adopted;
 
 	run_ms(b, 4000);
@@ -306,10 +300,7 @@ static void two_arms_stop_together(void **state)
 	struct bench *b = bench_two_arms();
 
 	(void)state;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 1000);
+	bench_start_in(b, COMMAND_MODE_AUTO, 1000);
 	b->inputs.arm[1].mode = ARM_REFLEX;
 	b->inputs.arm[1].attached = false;
 	uint64_t before = b->real_targets;

@@ -117,10 +117,7 @@ static struct bench *bench_returning(void)
 	struct bench *b = bench_new();
 
 	b->setup.teleop_resumes = true;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 1000);
+	bench_start_in(b, COMMAND_MODE_AUTO, 1000);
 	take_over(b, 0, 0.1);
 	run_ms(b, 300);
 	press(b, 0, false);
@@ -336,10 +333,7 @@ static void a_chunk_of_while_a_person_held_the_arm_is_not_the_one_to_go_on_with(
 
 	(void)state;
 	b->setup.teleop_resumes = true;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 700);
+	bench_start_in(b, COMMAND_MODE_AUTO, 700);
 	take_over(b, 0, 0.0);
 	run_ms(b, 3000);
 	uint32_t epoch = b->report.epoch;

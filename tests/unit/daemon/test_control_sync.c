@@ -16,10 +16,7 @@ static struct bench *bench_sync_moving(void)
 {
 	struct bench *b = bench_sync();
 
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 300);
+	bench_start_in(b, COMMAND_MODE_AUTO, 300);
 	assert_false(b->report.standing);
 	return b;
 }

@@ -43,10 +43,7 @@ static void a_tap_does_what_a_short_press_does(void **state)
 			struct bench *b = bench_new();
 
 			b->setup.teleop_resumes = resumes;
-			bench_start(b);
-			run_ms(b, 500);
-			assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-			run_ms(b, 1000);
+			bench_start_in(b, COMMAND_MODE_AUTO, 1000);
 			press(b, 0, false);
 			run_ms(b, 5);
 			press(b, 0, true);
@@ -214,10 +211,7 @@ static void targets_are_marked_from_the_first_to_the_last(void **state)
 
 	(void)state;
 	b->setup.teleop_resumes = true;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 1000);
+	bench_start_in(b, COMMAND_MODE_AUTO, 1000);
 	assert_int_equal(b->marked_targets[0] + b->marked_targets[1], 0);
 	take_over(b, 0, 0.1);
 	run_ms(b, 295);
@@ -245,10 +239,7 @@ static void the_policys_gripper_goes_on_from_the_persons(void **state)
 		b->setup.teleop_resumes = true;
 		b->gripper_action = 0.5; /* the threshold itself */
 		b->constant_gripper = true;
-		bench_start(b);
-		run_ms(b, 500);
-		assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-		run_ms(b, 700);
+		bench_start_in(b, COMMAND_MODE_AUTO, 700);
 		press(b, 0, false);
 		b->inputs.teleop[0].has_gripper = true;
 		b->inputs.teleop[0].gripper_m = open ? 0.0 : 0.08;

@@ -93,10 +93,7 @@ static void back_to_the_policy_with_a_chunk_of_its_own(void **state)
 
 	(void)state;
 	b->setup.teleop_resumes = true;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 700);
+	bench_start_in(b, COMMAND_MODE_AUTO, 700);
 	take_over(b, 0, 0.15);
 	run_ms(b, 700);
 	uint64_t adopted = b->report.chunks_adopted, policy = b->policy_targets;
@@ -275,10 +272,7 @@ static void one_of_two_arms_is_driven_and_the_other_holds(void **state)
 	struct bench *b = bench_two_arms();
 
 	(void)state;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 1000);
+	bench_start_in(b, COMMAND_MODE_AUTO, 1000);
 	b->inputs.teleop[0].arm = 1;
 	take_over(b, 0, 0.0);
 	run_ms(b, 600);
@@ -336,11 +330,7 @@ static void babble(struct bench *b, uint64_t *seed)
 	struct teleop_input *in = &b->inputs.teleop[device];
 	bool pressed = any(seed, 0.0, 1.0) < 0.7;
 
-	in->edge_ns = pressed && in->present && !in->deadman ? b->now_ns : in->edge_ns;
-	in->edges += pressed && in->present && !in->deadman;
-	in->releases += !pressed && in->deadman;
-	in->present = true;
-	in->deadman = pressed;
+	say_deadman(b, in, pressed);
 	if (!pressed && any(seed, 0.0, 1.0) < 0.3) { /* tapped in between */
 		in->edges++;
 		in->releases++;
@@ -418,10 +408,7 @@ static struct bench *two_arms_moving(void)
 
 	memcpy(b->speed_m_s, (double[3]){ 0.0, 0.2, -0.15 }, sizeof b->speed_m_s);
 	b->setup.arm[0].limit_scale = b->setup.arm[1].limit_scale = 0.3;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 900);
+	bench_start_in(b, COMMAND_MODE_AUTO, 900);
 	return b;
 }
 

@@ -25,10 +25,7 @@ static void only_chunks_that_nobody_waited_for_are_measured(void **state)
 	struct bench *b = bench_new();
 
 	(void)state;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 10);
+	bench_start_in(b, COMMAND_MODE_AUTO, 10);
 	assert_int_equal(b->report.chunks_adopted, 1);
 	assert_true(b->policy_targets > 0 && b->measured_targets == 0);
 	run_ms(b, 1000);
@@ -307,10 +304,7 @@ static void a_nan_in_one_joint_hinders(void **state)
 	b->setup.action_space = ACTION_JOINT_DELTA;
 	b->setup.arm[0].action_count = b->setup.action_dim = 8;
 	b->setup.action_scale[6] = 0.01;
-	bench_start(b);
-	run_ms(b, 500);
-	assert_true(ask_kind(b, COMMAND_MODE_AUTO).ok);
-	run_ms(b, 200);
+	bench_start_in(b, COMMAND_MODE_AUTO, 200);
 	assert_true(b->control.hindrance == 0.0);
 	b->policy_runs = false;
 	for (uint32_t k = 0; k < path->n; k++)

@@ -65,7 +65,7 @@ static void send_motion(const struct arm_setup *arm, const double *start_rad, ui
 	assert_true(safety_seed(&s, start_rad));
 	safety_check_init(&c, arm);
 	for (uint32_t k = 0; k < steps; k++) {
-		if (uniform(0.0, 1.0) < 4.0 / rate_hz)
+		if (k > 0 && uniform(0.0, 1.0) < 4.0 / rate_hz) /* a motion begins with a target that stands */
 			wish(arm, &s, &w);
 		struct safety_stamp stamp = { .t_ns = (k + 1) * period_ns };
 

@@ -253,17 +253,22 @@ static void a_closed_port_loses_states_and_nothing_else(void **unused)
 
 /* ---- faults of the streams ------------------------------------------------------------------------------------------------------ */
 
+static void answer_states(int n)
+{
+	for (int i = 0; i < n; i++) {
+		send_command(false);
+		robot_server_step(&server, 0, 0);
+		states();
+	}
+}
+
 static void commands_come_twice(void **unused)
 {
 	(void)unused;
 	connect_client();
 	begin_motion();
 	server.faults.commands.duplicate = 2;
-	for (int i = 0; i < 6; i++) {
-		send_command(false);
-		robot_server_step(&server, 0, 0);
-		states();
-	}
+	answer_states(6);
 	assert_int_equal(server.robot.counters.commands, 6);
 	assert_int_equal(server.robot.counters.late, 2); /* the echoes, which are dropped */
 	assert_int_equal(server.robot.counters.missed, 0);
@@ -275,15 +280,9 @@ static void commands_are_late(void **unused)
 	(void)unused;
 	connect_client();
 	begin_motion();
-	send_command(false);
-	robot_server_step(&server, 0, 0);
-	states();
+	answer_states(1);
 	server.faults.commands.delay_ms = 5;
-	for (int i = 0; i < 12; i++) {
-		send_command(false);
-		robot_server_step(&server, 0, 0);
-		states();
-	}
+	answer_states(12);
 	assert_int_equal(server.robot.counters.commands, 1);
 	assert_int_equal(server.robot.counters.missed, 12);
 	assert_int_equal(server.robot.counters.late, 12 - 5); /* the others are still under way */
@@ -295,15 +294,9 @@ static void commands_get_lost(void **unused)
 	(void)unused;
 	connect_client();
 	begin_motion();
-	send_command(false);
-	robot_server_step(&server, 0, 0);
-	states();
+	answer_states(1);
 	server.faults.commands.drop = 4;
-	for (int i = 0; i < 6; i++) {
-		send_command(false);
-		robot_server_step(&server, 0, 0);
-		states();
-	}
+	answer_states(6);
 	assert_int_equal(server.robot.counters.commands, 3);
 	assert_int_equal(server.robot.counters.missed, 4);
 	assert_int_equal(server.robot.counters.longest_row, 4);

@@ -43,6 +43,15 @@ static bool held(struct bench *b)
 	return b->wish.deadman;
 }
 
+/* The leader speaks, and a person presses the dead-man. */
+static void take_in_hand(struct bench *b)
+{
+	leader_map_press(&b->map, false);
+	assert_int_equal(hear(b), 0);
+	leader_map_press(&b->map, true);
+	assert_true(held(b));
+}
+
 static void test_joints_and_gripper_pass_through(void **state)
 {
 	struct bench b;
@@ -68,10 +77,7 @@ static void test_silence_releases_and_asks_for_a_new_press(void **state)
 
 	(void)state;
 	begin(&b, 0.0);
-	leader_map_press(&b.map, false);
-	assert_int_equal(hear(&b), 0);
-	leader_map_press(&b.map, true);
-	assert_true(held(&b));
+	take_in_hand(&b);
 	b.now_ns += 98 * MS;
 	assert_true(held(&b));
 	b.now_ns += 3 * MS;
@@ -97,10 +103,7 @@ static void test_a_gap_between_two_states_asks_for_a_new_press(void **state)
 
 	(void)state;
 	begin(&b, 0.0);
-	leader_map_press(&b.map, false);
-	assert_int_equal(hear(&b), 0);
-	leader_map_press(&b.map, true);
-	assert_true(held(&b));
+	take_in_hand(&b);
 	b.now_ns += 200 * MS;
 	assert_int_equal(hear(&b), 0);
 	assert_false(held(&b));
@@ -154,10 +157,7 @@ static void test_a_leader_that_was_started_anew_asks_for_a_new_press(void **stat
 
 	(void)state;
 	begin(&b, 0.0);
-	leader_map_press(&b.map, false);
-	assert_int_equal(hear(&b), 0);
-	leader_map_press(&b.map, true);
-	assert_true(held(&b));
+	take_in_hand(&b);
 	b.now_ns += 600 * MS;
 	b.m.head = (struct message_head){ .from = 99 };
 	assert_int_equal(hear(&b), 0);
@@ -205,10 +205,7 @@ static void test_a_lost_pedal_is_a_loss_and_no_release(void **state)
 
 	(void)state;
 	begin(&b, 0.0);
-	leader_map_press(&b.map, false);
-	assert_int_equal(hear(&b), 0);
-	leader_map_press(&b.map, true);
-	assert_true(held(&b));
+	take_in_hand(&b);
 	leader_map_forget_deadman(&b.map); /* its events were lost */
 	assert_false(held(&b));
 	assert_true(b.wish.lost);

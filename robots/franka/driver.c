@@ -88,6 +88,7 @@ static int franka_create(void **out, const struct robot_driver_options *o, struc
 		return rc;
 	}
 	franka_motion_init(&d->motion, &d->setup);
+	d->tick_ns = clock_monotonic_ns(); /* or the first connection would look as if it had been silent since the machine's start */
 	rt_lock_memory(d, sizeof *d);
 	*out = d;
 	return 0;

@@ -14,9 +14,9 @@
 #include "daemon/sys/eventfd.h"
 #include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
+#include "robots/arm/arm_choose.h"
 #include "robots/arm/arm_io.h"
 #include "robots/arm/arm_loop.h"
-#include "robots/setup/arm_setup.h"
 
 static const int64_t STOP_PATIENCE_NS = 2 * NS_PER_S; /* the longest brake takes well under 1 s */
 
@@ -50,18 +50,15 @@ static int catch_signals(struct arm_process *p, struct errbuf *e)
 
 static int choose(struct arm_process *p, const struct arm_process_options *o, struct errbuf *e)
 {
-	char names[128] = "";
-	size_t n = 0;
+	struct arm_choice choice;
+	int rc = arm_choose(&choice, &o->config, o->arm, o->driver, e);
 
-	p->robot = arm_setup_find(&o->config, o->arm, e);
-	if (!p->robot)
-		return -EINVAL;
-	p->driver = robot_driver_find(o->driver);
-	for (uint32_t i = 0; !p->driver && robot_driver_at(i) && n < sizeof names; i++)
-		n += (size_t)snprintf(names + n, sizeof names - n, " %s", robot_driver_at(i)->name);
-	if (!p->driver)
-		return fail(e, -EINVAL, "--driver %s: not part of this version; want one of%s", o->driver, names);
-	return arm_setup_make(&p->setup, &o->config, p->robot, e);
+	if (rc < 0)
+		return rc;
+	p->robot = choice.robot;
+	p->driver = choice.driver;
+	p->setup = choice.setup;
+	return 0;
 }
 
 static int init_links(struct arm_links *k, struct errbuf *e)

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
 #include "robots/arm/arm_process.h"
+#include "robots/arm/preflight_run.h"
 #include "robots/driver.h"
 #include "robots/sim/world_wire.h"
 
@@ -14,11 +16,16 @@ static const char USAGE[] =
 	"dreamvla-arm - drives one arm: plays out dreamvlad's targets within the arm's own limits, publishes its state\n"
 	"\n"
 	"  dreamvla-arm --config FILE [--arm NAME] --driver NAME [options]\n"
+	"  dreamvla-arm --config FILE [--arm NAME] --driver NAME --preflight [--seconds N] [--json]\n"
 	"\n"
 	"  --config FILE     the same as dreamvlad's: robots[], sockets.targets, sockets.states, control.realtime\n"
 	"  --arm NAME        which of the robots; may be left out when there is one\n"
 	"  --driver NAME     one of those below\n"
 	"  --world ADDRESS   driver sim: the world's socket (default " WORLD_ADDRESS_DEFAULT ")\n"
+	"  --preflight       test instead of driving: holds the arm still, measures, and says whether this machine is fit (exit code 0) or\n"
+	"                    not (1), with what mends it; needs no dreamvlad\n"
+	"  --seconds N       preflight: how long to measure, 1 to 600 (default 10)\n"
+	"  --json            preflight: the result as JSON\n"
 	"  --help\n"
 	"\n"
 	"Drivers, and what each needs:\n";
@@ -28,6 +35,9 @@ static const struct option OPTIONS[] = {
 	{ "arm", required_argument, NULL, 'a' },
 	{ "driver", required_argument, NULL, 'd' },
 	{ "world", required_argument, NULL, 'w' },
+	{ "preflight", no_argument, NULL, 'p' },
+	{ "seconds", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -37,8 +47,20 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct arguments {
 	struct arm_process_options process;
 	const char *config;
-	bool help;
+	bool help, preflight, only_preflight; /* the last: an option that belongs to it was given */
+	struct preflight_options test;
 };
+
+static int take_seconds(struct arguments *a, struct errbuf *e)
+{
+	char *end;
+
+	a->only_preflight = true;
+	a->test.seconds = strtod(optarg, &end);
+	if (end == optarg || *end || !(a->test.seconds >= 1 && a->test.seconds <= PREFLIGHT_SECONDS_MAX))
+		return fail(e, -EINVAL, "--seconds: found %s, allowed a number, 1..%d", optarg, PREFLIGHT_SECONDS_MAX);
+	return 0;
+}
 
 static int take_option(struct arguments *a, int option, struct errbuf *e)
 {
@@ -47,6 +69,9 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'a': a->process.arm = optarg; return 0;
 	case 'd': a->process.driver = optarg; return 0;
 	case 'w': a->process.world = optarg; return 0;
+	case 'p': a->preflight = true; return 0;
+	case 's': return take_seconds(a, e);
+	case 'j': a->test.json = a->only_preflight = true; return 0;
 	case 'h': a->help = true; return 0;
 	default: return fail(e, -EINVAL, "dreamvla-arm --help lists the options");
 	}
@@ -62,10 +87,20 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-arm --help lists them", argv[optind]);
 	if (rc == 0 && !a->help && (!a->config || !a->process.driver))
 		rc = fail(e, -EINVAL, "--%s is missing; dreamvla-arm --help lists the options", a->config ? "driver" : "config");
+	if (rc == 0 && !a->help && a->only_preflight && !a->preflight)
+		rc = fail(e, -EINVAL, "--seconds and --json belong to --preflight");
 	return rc;
 }
 
-static int run(struct arguments *a, struct errbuf *e)
+static int test(struct arguments *a, bool *fit, struct errbuf *e)
+{
+	a->test.config = &a->process.config;
+	a->test.arm = a->process.arm;
+	a->test.driver = a->process.driver;
+	return preflight_run(&a->test, fit, e);
+}
+
+static int run(struct arguments *a, bool *fit, struct errbuf *e)
 {
 	config_defaults(&a->process.config);
 	int rc = config_read(&a->process.config, a->config, e);
@@ -73,7 +108,7 @@ static int run(struct arguments *a, struct errbuf *e)
 		rc = log_set_level(a->process.config.log_level, e);
 	if (rc < 0 || (rc = log_start(e)) < 0)
 		return rc;
-	rc = arm_process_run(&a->process, e);
+	rc = a->preflight ? test(a, fit, e) : arm_process_run(&a->process, e);
 	log_stop();
 	return rc;
 }
@@ -91,7 +126,9 @@ int main(int argc, char **argv)
 {
 	static struct arguments a; /* a configuration is large for a stack */
 	struct errbuf e = { "" };
+	bool fit = true;
 
+	a.test.seconds = 10;
 	a.process.world = WORLD_ADDRESS_DEFAULT;
 	int rc = parse(&a, argc, argv, &e);
 	if (rc == 0 && a.help) {
@@ -100,8 +137,8 @@ int main(int argc, char **argv)
 	}
 	int failed = rc < 0 ? EXIT_USAGE : EXIT_FAILED;
 	if (rc == 0)
-		rc = run(&a, &e);
+		rc = run(&a, &fit, &e);
 	if (rc < 0)
 		fprintf(stderr, "dreamvla-arm: %s\n", e.text);
-	return rc < 0 ? failed : 0;
+	return rc < 0 ? failed : fit ? 0 : EXIT_FAILED;
 }

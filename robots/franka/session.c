@@ -10,8 +10,8 @@
 #include "robots/franka/settings.h"
 
 /* libfranka gives a robot 1 s for a state and 1 s for an answer (0.15.0 and newer); here is a machine that may stand still for a while.
- * A recovery takes 0.4 to 16 s (franka_ros, issue 317). */
-static const int64_t patience_ns = 3 * NS_PER_S, request_ns = 5 * NS_PER_S, recovery_ns = 30 * NS_PER_S, partial_max_ns = 2 * NS_PER_S;
+ * A recovery takes 0.4 to 16 s (franka_ros, issue 317). A network that is gone shows in the socket before an answer is overdue. */
+static const int64_t patience_ns = 3 * NS_PER_S, request_ns = 8 * NS_PER_S, recovery_ns = 30 * NS_PER_S, partial_max_ns = 2 * NS_PER_S;
 static const int64_t refused_again_ns = 1 * NS_PER_S, backoff_min_ns = 100 * NS_PER_MS, backoff_max_ns = 2 * NS_PER_S;
 static const int64_t never = INT64_MAX;
 

@@ -326,7 +326,7 @@ static void test_recovery_also_before_the_settings(void **context)
 static void test_every_answer_has_a_limit(void **context)
 {
 	static const struct { enum franka_ask_kind kind; int64_t limit_ms; const char *name; } rows[] = {
-		{ FRANKA_ASK_MOVE, 5000, "Move" }, { FRANKA_ASK_STOP_MOVE, 5000, "StopMove" },
+		{ FRANKA_ASK_MOVE, 8000, "Move" }, { FRANKA_ASK_STOP_MOVE, 8000, "StopMove" },
 		{ FRANKA_ASK_RECOVER, 30000, "AutomaticErrorRecovery" },
 	};
 

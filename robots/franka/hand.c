@@ -20,7 +20,6 @@
 
 #include "daemon/sys/clock.h"
 #include "daemon/sys/handover.h"
-#include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
 #include "robots/franka/hand_session.h"
 
@@ -36,7 +35,7 @@ struct report {
 };
 
 struct franka_hand_link {
-	char arm[NAME_BYTES], address[FRANKA_ADDRESS_BYTES];
+	char address[FRANKA_ADDRESS_BYTES];
 	struct hand_wish wished;       /* control thread */
 	struct latest wish_box;        /* control -> hand */
 	struct hand_wish wish[LATEST_SLOTS];
@@ -54,7 +53,6 @@ struct franka_hand_link {
 	struct in_addr peer;
 	int tcp_fd, udp_fd;            /* -1: none */
 	bool calling;                  /* tcp_fd is being connected */
-	uint32_t trouble;              /* logged */
 };
 
 /* ---- sockets, hand thread ---------------------------------------------------------------------------------------------- */
@@ -219,15 +217,6 @@ static void exchange(struct franka_hand_link *h, int64_t now_ns)
 		send_out(h, now_ns);
 }
 
-static void tell(struct franka_hand_link *h, const struct report *r)
-{
-	if (r->trouble != h->trouble && r->trouble == FRANKA_TROUBLE_NONE)
-		log_line(LOG_LEVEL_INFO, "arm %s: hand: ready, %.1f mm open of %.1f mm", h->arm, 1e3 * r->state.width_m, 1e3 * r->state.max_width_m);
-	else if (r->trouble != h->trouble)
-		log_line(LOG_LEVEL_WARNING, "arm %s: hand: %s: %s", h->arm, franka_trouble(r->trouble)->name, franka_trouble(r->trouble)->remedy);
-	h->trouble = r->trouble;
-}
-
 static void publish(struct franka_hand_link *h, int64_t now_ns)
 {
 	const struct hand_session *s = &h->session;
@@ -237,7 +226,6 @@ static void publish(struct franka_hand_link *h, int64_t now_ns)
 	latest_publish(&h->report_box);
 	h->numbers[h->numbers_box.writing] = r;
 	latest_publish(&h->numbers_box);
-	tell(h, &r);
 }
 
 static void *run(void *argument)
@@ -267,7 +255,6 @@ int franka_hand_create(struct franka_hand_link **out, const struct franka_setup 
 	if (!h)
 		return fail(e, -ENOMEM, "franka hand: out of memory");
 	h->tcp_fd = h->udp_fd = -1;
-	snprintf(h->arm, sizeof h->arm, "%s", setup->arm);
 	snprintf(h->address, sizeof h->address, "%s", setup->address);
 	hand_session_init(&h->session, &setup->hand);
 	latest_init(&h->wish_box);

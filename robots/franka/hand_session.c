@@ -396,7 +396,6 @@ enum hand_action hand_session_step(struct hand_session *s, int64_t now_ns, const
 
 enum franka_trouble hand_session_trouble(const struct hand_session *s, int64_t now_ns)
 {
-	bool homes = s->phase >= HAND_BUSY && s->request.command == FCI_GRIPPER_HOMING;
 	int64_t seen_ns = s->has_state ? s->state_ns : s->connected_ns;
 
 	if (s->phase < HAND_FREE)
@@ -405,7 +404,7 @@ enum franka_trouble hand_session_trouble(const struct hand_session *s, int64_t n
 		return FRANKA_TROUBLE_HAND_NO_STATES;
 	if (!s->has_state)
 		return FRANKA_TROUBLE_NONE;
-	if (s->state.max_width_m < range_least_m && !homes)
+	if (s->state.max_width_m < range_least_m)
 		return FRANKA_TROUBLE_HAND_NOT_HOMED;
 	if (s->stuck)
 		return FRANKA_TROUBLE_HAND_STUCK;

@@ -8,6 +8,9 @@
  *   reflex                        as if something had been hit
  *   close                         cut the client's TCP connection
  *   user_stop, guiding, brakes    on: the button, a hand at the arm, the brakes closed
+ *   hand_close                    cut the connection of the hand's client
+ *   hand_forget                   the hand was switched off and on: it knows nothing of its range, until it is homed
+ *   hand_mute  on                 the hand takes requests and answers none
  *   version    version            protocol of the next client (5 to 10; 0: whichever it speaks) */
 #include <errno.h>
 #include <string.h>
@@ -53,6 +56,8 @@ static int status(struct station *s, const struct request *q, struct map_builder
 	map_add_reals(b, "q", r->plant.q_rad, FRANKA_DOF);
 	map_add_reals(b, "dq", r->plant.dq_rad_s, FRANKA_DOF);
 	map_add_real(b, "width_m", s->hand.hand.width_m);
+	map_add_bool(b, "grasped", s->hand.hand.is_grasped);
+	map_add_u64(b, "hand_commands", s->hand.commands);
 	return 0;
 }
 
@@ -149,6 +154,30 @@ static int brakes(struct station *s, const struct request *q, struct map_builder
 	return press(s, q, e, franka_robot_lock);
 }
 
+static int hand_close(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
+{
+	(void)q;
+	(void)b;
+	(void)e;
+	hand_server_drop(&s->hand);
+	return 0;
+}
+
+static int hand_forget(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
+{
+	(void)q;
+	(void)b;
+	(void)e;
+	franka_hand_forget(&s->hand.hand);
+	return 0;
+}
+
+static int hand_mute(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
+{
+	(void)b;
+	return request_bool(q, "on", &s->hand.mute, e);
+}
+
 static int version(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
 {
 	uint32_t wish = 0;
@@ -176,6 +205,9 @@ static const struct {
 	{ "user_stop", { "on" }, user_stop },
 	{ "guiding", { "on" }, guiding },
 	{ "brakes", { "on" }, brakes },
+	{ "hand_close", { NULL }, hand_close },
+	{ "hand_forget", { NULL }, hand_forget },
+	{ "hand_mute", { "on" }, hand_mute },
 	{ "version", { "version" }, version },
 };
 
@@ -191,7 +223,7 @@ static int dispatch(struct station *s, const struct request *q, struct map_build
 		return rc < 0 ? rc : rows[i].handle(s, q, b, e);
 	}
 	return fail(e, -EINVAL, "cmd: \"%.32s\" is not known: want status, drop, duplicate, delay, freeze, reflex, close, user_stop, "
-			"guiding, brakes or version", name);
+			"guiding, brakes, hand_close, hand_forget, hand_mute or version", name);
 }
 
 void station_obey(struct station *s)

@@ -22,7 +22,7 @@ static void relax(struct franka_hand *h)
 {
 	h->running = FCI_GRIPPER_CONNECT;
 	h->command_m = h->width_m;
-	h->is_grasped = h->pressing = h->opening = false;
+	h->is_grasped = h->pressing = h->opening = h->has_closed = false;
 	h->stalled_ms = 0;
 }
 
@@ -77,10 +77,12 @@ bool franka_hand_start(struct franka_hand *h, enum fci_gripper_command c, const 
 	return !again;
 }
 
-/* A grasp closes until something stops it. */
+/* A grasp closes until something stops it, a homing likewise before it opens. */
 static double destination(const struct franka_hand *h)
 {
-	return h->running == FCI_GRIPPER_GRASP ? 0.0 : h->goal.width_m;
+	bool closes = h->running == FCI_GRIPPER_GRASP || (h->running == FCI_GRIPPER_HOMING && !h->has_closed);
+
+	return closes ? 0.0 : h->goal.width_m;
 }
 
 static bool within_epsilons(const struct franka_hand *h)
@@ -140,6 +142,11 @@ bool franka_hand_step(struct franka_hand *h, double measured_m, enum fci_gripper
 
 	if (!there && h->stalled_ms < (h->running == FCI_GRIPPER_MOVE ? move_stalled_ms : stalled_ms))
 		return false;
+	if (h->running == FCI_GRIPPER_HOMING && !h->has_closed) {
+		h->has_closed = true;
+		h->stalled_ms = 0;
+		return false;
+	}
 	*status = judge(h);
 	h->running = FCI_GRIPPER_CONNECT;
 	return true;

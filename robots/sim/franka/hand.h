@@ -4,7 +4,7 @@
  * are refused; a stop ends what runs; a failed grasp lets go and opens. Found by users (issues of frankarobotics on GitHub): before homing
  * max_width is 0 and a grasp lets go again (franka_ros 276, 238); a move that meets an object is not answered for some 100 s (libfranka 18,
  * franka_ros 281); a grasp of what is held already fails (libfranka 108). Decided here: a new command ends the one before as a stop
- * does; homing takes the fingers to their widest. Pure: no clock, no heap, no I/O. One step is one millisecond. */
+ * does; homing closes the fingers and then takes them to their widest. Pure: no clock, no heap, no I/O. One step is one millisecond. */
 #ifndef DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
 #define DREAMVLA_ROBOTS_SIM_FRANKA_HAND_H
 
@@ -22,6 +22,7 @@ struct franka_hand {
 	bool is_grasped;
 	bool pressing;                      /* what is held keeps the fingers from where they shall be */
 	bool opening;                       /* after a grasp that failed */
+	bool has_closed;                    /* a homing has found its one end */
 	enum fci_gripper_command running;   /* CONNECT: nothing */
 	struct fci_grasp goal;
 	uint32_t stalled_ms;

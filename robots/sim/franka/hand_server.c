@@ -38,7 +38,7 @@ static bool send_answer(struct hand_server *s, const struct fci_gripper_header *
 
 	memcpy(bytes, &h, sizeof h);
 	memcpy(bytes + sizeof h, payload, n);
-	return client_send(&s->client, bytes, sizeof h + n);
+	return s->mute || client_send(&s->client, bytes, sizeof h + n);
 }
 
 static bool answer_status(struct hand_server *s, const struct fci_gripper_header *to, enum fci_gripper_status status)
@@ -74,6 +74,7 @@ static bool obey(struct hand_server *s, const struct fci_gripper_header *h, cons
 		return connect_client(s, h, payload);
 	if (fci_gripper_request_bytes(h->command) == 0) /* a client waits for ever on what is not answered */
 		return answer_status(s, h, FCI_GRIPPER_FAIL);
+	s->commands++;
 	/* What runs is ended by anything new. */
 	if (s->running.command != FCI_GRIPPER_CONNECT && !answer_status(s, &s->running, FCI_GRIPPER_ABORTED))
 		return false;

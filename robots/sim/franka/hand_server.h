@@ -11,7 +11,9 @@ struct hand_server {
 	bool connected;
 	uint32_t silent_ms, state_ms;
 	struct fci_gripper_header running; /* the request whose answer is due when the hand has done it */
+	bool mute;                         /* on purpose: requests are taken, and not answered */
 	uint64_t malformed;
+	uint64_t commands;                 /* taken: homing, grasp, move, stop */
 };
 
 /* Listens. Errors as client_open. Allocates: no. */

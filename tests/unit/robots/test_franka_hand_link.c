@@ -51,7 +51,6 @@ static void open_link(void)
 	struct errbuf e;
 
 	franka_setup_defaults(&setup);
-	snprintf(setup.arm, sizeof setup.arm, "arm");
 	snprintf(setup.address, sizeof setup.address, "%s", address);
 	assert_int_equal(franka_hand_create(&link_under_test, &setup, &e), 0);
 	assert_non_null(link_under_test);

@@ -282,7 +282,7 @@ static void a_hand_that_does_not_know_its_range_is_not_moved(void **state)
 	hand_session_home(&session);
 	run_ms(50);
 	expect_said(1, FCI_GRIPPER_HOMING);
-	assert_int_equal(trouble(), FRANKA_TROUBLE_NONE);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_NOT_HOMED);
 	run_ms(2000);
 	assert_true(fabs(hand.width_m - 0.08) < 1e-3);
 	run_ms(5000); /* and what was wanted before is over */

@@ -1,6 +1,7 @@
 /* test_control_faults.c - what ends AUTO when several things go wrong at once, what the pre-flight names, what ends FAULT, and what
  * a fault of one of two arms leaves possible. */
 #include "teleop_bench.h"
+#include "tests/unit/share.h"
 
 /* ---- things that go wrong ------------------------------------------------------------------------------------------- */
 
@@ -118,9 +119,11 @@ static void the_worst_of_every_two_decides(void **state)
 {
 	(void)state;
 	for (int i = 0; i < WRONGS; i++)
-		for (int k = 0; k < WRONGS; k++) {
-			check_pair(every_wrong[i], every_wrong[k], false);
-			check_pair(every_wrong[i], every_wrong[k], true);
+		for (int n = 0; n < ROUNDS(WRONGS); n++) {
+			enum reason other = every_wrong[(i + n) % WRONGS];
+
+			check_pair(every_wrong[i], other, false);
+			check_pair(every_wrong[i], other, true);
 		}
 }
 

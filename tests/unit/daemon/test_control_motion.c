@@ -411,7 +411,7 @@ static void speed_commands_do_not_add_up_to_speed(void **state)
 
 		b->latency_ns = latency_ms[k] * MS;
 		memcpy(b->speed_m_s, (double[3]){ 0.0, 0.1, 0.0 }, sizeof b->speed_m_s);
-		for (int i = 0; i < 40; i++) {
+		for (int i = 0; i < ROUNDS(40); i++) {
 			double y = b->report.ee_sent[0].p_m[1];
 
 			b->speed_m_s[1] = y > 0.2 ? -0.1 : y < -0.2 ? 0.1 : b->speed_m_s[1];

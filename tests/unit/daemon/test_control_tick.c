@@ -201,6 +201,12 @@ static void a_pause_of_its_own_is_no_ones_silence(void **state)
 	b->now_ns += 100 * MS;
 	run_ms(b, 5);
 	expect_mode(b, MODE_FAULT, REASON_STATE_UNHEARD);
+	for (int k = 0; k < 10; k++) { /* what had waited is taken bit by bit */
+		b->inputs.arm[0].stamp_ns = b->now_ns - (60 - k) * MS;
+		b->inputs.arm[0].arrival_ns = b->now_ns;
+		run_ms(b, 5);
+	}
+	expect_mode(b, MODE_FAULT, REASON_STATE_UNHEARD);
 	free(b);
 }
 

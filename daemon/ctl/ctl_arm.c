@@ -9,15 +9,25 @@
 
 #define WATCH_PERIOD_NS (100 * NS_PER_MS)
 #define SETTLE_NS (2 * NS_PER_S) /* so long a state that is no success has to last before it is believed */
+#define REST_NS (1500 * NS_PER_MS)
+
+static const double FINGERS_M = 0.001; /* less is no motion of theirs */
 
 enum verdict { VERDICT_WAIT, VERDICT_DONE, VERDICT_FAILED };
+
+/* What was seen of the gripper since it was asked. */
+struct fingers {
+	bool seen, moved;
+	double widest_m, rest_m;
+	int64_t rest_ns;       /* since when it is at rest_m */
+};
 
 /* One of the commands. */
 struct deed {
 	const char *command;   /* on the wire */
 	const char *warning;   /* what a person has to agree to, after "Arm NAME "; NULL: nothing */
 	int64_t patience_ns;
-	enum verdict (*judge)(const struct message_state *first, const struct message_state *now);
+	enum verdict (*judge)(const struct message_state *s, const struct fingers *f, int64_t now_ns);
 	const char *done;      /* said at the end */
 };
 
@@ -26,29 +36,41 @@ static bool is_ready(const struct message_state *s)
 	return s->state.mode == ARM_READY || s->state.mode == ARM_MOVING;
 }
 
-/* Errors go first, and some modes last longer than the error did. */
-static enum verdict judge_ready(const struct message_state *first, const struct message_state *now)
+static enum verdict judge_ready(const struct message_state *s, const struct fingers *f, int64_t now_ns)
 {
-	(void)first;
-	return is_ready(now) ? VERDICT_DONE : VERDICT_WAIT;
+	(void)f;
+	(void)now_ns;
+	return is_ready(s) ? VERDICT_DONE : VERDICT_WAIT;
 }
 
-static enum verdict judge_disabled(const struct message_state *first, const struct message_state *now)
+static enum verdict judge_disabled(const struct message_state *s, const struct fingers *f, int64_t now_ns)
 {
-	(void)first;
-	return is_ready(now) ? VERDICT_WAIT : VERDICT_DONE;
+	(void)f;
+	(void)now_ns;
+	return is_ready(s) ? VERDICT_WAIT : VERDICT_DONE;
 }
 
-/* Homing ends with the fingers open as far as they go; only then is it known how far that is. */
-static enum verdict judge_homed(const struct message_state *first, const struct message_state *now)
+static void watch_fingers(struct fingers *f, const struct message_state *s, int64_t now_ns)
 {
-	const double moved_m = 0.001;
-	double way_m = now->state.gripper_m - first->state.gripper_m;
+	double m = s->state.gripper_m;
 
-	if (!now->state.has_gripper || strcmp(now->words.trouble, "hand_not_homed") == 0)
-		return VERDICT_WAIT;
-	return !first->state.has_gripper || way_m > moved_m || way_m < -moved_m || strcmp(first->words.trouble, now->words.trouble) != 0
-			? VERDICT_DONE : VERDICT_WAIT;
+	if (!s->state.has_gripper)
+		return;
+	if (!f->seen || m > f->rest_m + FINGERS_M || m < f->rest_m - FINGERS_M) {
+		f->moved = f->seen;
+		f->rest_m = m;
+		f->rest_ns = now_ns;
+	}
+	f->widest_m = f->seen && f->widest_m > m ? f->widest_m : m;
+	f->seen = true;
+}
+
+/* Homing closes the fingers, and ends with them at rest as wide as they go; no message says that it has ended. */
+static enum verdict judge_homed(const struct message_state *s, const struct fingers *f, int64_t now_ns)
+{
+	bool rests = f->moved && now_ns - f->rest_ns >= REST_NS && f->rest_m >= f->widest_m - FINGERS_M;
+
+	return rests && s->state.has_gripper && strcmp(s->words.trouble, "hand_not_homed") != 0 ? VERDICT_DONE : VERDICT_WAIT;
 }
 
 static const struct deed recover = {
@@ -71,7 +93,7 @@ static const struct deed disable = {
 };
 
 static const struct deed home_gripper = { .command = "home_gripper", .patience_ns = 30 * NS_PER_S, .judge = judge_homed,
-	.done = "the gripper knows its range" };
+	.done = "the gripper knows its range, and is open" };
 
 /* ---- which arm --------------------------------------------------------------------------------------------------- */
 
@@ -207,9 +229,11 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 {
 	int64_t begun_ns = clock_monotonic_ns(), since_ns = begun_ns, now_ns = begun_ns;
 	enum arm_mode mode = first->state.mode;
+	struct fingers fingers = { .seen = false };
 	char said[MESSAGE_TEXT_BYTES] = "";
 	struct errbuf e;
 
+	watch_fingers(&fingers, first, now_ns);
 	for (; now_ns - begun_ns < d->patience_ns; now_ns = clock_monotonic_ns()) {
 		clock_sleep_until(now_ns + WATCH_PERIOD_NS);
 		if (look(ctl, door, s, &e) < 0)
@@ -218,7 +242,8 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 		if (s->state.mode != mode)
 			since_ns = now_ns;
 		mode = s->state.mode;
-		enum verdict v = d->judge(first, s);
+		watch_fingers(&fingers, s, now_ns);
+		enum verdict v = d->judge(s, &fingers, now_ns);
 		if (v == VERDICT_DONE)
 			return v;
 		if (is_hopeless(s, since_ns, now_ns))

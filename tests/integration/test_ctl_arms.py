@@ -114,9 +114,12 @@ class Deeds(WithDoor):
         self.assertIn("DROPS", done.stderr)
 
     def test_home_gripper(self):
-        away = state(trouble="hand_not_homed", remedy="take your fingers out")
-        waits = state(gripper_m=0.08, trouble="hand_waits", remedy="open or close it")
-        done = self.call(self.arm(away, [away, away, waits]), "home-gripper")
+        """Over when the fingers rest wide open, not while they are closed: no message says so."""
+        away = state(gripper_m=0.06, trouble="hand_not_homed", remedy="take your fingers out")
+        on_the_way = [state(gripper_m=m) for m in [0.03] + [0.0] * 25 + [0.05]]
+        begun = time.monotonic()
+        done = self.call(self.arm(away, [away] * 3 + on_the_way + [state(gripper_m=0.0799)]), "home-gripper")
+        self.assertGreater(time.monotonic() - begun, 0.1 * len(on_the_way) + 1.5)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(self.asked, [{"cmd": "home_gripper"}])
         self.assertIn("knows its range", done.stdout)

@@ -18,6 +18,7 @@ command -v clang >/dev/null || { echo "fuzz: no clang, skipped"; exit 77; }
 
 case $target in
 messages) areas="transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
+franka_hand) areas="robots/franka daemon/sys" libraries= ;;
 franka_*) areas="robots/sim/franka robots/franka robots/model daemon/stage transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
 *) areas="policy daemon/sys" libraries="-ljansson -lpcre2-8 -lutf8proc -lz" ;;
 esac

@@ -174,7 +174,8 @@ $B/robots/franka/library_%.so: $(FRANKA_LIBRARY_SOURCES) robots/franka/inertia_%
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) -O2 -fPIC -shared -Wl,-Bsymbolic -DFRANKA_DYNAMICS=franka_dynamics_$* $(filter %.c,$^) -lm -o $@
 
 $B/robots/sim/franka/library_bytes.o: $(FRANKA_LIBRARIES)
-CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARIES='"$B/robots/franka/library_"'
+# clang's own assembler does not know how long an included file is.
+CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARIES='"$B/robots/franka/library_"' $(if $(findstring clang,$(CC)),-fno-integrated-as)
 
 # Rebuilds everything when the flags change, not when the clock does.
 FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
@@ -224,10 +225,10 @@ variant = $(if $(filter file,$(origin B)),build/$(1),$B-$(1))
 check-sanitizers:
 	@$(MAKE) --no-print-directory check SAN=address,undefined B=$(call variant,address-undefined)
 
-# What crosses threads, under ThreadSanitizer: the hand-over, the cpu backend's crew, and the whole dreamvlad and dreamvla-arm among
+# What crosses threads, under ThreadSanitizer: the hand-over, the cpu backend's crew, a Franka's link, and the whole dreamvlad and arms among
 # peers, in AUTO and TELEOP too. clang's follows stand-alone fences, gcc's does not: where clang is missing, that is said. It knows no
 # layout of memory that is more random than 28 bits; setarch takes the randomness away, where that is permitted.
-THREAD_UNITS := unit/sys/test_handover unit/policy/test_compute_threads
+THREAD_UNITS := unit/sys/test_handover unit/policy/test_compute_threads unit/robots/test_franka_link
 THREAD_TESTS := $(THREAD_UNITS) system/test_daemon_teleop integration/test_arm
 THREAD_CC := $(if $(shell command -v clang),clang,$(CC))
 CALM := $$(setarch -R true 2>/dev/null && echo setarch -R)

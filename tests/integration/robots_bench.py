@@ -26,6 +26,7 @@ sockets:
 policy:
   model: {folder}
   cameras: [overhead, wrist]
+{policy}
 cameras:
   overhead: {{}}
   wrist: {{}}
@@ -72,7 +73,7 @@ class Witness(threading.Thread):
 class Bench:
     """A folder with a configuration, the programs started in it, and dreamvlad's side of the sockets."""
 
-    def __init__(self, model="panda", more="", robot=""):
+    def __init__(self, model="panda", more="", robot="", policy=""):
         self.folder = tempfile.TemporaryDirectory()
         self.processes = []
         self.context = zmq.Context()
@@ -80,7 +81,7 @@ class Bench:
         self.address = dict(zip(names, free_addresses(len(names))))
         self.config = os.path.join(self.folder.name, "bench.yaml")
         with open(self.config, "w") as f:
-            f.write(CONFIG.format(tcp=TCP, folder=self.folder.name, model=model, more=more, robot=robot, **self.address))
+            f.write(CONFIG.format(tcp=TCP, folder=self.folder.name, model=model, more=more, robot=robot, policy=policy, **self.address))
 
     def close(self):
         for p in self.processes:

@@ -94,7 +94,7 @@ static void begin(struct hand_session *s, enum fci_gripper_command c, double goa
 	s->phase = HAND_BUSY;
 	s->due_ns = now_ns + (c == FCI_GRIPPER_HOMING ? homing_ns : slack_ns + (int64_t)(way_m / o->speed_m_s * (double)NS_PER_S));
 	s->crept_m = s->state.width_m;
-	s->crept_ns = now_ns;
+	s->crept_ns = now_ns + creep_ns; /* it takes its time to begin */
 	s->counters.homings += c == FCI_GRIPPER_HOMING;
 	s->counters.grasps += c == FCI_GRIPPER_GRASP;
 	s->counters.moves += c == FCI_GRIPPER_MOVE;
@@ -348,7 +348,9 @@ void hand_session_datagram(struct hand_session *s, const uint8_t *bytes, size_t 
 
 void hand_session_home(struct hand_session *s)
 {
-	s->homing_asked = s->phase >= HAND_FREE;
+	bool homes = s->request.open && s->request.command == FCI_GRIPPER_HOMING;
+
+	s->homing_asked = s->phase >= HAND_FREE && !homes;
 }
 
 bool hand_session_knows(const struct hand_session *s, int64_t now_ns)

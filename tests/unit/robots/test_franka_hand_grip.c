@@ -149,6 +149,20 @@ static void what_stops_a_move_is_held(void **state)
 	assert_true(fabs(hand.width_m - 0.06) < 1e-3);
 }
 
+/* A real hand does not begin at once. */
+static void a_move_that_begins_late_is_not_stopped(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.08; /* as if: the fingers do not leave where they are */
+	want(0.03);
+	run_ms(900);
+	object_m = 0.0;
+	run_ms(2000);
+	expect_said(1, FCI_GRIPPER_MOVE);
+	assert_true(fabs(hand.width_m - 0.03) < 1e-3);
+}
+
 /* Just a little in the way: the move is not answered, and the fingers are where they were wanted. */
 static void a_move_that_ends_close_by_is_done(void **state)
 {
@@ -235,6 +249,7 @@ int main(void)
 		cmocka_unit_test(no_number_is_no_wish),
 		cmocka_unit_test(in_between_is_a_move_when_nothing_is_in_the_way),
 		cmocka_unit_test(what_stops_a_move_is_held),
+		cmocka_unit_test(a_move_that_begins_late_is_not_stopped),
 		cmocka_unit_test(a_move_that_ends_close_by_is_done),
 		cmocka_unit_test(a_stop_that_does_nothing),
 		cmocka_unit_test(a_wish_that_creeps_is_not_chased),

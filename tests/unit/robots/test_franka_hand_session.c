@@ -306,7 +306,12 @@ static void homing_waits_for_what_runs(void **state)
 	assert_true(said[1].at_ms - said[0].at_ms >= 800);
 	run_ms(3000);
 	assert_int_equal(n_said, 2);
-	assert_int_equal(session.counters.homings, 1);
+	hand_session_home(&session);
+	run_ms(500);
+	hand_session_home(&session); /* it is at it */
+	run_ms(5000);
+	assert_int_equal(n_said, 3);
+	assert_int_equal(session.counters.homings, 2);
 }
 
 static void homing_is_not_kept_for_a_hand_that_comes_later(void **state)

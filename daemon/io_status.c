@@ -27,12 +27,23 @@ static void fill_mode(struct io *io, struct message_status *m)
 			r->driver == TARGET_TELEOP ? io->teleop[r->device].name : "");
 	snprintf(m->instruction, sizeof m->instruction, "%s", io->instruction);
 	m->speed = r->speed;
-	m->n_faults = 0;
+}
+
+/* All that stands in the way now: what came under an earlier HOLD or FAULT has a sentence of its own too. */
+static void fill_faults(struct io *io, struct message_status *m)
+{
+	const struct control_report *r = &io->report;
 	uint64_t shown = r->faults & (reason_mask(SEVERITY_HOLD) | reason_mask(SEVERITY_FAULT));
 
-	for (uint32_t i = 0; i < REASON_COUNT; i++)
-		if (shown & REASON_BIT(i))
-			snprintf(m->fault[m->n_faults++], sizeof m->fault[0], "%s", reason_name(i));
+	m->n_faults = m->n_causes = 0;
+	for (uint32_t i = 0; i < REASON_COUNT; i++) {
+		if (!(shown & REASON_BIT(i)))
+			continue;
+		snprintf(m->fault[m->n_faults++], sizeof m->fault[0], "%s", reason_name(i));
+		if (m->n_causes < STATUS_CAUSES_MAX)
+			reason_sentence(io->setup, &(struct reason_case){ i, r->about_subject[i], r->about_value[i], r->about_limit[i],
+					io_words(io, r->about_subject[i]) }, m->cause[m->n_causes++], sizeof m->cause[0]);
+	}
 }
 
 static enum source_state state_of(const struct io *io, bool present, bool frozen, int64_t stamp_ns, int64_t max_age_ns)
@@ -235,6 +246,7 @@ void io_status_fill(struct io *io)
 	struct message_status *m = &io->status_message;
 
 	fill_mode(io, m);
+	fill_faults(io, m);
 	fill_sources(io, m);
 	fill_stages(io, m);
 	fill_control(io, m);

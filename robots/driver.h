@@ -64,7 +64,7 @@ enum { ROBOT_NUMBERS_MAX = 24 };
 
 struct robot_driver {
 	const char *name;
-	const char *needs;         /* for --help: of the command line and the configuration */
+	const char *needs;         /* for --help: what has to be in the command line, in the configuration, and at the arm */
 	int64_t period_ns;         /* rate of read and write */
 	int64_t coast_ns;          /* so long the arm goes on by itself when no command comes (constant acceleration); 0: it stands still */
 	bool has_brakes;           /* without them `disable` lets the arm drop and must be confirmed */

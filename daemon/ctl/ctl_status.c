@@ -64,6 +64,9 @@ static void print_head(struct message_status *s)
 	for (uint32_t i = 0; i < s->n_faults; i++)
 		printf("%s%s", i > 0 ? ", " : "", ctl_clean(s->fault[i]));
 	printf("%s\n", s->n_faults ? "" : "none");
+	for (uint32_t i = 0; i < s->n_causes; i++)
+		if (strcmp(s->cause[i], s->reason) != 0) /* which stands in the first line */
+			printf("             %s\n", ctl_clean(s->cause[i]));
 	if (s->teleop_refused[0])
 		printf("teleop       refused %.1f s ago: %s\n", s->teleop_refused_age_ms / 1e3, ctl_clean(s->teleop_refused));
 }

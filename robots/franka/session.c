@@ -200,6 +200,7 @@ static void open_up(struct franka_session *s, int64_t now_ns)
 	s->due_ns = never;
 	s->opened_ns = now_ns;
 	s->trouble = s->said_trouble = FRANKA_TROUBLE_NONE;
+	s->refused = FCI_STATUS_SUCCESS;
 	note(s, LOG_LEVEL_INFO, "connected: it speaks protocol %u and has taken its settings", s->version);
 	tell(s, FRANKA_EVENT_OPENED, FCI_STATUS_SUCCESS, now_ns);
 }
@@ -221,6 +222,16 @@ static void take_setting(struct franka_session *s, enum fci_status status, int64
 		open_up(s, now_ns);
 }
 
+/* Of a motion that began, each end is news; of one that was refused, another reason. */
+static void note_end(struct franka_session *s, bool started, enum fci_status status)
+{
+	if (started && status != FCI_STATUS_SUCCESS && status != FCI_STATUS_PREEMPTED)
+		note(s, LOG_LEVEL_WARNING, "motion ended: %s", fci_status_text(status));
+	if (!started && status != s->refused)
+		note(s, LOG_LEVEL_WARNING, "Move refused: %s", fci_status_text(status));
+	s->refused = started ? FCI_STATUS_SUCCESS : status;
+}
+
 static void take_move(struct franka_session *s, enum fci_status status, int64_t now_ns)
 {
 	struct franka_request *r = &s->request[FRANKA_SLOT_MOVE];
@@ -237,8 +248,7 @@ static void take_move(struct franka_session *s, enum fci_status status, int64_t 
 		tell(s, FRANKA_EVENT_MOVE_STARTED, status, now_ns);
 		return;
 	}
-	if (status != FCI_STATUS_SUCCESS && status != FCI_STATUS_PREEMPTED)
-		note(s, LOG_LEVEL_WARNING, started ? "motion ended: %s" : "Move refused: %s", fci_status_text(status));
+	note_end(s, started, status);
 	tell(s, FRANKA_EVENT_MOVE_ENDED, status, now_ns);
 }
 

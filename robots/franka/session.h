@@ -53,6 +53,7 @@ struct franka_session {
 	double ne_t_ee[16];
 	bool followed;             /* the version is the one that the robot named when it refused another */
 	bool disordered;           /* an ask out of order was said, of this generation */
+	enum fci_status refused;   /* of the last Move, and said; SUCCESS: it was not */
 	enum franka_trouble trouble, said_trouble;
 	char said[FRANKA_FOUND_BYTES];
 	int64_t partial_ns;        /* the first bytes of an unfinished response came then */

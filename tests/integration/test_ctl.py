@@ -172,6 +172,7 @@ class Status(WithDoor):
     def test_way_back(self):
         self.assertRegex(self.table(), r"(?m)^way back +see to the faults, `dreamvlactl mode auto`$")
         self.assertRegex(self.table(faults=[]), r"(?m)^way back +`dreamvlactl mode auto`$")
+        self.assertRegex(self.table(causes=[STATUS["reason"], "camera wrist: frozen"]), r"(?m)^faults +camera stale\n +camera wrist: frozen$")
         self.assertNotIn("way back", self.table(mode="AUTO"))
         self.assertRegex(self.table(mode="FAULT", faults=[]), r"(?m)^way back +`dreamvlactl reset`, then")
         self.assertRegex(self.table(mode="FAULT"), r"(?m)^way back .*`dreamvlactl reset`, then `dreamvlactl mode auto`")

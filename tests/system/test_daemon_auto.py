@@ -71,6 +71,15 @@ class Auto(unittest.TestCase):
             status = peers.until("HOLD", lambda: (s := request(cmd="status"))["mode"] == "HOLD" and s)
             self.assertIn("frozen", status["reason"])
 
+    def test_what_comes_under_a_hold_has_its_sentence_too(self):
+        with peers.bench() as (_, _, cameras, request):
+            peers.into_auto(request)
+            self.assertTrue(request(cmd="stop")["ok"])
+            cameras.frozen = True
+            status = peers.until("both", lambda: "frozen" in str((s := request(cmd="status"))["causes"]) and s)
+            self.assertEqual((status["mode"], status["reason"]), ("HOLD", "an operator's stop"))
+            self.assertIn("CAMERA_FROZEN", status["faults"])
+
     def test_lost_arm_is_a_fault_and_reset_attaches_again(self):
         with peers.bench() as (_, arm, _, request):
             peers.into_auto(request)

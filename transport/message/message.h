@@ -102,7 +102,7 @@ struct status_arm {
 	struct arm_words words;
 };
 
-enum { STATUS_COUNTERS_MAX = 48, STATUS_FAULTS_MAX = 64 };
+enum { STATUS_COUNTERS_MAX = 48, STATUS_FAULTS_MAX = 64, STATUS_CAUSES_MAX = 4 };
 
 struct status_counter {
 	char name[NAME_BYTES];
@@ -115,6 +115,8 @@ struct message_status {
 	char instruction[INSTRUCTION_BYTES];
 	uint32_t n_faults, n_sources, n_stages, n_arms, n_counters;
 	char fault[STATUS_FAULTS_MAX][NAME_BYTES];
+	uint32_t n_causes;         /* sentences of the first of these, in their order */
+	char cause[STATUS_CAUSES_MAX][MESSAGE_TEXT_BYTES];
 	struct status_source source[CAMERAS_MAX + ARMS_MAX + TELEOP_DEVICES_MAX];
 	struct status_stage stage[STAGE_COUNT];
 	struct status_arm arm[ARMS_MAX];

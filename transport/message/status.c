@@ -84,6 +84,8 @@ static const struct field fields[] = {
 	{ .key = "instruction", .type = FIELD_TEXT, .at = AT(instruction), .room = INSTRUCTION_BYTES },
 	{ .key = "faults", .type = FIELD_TEXTS, .at = AT(fault), .count_at = AT(n_faults), .room = STATUS_FAULTS_MAX,
 		.stride = NAME_BYTES },
+	{ .key = "causes", .type = FIELD_TEXTS, .at = AT(cause), .count_at = AT(n_causes), .room = STATUS_CAUSES_MAX,
+		.stride = MESSAGE_TEXT_BYTES, .optional = true },
 	TABLE("sources", source, n_sources, source_fields, sizeof ((struct status_source *)NULL)->topic),
 	TABLE("stages", stage, n_stages, stage_fields, NAME_BYTES),
 	{ .key = "control", .type = FIELD_GROUP, .fields = control_fields, .n_fields = FIELD_COUNT(control_fields) },

@@ -294,6 +294,43 @@ static void test_refusals_and_ends_by_name(void **context)
 		}
 }
 
+static void refuse(uint8_t status)
+{
+	ask(FRANKA_ASK_MOVE);
+	request_of(1);
+	answer(status);
+	expect(FRANKA_EVENT_MOVE_ENDED);
+}
+
+static void test_a_refusal_is_said_once(void **context)
+{
+	(void)context;
+	fresh("panda");
+	open_with(5);
+	notes();
+	for (int again = 0; again < 3; again++) {
+		refuse(3);
+		assert_int_equal(notes(), again == 0);
+	}
+	refuse(4); /* another reason */
+	assert_int_equal(notes(), 1);
+	ask(FRANKA_ASK_MOVE);
+	request_of(1);
+	answer(1);
+	expect(FRANKA_EVENT_MOVE_STARTED);
+	answer(6);
+	expect(FRANKA_EVENT_MOVE_ENDED);
+	assert_int_equal(notes(), 1);
+	refuse(6); /* after one that was not refused */
+	assert_int_equal(notes(), 1);
+	franka_session_lost(&session, 0, now);
+	expect(FRANKA_EVENT_CLOSED);
+	open_with(5);
+	notes();
+	refuse(6); /* of another connection */
+	assert_int_equal(notes(), 1);
+}
+
 static void test_recovery_also_before_the_settings(void **context)
 {
 	(void)context;
@@ -459,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_move_as_libfranka_sends_it),
 		cmocka_unit_test(test_a_motion_takes_its_time),
 		cmocka_unit_test(test_refusals_and_ends_by_name),
+		cmocka_unit_test(test_a_refusal_is_said_once),
 		cmocka_unit_test(test_recovery_also_before_the_settings),
 		cmocka_unit_test(test_every_answer_has_a_limit),
 		cmocka_unit_test(test_asks_for_another_connection_are_void),

@@ -94,7 +94,8 @@ static size_t sample_index(const char *name)
 static bool is_optional(const char *message, const char *key)
 {
 	static const char *const optional[][2] = { { "state", "tau" }, { "state", "gripper_m" }, { "state", "refused" },
-		{ "state", "success_rate" }, { "state", "trouble" }, { "state", "remedy" }, { "teleop", "arm" }, { "teleop", "gripper_m" }, { "target", "gripper_m" }, { "status", "teleop" },
+		{ "state", "success_rate" }, { "state", "trouble" }, { "state", "remedy" }, { "teleop", "arm" }, { "teleop", "gripper_m" }, { "target", "gripper_m" },
+		{ "status", "teleop" }, { "status", "causes" },
 		{ "event", "code" }, { "event", "began_ns" }, { "event", "ended_ns" } };
 
 	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)

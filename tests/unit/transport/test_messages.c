@@ -88,6 +88,9 @@ static void the_largest_status_fits(void **state)
 	full.n_faults = STATUS_FAULTS_MAX;
 	for (uint32_t i = 0; i < full.n_faults; i++)
 		memset(full.fault[i], 'f', NAME_BYTES - 1);
+	full.n_causes = STATUS_CAUSES_MAX;
+	for (uint32_t i = 0; i < full.n_causes; i++)
+		memset(full.cause[i], 's', MESSAGE_TEXT_BYTES - 1);
 	full.n_counters = STATUS_COUNTERS_MAX;
 	for (uint32_t i = 0; i < full.n_counters; i++) {
 		memset(full.counter[i].name, 'c', NAME_BYTES - 1);

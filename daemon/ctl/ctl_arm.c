@@ -223,21 +223,21 @@ static bool is_hopeless(const struct message_state *s, int64_t since_ns, int64_t
 	return s->state.mode != ARM_REFLEX && s->state.mode != ARM_IDLE && !is_ready(s) && now_ns - since_ns > SETTLE_NS;
 }
 
-/* Until the deed is done, fails, or takes too long; *s is the newest state. */
+/* Until the deed is done, fails, or takes too long; *s is the newest state, and e says why there is no newer one. */
 static enum verdict watch(const struct ctl *ctl, const struct deed *d, const struct ctl_door *door, const struct message_state *first,
-		struct message_state *s)
+		struct message_state *s, struct errbuf *e)
 {
 	int64_t begun_ns = clock_monotonic_ns(), since_ns = begun_ns, now_ns = begun_ns;
 	enum arm_mode mode = first->state.mode;
 	struct fingers fingers = { .seen = false };
 	char said[MESSAGE_TEXT_BYTES] = "";
-	struct errbuf e;
 
 	watch_fingers(&fingers, first, now_ns);
 	for (; now_ns - begun_ns < d->patience_ns; now_ns = clock_monotonic_ns()) {
 		clock_sleep_until(now_ns + WATCH_PERIOD_NS);
-		if (look(ctl, door, s, &e) < 0)
+		if (look(ctl, door, s, e) < 0)
 			continue;
+		e->text[0] = '\0';
 		tell_change(ctl, s, said);
 		if (s->state.mode != mode)
 			since_ns = now_ns;
@@ -284,7 +284,8 @@ static int run(const struct ctl *ctl, const struct deed *d, const char *name)
 	int code = ask(ctl, d, door);
 	if (code != CTL_OK)
 		return code;
-	return tell_end(ctl, d, door, watch(ctl, d, door, &first, &s), &s);
+	enum verdict v = watch(ctl, d, door, &first, &s, &e);
+	return e.text[0] ? ctl_fail(ctl, "%s: %s", d->command, e.text) : tell_end(ctl, d, door, v, &s);
 }
 
 int ctl_run_recover(const struct ctl *ctl, int n, char **argument)

@@ -97,6 +97,20 @@ class Deeds(WithDoor):
         self.assertIn("recovery_refused", done.stderr)
         self.assertIn("by hand, in Desk", done.stderr)
 
+    def test_arm_that_falls_silent(self):
+        """What it said last is no news of what became of it."""
+        asked = []
+
+        def answer(request):
+            if request["cmd"] != "status":
+                asked.append(request)
+                return {"ok": True, "mode": "idle", "accepted_from": 0}
+            return None if asked else state("idle")
+
+        done = self.call(self.door(answer), "enable")
+        self.assertEqual((done.returncode, len(asked)), (1, 1))
+        self.assertIn("enable: no answer from", done.stderr)
+
     def test_recovered_but_stopped(self):
         """The error is gone, and the arm is not ready all the same."""
         stopped = state("user_stopped", ["user_stopped"], trouble="user_stopped", remedy="release the button")

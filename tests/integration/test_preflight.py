@@ -136,8 +136,8 @@ class Preflight(unittest.TestCase):
 
 
 class Calls(unittest.TestCase):
-    def call(self, *arguments, robot="", model="panda", driver="franka"):
-        bench = Bench(model=model, robot=robot)
+    def call(self, *arguments, robot="", model="panda", driver="franka", more=""):
+        bench = Bench(model=model, robot=robot, more=more)
         self.addCleanup(bench.close)
         return subprocess.run([ARM, "--config", bench.config, "--driver", driver, *arguments], capture_output=True, text=True,
                               timeout=PATIENCE_S)
@@ -167,11 +167,12 @@ class Calls(unittest.TestCase):
         self.assertIn("driver sim has nothing to be measured", done.stderr)
 
     def test_nobody_there(self):
-        """It says that it waits, and why, and ends by itself."""
-        done = self.call("--preflight", "--seconds", "1", robot="    address: %s" % free_address())
+        """It says that it waits, and why, and ends by itself; what is wrong with this machine is said all the same."""
+        done = self.call("--preflight", "--seconds", "1", robot="    address: %s" % free_address(), more="control:\n  realtime: off")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("waiting: ", done.stderr)
-        self.assertIn("NOT FIT", done.stdout)
+        self.assertIn("waiting: fci_inactive: ", done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^arm +.* disconnected, fci_inactive: ")
+        self.assertRegex(done.stdout, r"(?m)^NOT FIT +the control thread is an ordinary one: control.realtime is off\n +set control.realtime: prefer")
 
     def test_help(self):
         done = subprocess.run([ARM, "--help"], capture_output=True, text=True, timeout=PATIENCE_S)

@@ -13,6 +13,8 @@ static const int64_t GIVE_UP_NS = NS_PER_S;
 static const int64_t PATIENCE_NS = 3 * NS_PER_S;
 /* A motion that nobody wants any more comes to rest well within this. */
 static const int64_t LINGER_NS = 2 * NS_PER_S;
+/* Of the end effector's limits: less what float32 states may be off by, 60 m/s^3 of 4500, and what one period's turn may add. */
+static const double CARTESIAN_SHARE = 0.96;
 static const int64_t PAUSE_MIN_NS = NS_PER_S, PAUSE_MAX_NS = 8 * NS_PER_S;
 
 void franka_motion_init(struct franka_motion_life *m, const struct franka_setup *setup)
@@ -61,7 +63,7 @@ static void meet(struct franka_motion_life *m, const struct franka_event *e, int
 	*m = (struct franka_motion_life){ .setup = setup, .generation = e->generation, .version = e->version, .state_ns = now_ns,
 		.trouble = m->trouble, .pause_ns = m->pause_ns, .not_before_ns = m->not_before_ns };
 	franka_shape_init(&m->shape, e->version, setup->low_pass_hz);
-	franka_cartesian_init(&m->cartesian, m->shape.model, &setup->tcp);
+	franka_cartesian_init(&m->cartesian, e->version, m->shape.model, &setup->tcp);
 	enter(m, FRANKA_RESTS, now_ns);
 }
 
@@ -138,6 +140,13 @@ static void end(struct franka_motion_life *m, int64_t now_ns)
 	enter(m, FRANKA_RESTS, now_ns);
 }
 
+static void see(struct franka_motion_life *m, uint64_t periods)
+{
+	franka_shape_see(&m->shape, &m->state, periods);
+	if (m->setup->generator == OUTPUT_POSE)
+		franka_cartesian_see(&m->cartesian, &m->state);
+}
+
 static void follow(struct franka_motion_life *m, uint64_t periods, bool sound, int64_t now_ns)
 {
 	switch (m->phase) {
@@ -156,7 +165,7 @@ static void follow(struct franka_motion_life *m, uint64_t periods, bool sound, i
 		else if (!sound)
 			stop(m, FRANKA_TROUBLE_BAD_STATES, now_ns);
 		else
-			franka_shape_see(&m->shape, &m->state, periods);
+			see(m, periods);
 		break;
 	case FRANKA_FINISHES:
 	case FRANKA_ENDS:
@@ -241,6 +250,27 @@ static void ask_move(struct franka_motion_life *m, int64_t now_ns)
 	enter(m, FRANKA_ASKED, now_ns);
 }
 
+/* As much of a command as the end effector's limits leave. Joints that go on as they are may turn it ever faster, so that the other way is
+ * tried too; where nothing keeps the limits, which a row of missed commands may have led to, what breaks them least. */
+static void keep_cartesian(struct franka_motion_life *m, double *q_rad)
+{
+	enum { STEPS = 8, STEPS_BACK = 4 };
+	double best = 1, least = franka_cartesian_load(&m->cartesian, q_rad);
+
+	for (int i = STEPS - 1; i >= -STEPS_BACK && !(least <= CARTESIAN_SHARE); i--) {
+		double share = (double)i / STEPS;
+
+		franka_shape_soften(&m->shape, share, q_rad);
+		double load = franka_cartesian_load(&m->cartesian, q_rad);
+
+		if (load < least) {
+			least = load;
+			best = share;
+		}
+	}
+	franka_shape_soften(&m->shape, best, q_rad);
+}
+
 /* Joints that may be sent, and what they are sent as. */
 static void make_command(struct franka_motion_life *m, const struct robot_command *wish)
 {
@@ -249,10 +279,12 @@ static void make_command(struct franka_motion_life *m, const struct robot_comman
 
 	m->command = (struct fci_motion){ 0 };
 	franka_shape_step(&m->shape, wish->hold ? wish->q_rad : nowhere, wish->hold ? wish->dq_rad_s : nowhere, q);
-	if (m->setup->generator == OUTPUT_POSE)
+	if (m->setup->generator == OUTPUT_POSE) {
+		keep_cartesian(m, q);
 		franka_cartesian_put(&m->cartesian, q, &m->command);
-	else
+	} else {
 		memcpy(m->command.q_c, q, sizeof m->command.q_c);
+	}
 }
 
 static void go_on(struct franka_motion_life *m, const struct robot_command *wish, int64_t now_ns)

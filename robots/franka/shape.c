@@ -29,7 +29,7 @@ void franka_shape_init(struct franka_shape *s, uint32_t version, double low_pass
 	const struct robot_model *m = franka_shape_model(version);
 	const double turn = 6.28318530717958648;
 
-	*s = (struct franka_shape){ .version = version, .model = m, .share = 1,
+	*s = (struct franka_shape){ .version = version, .model = m,
 		.gain = low_pass_hz < NO_LOW_PASS_HZ ? dt_s / (dt_s + 1 / (turn * low_pass_hz)) : 1 };
 	for (uint32_t j = 0; j < FRANKA_JOINTS; j++)
 		s->limits[j] = (struct axis_limits){ .q_min = m->q_min_rad[j], .q_max = m->q_max_rad[j],
@@ -62,13 +62,20 @@ static bool rounds_to(double ours, double sent, double slack)
 	return fabs(ours - sent) <= FLOAT_STEP * fabs(ours) + slack;
 }
 
+static bool q_agrees(const struct franka_joints *ours, const struct fci_state *s)
+{
+	for (int i = 0; i < FRANKA_JOINTS; i++)
+		if (!rounds_to(ours->q_rad[i], s->q_d[i], 1e-9))
+			return false;
+	return true;
+}
+
 static bool agrees(const struct franka_joints *ours, const struct fci_state *s)
 {
 	for (int i = 0; i < FRANKA_JOINTS; i++)
-		if (!rounds_to(ours->q_rad[i], s->q_d[i], 1e-10) || !rounds_to(ours->dq_rad_s[i], s->dq_d[i], 1e-7) ||
-				!rounds_to(ours->ddq_rad_s2[i], s->ddq_d[i], 1e-4))
+		if (!rounds_to(ours->dq_rad_s[i], s->dq_d[i], 1e-7) || !rounds_to(ours->ddq_rad_s2[i], s->ddq_d[i], 1e-4))
 			return false;
-	return true;
+	return q_agrees(ours, s);
 }
 
 /* So many periods without a command. */
@@ -82,16 +89,26 @@ static void coast(struct franka_joints *k, uint64_t periods)
 	}
 }
 
-void franka_shape_see(struct franka_shape *s, const struct fci_state *state, uint64_t periods)
+/* A command that came in time is where the robot is, whatever its velocity was before. */
+static void see_rounded(struct franka_shape *s, const struct fci_state *state, uint64_t periods)
 {
 	struct franka_joints came = s->sent, missed = s->now;
 
 	coast(&came, periods - 1);
 	coast(&missed, periods);
-	if (s->version >= 10 && s->has_sent && agrees(&came, state))
+	take(state, &s->now);
+	if (agrees(&came, state))
 		s->now = came;
-	else if (s->version >= 10 && s->has_sent && agrees(&missed, state))
+	else if (agrees(&missed, state))
 		s->now = missed;
+	else if (periods == 1 && q_agrees(&came, state))
+		memcpy(s->now.q_rad, came.q_rad, sizeof came.q_rad);
+}
+
+void franka_shape_see(struct franka_shape *s, const struct fci_state *state, uint64_t periods)
+{
+	if (s->version >= 10 && s->has_sent)
+		see_rounded(s, state, periods);
 	else
 		take(state, &s->now);
 }
@@ -109,15 +126,13 @@ static double to_position(const struct axis *s)
 	return s->q + s->v * dt_s + s->a * dt_s * dt_s / 3;
 }
 
-/* An arm that is beyond a limit may move back, not further out; and an acceleration beyond the share is kept while it lasts. */
-static struct axis_limits limits_at(const struct franka_shape *s, uint32_t j, const struct axis *at, double share)
+/* An arm that is beyond a limit may move back, not further out. */
+static struct axis_limits limits_at(const struct franka_shape *s, uint32_t j, const struct axis *at)
 {
 	struct axis_limits l = s->limits[j];
 
 	l.q_min = fmin(l.q_min, at->q);
 	l.q_max = fmax(l.q_max, at->q);
-	l.a_max = fmin(l.a_max, fmax(share * l.a_max, fabs(at->a)));
-	l.j_max *= share;
 	return l;
 }
 
@@ -167,7 +182,7 @@ static bool may_send(const struct franka_shape *s, uint32_t j, double wish, doub
 	double v = (wish - k->q_rad[j]) / dt_s, a = (v - k->dq_rad_s[j]) / dt_s, jerk = (a - k->ddq_rad_s2[j]) / dt_s;
 	double j_max = s->limits[j].j_max;
 	struct axis to = to_axis(wish, v, a), from = to_axis(k->q_rad[j], k->dq_rad_s[j], k->ddq_rad_s2[j]);
-	struct axis_limits l = limits_at(s, j, &from, 1);
+	struct axis_limits l = limits_at(s, j, &from);
 	bool near = fabs(jerk) <= JOIN_SHARE * j_max && fabs(v + a * dt_s / 2 - rate) <= JOIN_SHARE * j_max * dt_s * dt_s;
 
 	return (near || s->follows[j]) && fabs(jerk) <= j_max && safe(&to, &l);
@@ -177,7 +192,7 @@ static double close_in(const struct franka_shape *s, uint32_t j, double wish, do
 {
 	const struct franka_joints *k = &s->now;
 	struct axis from = to_axis(k->q_rad[j], k->dq_rad_s[j], k->ddq_rad_s2[j]), goal = { wish - rate * dt_s, rate, 0 };
-	struct axis_limits l = limits_at(s, j, &from, s->share);
+	struct axis_limits l = limits_at(s, j, &from);
 
 	if (!isfinite(wish) || !isfinite(rate)) {
 		from = axis_brake(&from, &l, dt_s);
@@ -186,6 +201,16 @@ static double close_in(const struct franka_shape *s, uint32_t j, double wish, do
 	struct axis to = move(&from, &l, axis_track(&from, &goal, &l, dt_s));
 
 	return to_position(&to);
+}
+
+/* As the robot does. */
+static void differentiate(const struct franka_shape *s, const double *q_rad, struct franka_joints *out)
+{
+	for (uint32_t j = 0; j < FRANKA_JOINTS; j++) {
+		out->q_rad[j] = q_rad[j];
+		out->dq_rad_s[j] = (q_rad[j] - s->now.q_rad[j]) / dt_s;
+		out->ddq_rad_s2[j] = (out->dq_rad_s[j] - s->now.dq_rad_s[j]) / dt_s;
+	}
 }
 
 void franka_shape_step(struct franka_shape *s, const double *q_rad, const double *dq_rad_s, double *out_rad)
@@ -198,11 +223,21 @@ void franka_shape_step(struct franka_shape *s, const double *q_rad, const double
 		s->follows[j] = may_send(s, j, wish, dq_rad_s[j]);
 		q = s->follows[j] ? wish : close_in(s, j, wish, dq_rad_s[j]);
 		out_rad[j] = q;
-		s->sent.q_rad[j] = q;
-		s->sent.dq_rad_s[j] = (q - from) / dt_s;
-		s->sent.ddq_rad_s2[j] = (s->sent.dq_rad_s[j] - s->now.dq_rad_s[j]) / dt_s;
 	}
+	differentiate(s, out_rad, &s->full);
+	s->sent = s->full;
 	s->has_sent = true;
+}
+
+void franka_shape_soften(struct franka_shape *s, double share, double *out_rad)
+{
+	for (uint32_t j = 0; j < FRANKA_JOINTS; j++) {
+		double a = s->now.ddq_rad_s2[j] + share * (s->full.ddq_rad_s2[j] - s->now.ddq_rad_s2[j]);
+
+		out_rad[j] = share == 1 ? s->full.q_rad[j] : s->now.q_rad[j] + (s->now.dq_rad_s[j] + a * dt_s) * dt_s;
+		s->follows[j] = s->follows[j] && share == 1;
+	}
+	differentiate(s, out_rad, &s->sent);
 }
 
 bool franka_shape_rests(const struct franka_shape *s)

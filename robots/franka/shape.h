@@ -31,10 +31,10 @@ struct franka_shape {
 	uint32_t version;
 	const struct robot_model *model;
 	struct axis_limits limits[FRANKA_JOINTS];
-	double share;              /* of acceleration and jerk that closing in may use; 1 but for poses */
 	double gain;               /* of the low-pass; 1: none */
 	struct franka_joints now;  /* as the robot has it at the newest state */
-	struct franka_joints sent; /* as it will have it when the last command came in time */
+	struct franka_joints full; /* as it would have it after the last command of franka_shape_step, */
+	struct franka_joints sent; /* and after the one that was made of that, when it comes in time */
 	bool has_sent;
 	bool follows[FRANKA_JOINTS]; /* the last command was the wish itself */
 };
@@ -53,6 +53,10 @@ void franka_shape_see(struct franka_shape *s, const struct fci_state *state, uin
 
 /* The command that answers that state. dq is the wish's own velocity, which closing in aims at. A wish that is not a number brakes. */
 void franka_shape_step(struct franka_shape *s, const double *q_rad, const double *dq_rad_s, double *out_rad);
+
+/* That command again, its accelerations changed by this share of what it changes them by: 1 all of it, 0 goes on with those that the joints
+ * have, below 0 changes them the other way. For limits that concern all joints together; they go before the joints' own. */
+void franka_shape_soften(struct franka_shape *s, double share, double *out_rad);
 
 /* Velocity and acceleration of the last command are next to nothing: a finished flag may go with it. */
 bool franka_shape_rests(const struct franka_shape *s);

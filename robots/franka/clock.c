@@ -15,7 +15,7 @@ static void begin(struct franka_clock *c, uint64_t id, int64_t arrival_ns)
 	c->running = true;
 	c->id = id;
 	c->time_ns = arrival_ns > c->time_ns ? arrival_ns : c->time_ns; /* never back */
-	c->in_window = c->windows = 0;
+	c->in_window = 0;
 	c->rate_ns = c->wish_ns = 0;
 	c->drift_ns = 0;
 }
@@ -50,7 +50,7 @@ static void end_window(struct franka_clock *c)
 	c->drift_ns = fmin(fmax(c->drift_ns + LEARN * per_ms, -FRANKA_CLOCK_RATE_MAX_NS), FRANKA_CLOCK_RATE_MAX_NS);
 	c->wish_ns = bounded((int64_t)lround(c->drift_ns + CATCH_UP * per_ms), FRANKA_CLOCK_RATE_MAX_NS);
 	c->in_window = 0;
-	c->windows++;
+	c->settled = true;
 }
 
 /* Off by more than lateness explains: the earliest of a whole window, or an arrival before its time. */
@@ -75,11 +75,14 @@ int64_t franka_clock_see(struct franka_clock *c, uint64_t id, int64_t arrival_ns
 
 	c->earliest_ns = c->in_window == 0 || off_ns < c->earliest_ns ? off_ns : c->earliest_ns;
 	c->in_window++;
-	if (jumped(c, off_ns)) {
+	if (!c->settled && off_ns < 0) {
+		c->time_ns = arrival_ns;
+		c->earliest_ns = 0;
+	} else if (jumped(c, off_ns)) {
 		c->jumps++;
 		begin(c, id, arrival_ns);
-	} else if (c->in_window == FRANKA_CLOCK_WINDOW) {
-		end_window(c);
 	}
+	if (c->in_window == FRANKA_CLOCK_WINDOW)
+		end_window(c);
 	return c->time_ns;
 }

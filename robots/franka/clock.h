@@ -18,17 +18,18 @@ enum { FRANKA_CLOCK_WINDOW = 250, FRANKA_CLOCK_RATE_MAX_NS = 500, FRANKA_CLOCK_S
 
 /* Zeroed: no state yet. */
 struct franka_clock {
-	bool running;
+	bool running, settled;     /* settled: a window has passed since it began to run, and times never go back from now on */
 	uint64_t id;               /* of the newest state */
 	int64_t time_ns;           /* of that id */
-	uint32_t in_window, windows; /* arrivals in this window; windows since the clock began */
+	uint32_t in_window;        /* arrivals */
 	int64_t earliest_ns;       /* of this window: arrival less time */
 	int64_t rate_ns, wish_ns;  /* per ms: the correction that is made, and the one that is aimed at */
 	double drift_ns;           /* per ms: the robot's clock against ours, as far as known */
 	uint64_t jumps;
 };
 
-/* The time of state `id`, which grows from call to call and arrived at arrival_ns. Returned times never go back. */
+/* The time of state `id`, which grows from call to call and arrived at arrival_ns. Until it has settled, which is for who waits before
+ * anything moves, the clock goes back with every state that is the earliest. */
 int64_t franka_clock_see(struct franka_clock *c, uint64_t id, int64_t arrival_ns);
 
 #endif

@@ -113,7 +113,7 @@ static void take_events(struct franka_driver *d, int64_t now_ns)
 		if (e.kind == FRANKA_EVENT_CONNECTED) {
 			flush(d);
 			franka_states_begin(&d->states, e.version, e.peer);
-			d->clock.running = false;
+			d->clock.running = d->clock.settled = false;
 		}
 		franka_motion_event(&d->motion, &e, now_ns);
 	}
@@ -204,6 +204,10 @@ static void franka_read(void *driver, int64_t now_ns, struct robot_state *out)
 	franka_motion_report(&d->motion, now_ns, out);
 	if (out->trouble == FRANKA_TROUBLE_NONE)
 		out->trouble = atomic_load_explicit(&d->link->trouble, memory_order_relaxed);
+	if (out->mode == ARM_READY && !d->clock.settled) { /* a quarter of a second after the connection */
+		out->mode = ARM_IDLE;
+		out->trouble = FRANKA_TROUBLE_CONNECTING;
+	}
 	franka_hand_read(d->hand, now_ns, &hand);
 	out->has_gripper = hand.has_gripper;
 	out->gripper_m = hand.gripper_m;

@@ -8,8 +8,16 @@
 static const double dt_s = 1e-3;
 /* The robot gives up after 20 periods without a command. */
 static const double COAST_S = 0.020;
-/* libfranka's kLimitEps; of velocity also what a discrete velocity may lie above the continuous one: j dt^2 / 8. */
-static const double MARGIN = 1e-3, VELOCITY_MARGIN_RAD_S = 2.5e-3;
+/* libfranka's kLimitEps; what is left of float32 in our own copy when it agrees; of velocity also what a discrete velocity may lie above the continuous one: j dt^2 / 8. */
+static const double MARGIN = 1e-3, FLOAT_MARGIN_RAD_S2 = 0.02, FLOAT_MARGIN_RAD_S3 = 20, VELOCITY_MARGIN_RAD_S = 2.5e-3;
+/* Of acceleration and jerk, in what is looked ahead for. */
+static const double BRAKE_SHARE = 0.97;
+/* Inside of a joint's range; what rows of missed commands add is far less. */
+static const double POSITION_MARGIN_RAD = 2e-4;
+/* More than axis.h allows for rounding, so that an arm beyond a limit does not creep. */
+static const double INWARDS_RAD = 2e-9;
+/* What half a step of float32 at 3 rad makes of an acceleration and a jerk. */
+static const double ROUNDED_RAD_S2 = 0.13, ROUNDED_RAD_S3 = 130;
 static const double NO_LOW_PASS_HZ = 1000;
 /* A joint that closes in goes over to the wish itself when that takes no more than this share of the jerk limit. */
 static const double JOIN_SHARE = 0.1;
@@ -28,13 +36,15 @@ void franka_shape_init(struct franka_shape *s, uint32_t version, double low_pass
 {
 	const struct robot_model *m = franka_shape_model(version);
 	const double turn = 6.28318530717958648;
+	double a_margin = version >= 10 ? FLOAT_MARGIN_RAD_S2 : MARGIN, j_margin = version >= 10 ? FLOAT_MARGIN_RAD_S3 : MARGIN;
 
 	*s = (struct franka_shape){ .version = version, .model = m,
 		.gain = low_pass_hz < NO_LOW_PASS_HZ ? dt_s / (dt_s + 1 / (turn * low_pass_hz)) : 1 };
 	for (uint32_t j = 0; j < FRANKA_JOINTS; j++)
-		s->limits[j] = (struct axis_limits){ .q_min = m->q_min_rad[j], .q_max = m->q_max_rad[j],
+		s->limits[j] = (struct axis_limits){ .q_min = m->q_min_rad[j] + POSITION_MARGIN_RAD,
+			.q_max = m->q_max_rad[j] - POSITION_MARGIN_RAD,
 			.v_min = VELOCITY_MARGIN_RAD_S - m->dq_max_rad_s[j], .v_max = m->dq_max_rad_s[j] - VELOCITY_MARGIN_RAD_S,
-			.a_max = m->ddq_max_rad_s2[j] - MARGIN, .j_max = m->dddq_max_rad_s3[j] - MARGIN,
+			.a_max = m->ddq_max_rad_s2[j] - a_margin, .j_max = m->dddq_max_rad_s3[j] - j_margin,
 			.offset = m->dq_offset_rad_s[j] + VELOCITY_MARGIN_RAD_S, .decel = m->dq_decel_rad_s2[j] };
 }
 
@@ -54,6 +64,7 @@ void franka_shape_begin(struct franka_shape *s, const struct fci_state *state)
 	memset(s->now.ddq_rad_s2, 0, sizeof s->now.ddq_rad_s2);
 	s->sent = s->now;
 	s->has_sent = false;
+	s->rounded = s->version >= 10;
 	memset(s->follows, 0, sizeof s->follows);
 }
 
@@ -97,12 +108,15 @@ static void see_rounded(struct franka_shape *s, const struct fci_state *state, u
 	coast(&came, periods - 1);
 	coast(&missed, periods);
 	take(state, &s->now);
+	s->rounded = false;
 	if (agrees(&came, state))
 		s->now = came;
 	else if (agrees(&missed, state))
 		s->now = missed;
 	else if (periods == 1 && q_agrees(&came, state))
 		memcpy(s->now.q_rad, came.q_rad, sizeof came.q_rad);
+	else
+		s->rounded = true;
 }
 
 void franka_shape_see(struct franka_shape *s, const struct fci_state *state, uint64_t periods)
@@ -126,20 +140,31 @@ static double to_position(const struct axis *s)
 	return s->q + s->v * dt_s + s->a * dt_s * dt_s / 3;
 }
 
-/* An arm that is beyond a limit may move back, not further out. */
+/* An arm that is beyond a limit may move back, not further out. A robot of which only float32 numbers are known differentiates what we send
+ * from others than we do. */
 static struct axis_limits limits_at(const struct franka_shape *s, uint32_t j, const struct axis *at)
 {
 	struct axis_limits l = s->limits[j];
 
-	l.q_min = fmin(l.q_min, at->q);
-	l.q_max = fmax(l.q_max, at->q);
+	if (s->rounded) {
+		l.a_max -= ROUNDED_RAD_S2;
+		l.j_max -= ROUNDED_RAD_S3;
+	}
+	l.q_min = fmin(l.q_min, at->q + INWARDS_RAD);
+	l.q_max = fmax(l.q_max, at->q - INWARDS_RAD);
 	return l;
 }
 
-/* Braking from here keeps the limits, now and after any row of missed commands. Velocity is largest at either end of the row; position
- * where it turns round. */
-static bool safe(const struct axis *s, const struct axis_limits *l)
+/* Braking from here keeps the limits, now and after any row of missed commands; with less than what braking may use, because that can
+ * change its jerk only once in a period. Velocity is largest at either end of the row; position where it turns round. */
+static bool safe(const struct axis *s, const struct axis_limits *full)
 {
+	struct axis_limits slow = *full, *l = &slow;
+
+	slow.j_max *= BRAKE_SHARE;
+	slow.a_max = fmax(BRAKE_SHARE * slow.a_max, fabs(s->a));
+	if (!(fabs(s->a) <= full->a_max))
+		return false;
 	struct axis late = axis_move(s, 0, COAST_S);
 	double turn_s = s->v * s->a < 0 ? -s->v / s->a : 0;
 
@@ -152,27 +177,34 @@ static bool safe(const struct axis *s, const struct axis_limits *l)
 	return turn >= l->q_min && turn <= l->q_max;
 }
 
-static struct axis between(const struct axis *a, const struct axis *b, double share)
+/* As fast as the limits let it; the last two periods end the velocity, then the acceleration, at once. */
+static double braking(const struct axis *s, const struct axis_limits *l)
 {
-	return (struct axis){ a->q + share * (b->q - a->q), a->v + share * (b->v - a->v), a->a + share * (b->a - a->a) };
+	struct axis brake = axis_brake(s, l, dt_s);
+	double v = s->v + s->a * dt_s / 2, end = -v / dt_s, most = l->j_max * dt_s;
+
+	if (fabs(end) <= fmin(most, l->a_max) && fabs(end - s->a) <= most)
+		return (end - s->a) / dt_s;
+	double a = fmin(fmax(brake.a, -l->a_max), l->a_max); /* it begins with more where float32 says so */
+
+	return fmin(fmax((a - s->a) / dt_s, -l->j_max), l->j_max);
 }
 
-/* As near to the jerk as is safe; jerk is linear in the state, so that what lies between two motions within its limit keeps it too. */
-static struct axis move(const struct axis *s, const struct axis_limits *l, double jerk)
+/* As near to the jerk as is safe, else braking. Within a period jerk is constant, as it is for the robot. */
+static struct axis move(const struct axis *s, const struct axis_limits *l, double wish)
 {
 	enum { HALVINGS = 6 };
-	struct axis brake = axis_brake(s, l, dt_s), wish = axis_move(s, fmin(fmax(jerk, -l->j_max), l->j_max), dt_s);
-	double good = 0, bad = 1;
-
-	if (safe(&wish, l))
-		return wish;
+	double slow = braking(s, l), jerk = fmin(fmax(wish, -l->j_max), l->j_max), good = 0, bad = 1;
+	struct axis to = axis_move(s, jerk, dt_s);
+	if (safe(&to, l))
+		return to;
 	for (int i = 0; i < HALVINGS; i++) {
 		double share = (good + bad) / 2;
-		struct axis tried = between(&brake, &wish, share);
 
-		*(safe(&tried, l) ? &good : &bad) = share;
+		to = axis_move(s, slow + share * (jerk - slow), dt_s);
+		*(safe(&to, l) ? &good : &bad) = share;
 	}
-	return between(&brake, &wish, good);
+	return axis_move(s, slow + good * (jerk - slow), dt_s);
 }
 
 /* The wish itself, where the robot's checks and what may come after it allow that. */
@@ -180,12 +212,12 @@ static bool may_send(const struct franka_shape *s, uint32_t j, double wish, doub
 {
 	const struct franka_joints *k = &s->now;
 	double v = (wish - k->q_rad[j]) / dt_s, a = (v - k->dq_rad_s[j]) / dt_s, jerk = (a - k->ddq_rad_s2[j]) / dt_s;
-	double j_max = s->limits[j].j_max;
 	struct axis to = to_axis(wish, v, a), from = to_axis(k->q_rad[j], k->dq_rad_s[j], k->ddq_rad_s2[j]);
 	struct axis_limits l = limits_at(s, j, &from);
-	bool near = fabs(jerk) <= JOIN_SHARE * j_max && fabs(v + a * dt_s / 2 - rate) <= JOIN_SHARE * j_max * dt_s * dt_s;
+	double little = JOIN_SHARE * l.j_max;
+	bool near = fabs(jerk) <= little && fabs(v + a * dt_s / 2 - rate) <= little * dt_s * dt_s;
 
-	return (near || s->follows[j]) && fabs(jerk) <= j_max && safe(&to, &l);
+	return (near || s->follows[j]) && fabs(jerk) <= l.j_max && safe(&to, &l);
 }
 
 static double close_in(const struct franka_shape *s, uint32_t j, double wish, double rate)
@@ -194,11 +226,8 @@ static double close_in(const struct franka_shape *s, uint32_t j, double wish, do
 	struct axis from = to_axis(k->q_rad[j], k->dq_rad_s[j], k->ddq_rad_s2[j]), goal = { wish - rate * dt_s, rate, 0 };
 	struct axis_limits l = limits_at(s, j, &from);
 
-	if (!isfinite(wish) || !isfinite(rate)) {
-		from = axis_brake(&from, &l, dt_s);
-		return to_position(&from);
-	}
-	struct axis to = move(&from, &l, axis_track(&from, &goal, &l, dt_s));
+	bool known = isfinite(wish) && isfinite(rate);
+	struct axis to = move(&from, &l, known ? axis_track(&from, &goal, &l, dt_s) : braking(&from, &l));
 
 	return to_position(&to);
 }

@@ -20,14 +20,14 @@ static struct franka_hand hand;
 static struct hand_wish wish;
 static struct fci_gripper_header running;
 static double object_m;        /* width of what lies between the fingers; 0: nothing */
-static int64_t now_ms;
+static int64_t now_ms, answered_ms;
 static int calls, hang_ups;
 static bool refuses, mute, dark, deaf_to_stops; /* no connection; no answers; no states; a stop is answered and does nothing */
 static size_t piece;           /* bytes that arrive at once */
 static uint16_t greeting;      /* status of Connect's answer */
 static struct {
 	uint16_t command;
-	int64_t at_ms;
+	int64_t at_ms, rested_ms;  /* since the hand's last answer */
 	double width_m, epsilon_outer_m, speed_m_s, force_n;
 } said[64];
 static int n_said;
@@ -76,6 +76,7 @@ static inline void answer(const struct fci_gripper_header *to, uint16_t status)
 	memcpy(bytes, &h, sizeof h);
 	memcpy(bytes + sizeof h, &status, sizeof status);
 	bytes[12] = 3; /* Connect's version */
+	answered_ms = now_ms;
 	if (!mute)
 		arrive(bytes, h.size);
 }
@@ -93,6 +94,7 @@ static inline void note(const struct fci_gripper_header *h, const uint8_t *paylo
 	}
 	said[n_said].command = h->command;
 	said[n_said].at_ms = now_ms;
+	said[n_said].rested_ms = now_ms - answered_ms;
 	said[n_said].width_m = g.width_m;
 	said[n_said].epsilon_outer_m = g.epsilon_outer_m;
 	said[n_said].speed_m_s = g.speed_m_s;

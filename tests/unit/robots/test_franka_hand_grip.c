@@ -217,9 +217,27 @@ static void commands_keep_their_distance(void **state)
 	run_ms(2000);
 	assert_true(n_said > 5);
 	for (int k = 1; k < n_said; k++)
-		assert_true(said[k].at_ms - said[k - 1].at_ms >= HAND_DWELL_NS / NS_PER_MS);
+		assert_true(said[k].rested_ms >= HAND_DWELL_NS / NS_PER_MS);
 	assert_true(fabs(hand.width_m - 0.065) < 3e-3);
 	assert_int_equal(session.counters.failures, 0);
+}
+
+/* What was measured before a command had ended says nothing of what came of it. */
+static void states_from_before_are_not_judged_by(void **state)
+{
+	(void)state;
+	connect_it();
+	want(0.03);
+	run_ms(450);
+	dark = true;
+	run_ms(150); /* there, and nobody knows */
+	assert_int_equal(session.phase, HAND_FREE);
+	want(0.033);
+	run_ms(500);
+	assert_int_equal(n_said, 1);
+	dark = false;
+	run_ms(50);
+	expect_said(2, FCI_GRIPPER_MOVE);
 }
 
 static void the_newest_wish_wins(void **state)
@@ -254,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_stop_that_does_nothing),
 		cmocka_unit_test(a_wish_that_creeps_is_not_chased),
 		cmocka_unit_test(commands_keep_their_distance),
+		cmocka_unit_test(states_from_before_are_not_judged_by),
 		cmocka_unit_test(the_newest_wish_wins),
 	};
 

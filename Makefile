@@ -174,8 +174,7 @@ $B/robots/franka/library_%.so: $(FRANKA_LIBRARY_SOURCES) robots/franka/inertia_%
 	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(WARN) -O2 -fPIC -shared -Wl,-Bsymbolic -DFRANKA_DYNAMICS=franka_dynamics_$* $(filter %.c,$^) -lm -o $@
 
 $B/robots/sim/franka/library_bytes.o: $(FRANKA_LIBRARIES)
-# clang's own assembler does not know how long an included file is.
-CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARIES='"$B/robots/franka/library_"' $(if $(findstring clang,$(CC)),-fno-integrated-as)
+CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARIES='"$B/robots/franka/library_"'
 
 # Rebuilds everything when the flags change, not when the clock does.
 FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))

@@ -49,16 +49,15 @@ static bool is_said(const struct franka_session *s, enum franka_trouble trouble,
 	return trouble == s->said_trouble && (trouble == FRANKA_TROUBLE_UNREACHABLE || strcmp(found, s->said) == 0);
 }
 
+/* What was found; whoever shows the trouble says what mends it. */
 static void complain(struct franka_session *s, enum franka_trouble trouble, const char *found)
 {
-	const struct robot_trouble *t = franka_trouble(trouble);
-
 	s->trouble = trouble;
 	if (is_said(s, trouble, found))
 		return;
 	s->said_trouble = trouble;
 	snprintf(s->said, sizeof s->said, "%s", found);
-	note(s, LOG_LEVEL_WARNING, "%s: %s; %s", t->name, found, t->remedy);
+	note(s, LOG_LEVEL_WARNING, "%s: %s", franka_trouble(trouble)->name, found);
 }
 
 /* ---- the connection's end ---------------------------------------------------------------------------------------------------- */

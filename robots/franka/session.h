@@ -12,7 +12,7 @@
 #include "robots/franka/link.h"
 
 enum { FRANKA_SESSION_IN_BYTES = 4096, FRANKA_SESSION_OUT_BYTES = 1024, FRANKA_SESSION_EVENTS = 16, FRANKA_SESSION_NOTES = 8,
-	FRANKA_NOTE_BYTES = 640, FRANKA_FOUND_BYTES = 160 };
+	FRANKA_NOTE_BYTES = 256, FRANKA_FOUND_BYTES = 192 };
 
 enum franka_session_phase {
 	FRANKA_SESSION_WAIT,       /* until the next try */

@@ -207,7 +207,6 @@ static inline void assert_left(enum franka_trouble trouble)
 		fail_msg("trouble %s, want %s", franka_trouble(session.trouble)->name, franka_trouble(trouble)->name);
 	assert_true(notes() > 0);
 	assert_non_null(strstr(said, franka_trouble(trouble)->name));
-	assert_non_null(strstr(said, franka_trouble(trouble)->remedy));
 }
 
 static inline void assert_said(const char *words)

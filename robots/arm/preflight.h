@@ -20,7 +20,7 @@ struct preflight_facts {
 	bool measured;             /* the motion ran for the whole time */
 	bool realtime_off;         /* the configuration asks for no real-time thread */
 	bool realtime;             /* the thread was one */
-	double seconds;
+	double seconds;            /* in which the states below were counted */
 	uint64_t states, missed, longest_row; /* states that came, that did not, and the most of these in a row */
 	double success_min, success_avg, success_max; /* of the newest commands, those that came in time, as the arm says: 0..1 */
 	double answer_p50_us, answer_p99_us, answer_max_us; /* from a state's arrival to the command that answers it */

@@ -22,6 +22,7 @@ enum { LOOK_NS = 100000000, LOOKS_PER_LINE = 10 };
 
 /* The driver's figures at one moment. */
 struct figures {
+	int64_t t_ns;
 	uint32_t n;
 	struct robot_number number[ROBOT_NUMBERS_MAX];
 };
@@ -66,6 +67,7 @@ static void *run_loop(void *argument)
 
 static void take_figures(const struct run *r, struct figures *f)
 {
+	f->t_ns = clock_monotonic_ns();
 	f->n = r->choice.driver->numbers(r->robot, f->number);
 }
 
@@ -126,7 +128,7 @@ static void take_facts(const struct run *r, struct preflight_facts *f)
 	double row = figure(&r->last, "states_missed_longest_row");
 
 	*f = (struct preflight_facts){ .measured = !m->failed && m->n_rates > 0, .realtime = r->realtime,
-		.realtime_off = r->o->config->control_realtime == RT_OFF, .seconds = r->o->seconds,
+		.realtime_off = r->o->config->control_realtime == RT_OFF, .seconds = (double)(r->last.t_ns - r->first.t_ns) * 1e-9,
 		.states = counted(r, "states"), .missed = counted(r, "states_missed"),
 		.success_min = m->n_rates ? m->rate_min : 0, .success_max = m->rate_max,
 		.success_avg = m->n_rates ? m->rate_sum / (double)m->n_rates : 0,
@@ -159,7 +161,8 @@ static void failure_text(const struct run *r, char *out, size_t capacity)
 
 static void print_words(const struct run *r, const struct preflight_facts *f, const struct preflight_verdict *v, const char *failure)
 {
-	printf("states       %" PRIu64 " received, %" PRIu64 " missed, at most %" PRIu64 " in a row\n", f->states, f->missed, f->longest_row);
+	printf("states       %" PRIu64 " received in %.2f s, %" PRIu64 " missed, at most %" PRIu64 " in a row\n", f->states, f->seconds, f->missed,
+			f->longest_row);
 	printf("success rate min %.2f, average %.3f, max %.2f (commands in time, as the robot counts them)\n", f->success_min, f->success_avg,
 			f->success_max);
 	printf("answers      p50 %.0f us, p99 %.0f us, max %.0f us after their state\n", f->answer_p50_us, f->answer_p99_us, f->answer_max_us);

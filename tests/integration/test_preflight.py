@@ -74,6 +74,7 @@ class Preflight(unittest.TestCase):
         found, log, before = self.measured()
         self.assertIn("holds it still", log.splitlines()[0])
         self.assertGreater(found["states"], 500)
+        self.assertLess(found["states"], 1200 * (found["seconds"] + 0.3))  # a state a millisecond
         self.assertEqual((found["failure"], found["network"], found["arm"]), ("", "lo", "arm"))
         self.assertTrue(0 < found["success_rate_min"] <= found["success_rate_avg"] <= found["success_rate_max"] <= 1, found)
         self.assertTrue(0 < found["answer_p50_us"] <= found["answer_p99_us"] <= found["answer_max_us"], found)

@@ -84,15 +84,16 @@ static bool stream_stands(const struct arm *a)
 	return commanded_still(a);
 }
 
+/* Written so that NaN moves. */
 static bool target_moves(const struct arm *a, const struct driver_target *d)
 {
-	double most = 0;
+	bool stands = true;
 
 	for (uint32_t j = 0; d->kind == OUTPUT_JOINT && j < a->setup->model.dof; j++)
-		most = fmax(most, fabs(d->dq_rad_s[j]));
+		stands = stands && fabs(d->dq_rad_s[j]) <= MOVING_RAD_S;
 	for (int i = 0; d->kind == OUTPUT_POSE && i < 3; i++)
-		most = fmax(most, fmax(fabs(d->twist.v_m_s[i]), fabs(d->twist.w_rad_s[i])));
-	return !(most <= MOVING_RAD_S);
+		stands = stands && fabs(d->twist.v_m_s[i]) <= MOVING_RAD_S && fabs(d->twist.w_rad_s[i]) <= MOVING_RAD_S;
+	return !stands;
 }
 
 /* What needs no look at the motion. */

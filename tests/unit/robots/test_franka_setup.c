@@ -62,7 +62,7 @@ static void test_defaults(void **state)
 	assert_memory_equal(s.nominal.upper_force_n, force, sizeof force);
 	assert_memory_equal(s.joint_impedance_nm_rad, joint, sizeof joint);
 	assert_memory_equal(s.cartesian_impedance, cartesian, sizeof cartesian);
-	assert_true(s.low_pass_hz == 100 && s.load_kg == 0 && s.hand.enabled && s.hand.force_n == 40 && s.hand.speed_m_s == 0.1);
+	assert_true(s.low_pass_hz == 1000 && s.load_kg == 0 && s.hand.enabled && s.hand.force_n == 40 && s.hand.speed_m_s == 0.1);
 	franka_setup_defaults(&preset);
 	memcpy(preset.arm, s.arm, sizeof preset.arm);
 	memcpy(preset.model, s.model, sizeof preset.model);
@@ -89,7 +89,7 @@ static void test_values(void **state)
 	memcpy(r->franka_load_inertia_kg_m2.value, inertia, sizeof inertia);
 	r->franka_collision_torque_nm.value[6] = 33;
 	r->franka_collision_force.value[5] = 44;
-	r->franka_low_pass_hz = 1000;
+	r->franka_low_pass_hz = 150;
 	r->franka_hand_use = false;
 	r->franka_hand_force_n = 60;
 	r->franka_hand_speed_m_s = 0.02;
@@ -97,7 +97,7 @@ static void test_values(void **state)
 	assert_int_equal(arm_setup_make(&b.arm, &b.config, r, &e), 0);
 	takes(&b, &s);
 	assert_int_equal(s.generator, OUTPUT_POSE);
-	assert_true(s.tcp.p_m[2] == 0.1034 && s.load_kg == 0.5 && s.load_com_m[2] == 0.05 && s.low_pass_hz == 1000);
+	assert_true(s.tcp.p_m[2] == 0.1034 && s.load_kg == 0.5 && s.load_com_m[2] == 0.05 && s.low_pass_hz == 150);
 	assert_memory_equal(s.load_inertia_kg_m2, columns, sizeof columns);
 	assert_true(s.nominal.upper_torque_nm[6] == 33 && s.acceleration.upper_torque_nm[6] == 33 && s.nominal.lower_force_n[5] == 44);
 	assert_true(!s.hand.enabled && s.hand.force_n == 60 && s.hand.speed_m_s == 0.02);

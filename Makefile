@@ -160,6 +160,11 @@ $B/tests/fuzz/seed_messages: $B/tests/fuzz/seed_messages.o $(call archives,trans
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,transport) -o $@
 
+# Lets tests compare our PiPER frames with those of its maker's SDK.
+$B/tests/peers/piper_wire: $B/tests/peers/piper_wire.o $(call archives,robots)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $^ -lm -o $@
+
 $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	@echo "CC   $<"
@@ -182,7 +187,7 @@ $B/flags: FORCE
 	@mkdir -p $B
 	@$(call keep,$(FLAGS),$@)
 
-unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform
+unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform $B/tests/peers/piper_wire
 
 # Every scenario as a picture. One that fails is drawn too, up to where it failed.
 scenario-plots: $B/tests/scenario/scenario
@@ -242,7 +247,7 @@ check-threads: deps
 
 # Robots' own clients, as their users install them, against our simulated robots.
 check-peers: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $B/tests/peers/piper_wire
 	@tests/peers/environments.sh build/peers
 	@B=$B tests/run.sh $(if $(SECOND_TRY),--second-try) peers
 

@@ -30,8 +30,7 @@ static void tell(enum franka_event_kind kind, enum fci_status status)
 
 static void start(uint32_t version, bool pose)
 {
-	franka_setup_defaults(&setup);
-	setup.generator = pose ? OUTPUT_POSE : OUTPUT_JOINT;
+	setup = (struct franka_setup){ .generator = pose ? OUTPUT_POSE : OUTPUT_JOINT, .low_pass_hz = 1000 };
 	setup.tcp = (struct pose){ { 0, 0, 0.1034 }, { 0, 0, -0.38268343236508977, 0.92387953251128674 } };
 	franka_robot_init(&robot, robot_model_find("panda")->home_rad);
 	franka_robot_connect(&robot, version);

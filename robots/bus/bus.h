@@ -73,8 +73,8 @@ int bus_fd(const struct bus *b);
 MUST_CHECK int bus_receive(struct bus *b, struct bus_event *out);
 
 /* 0, or the frame was not sent: -ENOBUFS the queue is full (nobody acknowledges, or more than the wire carries), -ENETDOWN interface
- * down or controller off the bus, -ENODEV, -ECONNRESET as above, -EINVAL no such frame exists. A server or pair nobody listens to takes
- * everything. Thread: the bus's. Allocates: no. Blocks: no. */
+ * down or controller off the bus, -ENODEV, -ECONNRESET as above, -EINVAL no such frame exists. A server takes everything; what a
+ * client leaves unread too long is lost for that client. Thread: the bus's. Allocates: no. Blocks: no. */
 MUST_CHECK int bus_send(struct bus *b, const struct bus_frame *f);
 
 /* Has the other ends receive an error: for simulated faults. -EOPNOTSUPP: only a controller makes them there. */

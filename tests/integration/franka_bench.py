@@ -219,10 +219,10 @@ class Station(unittest.TestCase):
         self.arrive(self.go([-0.05, 0, 0, -0.05, 0, 0, 0]))
         self.assertLess(apart(self.robot()["q"], start), TOLERANCE_RAD)
 
-    def udp_ports(self):
-        """At which dreamvla-arm receives datagrams."""
+    def udp_ports(self, program):
+        """At which it receives datagrams."""
         inodes = set()
-        folder = "/proc/%d/fd" % self.arm.pid
+        folder = "/proc/%d/fd" % program.pid
         for name in os.listdir(folder):
             try:
                 inodes.add(os.readlink(os.path.join(folder, name)))

@@ -217,20 +217,20 @@ class Hostile(Faulty):
 
     def setUp(self):
         super().setUp()
-        ports = self.udp_ports()
+        ports = self.udp_ports(self.arm)
         self.assertGreaterEqual(len(ports), 1)
         self.targets = [("127.0.0.1", port) for port in ports]
         self.engage()
         self.held_at = self.stands()["q"]
 
-    def sender(self, address):
+    def sender(self, address, port=0):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(s.close)
-        s.bind((address, 0))
+        s.bind((address, port))
         return s
 
-    def attack(self, address, datagrams):
-        s = self.sender(address)
+    def attack(self, address, datagrams, port=0):
+        s = self.sender(address, port)
         for n, raw in enumerate(datagrams):
             for to in self.targets:
                 s.sendto(raw, to)
@@ -248,18 +248,24 @@ class Hostile(Faulty):
     def elsewhere(self, k):
         return [q + 0.01 * k for q in self.held_at]
 
+    def believable(self):
+        """States that look like the robot's, a little newer than its own, which number the milliseconds of its few seconds of life."""
+        return [forged(5000 + 100 * k, self.elsewhere(k)) for k in range(200)]
+
     def test_of_another_sender(self):
-        """States that look like the robot's, newer than all of its own."""
-        self.attack(free_address(), [forged(2 ** 40 + k, self.elsewhere(k)) for k in range(200)])
+        """From the robot's own ports, but not from its address."""
+        for port in self.udp_ports(self.sim):
+            self.attack(free_address(), self.believable(), port)
 
     def test_of_the_right_sender(self):
         """Wrong sizes, old numbers, and what is no number, from the robot's own address."""
         chance = random.Random(5)
-        good = forged(2 ** 40, self.held_at)
+        good = forged(20000, self.held_at)
         raws = [b"", b"\0", good[:-1], good + b"\0", good[:1377], good * 3, bytes(len(good)), b"\xff" * len(good)]
         raws += [chance.randbytes(n) for n in (1, 100, 1377, 2373, 4000, 65000)]
         raws += [forged(k, self.elsewhere(20)) for k in (0, 1, 2, 100)]
-        raws += [forged(2 ** 40, [bad] * 7) for bad in (math.nan, math.inf, -math.inf, 1e300)]
+        raws += [forged(number, [bad] * 7) for number in (20000, 2 ** 40) for bad in (math.nan, math.inf, -math.inf, 1e300)]
+        raws += [forged(2 ** 40 + k, self.elsewhere(k)) for k in range(5)]
         for at in range(8, 2280, 8):
             raw = bytearray(good)
             struct.pack_into("<d", raw, at, math.nan)
@@ -268,7 +274,7 @@ class Hostile(Faulty):
 
     def test_of_the_right_address_and_another_port(self):
         """Believable, from a program on the robot's own address that is not the robot."""
-        self.attack(self.address, [forged(2 ** 40 + k, self.elsewhere(k)) for k in range(200)])
+        self.attack(self.address, self.believable())
 
     def test_noise_while_it_moves(self):
         s, chance = self.sender(free_address()), random.Random(6)

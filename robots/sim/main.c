@@ -10,6 +10,7 @@
 #include "daemon/sys/log.h"
 #include "robots/model/model.h"
 #include "robots/sim/franka/station.h"
+#include "robots/sim/piper/station.h"
 #include "robots/sim/picture.h"
 #include "robots/sim/renderer.h"
 #include "robots/sim/sim_process.h"
@@ -22,14 +23,18 @@ static const char USAGE[] =
 	"  dreamvla-sim --picture FILE [--camera NAME] [options]   write what a camera sees (.jpg, .jpeg or .ppm) and end\n"
 	"\n"
 	"  --config FILE     which cameras are published and where (cameras.<name>, sockets.cameras); control.realtime\n"
-	"  --model NAME      the arm: panda (default), or another of robots[].model; one that is no Franka is drawn as plain rods\n"
+	"  --model NAME      the arm: panda (default; with --piper its firmware's), or another of robots[].model; one that is no Franka is\n"
+	"                    drawn as plain rods\n"
 	"  --seed N          where the blocks lie (default 1)\n"
 	"  --duration S      end after so many seconds (default: at SIGTERM)\n"
 	"  --world ADDRESS   socket for dreamvla-arm --driver sim (default " WORLD_ADDRESS_DEFAULT ")\n"
 	"  --franka ADDRESS  a Franka with its control interface (FCI) instead of the world's socket, at this IPv4 address,\n"
 	"                    ports 1337 (robot) and 1338 (hand): for libfranka and what is built on it\n"
 	"  --franka-version N  protocol that it speaks, 5 (Panda) to 10 (FR3); default: whichever its client speaks\n"
-	"  --faults ADDRESS  socket for faults on purpose with --franka (default " STATION_FAULTS_DEFAULT ")\n"
+	"  --piper ADDRESS   an AgileX PiPER on a CAN bus instead: socketcand://HOST:PORT serves socketcand's protocol there\n"
+	"                    (port 0: one that is free, which the log names), anything else is a CAN interface's name\n"
+	"  --piper-firmware V  that it has, S-V1.5-2 or newer (default " PIPER_FIRMWARE_DEFAULT ")\n"
+	"  --faults ADDRESS  socket for faults on purpose with --franka or --piper (default " STATION_FAULTS_DEFAULT ")\n"
 	"  --rate-hz HZ      pictures per second and camera (default 30)\n"
 	"  --size WxH        of the pictures (default 224x224)\n"
 	"  --no-cameras      publish none\n"
@@ -117,6 +122,8 @@ static const struct option OPTIONS[] = {
 	{ "world", required_argument, NULL, 'w' },
 	{ "franka", required_argument, NULL, 'f' },
 	{ "franka-version", required_argument, NULL, 'v' },
+	{ "piper", required_argument, NULL, 'a' },
+	{ "piper-firmware", required_argument, NULL, 'b' },
 	{ "faults", required_argument, NULL, 'x' },
 	{ "rate-hz", required_argument, NULL, 'r' },
 	{ "size", required_argument, NULL, 'z' },
@@ -137,6 +144,8 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'w': a->sim.world = optarg; return 0;
 	case 'f': a->sim.franka = optarg; return 0;
 	case 'v': return parse_version(optarg, &a->sim.franka_version, e);
+	case 'a': a->sim.piper = optarg; return 0;
+	case 'b': a->sim.piper_firmware = optarg; return 0;
 	case 'x': a->sim.faults = optarg; return 0;
 	case 'r': return parse_number("rate-hz", optarg, 0.1, 200, &a->sim.rate_hz, e);
 	case 'z': return parse_size(optarg, &a->sim, e);
@@ -148,6 +157,29 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	}
 }
 
+/* The firmware decides which of the models a PiPER is. */
+static int choose_piper(struct sim_options *o, struct errbuf *e)
+{
+	struct piper_version v;
+
+	if (!o->piper && o->piper_firmware)
+		return fail(e, -EINVAL, "--piper-firmware %s: is a PiPER's, give --piper ADDRESS too", o->piper_firmware);
+	if (!o->piper)
+		return 0;
+	if (o->franka)
+		return fail(e, -EINVAL, "--franka and --piper: one arm stands on the table, give one of them");
+	if (!o->piper_firmware)
+		o->piper_firmware = PIPER_FIRMWARE_DEFAULT;
+	if (!piper_arm_firmware(o->piper_firmware, &v))
+		return fail(e, -EINVAL, "--piper-firmware %s: want S-V1.5-2 or newer in 8 characters, e.g. " PIPER_FIRMWARE_DEFAULT, o->piper_firmware);
+	const char *name = piper_arm_model_name(&v);
+
+	if (o->model && strcmp(o->model->name, name) != 0)
+		return fail(e, -EINVAL, "--model %s: a PiPER with firmware %s is --model %s", o->model->name, o->piper_firmware, name);
+	o->model = robot_model_find(name);
+	return 0;
+}
+
 static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 {
 	int option, rc = 0;
@@ -156,6 +188,10 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = take_option(a, option, e);
 	if (rc == 0 && optind < argc)
 		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-sim --help lists them", argv[optind]);
+	if (rc == 0)
+		rc = choose_piper(&a->sim, e);
+	if (!a->sim.model)
+		a->sim.model = robot_model_find("panda");
 	if (rc == 0 && !a->help && !a->picture && !a->config && a->sim.cameras)
 		rc = fail(e, -EINVAL, "which cameras? give --config FILE, or --no-cameras");
 	return rc;
@@ -181,7 +217,7 @@ int main(int argc, char **argv)
 	static struct arguments a; /* a configuration is large for a stack */
 	struct errbuf e = { "" };
 
-	a.sim = (struct sim_options){ .seed = 1, .model = robot_model_find("panda"), .world = WORLD_ADDRESS_DEFAULT,
+	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT,
 		.faults = STATION_FAULTS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
 		.cameras = true };
 	int rc = parse(&a, argc, argv, &e);

@@ -12,12 +12,16 @@
 #include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
 #include "robots/sim/camera_server.h"
+#include "robots/sim/franka/station.h"
+#include "robots/sim/piper/station.h"
 #include "robots/sim/world_server.h"
 
 struct sim {
 	void *zmq_context;
 	struct world_server *world;
-	struct station *station;
+	struct station *franka;
+	struct piper_station *piper;
+	struct world_robot robot;
 	struct camera_server *cameras;
 	pthread_t thread;
 	bool started;
@@ -73,17 +77,45 @@ static int probe_realtime(struct sim *s, const struct config *c, struct errbuf *
 	return 0;
 }
 
-static int start_station(struct sim *s, const struct sim_options *o, struct errbuf *e)
+static void step_franka(void *self, uint32_t steps, const struct world *w, struct world_command *out)
 {
-	if (!o->franka)
-		return 0;
+	station_obey(self);
+	station_step(self, steps, w, out);
+}
+
+static int start_franka(struct sim *s, const struct sim_options *o, struct errbuf *e)
+{
 	if (o->model->dof != FRANKA_DOF)
 		return fail(e, -EINVAL, "sim: --franka with --model %s: want a Franka's model", o->model->name);
-	s->station = calloc(1, sizeof *s->station);
-	if (!s->station)
+	s->franka = calloc(1, sizeof *s->franka);
+	if (!s->franka)
 		return fail(e, -ENOMEM, "sim: out of memory");
-	return station_open(s->station, &(struct station_options){ .address = o->franka, .version = o->franka_version, .faults = o->faults,
+	s->robot = (struct world_robot){ s->franka, step_franka };
+	return station_open(s->franka, &(struct station_options){ .address = o->franka, .version = o->franka_version, .faults = o->faults,
 			.model = o->model, .zmq_context = s->zmq_context }, e);
+}
+
+static void step_piper(void *self, uint32_t steps, const struct world *w, struct world_command *out)
+{
+	piper_station_obey(self);
+	piper_station_step(self, steps, w, out);
+}
+
+static int start_piper(struct sim *s, const struct sim_options *o, struct errbuf *e)
+{
+	s->piper = calloc(1, sizeof *s->piper);
+	if (!s->piper)
+		return fail(e, -ENOMEM, "sim: out of memory");
+	s->robot = (struct world_robot){ s->piper, step_piper };
+	return piper_station_open(s->piper, &(struct piper_station_options){ .address = o->piper, .firmware = o->piper_firmware,
+			.faults = o->faults, .model = o->model, .zmq_context = s->zmq_context }, e);
+}
+
+static int start_robot(struct sim *s, const struct sim_options *o, struct errbuf *e)
+{
+	if (o->franka)
+		return start_franka(s, o, e);
+	return o->piper ? start_piper(s, o, e) : 0;
 }
 
 static int start_world(struct sim *s, const struct sim_options *o, struct errbuf *e)
@@ -93,10 +125,10 @@ static int start_world(struct sim *s, const struct sim_options *o, struct errbuf
 	s->world = calloc(1, sizeof *s->world);
 	if (!s->world)
 		return fail(e, -ENOMEM, "sim: out of memory");
-	int rc = start_station(s, o, e);
+	int rc = start_robot(s, o, e);
 	if (rc < 0)
 		return rc;
-	rc = world_server_init(s->world, &(struct world_server_options){ .seed = o->seed, .address = o->world, .station = s->station,
+	rc = world_server_init(s->world, &(struct world_server_options){ .seed = o->seed, .address = o->world, .robot = s->robot,
 			.zmq_context = s->zmq_context, .model = o->model }, e);
 	if (rc < 0)
 		return rc;
@@ -150,11 +182,23 @@ static void end(struct sim *s)
 	if (s->world)
 		world_server_finish(s->world);
 	free(s->world);
-	if (s->station)
-		station_close(s->station);
-	free(s->station);
+	if (s->franka)
+		station_close(s->franka);
+	free(s->franka);
+	if (s->piper)
+		piper_station_close(s->piper);
+	free(s->piper);
 	if (s->zmq_context)
 		zmq_ctx_term(s->zmq_context);
+}
+
+static void announce(const struct sim *s, const struct sim_options *o)
+{
+	const char *what = s->franka ? "Franka" : s->piper ? "PiPER" : "world";
+	const char *where = s->franka ? o->franka : s->piper ? bus_address(s->piper->bus) : o->world;
+
+	log_line(LOG_LEVEL_INFO, "sim: %s at %s, seed %llu; cameras %s", what, where, (unsigned long long)o->seed,
+			o->cameras ? o->config.sockets_cameras : "off");
 }
 
 int sim_run(const struct sim_options *o, struct errbuf *e)
@@ -165,9 +209,7 @@ int sim_run(const struct sim_options *o, struct errbuf *e)
 	block_signals(&set);
 	int rc = start(&s, o, e);
 	if (rc == 0) {
-		log_line(LOG_LEVEL_INFO, "sim: %s %s, seed %llu; cameras %s", o->franka ? "Franka at" : "world at",
-				o->franka ? o->franka : o->world, (unsigned long long)o->seed,
-				o->cameras ? o->config.sockets_cameras : "off");
+		announce(&s, o);
 		wait_for_end(&set, o->duration_s);
 	}
 	end(&s);

@@ -16,7 +16,9 @@ struct sim_options {
 	const char *world;         /* address of the world's socket */
 	const char *franka;        /* IPv4 address of a Franka with its control interface instead of the world's socket; NULL: none */
 	uint32_t franka_version;   /* protocol that it speaks; 0: its client's */
-	const char *faults;        /* socket that makes that Franka go wrong on purpose */
+	const char *piper;         /* bus of a PiPER instead of either: socketcand://HOST:PORT or a CAN interface; NULL: none */
+	const char *piper_firmware; /* that it has */
+	const char *faults;        /* socket that makes that robot go wrong on purpose */
 	double rate_hz;            /* of each camera */
 	uint32_t width, height;
 	bool cameras;

@@ -18,8 +18,8 @@ int world_server_init(struct world_server *s, const struct world_server_options 
 		s->from = (uint64_t)clock_monotonic_ns();
 	world_init(&s->world, &(struct world_options){ .seed = o->seed, .model = o->model });
 	latest_init(&s->snapshot_box);
-	s->station = o->station;
-	if (s->station)
+	s->robot = o->robot;
+	if (s->robot.step)
 		return 0;
 	return endpoint_open(&s->socket, o->zmq_context, &(struct endpoint_options){ .type = ZMQ_ROUTER, .bind = true,
 			.address = o->address, .high_water = 16, .max_message_bytes = WORLD_COMMAND_BYTES }, e);
@@ -94,10 +94,8 @@ static void move_robot(struct world_server *s, int64_t due_ns, int64_t now_ns)
 {
 	int64_t steps = (now_ns - due_ns) / STEP_NS + 1;
 
-	if (!s->station || due_ns > now_ns)
-		return;
-	station_obey(s->station);
-	station_step(s->station, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX, &s->world, &s->command);
+	if (s->robot.step && due_ns <= now_ns)
+		s->robot.step(s->robot.self, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX, &s->world, &s->command);
 }
 
 /* Makes up for every step that is due at now_ns; returns when the next one is. */
@@ -106,7 +104,7 @@ static int64_t step_until(struct world_server *s, int64_t due_ns, int64_t now_ns
 	move_robot(s, due_ns, now_ns);
 	for (int i = 0; i < BATCH_MAX && due_ns <= now_ns; i++, due_ns += STEP_NS) {
 		world_step(&s->world, &s->command, STEP_NS);
-		s->command.valid = s->station != NULL; /* a placed arm stays where it is placed */
+		s->command.valid = s->robot.step != NULL; /* a placed arm stays where it is placed */
 		atomic_fetch_add_explicit(&s->steps, 1, memory_order_relaxed);
 	}
 	if (due_ns <= now_ns) {

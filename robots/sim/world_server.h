@@ -11,7 +11,6 @@
 #include "daemon/sys/error.h"
 #include "daemon/sys/handover.h"
 #include "robots/sim/world.h"
-#include "robots/sim/franka/station.h"
 #include "transport/endpoint.h"
 #include "transport/sequence.h"
 
@@ -21,10 +20,17 @@ struct world_snapshot {
 	struct world world;
 };
 
+/* A robot with an interface of its own, which moves the world's arm. */
+struct world_robot {
+	void *self;
+	/* `steps` milliseconds have passed since the last call: writes where the arm shall be placed. Thread: the world's. */
+	void (*step)(void *self, uint32_t steps, const struct world *w, struct world_command *out);
+};
+
 struct world_server {
 	struct world world;
-	struct endpoint *socket;      /* NULL where a station moves the arm */
-	struct station *station;      /* or NULL */
+	struct endpoint *socket;      /* NULL where a robot moves the arm */
+	struct world_robot robot;     /* step NULL: none */
 	uint64_t from, state_seq, command_seq;
 	struct sequence peer;
 	struct endpoint_peer address; /* of the peer, once there is one */
@@ -38,7 +44,7 @@ struct world_server {
 struct world_server_options {
 	uint64_t seed;
 	const char *address;
-	struct station *station;      /* a robot with an interface of its own, opened; must outlive the server. NULL: the world's socket */
+	struct world_robot robot;     /* self must outlive the server. step NULL: the world's socket */
 	void *zmq_context;
 	const struct robot_model *model; /* constant */
 };

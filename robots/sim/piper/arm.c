@@ -224,12 +224,17 @@ static struct piper_drive drive_of(const struct piper_arm *a, int j)
 	return planned;
 }
 
+double piper_arm_fingers_goal_m(const struct piper_arm *a)
+{
+	return a->fingers.enabled && !a->stopped ? a->fingers.command_m : a->fingers.opening_m;
+}
+
 static void move_fingers(struct piper_arm *a)
 {
 	struct piper_fingers *f = &a->fingers;
-	double way_m = f->command_m - f->opening_m, reach_m = fingers_m_s * ms_s;
+	double way_m = piper_arm_fingers_goal_m(a) - f->opening_m, reach_m = fingers_m_s * ms_s;
 
-	if (!f->enabled || a->stopped || (f->blocked && way_m < 0.0))
+	if (f->blocked && way_m < 0.0)
 		return;
 	f->opening_m += fmin(fmax(way_m, -reach_m), reach_m);
 }

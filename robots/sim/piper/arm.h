@@ -117,6 +117,9 @@ void piper_arm_take(struct piper_arm *a, const struct bus_frame *f);
 /* One millisecond; what the arm sends in it is in a->out. */
 void piper_arm_step(struct piper_arm *a);
 
+/* Where the fingers are going, m apart. */
+double piper_arm_fingers_goal_m(const struct piper_arm *a);
+
 /* ---- on purpose ---- */
 
 /* The motors' switch: off and on again. The arm falls; 0x470 comes into force. */

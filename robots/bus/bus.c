@@ -40,7 +40,7 @@ static bool parse_place(struct bus_place *p, const char *text)
 		return false;
 	if (host > 2 && text[0] == '[' && text[host - 1] == ']')
 		return take(p->host, sizeof p->host, text + 1, host - 2) && take(p->channel, sizeof p->channel, channel, strlen(channel));
-	return take(p->host, sizeof p->host, text, host) && take(p->channel, sizeof p->channel, channel, strlen(channel));
+	return !memchr(text, ':', host) && take(p->host, sizeof p->host, text, host) && take(p->channel, sizeof p->channel, channel, strlen(channel));
 }
 
 /* true: it is an interface's name. */

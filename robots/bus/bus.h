@@ -16,7 +16,7 @@
 
 enum {
 	BUS_FILTERS_MAX = 128,
-	BUS_OPEN_MS_MAX = 5000,        /* to connect to a server and be let in */
+	BUS_OPEN_MS_MAX = 3000,        /* to connect to a server and be let in */
 	BUS_CLIENTS_MAX = 8,           /* of a server */
 };
 
@@ -30,11 +30,6 @@ struct bus_event {
 	int64_t t_ns;                  /* CLOCK_MONOTONIC: when the kernel had it (SocketCAN), or when it was read */
 	enum bus_error error;          /* NONE: there is a frame */
 	struct bus_frame frame;
-};
-
-/* Data frames whose id has these bits under this mask, standard ones only. */
-struct bus_filter {
-	uint32_t id, mask;
 };
 
 struct bus_options {

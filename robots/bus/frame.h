@@ -20,4 +20,9 @@ struct bus_frame {
 	uint8_t data[BUS_DATA_BYTES];  /* what lies beyond length is zero */
 };
 
+/* Standard data frames whose id has these bits under this mask. */
+struct bus_filter {
+	uint32_t id, mask;
+};
+
 #endif

@@ -13,6 +13,9 @@
 #include "robots/bus/bus_kind.h"
 #include "robots/bus/socketcand_stream.h"
 
+/* Some ten frames, as many as an interface's queue takes by default: commands are not to lie about. */
+enum { QUEUE_BYTES = 512 };
+
 struct socketcand {
 	struct bus base;               /* fd: the epoll instance */
 	struct socketcand_stream stream;
@@ -174,7 +177,7 @@ static int socketcand_send(struct bus *b, const struct bus_frame *f)
 
 	if (c->gone != 0)
 		return c->gone;
-	if (!stream_put(&c->stream, text, socketcand_put_send(text, f)))
+	if (stream_waiting(&c->stream) > QUEUE_BYTES || !stream_put(&c->stream, text, socketcand_put_send(text, f)))
 		return -ENOBUFS;
 	if (stream_flush(&c->stream) < 0)
 		c->gone = -ECONNRESET;

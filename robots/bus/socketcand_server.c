@@ -141,6 +141,7 @@ static void take_frame(struct server *s, struct client *c, const struct bus_fram
 	char text[SOCKETCAND_TEXT_BYTES];
 
 	c->hushed_until_ns = 0;
+	flush(s, c);
 	broadcast(s, c, text, socketcand_put_frame(text, f, clock_realtime_ns()));
 }
 

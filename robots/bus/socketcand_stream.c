@@ -10,12 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Keep-alive asks only while nothing is under way; what is not acknowledged has a limit of its own. */
+/* Small messages go at once. Keep-alive asks only while nothing is under way; what is not acknowledged has a limit of its own. */
 static void make_lively(int fd)
 {
-	const int on = 1, idle_s = 5, interval_s = 5, probes = 3, unacknowledged_ms = 30000;
+	const int on = 1, kernel_bytes = SOCKETCAND_KERNEL_BYTES, idle_s = 5, interval_s = 5, probes = 3, unacknowledged_ms = 30000;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kernel_bytes, sizeof kernel_bytes);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
@@ -79,6 +80,11 @@ bool stream_put(struct socketcand_stream *s, const char *bytes, size_t n)
 	memcpy(s->out + s->n_out, bytes, n);
 	s->n_out += n;
 	return true;
+}
+
+size_t stream_waiting(const struct socketcand_stream *s)
+{
+	return s->n_out - s->at_out;
 }
 
 /* Only while something waits: a socket with room is always ready for more. */

@@ -8,8 +8,9 @@
 
 #include "robots/bus/socketcand_text.h"
 
-/* OUT: at least half of it is room, which is 0.8 s of a whole arm's frames, behind what the kernel holds. */
-enum { SOCKETCAND_IN_BYTES = 4096, SOCKETCAND_OUT_BYTES = 1 << 18 };
+/* OUT: at least half of it is room: 0.8 s of a whole arm's frames. KERNEL: what the kernel may hold of them besides, so that nobody is
+ * served frames of long ago. */
+enum { SOCKETCAND_IN_BYTES = 4096, SOCKETCAND_OUT_BYTES = 1 << 18, SOCKETCAND_KERNEL_BYTES = 1 << 16 };
 
 struct socketcand_stream {
 	int fd;                        /* -1: none */
@@ -36,6 +37,8 @@ int stream_take(struct socketcand_stream *s, struct socketcand_message *out);
 
 /* Puts bytes behind what waits. false: there is no room, and nothing was put. */
 bool stream_put(struct socketcand_stream *s, const char *bytes, size_t n);
+
+size_t stream_waiting(const struct socketcand_stream *s);
 
 /* Sends what waits, as far as the kernel takes it. 0, or -ECONNRESET: the peer is gone. */
 int stream_flush(struct socketcand_stream *s);

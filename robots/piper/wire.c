@@ -333,6 +333,15 @@ uint32_t piper_kind_frames(enum piper_kind k)
 	return l ? l->frames : 0;
 }
 
+uint32_t piper_kind_filters(const struct piper_dialect *d, enum piper_kind k, struct bus_filter out[PIPER_KIND_FRAMES_MAX])
+{
+	const struct layout *l = layout_of(k);
+
+	for (uint32_t i = 0; l && i < l->frames; i++)
+		out[i] = (struct bus_filter){ first_id(d, l) + i, BUS_ID_MAX };
+	return l ? l->frames : 0;
+}
+
 /* ---- MIT: five numbers in 64 bits ------------------------------------------------------------------------------------- */
 
 struct quantity {

@@ -25,6 +25,7 @@ enum {
 	PIPER_CONTROL_BASE = 0x150,
 	PIPER_FIRMWARE_FRAMES = 11,
 	PIPER_FIRMWARE_BYTES = 88,
+	PIPER_KIND_FRAMES_MAX = 7,
 	PIPER_KEEP = 0x7FFF,           /* in a number to be set: leave as it is */
 	PIPER_CONFIRM = 0xAE,          /* set zero, apply acceleration, clear error, apply load */
 	PIPER_ALL_JOINTS = 7,          /* in ENABLE and JOINT_SET; some arms take it for the gripper's motor */
@@ -277,6 +278,9 @@ const char *piper_kind_name(enum piper_kind k);
 
 /* Number of frames that a kind has; 0 for what is no kind. */
 uint32_t piper_kind_frames(enum piper_kind k);
+
+/* Filters that let just the frames of a kind through, one for each; returns their number, 0 for what is no kind. */
+uint32_t piper_kind_filters(const struct piper_dialect *d, enum piper_kind k, struct bus_filter out[PIPER_KIND_FRAMES_MAX]);
 
 /* false, and *out is zero: a frame that no PiPER sends or takes (id, extended, remote), or of another length than its kind's; an MIT
  * frame whose check is wrong. Queries may be short, as pyAgxArm sends them. */

@@ -449,6 +449,25 @@ static void no_message_without_its_kind_and_index(void **state)
 	}
 }
 
+static void filters_let_a_kinds_frames_through(void **state)
+{
+	const struct piper_dialect moved = { 0x2C0, 0x160, false };
+	struct bus_filter filter[PIPER_KIND_FRAMES_MAX];
+
+	(void)state;
+	assert_int_equal(piper_kind_filters(&moved, PIPER_KIND_COUNT, filter), 0);
+	for (int k = PIPER_NONE + 1; k < PIPER_KIND_COUNT; k++) {
+		uint32_t n = piper_kind_filters(&moved, (enum piper_kind)k, filter);
+		struct bus_frame f;
+
+		assert_int_equal(n, piper_kind_frames((enum piper_kind)k));
+		for (uint32_t i = 0; i < n; i++) {
+			assert_true(piper_put(&moved, &(struct piper_message){ (enum piper_kind)k, i }, &f));
+			assert_true(filter[i].id == f.id && filter[i].mask == BUS_ID_MAX);
+		}
+	}
+}
+
 static void ids_move_with_their_bases(void **state)
 {
 	const struct piper_dialect moved = { 0x3A0, 0x170, false }, wild = { 0x7FA, 0xFFFF, false };
@@ -483,6 +502,7 @@ int main(void)
 		cmocka_unit_test(feedback_is_what_the_sdk_reads),
 		cmocka_unit_test(random_frames_come_back),
 		cmocka_unit_test(mit_numbers_come_back_within_a_step),
+		cmocka_unit_test(filters_let_a_kinds_frames_through),
 		cmocka_unit_test(ids_move_with_their_bases),
 	};
 

@@ -36,10 +36,9 @@ struct report {
 
 struct franka_hand_link {
 	char address[FRANKA_ADDRESS_BYTES];
-	struct hand_wish wished;       /* control thread */
 	struct latest wish_box;        /* control -> hand */
 	struct hand_wish wish[LATEST_SLOTS];
-	_Atomic bool home;             /* control -> hand */
+	_Atomic bool home, stop_homing; /* control -> hand */
 	struct latest report_box;      /* hand -> control */
 	struct report report[LATEST_SLOTS];
 	struct latest numbers_box;     /* hand -> io */
@@ -51,6 +50,7 @@ struct franka_hand_link {
 	/* hand thread */
 	struct hand_session session;
 	struct in_addr peer;
+	in_port_t states_port;         /* of the peer: where the newest state came from */
 	int tcp_fd, udp_fd;            /* -1: none */
 	bool calling;                  /* tcp_fd is being connected */
 };
@@ -164,6 +164,13 @@ static void receive_answers(struct franka_hand_link *h, int64_t now_ns)
 		lost(h, now_ns);
 }
 
+/* From the port that the states come from, unless none have come from there for a while. */
+static bool is_hands(const struct franka_hand_link *h, const struct sockaddr_in *from, int64_t now_ns)
+{
+	return from->sin_addr.s_addr == h->peer.s_addr &&
+			(from->sin_port == h->states_port || !hand_session_knows(&h->session, now_ns));
+}
+
 static void receive_states(struct franka_hand_link *h, int64_t now_ns)
 {
 	for (int i = 0; i < DATAGRAMS_MAX && h->udp_fd >= 0; i++) {
@@ -174,8 +181,8 @@ static void receive_states(struct franka_hand_link *h, int64_t now_ns)
 
 		if (n < 0)
 			return;
-		if (from.sin_addr.s_addr == h->peer.s_addr)
-			hand_session_datagram(&h->session, bytes, (size_t)n, now_ns);
+		if (is_hands(h, &from, now_ns) && hand_session_datagram(&h->session, bytes, (size_t)n, now_ns))
+			h->states_port = from.sin_port;
 	}
 }
 
@@ -207,6 +214,8 @@ static void exchange(struct franka_hand_link *h, int64_t now_ns)
 	latest_refresh(&h->wish_box);
 	if (atomic_exchange(&h->home, false))
 		hand_session_home(&h->session);
+	if (atomic_exchange(&h->stop_homing, false)) /* after it: the stop counts, whichever came first */
+		hand_session_stop_homing(&h->session, now_ns);
 	enum hand_action action = hand_session_step(&h->session, now_ns, &h->wish[h->wish_box.reading]);
 
 	if (action == HAND_HANG_UP)
@@ -287,13 +296,7 @@ void franka_hand_write(struct franka_hand_link *h, bool has_gripper, double grip
 {
 	if (!h)
 		return;
-	has_gripper &= isfinite(gripper_m);
-	if (has_gripper) {
-		h->wished.number += h->wished.number == 0 || fabs(gripper_m - h->wished.width_m) > 0.0;
-		h->wished.width_m = gripper_m;
-	}
-	h->wished.given = has_gripper;
-	h->wish[h->wish_box.writing] = h->wished;
+	h->wish[h->wish_box.writing] = (struct hand_wish){ has_gripper, gripper_m };
 	latest_publish(&h->wish_box);
 }
 
@@ -315,6 +318,12 @@ void franka_hand_home(struct franka_hand_link *h)
 {
 	if (h)
 		atomic_store_explicit(&h->home, true, memory_order_relaxed);
+}
+
+void franka_hand_stop_homing(struct franka_hand_link *h)
+{
+	if (h)
+		atomic_store_explicit(&h->stop_homing, true, memory_order_relaxed);
 }
 
 uint32_t franka_hand_numbers(struct franka_hand_link *h, struct robot_number *out)

@@ -31,7 +31,7 @@ void franka_hand_destroy(struct franka_hand_link *h);
 
 /* The opening that is wanted now; has_gripper = false: the arm is not held, nobody wants any. The newest counts, and stays in force
  * whoever drives or has ceased to. Nothing moves by itself, though: after the hand was connected or homed, or nobody wanted any, it
- * waits for an opening that differs from the one before.
+ * waits for an opening that differs by more than 2 mm from the one before.
  * Thread: the arm's control thread, every period or less. Allocates: no. Blocks: no. */
 void franka_hand_write(struct franka_hand_link *h, bool has_gripper, double gripper_m);
 void franka_hand_read(struct franka_hand_link *h, int64_t now_ns, struct franka_hand_view *out);
@@ -39,6 +39,9 @@ void franka_hand_read(struct franka_hand_link *h, int64_t now_ns, struct franka_
 /* An operator wants the fingers to find their range: they close and open as far as they can, and let go of what they hold. Forgotten
  * when the hand is not connected. Thread: the arm's control thread. Allocates: no. Blocks: no. */
 void franka_hand_home(struct franka_hand_link *h);
+
+/* A homing stops where it is; a grasp goes on, so that nothing falls. Thread: the arm's control thread. Allocates: no. Blocks: no. */
+void franka_hand_stop_homing(struct franka_hand_link *h);
 
 /* For `status`: at most FRANKA_HAND_NUMBERS, returns how many. Thread: one, the io thread. Allocates: no. Blocks: no. */
 uint32_t franka_hand_numbers(struct franka_hand_link *h, struct robot_number *out);

@@ -36,8 +36,14 @@ static void forget_hand(struct hand_session *s)
 	s->n_in = s->n_out = 0;
 }
 
+static bool homes(const struct hand_session *s)
+{
+	return s->phase >= HAND_BUSY && s->request.open && s->request.command == FCI_GRIPPER_HOMING;
+}
+
 static void part(struct hand_session *s, enum franka_trouble why, int64_t now_ns)
 {
+	s->homing_failed |= homes(s);
 	s->counters.failures += s->phase >= HAND_BUSY && s->request.open;
 	forget_hand(s);
 	s->phase = HAND_APART;
@@ -63,7 +69,7 @@ static void ask(struct hand_session *s, struct hand_request *r, enum fci_gripper
 	}
 	*r = (struct hand_request){ .open = true, .id = h.id, .command = c };
 	memcpy(s->out + s->n_out, &h, sizeof h);
-	if (h.size > sizeof h)
+	if (payload)
 		memcpy(s->out + s->n_out + sizeof h, payload, h.size - sizeof h);
 	s->n_out += h.size;
 }
@@ -93,8 +99,9 @@ static void begin(struct hand_session *s, enum fci_gripper_command c, double goa
 
 	s->phase = HAND_BUSY;
 	s->due_ns = now_ns + (c == FCI_GRIPPER_HOMING ? homing_ns : slack_ns + (int64_t)(way_m / o->speed_m_s * (double)NS_PER_S));
-	s->crept_m = s->state.width_m;
-	s->crept_ns = now_ns + creep_ns; /* it takes its time to begin */
+	s->began_m = s->crept_m = s->state.width_m;
+	s->crept_ns = now_ns;
+	s->homing_failed &= c != FCI_GRIPPER_HOMING;
 	s->counters.homings += c == FCI_GRIPPER_HOMING;
 	s->counters.grasps += c == FCI_GRIPPER_GRASP;
 	s->counters.moves += c == FCI_GRIPPER_MOVE;
@@ -104,14 +111,32 @@ static void begin(struct hand_session *s, enum fci_gripper_command c, double goa
 
 /* ---- what is to be done ------------------------------------------------------------------------------------------------ */
 
+static double within_range(const struct hand_session *s, double width_m)
+{
+	return width_m < HAND_CLOSED_M ? 0.0 : fmin(width_m, s->state.max_width_m);
+}
+
 static double wanted(const struct hand_session *s)
 {
-	return s->wish.width_m < HAND_CLOSED_M ? 0.0 : fmin(s->wish.width_m, s->state.max_width_m);
+	return within_range(s, s->wish.width_m);
 }
 
 static bool same(double a_m, double b_m)
 {
 	return fabs(a_m - b_m) <= HAND_HYSTERESIS_M;
+}
+
+static void bar(struct hand_session *s)
+{
+	s->barred = s->wished;
+	s->barred_m = s->wish.width_m;
+}
+
+/* What trembles about the limit of a closed hand is as good as itself. */
+static void lift_bar(struct hand_session *s)
+{
+	if (s->wish.given && s->has_state && !same(s->wish.width_m, s->barred_m) && !same(wanted(s), within_range(s, s->barred_m)))
+		s->barred = false;
 }
 
 /* MOVE or GRASP, or CONNECT: nothing. */
@@ -146,7 +171,7 @@ static void begin_next(struct hand_session *s, int64_t now_ns)
 	}
 	if (!hand_session_knows(s, now_ns) || s->state_ns < s->ended_ns || s->state.max_width_m < range_least_m)
 		return;
-	if (!s->wish.given || s->wish.number <= s->barred || !patient(s, now_ns))
+	if (!s->wish.given || s->barred || !patient(s, now_ns))
 		return;
 	double want_m = wanted(s);
 	enum fci_gripper_command c = choose(s, want_m);
@@ -165,23 +190,30 @@ static void begin_stop(struct hand_session *s, bool blocks, int64_t now_ns)
 	ask(s, &s->stop, FCI_GRIPPER_STOP, NULL, now_ns);
 }
 
+/* On their way to a narrower width. */
+static bool is_closing(const struct hand_session *s)
+{
+	return s->request.command == FCI_GRIPPER_MOVE && s->request.goal_m < s->state.width_m && s->began_m - s->state.width_m > creep_m;
+}
+
+/* Fingers that have not begun yet may still. */
 static void watch(struct hand_session *s, int64_t now_ns)
 {
-	double width_m = s->state.width_m, goal_m = s->request.goal_m;
-	bool moves = s->request.command == FCI_GRIPPER_MOVE;
+	double width_m = s->state.width_m;
+	bool began = fabs(width_m - s->began_m) > creep_m;
 
 	if (now_ns > s->due_ns) {
-		begin_stop(s, moves && goal_m < width_m, now_ns);
+		begin_stop(s, is_closing(s), now_ns);
 		return;
 	}
-	if (!moves || !hand_session_knows(s, now_ns))
+	if (s->request.command != FCI_GRIPPER_MOVE || !began || !hand_session_knows(s, now_ns))
 		return;
 	if (fabs(width_m - s->crept_m) > creep_m) {
 		s->crept_m = width_m;
 		s->crept_ns = now_ns;
 	}
-	if (now_ns - s->crept_ns > creep_ns && !same(width_m, goal_m))
-		begin_stop(s, goal_m < width_m, now_ns);
+	if (now_ns - s->crept_ns > creep_ns && !same(width_m, s->request.goal_m))
+		begin_stop(s, is_closing(s), now_ns);
 }
 
 /* ---- what became of it ------------------------------------------------------------------------------------------------- */
@@ -195,6 +227,7 @@ static void be_free(struct hand_session *s, int64_t now_ns)
 static void in_vain(struct hand_session *s, int64_t now_ns)
 {
 	s->did = FCI_GRIPPER_CONNECT;
+	s->blocked = false; /* what was in the way may be gone */
 	s->in_vain = same(s->tried_m, s->vain_m) ? s->in_vain + 1 : 1;
 	s->vain_m = s->tried_m;
 	s->vain_ns = now_ns;
@@ -207,10 +240,12 @@ static void failed(struct hand_session *s, int64_t now_ns)
 	s->counters.failures++;
 }
 
+/* Something in the way is no success yet: the grasp that follows may be in vain, again and again. */
 static void done(struct hand_session *s, bool blocked)
 {
-	s->in_vain = s->failed = 0;
-	s->stuck = false;
+	s->in_vain = blocked ? s->in_vain : 0;
+	s->failed = blocked ? s->failed : 0;
+	s->stuck = s->homing_failed = false;
 	s->blocked = blocked;
 	s->did = s->request.command == FCI_GRIPPER_HOMING ? FCI_GRIPPER_CONNECT : s->request.command;
 	s->did_m = s->request.goal_m;
@@ -220,15 +255,15 @@ static void done(struct hand_session *s, bool blocked)
 static void ended(struct hand_session *s, enum fci_gripper_status status, int64_t now_ns)
 {
 	bool stopped = s->phase == HAND_STOPPING;
-	bool halfway = s->request.command == FCI_GRIPPER_MOVE && s->request.goal_m < s->state.width_m;
 
+	s->homing_failed |= homes(s);
+	if (homes(s))
+		bar(s);
 	s->request.open = false;
 	s->ended_ns = now_ns;
-	if (s->request.command == FCI_GRIPPER_HOMING)
-		s->barred = s->wish.number;
 	if (status == FCI_GRIPPER_SUCCESS)
 		done(s, false);
-	else if (stopped ? s->blocks : status == FCI_GRIPPER_UNSUCCESSFUL && halfway)
+	else if (stopped ? s->blocks : status == FCI_GRIPPER_UNSUCCESSFUL && is_closing(s))
 		done(s, true);
 	else if (status == FCI_GRIPPER_UNSUCCESSFUL && s->request.command == FCI_GRIPPER_GRASP)
 		in_vain(s, now_ns);
@@ -259,7 +294,7 @@ static void welcome(struct hand_session *s, uint16_t status, int64_t now_ns)
 	}
 	s->request.open = false;
 	s->connected_ns = now_ns;
-	s->barred = s->wish.number;
+	bar(s);
 	s->counters.connections++;
 	be_free(s, now_ns);
 }
@@ -321,36 +356,45 @@ static bool plausible(double width_m)
 	return width_m >= width_least_m && width_m <= width_most_m;
 }
 
-void hand_session_datagram(struct hand_session *s, const uint8_t *bytes, size_t n, int64_t now_ns)
+bool hand_session_datagram(struct hand_session *s, const uint8_t *bytes, size_t n, int64_t now_ns)
 {
 	struct fci_gripper_state state;
 
 	if (s->phase < HAND_FREE)
-		return;
+		return false;
 	if (n != FCI_GRIPPER_STATE_BYTES) {
 		s->counters.strange++;
-		return;
+		return false;
 	}
 	memcpy(&state, bytes, sizeof state);
-	bool newer = !s->has_state || (int32_t)(state.message_id - s->state.message_id) > 0;
+	int32_t ahead = (int32_t)(state.message_id - s->state.message_id);
+	bool newer = !s->has_state || ahead > 0 || (ahead != 0 && !hand_session_knows(s, now_ns));
 
 	if (!newer || !plausible(state.width_m) || !plausible(state.max_width_m)) {
 		s->counters.strange++;
-		return;
+		return false;
 	}
 	s->state = state;
 	s->state_ns = now_ns;
 	s->has_state = true;
 	s->calls_in_vain = 0;
+	return true;
 }
 
 /* ---- time, and what is shown ------------------------------------------------------------------------------------------- */
 
 void hand_session_home(struct hand_session *s)
 {
-	bool homes = s->request.open && s->request.command == FCI_GRIPPER_HOMING;
+	s->homing_asked = s->phase >= HAND_FREE && !homes(s);
+	s->homing_failed &= !s->homing_asked;
+}
 
-	s->homing_asked = s->phase >= HAND_FREE && !homes;
+void hand_session_stop_homing(struct hand_session *s, int64_t now_ns)
+{
+	s->homing_failed |= s->homing_asked;
+	s->homing_asked = false;
+	if (s->phase == HAND_BUSY && homes(s))
+		begin_stop(s, false, now_ns);
 }
 
 bool hand_session_knows(const struct hand_session *s, int64_t now_ns)
@@ -360,10 +404,13 @@ bool hand_session_knows(const struct hand_session *s, int64_t now_ns)
 
 static void take_wish(struct hand_session *s, const struct hand_wish *wish)
 {
-	s->wish = *wish;
 	s->wish.given = wish->given && isfinite(wish->width_m);
-	if (!s->wish.given)
-		s->barred = wish->number;
+	if (s->wish.given)
+		s->wish.width_m = wish->width_m;
+	else if (!s->barred)
+		bar(s);
+	s->wished |= s->wish.given;
+	lift_bar(s);
 }
 
 static enum hand_action call_or_wait(struct hand_session *s, int64_t now_ns)
@@ -406,13 +453,15 @@ enum franka_trouble hand_session_trouble(const struct hand_session *s, int64_t n
 		return FRANKA_TROUBLE_HAND_NO_STATES;
 	if (!s->has_state)
 		return FRANKA_TROUBLE_NONE;
+	if (s->homing_failed)
+		return FRANKA_TROUBLE_HAND_HOMING_FAILED;
 	if (s->state.max_width_m < range_least_m)
 		return FRANKA_TROUBLE_HAND_NOT_HOMED;
 	if (s->stuck)
 		return FRANKA_TROUBLE_HAND_STUCK;
 	if (s->failed >= failures_shown)
 		return FRANKA_TROUBLE_HAND_FAILS;
-	bool waits = s->phase == HAND_FREE && s->wish.given && s->wish.number <= s->barred;
+	bool waits = s->phase == HAND_FREE && s->wish.given && s->barred;
 
 	return waits && choose(s, wanted(s)) != FCI_GRIPPER_CONNECT ? FRANKA_TROUBLE_HAND_WAITS : FRANKA_TROUBLE_NONE;
 }

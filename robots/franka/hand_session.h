@@ -11,17 +11,18 @@
  *   opening     Move, which also lets go of what is held.
  *   in between  A wish narrower than the fingers stand, but not closed (a continuous gripper's), is a Move, because a Grasp closes
  *               until something stops it. Where the fingers are stopped on their way there is something between them, and a wish
- *               for less is a wish to hold it: Stop, then Grasp.
+ *               for less is a wish to hold it: Stop, then Grasp. Fingers that never began were stopped by nothing: that move failed.
  *   busy        A command that runs is waited for. Stop is only for one that is stuck or takes too long, since it often does nothing
  *               (libfranka 52, 111). The newest wish counts when the hand is free again; nothing queues.
  *   rest        Commands in quick succession make a hand hang until it is switched off (libfranka 28): HAND_DWELL_NS after the end of
  *               one, and none for a wish that changed by less than HAND_HYSTERESIS_M.
  *   failures    What fails, or holds nothing, is tried five times, ever more rarely, and then no more until something else is wanted.
  *   homing      Before it max_width reads 0 (franka_ros 276) and a grasp lets go again (franka_ros 238): nothing is commanded then. It
- *               moves the fingers and drops what they hold: an operator's business.
+ *               moves the fingers and drops what they hold: an operator's business, and the one command that an arm's stop ends. A
+ *               grasp goes on through it: what is held stays held.
  *
  * Nothing moves by itself: after a connection was made, a homing, or a time in which nobody wanted anything, only a wish that differs
- * from the one before counts. Pure: no clock, no heap, no I/O, no log. */
+ * by more than HAND_HYSTERESIS_M from the one before counts (of two for a closed hand, none does). Pure: no clock, no heap, no I/O, no log. */
 #ifndef DREAMVLA_ROBOTS_FRANKA_HAND_SESSION_H
 #define DREAMVLA_ROBOTS_FRANKA_HAND_SESSION_H
 
@@ -56,7 +57,6 @@ enum hand_phase {
 /* What somebody wants of the gripper. */
 struct hand_wish {
 	bool given;
-	uint64_t number;           /* another one: a wish for another opening */
 	double width_m;
 };
 
@@ -87,6 +87,7 @@ struct hand_session {
 	bool has_state;            /* of this connection */
 	struct fci_gripper_state state;
 	int64_t state_ns, connected_ns;
+	double began_m;            /* where the fingers stood when the command was sent */
 	double crept_m;            /* where the fingers stood when they last had moved visibly */
 	int64_t crept_ns;
 
@@ -95,13 +96,16 @@ struct hand_session {
 	bool blocked;              /* a Move to a narrower width was stopped by something between the fingers */
 	bool blocks;               /* STOPPING for that */
 	bool homing_asked;
+	bool homing_failed;        /* the last one, or it was stopped */
 	int64_t ended_ns;          /* the last command; the next one needs a newer state and HAND_DWELL_NS */
 	uint32_t in_vain, failed;  /* commands in a row: without effect, for the same wish; failed */
 	double tried_m, vain_m;    /* the wishes that the last command, and these, were for */
 	int64_t vain_ns;
 	bool stuck;                /* the last command could not be stopped */
-	struct hand_wish wish;     /* newest */
-	uint64_t barred;           /* wishes up to this number do not count any more */
+	struct hand_wish wish;     /* newest; its width stays when nobody wants any more */
+	bool wished;               /* somebody wanted something once */
+	bool barred;               /* a wish that is as good as this one does not count */
+	double barred_m;
 
 	struct hand_counters counters;
 	size_t n_in, n_out;
@@ -124,12 +128,16 @@ void hand_session_opened(struct hand_session *s, uint16_t udp_port, int64_t now_
 /* The connection could not be made, or has ended. */
 void hand_session_closed(struct hand_session *s, int64_t now_ns);
 
-/* Bytes of the connection, in pieces of any size; a datagram. What is none of the hand's is counted, or ends the connection. */
+/* A datagram is a state (true) if its number grows; any other number is believed when none that grew came for HAND_FRESH_NS: the hand has begun anew.
+ * Bytes of the connection, in pieces of any size; a datagram. What is none of the hand's is counted, or ends the connection. */
 void hand_session_receive(struct hand_session *s, const uint8_t *bytes, size_t n, int64_t now_ns);
-void hand_session_datagram(struct hand_session *s, const uint8_t *bytes, size_t n, int64_t now_ns);
+bool hand_session_datagram(struct hand_session *s, const uint8_t *bytes, size_t n, int64_t now_ns);
 
 /* As soon as the hand is free; forgotten when it is not connected. */
 void hand_session_home(struct hand_session *s);
+
+/* A homing is stopped, or does not begin; whatever else runs goes on. */
+void hand_session_stop_homing(struct hand_session *s, int64_t now_ns);
 
 /* A state that is new enough to be believed is there. */
 bool hand_session_knows(const struct hand_session *s, int64_t now_ns);

@@ -78,7 +78,6 @@ static void send_state(const uint8_t *data, size_t n)
 
 static void want(const uint8_t *data, size_t n)
 {
-	wish.number++;
 	wish.given = n > 0;
 	wish.width_m = n > 0 ? data[0] * 0.0004 - 0.01 : 0.0;
 	if (n >= sizeof wish.width_m)
@@ -102,6 +101,8 @@ static void take_piece(uint32_t what, const uint8_t *data, size_t n)
 		now_ns += (n > 0 ? data[0] : 1) * 20 * NS_PER_MS;
 	else if (what == SOCKET)
 		hand_session_closed(&session, now_ns);
+	else if (n > 0 && data[0] % 2)
+		hand_session_stop_homing(&session, now_ns);
 	else
 		hand_session_home(&session);
 }

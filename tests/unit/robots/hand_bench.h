@@ -50,7 +50,7 @@ static inline void begin(void)
 
 static inline void want(double width_m)
 {
-	wish = (struct hand_wish){ true, wish.number + 1, width_m };
+	wish = (struct hand_wish){ true, width_m };
 }
 
 static inline int64_t now_ns(void)

@@ -64,7 +64,7 @@ static void what_it_holds_since_before_is_not_grasped_again(void **state)
 	run_ms(1000);
 	assert_int_equal(session.phase, HAND_FREE);
 	assert_true(hand.is_grasped);
-	want(0.001);
+	want(0.03);
 	run_ms(2000);
 	assert_int_equal(n_said, 1);
 	assert_true(hand.is_grasped);
@@ -84,11 +84,13 @@ static void nobody_wants_anything(void **state)
 	want(0.08);
 	run_ms(10);
 	expect_said(2, FCI_GRIPPER_MOVE);
-	run_ms(1500);
+	for (int ms = 0; ms < 3000 && session.phase != HAND_FREE; ms++)
+		run_ms(1);
 	want(0.0);
+	run_ms(20); /* the hand rests still */
 	wish.given = false;
-	run_ms(100);
-	wish.given = true; /* the same wish as before */
+	run_ms(1000);
+	want(1e-9); /* as good as the same wish as before */
 	run_ms(1000);
 	assert_int_equal(n_said, 2);
 	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_WAITS);
@@ -161,6 +163,89 @@ static void a_move_that_begins_late_is_not_stopped(void **state)
 	run_ms(2000);
 	expect_said(1, FCI_GRIPPER_MOVE);
 	assert_true(fabs(hand.width_m - 0.03) < 1e-3);
+}
+
+static double narrowest_m(int ms)
+{
+	double least_m = hand.width_m;
+
+	for (int k = 0; k < ms; k++) {
+		run_ms(1);
+		least_m = fmin(least_m, hand.width_m);
+	}
+	return least_m;
+}
+
+/* Fingers that have not moved since were not stopped by anything between them: no reason to close on what is there. */
+static void a_move_that_begins_very_late_is_no_grasp(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.08;
+	want(0.05);
+	run_ms(1200);
+	object_m = 0.0;
+	assert_true(narrowest_m(6000) > 0.049);
+	assert_true(fabs(hand.width_m - 0.05) < 1e-3);
+	assert_int_equal(session.counters.grasps, 0);
+}
+
+static void a_move_that_never_begins_fails(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.08;
+	want(0.05);
+	run_ms(60000);
+	assert_int_equal(session.counters.grasps, 0);
+	assert_int_equal(session.counters.moves, 5);
+	assert_int_equal(session.counters.failures, 5);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_FAILS);
+}
+
+static void fail_grasp(enum fci_gripper_status with)
+{
+	enum fci_gripper_status status;
+	struct fci_gripper_header h = running;
+
+	assert_int_equal(h.command, FCI_GRIPPER_GRASP);
+	running = (struct fci_gripper_header){ 0 };
+	franka_hand_start(&hand, FCI_GRIPPER_STOP, NULL, &status);
+	answer(&h, (uint16_t)with);
+}
+
+static void run_until_grasps(void)
+{
+	for (int ms = 0; ms < 20000 && running.command != FCI_GRIPPER_GRASP; ms++)
+		run_ms(1);
+}
+
+/* What was in the way may be gone. */
+static void after_a_grasp_that_failed_nothing_is_in_the_way(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.045;
+	want(0.03);
+	run_until_grasps();
+	fail_grasp(FCI_GRIPPER_FAIL);
+	object_m = 0.0;
+	want(0.02);
+	assert_true(narrowest_m(4000) > 0.019);
+	expect_said(4, FCI_GRIPPER_MOVE);
+	assert_true(fabs(hand.width_m - 0.02) < 1e-3);
+}
+
+/* Move, stop, grasp in vain: not for ever. */
+static void what_cannot_be_held_is_not_pinched_for_ever(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.045;
+	want(0.03);
+	session.setup.epsilon_outer_m = 0.005; /* a grasp at 45 mm lets go and opens */
+	run_ms(120000);
+	assert_int_equal(session.counters.grasps, 5);
 }
 
 /* Just a little in the way: the move is not answered, and the fingers are where they were wanted. */
@@ -268,6 +353,10 @@ int main(void)
 		cmocka_unit_test(in_between_is_a_move_when_nothing_is_in_the_way),
 		cmocka_unit_test(what_stops_a_move_is_held),
 		cmocka_unit_test(a_move_that_begins_late_is_not_stopped),
+		cmocka_unit_test(a_move_that_begins_very_late_is_no_grasp),
+		cmocka_unit_test(a_move_that_never_begins_fails),
+		cmocka_unit_test(after_a_grasp_that_failed_nothing_is_in_the_way),
+		cmocka_unit_test(what_cannot_be_held_is_not_pinched_for_ever),
 		cmocka_unit_test(a_move_that_ends_close_by_is_done),
 		cmocka_unit_test(a_stop_that_does_nothing),
 		cmocka_unit_test(a_wish_that_creeps_is_not_chased),

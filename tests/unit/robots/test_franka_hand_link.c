@@ -173,6 +173,17 @@ static void is_cut_off_in_a_grasp(void **state)
 	wait_until(stands_at(0.08));
 }
 
+static void stops_homing(void **state)
+{
+	(void)state;
+	connect_it();
+	franka_hand_home(link_under_test);
+	wait_until(server.hand.running == FCI_GRIPPER_HOMING && server.hand.width_m < 0.07);
+	franka_hand_stop_homing(link_under_test);
+	wait_until(view.trouble == FRANKA_TROUBLE_HAND_HOMING_FAILED && server.hand.running == FCI_GRIPPER_CONNECT);
+	assert_true(fabs(count_of("hand_stops") - 1.0) < 0.5);
+}
+
 static void comes_late(void **state)
 {
 	(void)state;
@@ -394,6 +405,29 @@ static void sends_datagrams_that_are_no_states(void **state)
 	close(stranger);
 }
 
+/* Another program at the robot's address: its datagrams are none of the hand's, unless the hand falls silent. */
+static void sends_states_from_another_port(void **state)
+{
+	(void)state;
+	uint16_t port = greet(false);
+	int other = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_in from = port_at(address, 0);
+	uint32_t n = 0;
+
+	assert_int_equal(bind(other, (struct sockaddr *)&from, sizeof from), 0);
+	wait_until((send_width(udp, port, ++n, 0.07, 23), view.has_gripper));
+	for (int k = 0; k < 100; k++) {
+		send_width(udp, port, ++n, 0.07, 23);
+		send_width(other, port, n + 0x40000000, 0.02, 23);
+		step();
+		assert_true(!view.has_gripper || fabs(view.gripper_m - 0.07) < 1e-9);
+	}
+	wait_until((send_width(udp, port, ++n, 0.06, 23), fabs(view.gripper_m - 0.06) < 1e-9)); /* it is heard still */
+	wait_until(!view.has_gripper);
+	wait_until((send_width(other, port, 1, 0.02, 23), view.has_gripper && fabs(view.gripper_m - 0.02) < 1e-9));
+	close(other);
+}
+
 static void floods(void **state)
 {
 	(void)state;
@@ -427,6 +461,7 @@ static void no_hand_is_no_error(void **state)
 	assert_null(none);
 	franka_hand_write(none, true, 0.0);
 	franka_hand_home(none);
+	franka_hand_stop_homing(none);
 	view.has_gripper = true;
 	franka_hand_read(none, 0, &view);
 	assert_false(view.has_gripper || view.trouble);
@@ -447,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(moves_grasps_and_homes, begin, end),
 		cmocka_unit_test_setup_teardown(is_cut_off_in_a_grasp, begin, end),
+		cmocka_unit_test_setup_teardown(stops_homing, begin, end),
 		cmocka_unit_test_setup_teardown(comes_late, begin, end),
 		cmocka_unit_test_setup_teardown(does_not_know_its_range, begin, end),
 		cmocka_unit_test_setup_teardown(stops_sending_states, begin, end),
@@ -455,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(refuses_the_version, open_peer, close_peer),
 		cmocka_unit_test_setup_teardown(answers_nonsense, open_peer, close_peer),
 		cmocka_unit_test_setup_teardown(sends_datagrams_that_are_no_states, open_peer, close_peer),
+		cmocka_unit_test_setup_teardown(sends_states_from_another_port, open_peer, close_peer),
 		cmocka_unit_test_setup_teardown(floods, open_peer, close_peer),
 		cmocka_unit_test_setup_teardown(no_hand_is_no_error, begin, end),
 		cmocka_unit_test_setup_teardown(a_name_that_nobody_knows, begin, end),

@@ -27,9 +27,46 @@ static void connecting_moves_nothing(void **state)
 	assert_int_equal(session.phase, HAND_FREE);
 	assert_int_equal(n_said, 0);
 	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_WAITS);
-	want(0.001); /* something new */
-	run_ms(10);
-	expect_said(1, FCI_GRIPPER_GRASP);
+	static const double as_closed_m[] = { 1e-9, 0.001, 0.0049, -0.01 };
+
+	for (size_t k = 0; k < sizeof as_closed_m / sizeof *as_closed_m; k++) {
+		want(as_closed_m[k]);
+		run_ms(1000);
+	}
+	assert_int_equal(n_said, 0);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_WAITS);
+	want(0.05); /* something new */
+	run_ms(600);
+	expect_said(1, FCI_GRIPPER_MOVE);
+	want(0.0); /* and now what was wanted before is new again */
+	run_ms(600);
+	expect_said(2, FCI_GRIPPER_GRASP);
+}
+
+/* An arm that is held trembles, and so may what commands its gripper. */
+static void a_wish_that_trembles_moves_nothing(void **state)
+{
+	(void)state;
+	connect_it();
+	want(0.03);
+	run_ms(1500);
+	hand_session_home(&session);
+	for (int k = 0; k < 200; k++) {
+		want(0.0301 + 1e-6 * k);
+		run_ms(30);
+	}
+	expect_said(2, FCI_GRIPPER_HOMING);
+	want(0.0331);
+	run_ms(20);
+	expect_said(3, FCI_GRIPPER_MOVE);
+	wish.given = false;
+	run_ms(2000);
+	for (int k = 0; k < 200; k++) { /* slowly, but farther and farther from it */
+		want(0.0331 + 1.6e-5 * k);
+		run_ms(10);
+		assert_int_equal(n_said, k < 125 ? 3 : n_said);
+	}
+	expect_said(4, FCI_GRIPPER_MOVE);
 }
 
 static void absent_hand_is_called_ever_more_rarely(void **state)
@@ -207,6 +244,26 @@ static void numbers_of_states_wrap(void **state)
 	assert_true(hand.message_id < 1000 && session.state.message_id < 1000);
 }
 
+/* A hand that begins anew, or one datagram from far ahead: it is heard again when nothing newer has come for a while. */
+static void numbers_that_leap_back_are_believed_in_the_end(void **state)
+{
+	(void)state;
+	connect_it();
+	run_ms(5000);
+	hand.message_id = 0;
+	run_ms(900);
+	assert_true(session.state.message_id > 5000);
+	run_ms(400);
+	assert_true(session.state.message_id < 2000);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_NONE);
+	const struct fci_gripper_state ahead = { hand.message_id + 0x7fffffff, 0.05, 0.08, 0, 30 };
+
+	hand_session_datagram(&session, (const uint8_t *)&ahead, sizeof ahead, now_ns());
+	run_ms(1100);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_NONE);
+	assert_true(fabs(session.state.width_m - 0.08) < 1e-6);
+}
+
 static void answers_in_pieces(void **state)
 {
 	(void)state;
@@ -345,9 +402,58 @@ static void a_homing_that_fails_is_not_repeated(void **state)
 
 	running = (struct fci_gripper_header){ 0 };
 	answer(&h, FCI_GRIPPER_FAIL);
+	run_ms(20);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_HOMING_FAILED);
 	run_ms(20000);
 	assert_int_equal(n_said, 1);
 	assert_int_equal(session.counters.failures, 1);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_HOMING_FAILED); /* until something works */
+	want(0.05);
+	run_ms(1500);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_NONE);
+}
+
+/* An operator's stop: the fingers stand; what was asked before it does not begin after it. */
+static void a_homing_is_stopped(void **state)
+{
+	(void)state;
+	connect_it();
+	hand_session_home(&session);
+	run_ms(300);
+	hand_session_stop_homing(&session, now_ns());
+	run_ms(20);
+	expect_said(2, FCI_GRIPPER_STOP);
+	double width_m = hand.width_m;
+
+	assert_true(width_m > 0.03 && width_m < 0.07);
+	run_ms(5000);
+	assert_true(fabs(hand.width_m - width_m) < 1e-6);
+	assert_int_equal(n_said, 2);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_HAND_HOMING_FAILED);
+	hand_session_home(&session);
+	run_ms(10);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_NONE);
+	run_ms(5000);
+	expect_said(3, FCI_GRIPPER_HOMING);
+	assert_int_equal(trouble(), FRANKA_TROUBLE_NONE);
+}
+
+static void a_homing_that_waits_is_stopped(void **state)
+{
+	(void)state;
+	connect_it();
+	object_m = 0.04;
+	want(0.0);
+	run_ms(100);
+	hand_session_home(&session); /* after the grasp */
+	hand_session_stop_homing(&session, now_ns());
+	run_ms(5000);
+	expect_said(1, FCI_GRIPPER_GRASP); /* which went on */
+	assert_true(hand.is_grasped);
+	hand_session_stop_homing(&session, now_ns()); /* nothing to stop: what is held stays held */
+	run_ms(1000);
+	assert_int_equal(n_said, 1);
+	assert_true(hand.is_grasped);
 }
 
 int main(void)
@@ -355,6 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(greets_with_its_version_and_port),
 		cmocka_unit_test(connecting_moves_nothing),
+		cmocka_unit_test(a_wish_that_trembles_moves_nothing),
 		cmocka_unit_test(absent_hand_is_called_ever_more_rarely),
 		cmocka_unit_test(silent_and_refusing_hands_are_named),
 		cmocka_unit_test(a_connection_that_does_not_last_counts_as_none),
@@ -366,6 +473,7 @@ int main(void)
 		cmocka_unit_test(without_states_nothing_is_commanded),
 		cmocka_unit_test(states_that_are_none),
 		cmocka_unit_test(numbers_of_states_wrap),
+		cmocka_unit_test(numbers_that_leap_back_are_believed_in_the_end),
 		cmocka_unit_test(answers_in_pieces),
 		cmocka_unit_test(answers_that_are_none),
 		cmocka_unit_test(answers_before_the_question),
@@ -373,6 +481,8 @@ int main(void)
 		cmocka_unit_test(homing_waits_for_what_runs),
 		cmocka_unit_test(homing_is_not_kept_for_a_hand_that_comes_later),
 		cmocka_unit_test(a_homing_that_fails_is_not_repeated),
+		cmocka_unit_test(a_homing_is_stopped),
+		cmocka_unit_test(a_homing_that_waits_is_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

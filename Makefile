@@ -261,11 +261,13 @@ bench: deps
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/dreamvla/config $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 755 $(addprefix $B/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix $B/,$(PROGRAMS)) robots/piper/can-up.sh $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(filter-out config/demo.yaml,$(wildcard config/*.yaml)) $(DESTDIR)$(PREFIX)/share/dreamvla/config
 	set -e; for unit in $(wildcard systemd/*.service); do \
 		sed 's|@PREFIX@|$(PREFIX)|g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit); done
 	install -D -m 644 systemd/dreamvla.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/dreamvla.conf
+	install -d $(DESTDIR)$(PREFIX)/share/dreamvla/udev
+	sed 's|@PREFIX@|$(PREFIX)|g' systemd/85-dreamvla-can.rules > $(DESTDIR)$(PREFIX)/share/dreamvla/udev/85-dreamvla-can.rules
 
 clean:
 	rm -rf build

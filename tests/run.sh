@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh - runs the tests, one after the other, each in a process group of its own and under a time limit.
+# run.sh - runs the tests, each in a process group of its own and under a time limit.
 #
 #   B=build/release tests/run.sh [--second-try] quick|peers [PART...]     PART: only tests whose name contains it, or one of them
 #
@@ -8,10 +8,13 @@
 # A test is a program: exit 0 passes, 77 skips (its last line says why), anything else fails and shows its log.
 # Tests find the build in $B (absolute), the sanitizers in $SAN and Python in $PYTHON; they run in the repository's root.
 # What a sanitizer finds in any process of a test fails the test, whatever its exit status.
+# Tests that need neither a clock nor another process run first, as many at a time as there are processors, 4 at most. Those of
+# integration/, system/ and peers/, and those of unit/ whose source has a line "In real time: WHY", run one by one when nothing else does.
 # --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes; so
 # are tests that began parts of themselves anew. Neither forgives a crash, a test that did not end, or what a sanitizer has found.
 # The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing ran.
-# For the runner's own test: TESTS_ROOT names another root, TEST_TIMEOUT_S another time limit, TEST_STAT another /proc/stat.
+# For the runner's own test: TESTS_ROOT names another root, TEST_TIMEOUT_S another time limit, TEST_STAT another /proc/stat, TEST_JOBS
+# another number of tests at a time.
 set -u
 
 usage() {
@@ -32,19 +35,28 @@ PYTHON=${PYTHON:-/usr/bin/python3}
 here=$(pwd)
 logs=$B/test-logs
 mkdir -p "$logs"
-findings=$(mktemp -d "$logs/sanitizer.XXXXXX") || exit 2 # of this run alone: another one in the same build has its own
-trap 'rm -rf "$findings"' EXIT
+run=$(mktemp -d "$logs/run.XXXXXX") || exit 2 # of this run alone: another one in the same build has its own
+trap 'rm -rf "$run"' EXIT
 stat=${TEST_STAT:-/proc/stat}
 
 # Sanitizers slow a program down several times; a sanitizer's finding must end the program with an error.
 limit_s=${TEST_TIMEOUT_S:-$([ -n "$SAN" ] && echo 600 || echo 300)}
-# Reports go to files, so that none is lost with the output of a process that nobody reads.
-ASAN_OPTIONS="log_path='$findings/report'":detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
-UBSAN_OPTIONS="log_path='$findings/report'":halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
+jobs=${TEST_JOBS:-$(nproc)}
+[ "$jobs" -le 4 ] || jobs=4
+asan=${ASAN_OPTIONS:+:$ASAN_OPTIONS} ubsan=${UBSAN_OPTIONS:+:$UBSAN_OPTIONS} tsan=${TSAN_OPTIONS:+:$TSAN_OPTIONS}
 LSAN_OPTIONS=suppressions=$here/tests/lint/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}
-# ThreadSanitizer does not see every way of joining a thread (pthread_clockjoin_np), so it cannot tell which ones leak.
-TSAN_OPTIONS="log_path='$findings/report'":halt_on_error=1:second_deadlock_stack=1:report_thread_leaks=0:suppressions=$here/tests/lint/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}
-export B SAN PYTHON ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS
+export B SAN PYTHON LSAN_OPTIONS
+
+# report_into FOLDER: reports go to files, so that none is lost with the output of a process that nobody reads.
+report_into() {
+	reports=$1
+	mkdir -p "$reports"
+	ASAN_OPTIONS="log_path='$reports/report'":detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1$asan
+	UBSAN_OPTIONS="log_path='$reports/report'":halt_on_error=1:print_stacktrace=1$ubsan
+	# ThreadSanitizer does not see every way of joining a thread (pthread_clockjoin_np), so it cannot tell which ones leak.
+	TSAN_OPTIONS="log_path='$reports/report'":halt_on_error=1:second_deadlock_stack=1:report_thread_leaks=0:suppressions=$here/tests/lint/tsan.supp$tsan
+	export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+}
 
 # backends --list|--here OTHERWISE: those of this build, or of those the ones that this machine can run. Whatever is wrong with the
 # list, it is never empty: tests must not vanish.
@@ -53,7 +65,7 @@ backends() {
 	echo "$found"
 }
 
-# Prints "name<tab>command" per test, in the order in which they run: from small to large.
+# Prints "name<tab>command" per test, from small to large.
 list_tests() {
 	for source in tests/unit/*/test_*.c; do
 		[ -e "$source" ] && printf '%s\t%s\n' "$(echo "${source%.c}" | cut -d/ -f2-)" "'$B/${source%.c}'"
@@ -88,6 +100,27 @@ list_peers() {
 			printf '%s\t%s\n' "peers/${name#test_}@$environment" "$([ -x "$python" ] && echo "'$python' '$script'" ||
 				echo "sh -c 'echo $environment is not there: the Python package registry could not be reached; exit 77'")"
 		done
+	done
+}
+
+# Whether other tests would spoil this one, or it them.
+runs_alone() {
+	case $1 in
+	integration/* | system/* | peers/*) ;;
+	unit/*) grep -q 'In real time: ' "tests/$1.c" ;;
+	*) return 1 ;;
+	esac
+}
+
+# Sorts the tests into $run/beside and $run/alone.
+sort_tests() {
+	: >"$run/beside"
+	: >"$run/alone"
+	while IFS=$tab read -r name command; do
+		[ -n "$name" ] || continue
+		where=beside
+		! runs_alone "$name" || where=alone
+		printf '%s\t%s\n' "$name" "$command" >>"$run/$where"
 	done
 }
 
@@ -129,9 +162,10 @@ tenths_since() {
 	echo $((($(date +%s%N) - $1) / 100000000))
 }
 
-# Whether the test's output, or a report of one of its processes, tells of a finding. Reports are added to the log.
+# sanitizer_spoke REPORT...: whether the test's output, or a report of one of its processes, tells of a finding. Reports are added to
+# the log.
 sanitizer_spoke() {
-	for report in "$findings"/report*; do
+	for report in "$@"; do
 		[ -e "$report" ] || continue
 		echo "---- $report"
 		cat "$report"
@@ -140,10 +174,16 @@ sanitizer_spoke() {
 	grep -qE '(ERROR|WARNING): [A-Z][a-z]+Sanitizer|runtime error:|LeakSanitizer' "$log"
 }
 
+log_of() {
+	echo "$logs/$(echo "$1" | tr '/ ' __).log"
+}
+
 # Runs one test; sets verdict to ok, skip or FAIL, note to what is worth saying about it, and finding if a sanitizer spoke.
 run_test() {
-	log=$logs/$(echo "$1" | tr '/ ' __).log
-	timeout -k 15 "$limit_s" sh -c "exec $2" >"$log" 2>&1 </dev/null
+	log=$(log_of "$1")
+	report_into "$run/reports/$(basename "$log" .log)"
+	# A shell has its background ignore these two, and what ignores them hands that on.
+	timeout -k 15 "$limit_s" env --default-signal=INT,QUIT sh -c "exec $2" >"$log" 2>&1 </dev/null
 	code=$?
 	note= finding=
 	case $code in
@@ -154,15 +194,15 @@ run_test() {
 	esac
 	anew=$(grep -c ': begun anew, ' "$log")
 	[ "$anew" -eq 0 ] || note="${note:+$note; }$anew begun anew"
-	! sanitizer_spoke || finding=1 verdict=FAIL note="exit $code; a sanitizer has found something"
+	! sanitizer_spoke "$reports"/report* || finding=1 verdict=FAIL note="exit $code; a sanitizer has found something"
 }
 
-# stray before|after: what a sanitizer has found in a process of no test, while the tests were listed or after the last one, is a
+# stray before|after: what a sanitizer has found in a process of no test, while the tests were listed, or of one that was over, is a
 # failure of its own.
 stray() {
 	log=$logs/stray_$1.log
 	: >"$log"
-	! sanitizer_spoke || fail_test "a_sanitizer_$1_the_tests"
+	! sanitizer_spoke "$run"/reports/*/report* || fail_test "a_sanitizer_$1_the_tests"
 }
 
 fail_test() {
@@ -172,37 +212,91 @@ fail_test() {
 	tail -n 100 "$log" | sed 's/^/    | /'
 }
 
-rm -f "$logs/list.log"
-tests=$([ $which = quick ] && list_tests || list_peers)
-tests=$(echo "$tests" | grep -F -e "$parts")
-total=$(printf '%s' "$tests" | grep -c '')
-k=0 passed=0 failed=0 skipped=0 failures= second_tries= times=
-stray before
-tab=$(printf '\t')
-while IFS=$tab read -r name command; do
-	[ -n "$name" ] || continue
-	k=$((k + 1))
+# Judges one test; sets also tenths, how long that took.
+measure() {
 	began=$(date +%s%N)
-	judge "$name" "$command"
+	judge "$1" "$2"
 	tenths=$(tenths_since "$began")
-	printf '(%d/%d) %-4s %-40s %3d.%d s%s\n' $k "$total" $verdict "$name" $((tenths / 10)) $((tenths % 10)) \
-		"${note:+  $note}"
-	times="$times$tenths $name
+}
+
+# Counts and tells what became of a test.
+tell() {
+	k=$((k + 1))
+	printf '(%d/%d) %-4s %-40s %3d.%d s%s\n' $k "$total" $verdict "$1" $((tenths / 10)) $((tenths % 10)) "${note:+  $note}"
+	times="$times$tenths $1
 "
 	case $verdict in
 	ok) passed=$((passed + 1)) ;;
 	skip) skipped=$((skipped + 1)) ;;
-	FAIL) fail_test "$name" ;;
+	FAIL) fail_test "$1" ;;
 	esac
 	[ "$anew" -eq 0 ] || second_tries="$second_tries
-begun anew: $anew in $name (see $log)"
-done <<END
+begun anew: $anew in $1 (see $log)"
+}
+
+# Judges tests that nobody else has taken, until there are none or the run's folder is gone; prints the number of each one done.
+work() {
+	n=0
+	while IFS=$tab read -r name command; do
+		n=$((n + 1))
+		mkdir "$run/$n" 2>/dev/null || continue
+		measure "$name" "$command"
+		printf '%s\n' $verdict $tenths $anew "$note" >"$run/$n/result.new"
+		mv "$run/$n/result.new" "$run/$n/result"
+		echo $n
+	done <"$run/beside"
+}
+
+# tell_result NUMBER: of one that work() has judged.
+tell_result() {
+	name=$(sed -n "$1s/$tab.*//p" "$run/beside")
+	log=$(log_of "$name")
+	verdict=FAIL tenths=0 anew=0 note="what judged it has ended"
+	[ ! -e "$run/$1/result" ] || { read -r verdict && read -r tenths && read -r anew && IFS= read -r note; } <"$run/$1/result"
+	tell "$name"
+}
+
+# They are told of in the order of the list.
+run_beside() {
+	mkfifo "$run/done"
+	trap 'exit 130' INT # and without its folder, work() begins no other test
+	trap 'exit 143' TERM
+	{
+		for _ in $(seq "$jobs"); do work & done
+		wait
+	} >"$run/done" &
+	while read -r _; do
+		while [ -e "$run/$((k + 1))/result" ]; do tell_result $((k + 1)); done
+	done <"$run/done"
+	while [ $k -lt "$(wc -l <"$run/beside")" ]; do tell_result $((k + 1)); done
+	trap - INT TERM
+}
+
+run_alone() {
+	while IFS=$tab read -r name command; do
+		measure "$name" "$command"
+		tell "$name"
+	done <"$run/alone"
+}
+
+started_all=$(date +%s%N)
+tab=$(printf '\t')
+rm -f "$logs/list.log"
+report_into "$run/reports/list"
+tests=$([ $which = quick ] && list_tests || list_peers)
+tests=$(echo "$tests" | grep -F -e "$parts")
+total=$(printf '%s' "$tests" | grep -c '')
+k=0 passed=0 failed=0 skipped=0 failures= second_tries= times=
+sort_tests <<END
 $tests
 END
+stray before
+run_beside
+run_alone
 stray after
 
-printf '%s' "$times" | sort -rn | awk 'NR == 1 { print "the slowest:" } NR <= 10 { printf "%7.1f s  %s\n", $1 / 10, $2 } { sum += $1 }
-	END { if (NR) printf "%7.1f s  all %d\n", sum / 10, NR }'
+printf '%s' "$times" | sort -rn | awk -v whole="$(tenths_since "$started_all")" 'NR == 1 { print "the slowest:" } NR <= 10 { printf "%7.1f s  %s\n", $1 / 10, $2 } { sum += $1 }
+	END { if (NR) printf "%7.1f s  all %d, done in %.1f s\n", sum / 10, NR, whole / 10 }'
 [ -z "$second_tries" ] || echo "${second_tries#?}"
 [ -z "$failures" ] || echo "failed:$failures"
 [ $((passed + failed)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$(echo $parts)'?"

@@ -9,12 +9,13 @@ problems=0
 fresh_tree() {
 	rm -rf "${root:?}"/*
 	mkdir -p "$root/daemon/stage" "$root/daemon/sys" "$root/policy" "$root/transport" "$root/config" "$root/robots" \
-		"$root/build/daemon/stage" "$root/.ci" "$root/tests"
+		"$root/build/daemon/stage" "$root/.ci" "$root/tests/unit/area"
 	printf 'all:\n' >"$root/Makefile"
 	printf '#!/bin/sh\nexit 0\n' >"$root/.ci/run"
 	printf 'int twice(int x);\nint twice(int x)\n{\n\treturn 2 * x;\n}\n' | tee "$root/daemon/stage/good.c" >"$root/daemon/control_tick.c"
 	printf 'static void *run(void *x)\n{\n\treturn x;\n}\n' >"$root/daemon/control_thread.c"
 	: >"$root/daemon/sys/handover.h"
+	printf '/* In real time: it sleeps. */\nint main(void) { usleep(1); }\n' >"$root/tests/unit/area/test_says_so.c"
 	cc -c "$root/daemon/stage/good.c" -o "$root/build/daemon/stage/good.o"
 	cc -c "$root/daemon/control_tick.c" -o "$root/build/daemon/control_tick.o"
 }
@@ -38,7 +39,7 @@ found() {
 }
 
 fresh_tree
-if ! run || ! grep -q '^9 passed, 0 failed$' "$root/out"; then
+if ! run || ! grep -q '^10 passed, 0 failed$' "$root/out"; then
 	echo "PROBLEM: a clean tree fails:" && cat "$root/out"
 	problems=$((problems + 1))
 fi
@@ -67,6 +68,8 @@ printf '#!/bin/sh\nif true; then\n' >"$root/tests/broken.sh"
 found shell 'broken.sh'
 printf 'see /ho''me/me/notes\n' >"$root/tests/README.md"
 found machine_paths 'README.md:1'
+echo 'int main(void) { usleep(1); }' >"$root/tests/unit/area/test_sleeps.c"
+found real_time 'tests/unit/area/test_sleeps.c: '
 printf 'int f(void);\nint f(void)\n{\n\tint a[2] = { 0, 1 };\n\treturn a[2];\n}\n' >"$root/config/bad.c"
 found cppcheck 'arrayIndexOutOfBounds'
 exit $((problems > 0))

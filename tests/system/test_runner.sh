@@ -1,6 +1,7 @@
 #!/bin/sh
 # test_runner.sh - the runner itself: a passing, a failing, a skipping and a hanging test are told apart, what a hanging
-# test started is ended with it, a run without tests is a failure, and who gets a second try is told from who must not.
+# test started is ended with it, a run without tests is a failure, who gets a second try is told from who must not, and who may run beside
+# others from who must not.
 set -u
 runner=$(pwd)/tests/run.sh
 root=$(mktemp -d)
@@ -8,6 +9,7 @@ trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/tests/integration" "$root/tests/system" "$root/tests/unit/area"
 problems=0
 patience_s=60
+jobs=2
 unset ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS # a runner that runs this test has set its own
 
 expect() {
@@ -31,7 +33,7 @@ echo 'cpu  0 0 0 0 0 0 0 0 0 0' >"$root/stat"
 run() {
 	option=
 	[ "${1:-}" != --second-try ] || { option=$1 && shift; }
-	TESTS_ROOT=$root B=build TEST_TIMEOUT_S=$patience_s TEST_STAT=$root/stat sh "$runner" $option quick "$@" >"$root/out" 2>&1
+	TESTS_ROOT=$root B=build TEST_TIMEOUT_S=$patience_s TEST_STAT=$root/stat TEST_JOBS=$jobs sh "$runner" $option quick "$@" >"$root/out" 2>&1
 }
 
 run && echo "a run without tests passed" && problems=$((problems + 1))
@@ -181,6 +183,111 @@ run system/test_flaky && echo "a finding of the list was forgotten" && problems=
 expect "$root/out" '^failed: a_sanitizer_before_the_tests$'
 expect "$root/out" '^1 passed, 1 failed, 0 skipped$'
 rm -r "$root/tests/golden" "$root/tests/conform" "$root/build/tests/conform"
+
+# ---- tests beside each other
+
+# unit NAME [SOURCE]: a unit test that is the script on standard input, with that in its source.
+unit() {
+	mkdir -p "$root/tests/unit/area" "$root/build/tests/unit/area"
+	echo "${2:-}" >"$root/tests/unit/area/test_$1.c"
+	{ echo '#!/bin/sh' && echo "root='$root'" && cat; } >"$root/build/tests/unit/area/test_$1"
+	chmod +x "$root/build/tests/unit/area/test_$1"
+}
+
+none() {
+	rm -rf "$root/tests" "$root/build" "$root/met"
+	mkdir -p "$root/tests/system" "$root/met"
+}
+
+# meets OTHER: waits until the other one runs too.
+meets() {
+	echo ": >'$root/met/'\$(basename \$0); for _ in \$(seq $patience); do [ ! -e '$root/met/test_$1' ] || exit 0; sleep 0.1; done; exit 6"
+}
+
+none
+patience=300
+meets b | unit a
+meets a | unit b
+run || { echo "two tests did not run at the same time" && problems=$((problems + 1)); }
+expect "$root/out" '^2 passed, 0 failed, 0 skipped$'
+patience=5 jobs=1
+rm "$root"/met/*
+meets b | unit a
+run && echo "two tests ran at the same time on one processor" && problems=$((problems + 1))
+jobs=2
+expect "$root/out" '^failed: unit/area/test_a$'
+
+# Others run alone, and after those; everything is told of in order, however long it took.
+none
+# shellcheck disable=SC2016
+overlap='[ -z "$(ls "$root/met")" ] || exit 7; : >"$root/met/alone"; sleep 0.3; [ "$(ls "$root/met")" = alone ] || exit 8; rm "$root/met/alone"'
+beside='[ ! -e "$root/met/alone" ] || exit 9; : >"$0.met" && mv "$0.met" "$root/met"; sleep 0.$1; rm "$root/met/$(basename "$0").met"'
+echo "$overlap" | unit a ' * In real time: it sleeps. */'
+echo "set -- 6; $beside" | unit b
+echo "set -- 1; $beside" | unit c
+echo "$overlap" | unit d '/* In real time: it sleeps. */'
+echo "set -- 2; $beside" | unit e
+for name in f g; do echo "root='$root'; $overlap" >"$root/tests/system/test_$name.sh"; done
+run || { echo "tests met that must not, or none ran" && cat "$root/out" && problems=$((problems + 1)); }
+told=$(sed -n 's/^(\([0-9]\)\/7) ok   [a-z/]*test_\(.\) .*/\1\2/p' "$root/out" | tr '\n' ' ')
+[ "$told" = "1b 2c 3e 4a 5d 6f 7g " ] || { echo "want other numbers than $told" && problems=$((problems + 1)); }
+
+# Each has findings, words, signals and an end of its own.
+none
+unit a <<'END'
+report=$(echo "$ASAN_OPTIONS" | sed "s/^log_path='//; s/'.*//")
+echo 'ERROR: LeakSanitizer: detected memory leaks' >"$report.1"
+sleep 0.3
+END
+echo 'sleep 0.2; echo fine' | unit b
+echo 'echo gone; sleep 0.1; kill -INT $$; exit 0' | unit c
+echo 'echo "no  such * thing"; exit 77' | unit d
+echo 'kill -KILL "$(cut -d" " -f4 /proc/$PPID/stat)"; sleep 0.5' | unit e
+run && echo "failures beside others passed" && problems=$((problems + 1))
+expect "$root/out" '^(1/5) FAIL unit/area/test_a .* a sanitizer has found something$'
+expect "$root/out" '^(2/5) ok   unit/area/test_b '
+expect "$root/out" '^(3/5) FAIL unit/area/test_c .* exit 130$'
+expect "$root/out" '| gone$'
+expect "$root/out" '^(4/5) skip unit/area/test_d .* no  such \* thing$'
+expect "$root/out" '^(5/5) FAIL unit/area/test_e .* what judged it has ended$'
+expect "$root/out" '^1 passed, 3 failed, 1 skipped$'
+
+# A finding in a process that outlives its test.
+none
+unit a <<'END'
+report=$(echo "$ASAN_OPTIONS" | sed "s/^log_path='//; s/'.*//")
+setsid sh -c "sleep 0.5; echo 'ERROR: LeakSanitizer: detected memory leaks' >'$report.1'" >/dev/null 2>&1 &
+END
+echo 'sleep 2' | unit b
+run && echo "a finding in a process that outlived its test was forgotten" && problems=$((problems + 1))
+expect "$root/out" '^(1/2) ok   unit/area/test_a '
+expect "$root/out" '^(2/2) ok   unit/area/test_b '
+expect "$root/out" '^failed: a_sanitizer_after_the_tests$'
+
+# One that is ended begins no further tests.
+none
+for name in a b c d; do
+	echo ": >\"\$root/met/$name\"; while [ ! -e \"\$root/met/go\" ]; do sleep 0.1; done; : >\"\$root/met/$name.ended\"" | unit $name
+done
+TESTS_ROOT=$root B=build TEST_TIMEOUT_S=60 TEST_STAT=$root/stat TEST_JOBS=2 sh "$runner" quick >"$root/out" 2>&1 &
+running=$!
+wait_for() {
+	for _ in $(seq 300); do
+		[ ! -e "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "$1 has not come" && problems=$((problems + 1))
+}
+wait_for "$root/met/a" && wait_for "$root/met/b"
+kill -TERM $running
+wait $running
+[ $? -eq 143 ] || { echo "a run that was ended did not say so" && problems=$((problems + 1)); }
+: >"$root/met/go"
+wait_for "$root/met/a.ended" && wait_for "$root/met/b.ended"
+sleep 0.5
+[ ! -e "$root/met/c" ] || { echo "a run that was ended went on" && problems=$((problems + 1)); }
+[ -z "$(ls -d "$root"/build/test-logs/run.* 2>/dev/null)" ] || { echo "a run left its folder" && problems=$((problems + 1)); }
+none
 
 # ---- what a sanitizer finds is never forgiven, wherever its words went and whatever the test makes of it
 

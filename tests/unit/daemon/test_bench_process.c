@@ -1,4 +1,5 @@
-/* test_bench_process.c - programs are started, watched and ended; only those of the group, and all of their own group. */
+/* test_bench_process.c - programs are started, watched and ended; only those of the group, and all of their own group.
+ * In real time: child processes and their signals. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

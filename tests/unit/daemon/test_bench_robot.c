@@ -1,4 +1,5 @@
-/* test_bench_robot.c - robots by name, an address that nobody has, and what a simulated Franka says of itself. */
+/* test_bench_robot.c - robots by name, an address that nobody has, and what a simulated Franka says of itself.
+ * In real time: a socket. */
 #include "daemon/bench/bench_robot.h"
 
 #include <arpa/inet.h>

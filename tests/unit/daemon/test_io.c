@@ -1,4 +1,5 @@
-/* test_io.c - pieces of the io thread one by one, among peers in the same process. */
+/* test_io.c - pieces of the io thread one by one, among peers in the same process.
+ * In real time: sockets. */
 #include "daemon/io.h"
 #include "daemon/setup.h"
 #include "daemon/sys/clock.h"

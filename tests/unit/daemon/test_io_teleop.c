@@ -1,5 +1,6 @@
 /* test_io_teleop.c - what a device may not say: nothing that is void, late, early, old, doubled or somebody else's reaches control, or
- * disturbs the device that drives; and a thousand names take no more room than eight. */
+ * disturbs the device that drives; and a thousand names take no more room than eight.
+ * In real time: sockets. */
 #include "daemon/io.h"
 #include "daemon/sys/clock.h"
 

@@ -1,4 +1,5 @@
-/* test_service.c - the watchdog is fed only while control ticks advance, and reasons become sentences. */
+/* test_service.c - the watchdog is fed only while control ticks advance, and reasons become sentences.
+ * In real time: a socket. */
 #include "daemon/reason_text.h"
 #include "daemon/service.h"
 #include "daemon/stage/reason.h"

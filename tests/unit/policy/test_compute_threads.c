@@ -1,4 +1,5 @@
-/* test_compute_threads.c - the cpu backend with several threads: every operation gives the same bits as with one. */
+/* test_compute_threads.c - the cpu backend with several threads: every operation gives the same bits as with one.
+ * In real time: threads. */
 #include <errno.h>
 #include <math.h>
 #include <sched.h>

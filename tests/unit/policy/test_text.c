@@ -1,4 +1,5 @@
-/* test_text.c - lower case as Python's str.lower() and NFC as Python's unicodedata.normalize: what both said is written here. */
+/* test_text.c - lower case as Python's str.lower() and NFC as Python's unicodedata.normalize: what both said is written here.
+ * In real time: processor time. */
 #include "tests/unit/policy/fixture.h"
 
 #include <errno.h>

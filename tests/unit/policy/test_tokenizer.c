@@ -1,4 +1,5 @@
-/* test_tokenizer.c - ids of the golden strings, merging against a plain reference, no allocation, spoilt files. */
+/* test_tokenizer.c - ids of the golden strings, merging against a plain reference, no allocation, spoilt files.
+ * In real time: processor time. */
 #include "tests/unit/policy/fixture.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* test_franka_hand_link.c - the hand's thread over real sockets: with the simulated hand's service, and with peers that are none. The
- * test plays the control thread and the peer. */
+ * test plays the control thread and the peer.
+ * In real time: sockets and a thread. */
 #include "robots/franka/hand.h"
 #include "robots/franka/hand_session.h"
 #include "robots/sim/franka/hand_server.h"

@@ -1,5 +1,6 @@
 /* The link to a Franka on real sockets, against the simulated robot's own service in this process: every protocol, every way of not
- * being connected, and what is left of a motion whose connection goes. The test stands in for the arm's control thread. */
+ * being connected, and what is left of a motion whose connection goes. The test stands in for the arm's control thread.
+ * In real time: sockets and a thread. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>

@@ -1,5 +1,6 @@
 /* test_franka_server.c - the simulated Franka's robot service over real sockets, but in virtual time: what counts as in time, whose
- * datagrams count, faults of the streams, and requests that come in one piece. Its clients are sockets and the protocol's tables. */
+ * datagrams count, faults of the streams, and requests that come in one piece. Its clients are sockets and the protocol's tables.
+ * In real time: sockets. */
 #include "robots/sim/franka/robot_server.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
-/* test_handover.c - the three ways across threads, each with a writer and a reader that really run at the same time. */
+/* test_handover.c - the three ways across threads, each with a writer and a reader that really run at the same time.
+ * In real time: threads. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* test_log.c - lines come out in order, levels filter, and a standard error that nobody reads blocks nobody. */
+/* test_log.c - lines come out in order, levels filter, and a standard error that nobody reads blocks nobody.
+ * In real time: threads. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

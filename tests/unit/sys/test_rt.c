@@ -1,4 +1,5 @@
-/* test_rt.c - threads become real-time where that is allowed, and say so loudly where it is not. */
+/* test_rt.c - threads become real-time where that is allowed, and say so loudly where it is not.
+ * In real time: threads. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,4 +1,5 @@
-/* test_curve.c - keys of CURVE: who gets through to a socket, and what is wrong with a file. */
+/* test_curve.c - keys of CURVE: who gets through to a socket, and what is wrong with a file.
+ * In real time: sockets. */
 #include <errno.h>
 #include <sys/stat.h>
 

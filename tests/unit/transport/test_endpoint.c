@@ -1,4 +1,5 @@
-/* test_endpoint.c - sockets over ipc, inproc and loopback: bounds, ports in use, REQ and DEALER at a ROUTER. */
+/* test_endpoint.c - sockets over ipc, inproc and loopback: bounds, ports in use, REQ and DEALER at a ROUTER.
+ * In real time: sockets. */
 #include <errno.h>
 
 #include "transport/client.h"

@@ -114,8 +114,10 @@ class Gamepad(unittest.TestCase):
 
 
 class Guide(threading.Thread):
-    """Plays the person who guides the leader: moves it as its own dreamvlad would, along smooth ways, and never lets it drop."""
-    PERIOD_S, LEAD_NS = 0.01, 300_000_000
+    """Plays the person who guides the leader: moves it as its own dreamvlad would, along smooth ways, and never lets it drop.
+
+    Its targets are due on a grid, whenever this thread comes to sending them: they lead by more than it pauses."""
+    PERIOD_S, PERIOD_NS, LEAD_NS = 0.01, 10_000_000, 300_000_000
 
     def __init__(self, context, folder):
         super().__init__(daemon=True)
@@ -123,7 +125,7 @@ class Guide(threading.Thread):
         self.targets = context.socket(zmq.PUB)
         self.targets.linger = 0
         self.targets.bind(f"ipc://{folder}/lead-targets")
-        self.seq, self.stopped, self.goal, self.way, self.at = 0, threading.Event(), 0.0, None, None
+        self.seq, self.stopped, self.goal, self.way, self.at, self.due_ns = 0, threading.Event(), 0.0, None, None, 0
 
     def ask(self, **request):
         s = self.context.socket(zmq.REQ)
@@ -140,7 +142,7 @@ class Guide(threading.Thread):
             if time.monotonic() > asked + 0.3:
                 asked = time.monotonic()
                 self.hold_on()
-            if self.at:
+            while self.at and self.due_ns <= peers.now_ns():
                 self.step()
         self.targets.close()
 
@@ -152,27 +154,26 @@ class Guide(threading.Thread):
         tcp = [0, 0, 0.1034, 0, 0, -0.3826834, 0.9238795]
         reply = self.ask(**{"cmd": "attach", "from": ME, "model": "panda", "dof": 7, "tcp": tcp, "clear_stop": True})
         if reply["ok"] and "q_d" in state:
-            self.at, self.way = list(state["q_d"]), None
+            self.at, self.way, self.due_ns = list(state["q_d"]), None, peers.now_ns()
 
     def step(self):
         """Joint 1 towards the goal, as a quintic from rest to rest of at most 0.75 rad/s."""
-        now = time.monotonic()
         if self.way is None and abs(self.goal - self.at[0]) > 1e-9:
-            self.way = (now, self.at[0], self.goal, max(1.0, 2.5 * abs(self.goal - self.at[0])))
+            self.way = (self.due_ns, self.at[0], self.goal, max(1.0, 2.5 * abs(self.goal - self.at[0])))
         speed = 0.0
         if self.way:
             start, a, b, seconds = self.way
-            s = min(1.0, (now - start) / seconds)
+            s = min(1.0, (self.due_ns - start) * 1e-9 / seconds)
             self.at[0] = a + (b - a) * s**3 * (10 - 15 * s + 6 * s * s)
             speed = (b - a) * 30 * s * s * (1 - s)**2 / seconds
             if s == 1.0:
                 self.way = None
         self.seq += 1
-        stamp = peers.now_ns()
         self.targets.send_multipart([b"target/lead", msgpack.packb(
-            {"v": 1, "from": ME, "seq": self.seq, "stamp_ns": stamp, "t_ns": stamp + self.LEAD_NS, "kind": "joint", "q": self.at,
+            {"v": 1, "from": ME, "seq": self.seq, "stamp_ns": peers.now_ns(), "t_ns": self.due_ns + self.LEAD_NS, "kind": "joint", "q": self.at,
              "dq": [speed] + [0.0] * 6, "source": "teleop", "valid_for_ms": 100, "epoch": 1, "chunk": 1, "step": 0, "frame_stamp_ns": 0,
              "intervention": False})])
+        self.due_ns += self.PERIOD_NS
 
 
 class Leader(unittest.TestCase):

@@ -8,8 +8,9 @@
 # A test is a program: exit 0 passes, 77 skips (its last line says why), anything else fails and shows its log.
 # Tests find the build in $B (absolute), the sanitizers in $SAN and Python in $PYTHON; they run in the repository's root.
 # What a sanitizer finds in any process of a test fails the test, whatever its exit status.
-# Tests that need neither a clock nor another process run first, as many at a time as there are processors, 4 at most. Those of
-# integration/, system/ and peers/, and those of unit/ whose source has a line "In real time: WHY", run one by one when nothing else does.
+# Tests that need no clock run first, as many at a time as there are processors, 4 at most. The others run one by one when nothing else
+# does: those of unit/ whose source has a line "In real time: WHY", and those of integration/, system/ and peers/ unless theirs has
+# "Not in real time: WHY".
 # --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes; so
 # are tests that began parts of themselves anew. Neither forgives a crash, a test that did not end, or what a sanitizer has found.
 # The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing ran.
@@ -106,7 +107,8 @@ list_peers() {
 # Whether other tests would spoil this one, or it them.
 runs_alone() {
 	case $1 in
-	integration/* | system/* | peers/*) ;;
+	integration/* | system/*) ! grep -q 'Not in real time: ' "tests/$1".* ;;
+	peers/*) ;;
 	unit/*) grep -q 'In real time: ' "tests/$1.c" ;;
 	*) return 1 ;;
 	esac
@@ -137,7 +139,7 @@ judge() {
 	before=$(stolen)
 	started=$(date +%s%N)
 	run_test "$1" "$2"
-	case $verdict/$1 in FAIL/integration/* | FAIL/system/* | FAIL/peers/*) ;; *) return ;; esac
+	case $verdict/$1 in FAIL/integration/* | FAIL/system/* | FAIL/peers/*) runs_alone "$1" || return ;; *) return ;; esac
 	[ -z "$finding" ] || return
 	[ "$code" -ne 124 ] && [ "$code" -lt 128 ] && ! crashed || return
 	taken=$(($(stolen) - before))

@@ -1,4 +1,6 @@
-"""dreamvla-infer --describe: what it says of the golden checkpoints and of broken ones, and that dreamvlad takes its configuration."""
+"""dreamvla-infer --describe: what it says of the golden checkpoints and of broken ones, and that dreamvlad takes its configuration.
+
+Not in real time: programs that read files and end."""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""dreamvla-infer used wrongly: what it says, so that the next try is right. Answers of the network: tests/golden."""
+"""dreamvla-infer used wrongly: what it says, so that the next try is right. Answers of the network: tests/golden.
+
+Not in real time: a program that reads files and ends."""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""A random checkpoint as tests/golden/make_random_checkpoint.py writes it, far smaller: it loads, answers, and single layers are right."""
+"""A random checkpoint as tests/golden/make_random_checkpoint.py writes it, far smaller: it loads, answers, and single layers are right.
+
+Not in real time: programs that read files and end."""
 
 import json
 import os

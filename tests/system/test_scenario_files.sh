@@ -1,5 +1,6 @@
 #!/bin/sh
 # test_scenario_files.sh - what is wrong in a scenario's file is named with its line, and a scenario that should fail fails.
+# Not in real time: virtual time.
 set -u
 scenario=$B/tests/scenario/scenario
 folder=$(mktemp -d)

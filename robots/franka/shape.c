@@ -3,21 +3,18 @@
 #include <math.h>
 #include <string.h>
 
+#include "robots/franka/coast.h"
 #include "robots/model/model.h"
 
 static const double dt_s = 1e-3;
-/* The robot gives up after 20 periods without a command. */
-static const double COAST_S = 0.020;
 /* libfranka's kLimitEps; what is left of float32 in our own copy when it agrees; of velocity also what a discrete velocity may lie above the continuous one: j dt^2 / 8. */
 static const double MARGIN = 1e-3, FLOAT_MARGIN_RAD_S2 = 0.02, FLOAT_MARGIN_RAD_S3 = 20, VELOCITY_MARGIN_RAD_S = 2.5e-3;
-/* Of acceleration and jerk, in what is looked ahead for. */
-static const double BRAKE_SHARE = 0.97;
-/* Inside of a joint's range; what rows of missed commands add is far less. */
+/* Inside of a joint's range, for what float32 states are off by. */
 static const double POSITION_MARGIN_RAD = 2e-4;
 /* More than axis.h allows for rounding, so that an arm beyond a limit does not creep. */
 static const double INWARDS_RAD = 2e-9;
-/* What half a step of float32 at 3 rad makes of an acceleration and a jerk. */
-static const double ROUNDED_RAD_S2 = 0.13, ROUNDED_RAD_S3 = 130;
+/* What half a step of float32 from 4 rad on, where joint 6 comes, makes of an acceleration and a jerk. */
+static const double ROUNDED_RAD_S2 = 0.26, ROUNDED_RAD_S3 = 260;
 static const double NO_LOW_PASS_HZ = 1000;
 /* A joint that closes in goes over to the wish itself when that takes no more than this share of the jerk limit. */
 static const double JOIN_SHARE = 0.1;
@@ -108,15 +105,17 @@ static void see_rounded(struct franka_shape *s, const struct fci_state *state, u
 	coast(&came, periods - 1);
 	coast(&missed, periods);
 	take(state, &s->now);
-	s->rounded = false;
-	if (agrees(&came, state))
+	if (agrees(&came, state)) {
+		s->rounded = s->rounded && agrees(&missed, state);
 		s->now = came;
-	else if (agrees(&missed, state))
+	} else if (agrees(&missed, state)) { /* no better known than before */
 		s->now = missed;
-	else if (periods == 1 && q_agrees(&came, state))
+	} else if (periods == 1 && q_agrees(&came, state)) {
+		s->rounded = false;
 		memcpy(s->now.q_rad, came.q_rad, sizeof came.q_rad);
-	else
+	} else {
 		s->rounded = true;
+	}
 }
 
 void franka_shape_see(struct franka_shape *s, const struct fci_state *state, uint64_t periods)
@@ -155,28 +154,6 @@ static struct axis_limits limits_at(const struct franka_shape *s, uint32_t j, co
 	return l;
 }
 
-/* Braking from here keeps the limits, now and after any row of missed commands; with less than what braking may use, because that can
- * change its jerk only once in a period. Velocity is largest at either end of the row; position where it turns round. */
-static bool safe(const struct axis *s, const struct axis_limits *full)
-{
-	struct axis_limits slow = *full, *l = &slow;
-
-	slow.j_max *= BRAKE_SHARE;
-	slow.a_max = fmax(BRAKE_SHARE * slow.a_max, fabs(s->a));
-	if (!(fabs(s->a) <= full->a_max))
-		return false;
-	struct axis late = axis_move(s, 0, COAST_S);
-	double turn_s = s->v * s->a < 0 ? -s->v / s->a : 0;
-
-	if (!axis_admissible(s, l) || !axis_admissible(&late, l))
-		return false;
-	if (!(turn_s > 0 && turn_s < COAST_S))
-		return true;
-	double turn = axis_move(s, 0, turn_s).q;
-
-	return turn >= l->q_min && turn <= l->q_max;
-}
-
 /* As fast as the limits let it; the last two periods end the velocity, then the acceleration, at once. */
 static double braking(const struct axis *s, const struct axis_limits *l)
 {
@@ -190,19 +167,36 @@ static double braking(const struct axis *s, const struct axis_limits *l)
 	return fmin(fmax((a - s->a) / dt_s, -l->j_max), l->j_max);
 }
 
-/* As near to the jerk as is safe, else braking. Within a period jerk is constant, as it is for the robot. */
+/* Where not even the way to rest is safe, which limits of all joints together may have led to, as fast as can be. */
+static double fall_back(const struct axis *s, const struct axis_limits *l)
+{
+	double rest = franka_coast_rest(s, l);
+	struct axis to = axis_move(s, rest, dt_s);
+	struct axis_limits wide = *l;
+
+	wide.q_min -= POSITION_MARGIN_RAD / 2;
+	wide.q_max += POSITION_MARGIN_RAD / 2;
+	wide.v_min -= VELOCITY_MARGIN_RAD_S / 2;
+	wide.v_max += VELOCITY_MARGIN_RAD_S / 2;
+	return franka_coast_safe(&to, &wide) ? rest : braking(s, l);
+}
+
+/* As near to the jerk as is safe, else to rest. Within a period jerk is constant, as it is for the robot. */
 static struct axis move(const struct axis *s, const struct axis_limits *l, double wish)
 {
 	enum { HALVINGS = 6 };
-	double slow = braking(s, l), jerk = fmin(fmax(wish, -l->j_max), l->j_max), good = 0, bad = 1;
+	double jerk = fmin(fmax(wish, -l->j_max), l->j_max), good = 0, bad = 1;
 	struct axis to = axis_move(s, jerk, dt_s);
-	if (safe(&to, l))
+
+	if (franka_coast_safe(&to, l))
 		return to;
+	double slow = fall_back(s, l);
+
 	for (int i = 0; i < HALVINGS; i++) {
 		double share = (good + bad) / 2;
 
 		to = axis_move(s, slow + share * (jerk - slow), dt_s);
-		*(safe(&to, l) ? &good : &bad) = share;
+		*(franka_coast_safe(&to, l) ? &good : &bad) = share;
 	}
 	return axis_move(s, slow + good * (jerk - slow), dt_s);
 }
@@ -217,7 +211,7 @@ static bool may_send(const struct franka_shape *s, uint32_t j, double wish, doub
 	double little = JOIN_SHARE * l.j_max;
 	bool near = fabs(jerk) <= little && fabs(v + a * dt_s / 2 - rate) <= little * dt_s * dt_s;
 
-	return (near || s->follows[j]) && fabs(jerk) <= l.j_max && safe(&to, &l);
+	return (near || s->follows[j]) && fabs(jerk) <= l.j_max && franka_coast_safe(&to, &l);
 }
 
 static double close_in(const struct franka_shape *s, uint32_t j, double wish, double rate)

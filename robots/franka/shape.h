@@ -4,10 +4,9 @@
  * the first velocity, acceleration or jerk beyond its limits; a missing command it replaces by constant acceleration. Discrete q, v, a
  * with a' = a + j dt, v' = v + a' dt, q' = q + v' dt are exact samples of a motion with piecewise constant jerk whose state is
  *     q - v dt + a dt^2 / 6,  v - a dt / 2,  a
- * (put one into the other), so that stage/axis.h applies as it stands. What is sent always leaves a way to stop within limits, now and
- * after COAST_S without commands. Acceleration and jerk hold whatever is lost; a row of lost commands just before the end of a joint's range
- * may add some mrad there, where the bound on speed that depends on the position may then be broken. A wish that may be sent as it is, is sent as
- * it is; from any other the joint closes in without overshoot worth mentioning, and ends on it exactly.
+ * (put one into the other), so that stage/axis.h applies as it stands. What is sent always leaves a way to rest within every limit, also
+ * if only single commands arrive between rows of up to 19 that are lost: coast.h. A wish that may be sent as it is, is sent as it is; from
+ * any other the joint closes in without overshoot worth mentioning, and ends on it exactly.
  *
  * Limits: by server version those of robots/model (Panda to 5, FR3 to 9, FR3 with system 5.9 from 10 on), less libfranka's margin of
  * 1e-3; the position-dependent bound where the model has one. libfranka's own limiter (rate_limiting.h) keeps jerk only while that

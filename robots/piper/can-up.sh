@@ -28,7 +28,11 @@ esac
 [ $# -eq 1 ] || { usage >&2 && exit 2; }
 interface=$1
 
-command -v ip >/dev/null || refuse "there is no command \`ip\`; install it: apt-get install iproute2"
+# BusyBox has one too, which knows nothing of CAN.
+case $(ip -V 2>/dev/null) in
+*iproute2*) ;;
+*) refuse "there is no iproute2 here, whose \`ip\` is needed: apt-get install iproute2" ;;
+esac
 
 # The list of what could have been meant.
 others() {

@@ -11,6 +11,7 @@ mkdir "$root/bin" "$root/bare"
 cat >"$root/bin/ip" <<'END'
 #!/bin/sh
 case "$*" in
+-V) [ -e "$FAKE/busybox" ] || echo "ip utility, iproute2-6.1.0, libbpf 1.1.0" ;;
 "-o link show type can") cat "$FAKE/list" 2>/dev/null ;;
 "-details link show dev "*) [ -e "$FAKE/$5" ] && cat "$FAKE/$5" ;;
 *) echo "$*" >>"$FAKE/changes"; [ ! -e "$FAKE/fails" ] || { echo "RTNETLINK answers: Operation not supported" >&2; exit 2; } ;;
@@ -73,6 +74,8 @@ expect "not CAN" 1 "eth0 is no CAN interface; CAN interfaces here: can0 can1" ""
 rm "$FAKE/list"
 expect "none at all" 1 "none; is the adapter plugged in" "" can7
 FAKE_PATH=$root/bare expect "no ip" 1 "apt-get install iproute2" "" can0
+: >"$FAKE/busybox"
+expect "another ip" 1 "apt-get install iproute2" "" can0
 
 fresh
 expect "down" 0 "can0 is up" "$SET

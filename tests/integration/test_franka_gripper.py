@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The Franka Hand behind dreamvla-arm --driver franka: what becomes of gripper_m in targets, homing by an operator, and a hand that
 goes wrong while the arm does not."""
+import math
 import os
 import sys
 import time
@@ -148,7 +149,7 @@ class Gripper(Station):
         self.robot("hand_mute", on=True)
         self.tell(0.0, "the hand is stuck", lambda s: s.get("trouble") in ("hand_stuck", "hand_other_client"))
         before = self.driver.look()["q_d"][0]
-        self.driver.swing(3.0)
+        self.driver.swing(math.pi / 2)  # half of one: from rest to rest
         self.driver.hold(0.5)
         self.assertGreater(max(abs(s["q"][0] - before) for s in self.driver.recent[-400:] if "q" in s), 0.02)
         self.assertEqual(self.robot()["reflexes"], 0)

@@ -16,6 +16,7 @@ import zmq
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fci_client import GRIPPER, IDS, ROBOT, Client, Gone, free_address  # noqa: E402
+from overlap import load_tests, waits  # noqa: E402,F401
 from ports import free_addresses  # noqa: E402
 from robots_bench import PATIENCE_S, Bench, wait_for  # noqa: E402
 
@@ -121,6 +122,7 @@ class Protocol(Station):
         self.assertEqual(c.ask(IDS[5][3]), b"\0")
         c.wait_state(lambda s: s.mode == IDLE, "recovered")
 
+    @waits
     def test_hand(self):
         c = Client(self.address, GRIPPER, PATIENCE_S)
         self.addCleanup(c.close)
@@ -291,21 +293,33 @@ def vanish(tcp):
 
 
 class BadClients(Station):
-    def test_vanished_from_the_network(self):
-        for moves in (False, True):                         # keep-alive sees the one, but not the other: a response is on its way
-            c = self.client(5)
-            if moves:
-                self.assertEqual(c.move(), 1)
-                s = c.wait_state(lambda s: s.mode == MOVE, "moving")
-                c.command(s, q=s.q_d)
-            vanish(c.tcp)
-            wait_for("the robot to be free", lambda: not self.ask("status")["connected"])
-            c.close()
+    def vanished(self, c):
+        vanish(c.tcp)
+        wait_for("the robot to be free", lambda: not self.ask("status")["connected"])
+        c.close()
 
-    def test_silent_and_vanishing(self):
+    @waits
+    def test_vanished_from_the_network(self):
+        """Keep-alive sees this one."""
+        self.vanished(self.client(5))
+
+    @waits
+    def test_vanished_in_motion(self):
+        """A response is on its way: nothing is heard of keep-alive."""
+        c = self.client(5)
+        self.assertEqual(c.move(), 1)
+        s = c.wait_state(lambda s: s.mode == MOVE, "moving")
+        c.command(s, q=s.q_d)
+        self.vanished(c)
+
+    @waits
+    def test_silent(self):
         silent = self.client()
         with self.assertRaises(Gone):                       # 5 s, then it is in nobody's way any more
             silent.answer()
+        self.connects(10)
+
+    def test_vanishing(self):
         c = self.client()
         c.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         c.close()                                           # a reset before Connect

@@ -14,6 +14,7 @@ import zmq
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fci_client import free_address  # noqa: E402
+from overlap import load_tests, waits  # noqa: E402,F401
 from ports import free_addresses  # noqa: E402
 from robots_bench import B, PATIENCE_S, Bench, wait_for  # noqa: E402
 
@@ -102,6 +103,7 @@ class Preflight(unittest.TestCase):
         self.assertRegex(found["failure"], "the arm is reflex, .*reflex")
         self.assertIn("not_measured", [f["name"] for f in found["findings"]])
 
+    @waits
     def test_arm_that_may_not_move(self):
         """Nothing is begun, and it says what mends it."""
         self.ask("user_stop", on=True)
@@ -124,6 +126,7 @@ class Preflight(unittest.TestCase):
         self.assertIn("interrupted", found["failure"])
         wait_for("idle", lambda: self.ask("status")["mode"] in ("idle", "reflex"))
 
+    @waits
     def test_two_at_once(self):
         """A robot has one client: the second one is told so, and the first goes on."""
         first = self.start("--seconds", "60", "--json")
@@ -167,6 +170,7 @@ class Calls(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("driver sim has nothing to be measured", done.stderr)
 
+    @waits
     def test_nobody_there(self):
         """It says that it waits, and why, and ends by itself; what is wrong with this machine is said all the same."""
         done = self.call("--preflight", "--seconds", "1", robot="    address: %s" % free_address(), more="control:\n  realtime: off")

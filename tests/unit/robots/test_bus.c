@@ -1,6 +1,7 @@
 /* test_bus.c - what every kind of bus owes: frames arrive whole, unchanged and in order, both ways, and nobody hears himself; filters;
  * errors; ends that vanish; words for troubles. SocketCAN where this machine has it (CAN_TEST_INTERFACES names two ends of one bus,
- * "vxcan0 vxcan1"; without, "vcan0 vcan0"). */
+ * "vxcan0 vxcan1"; without, "vcan0 vcan0").
+ * In real time: sockets. */
 #include "tests/unit/robots/bus_bench.h"
 
 #include <errno.h>

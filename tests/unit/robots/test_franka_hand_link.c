@@ -20,6 +20,7 @@
 
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
+#include "tests/unit/groups.h"
 
 static const int64_t patience_ns = 60 * NS_PER_S; /* until something that must happen is given up */
 
@@ -480,13 +481,15 @@ static void a_name_that_nobody_knows(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest with_a_hand[] = {
 		cmocka_unit_test_setup_teardown(moves_grasps_and_homes, begin, end),
 		cmocka_unit_test_setup_teardown(is_cut_off_in_a_grasp, begin, end),
 		cmocka_unit_test_setup_teardown(stops_homing, begin, end),
 		cmocka_unit_test_setup_teardown(comes_late, begin, end),
 		cmocka_unit_test_setup_teardown(does_not_know_its_range, begin, end),
 		cmocka_unit_test_setup_teardown(stops_sending_states, begin, end),
+	};
+	const struct CMUnitTest with_a_peer[] = {
 		cmocka_unit_test_setup_teardown(accepts_and_never_answers, open_peer, close_peer),
 		cmocka_unit_test_setup_teardown(answers_byte_by_byte, open_peer, close_peer),
 		cmocka_unit_test_setup_teardown(refuses_the_version, open_peer, close_peer),
@@ -498,6 +501,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_name_that_nobody_knows, begin, end),
 	};
 
-	srand((unsigned)(clock_monotonic_ns() / NS_PER_US));
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	pid_t other = group_begin(with_a_hand);
+
+	group_seed();
+	int failed = cmocka_run_group_tests(with_a_peer, NULL, NULL);
+
+	return failed + group_end(other);
 }

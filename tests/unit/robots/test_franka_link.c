@@ -22,6 +22,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/groups.h"
+
 enum { PATIENCE_S = 60 };
 static const double ready[7] = { 0, -0.785, 0, -2.356, 0, 1.571, 0.785 };
 
@@ -530,18 +532,22 @@ int main(void)
 		cmocka_unit_test(test_another_generation),
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_another_client),
-		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_name_unknown),
-		cmocka_unit_test(test_no_states),
 		cmocka_unit_test(test_no_franka),
 		cmocka_unit_test(test_motions),
 		cmocka_unit_test(test_robot_cuts_the_connection),
-		cmocka_unit_test(test_plug_pulled),
 		cmocka_unit_test(test_reconnect_on_demand),
 		cmocka_unit_test(test_events_wait),
 		cmocka_unit_test(test_each_change_is_logged_once),
 	};
 
-	srand((unsigned)clock_monotonic_ns());
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest silent[] = { cmocka_unit_test(test_silence), cmocka_unit_test(test_no_states) };
+	const struct CMUnitTest plug_pulled[] = { cmocka_unit_test(test_plug_pulled) };
+	pid_t first = group_begin(silent), second = group_begin(plug_pulled);
+
+	group_seed();
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	failed += group_end(first);
+	return failed + group_end(second);
 }

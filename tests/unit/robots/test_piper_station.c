@@ -1,4 +1,5 @@
-/* test_piper_station.c - the simulated PiPER in the world, and its end of the bus with what may go wrong on it. */
+/* test_piper_station.c - the simulated PiPER in the world, and its end of the bus with what may go wrong on it.
+ * In real time: a ZeroMQ context. */
 #include "robots/sim/piper/link.h"
 #include "robots/sim/piper/station.h"
 

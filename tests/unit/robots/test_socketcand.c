@@ -1,5 +1,6 @@
 /* test_socketcand.c - the socketcand server among clients that nobody keeps in order, and the client before servers that are none: text
- * in any pieces, lines that are none, a megabyte without an end, clients that do not read, vanish, come back, and are too many. */
+ * in any pieces, lines that are none, a megabyte without an end, clients that do not read, vanish, come back, and are too many.
+ * In real time: sockets and threads. */
 #include "tests/unit/robots/bus_bench.h"
 
 #include <errno.h>

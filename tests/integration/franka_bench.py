@@ -11,10 +11,12 @@ from fci_client import free_address
 from ports import free_addresses
 from robots_bench import PATIENCE_S, Bench, Witness, now_ns, wait_for
 from stalls import TRIES, Stalls
-from test_arm import ENDED_WELL, LEAD_NS, ME, OTHER, PAUSE_S, PERIOD_S, Driver
+from test_arm import ENDED_WELL, ME, OTHER, PAUSE_S, PERIOD_S, Driver
 
 HELD_S = 0.05      # nothing that an arm does by itself would take longer to show in ten states
 TOLERANCE_RAD = 1e-3
+PERIOD_NS = int(PERIOD_S * 1e9)
+LEAD_NS = 250_000_000  # targets are sent so long before they are due, which outlasts any pause of this process that begins no test anew
 STALL_MS = 5       # 20 missing commands end a motion; tests take 12 away
 
 
@@ -33,24 +35,71 @@ def smooth(t):
     return t ** 3 * (10 - 15 * t + 6 * t * t), 30 * t * t * (1 - t) ** 2
 
 
+def ended_well(bench):
+    for p in reversed(bench.processes):
+        code = p.poll()
+        if code is None:
+            code = bench.end(p)
+        if code not in ENDED_WELL:
+            raise AssertionError("%s ended with %d:\n%s" % (p.args[0], code, bench.log_of(p)))
+
+
+def close(everything):
+    everything["bench"].close()
+    everything["stalls"].close()
+    everything["witness"].ended.set()
+
+
 class Station(unittest.TestCase):
-    """The robot, the arm's process and a peer; the robot runs and the arm is ready unless a test says otherwise."""
+    """The robot, the arm's process and a peer; the robot runs and the arm is ready unless a test says otherwise. Programs that a test has
+    left running are put in order and kept for the next one of its class, and end after the last."""
 
     tries = TRIES
     model, robot_keys, policy_keys, sim_arguments = "panda", "", "", ()
+    keeps, kept = True, None
+
+    @classmethod
+    def tearDownClass(cls):
+        """A crash after the last test must not go unseen."""
+        last, cls.kept = cls.kept, None
+        if last:
+            try:
+                ended_well(last["bench"])
+            finally:
+                close(last)
 
     def setUp(self):
+        self.in_order, self.due_ns = False, 0
+        last, type(self).kept = type(self).kept, None
+        if last:
+            self.__dict__.update(last)
+            self.stalls.anew()
+            self.witness.longest_s = 0.0
+            del self.driver.recent[:-1]
+        else:
+            self.begin()
+        self.addCleanup(self.keep)
+        if not last:
+            self.start()
+        if self.keeps:
+            self.robot_before, self.arm_before = self.robot(), self.driver.ask("status")
+
+    def begin(self):
         self.witness = Witness()
         self.witness.start()
-        self.addCleanup(self.witness.ended.set)
         self.stalls = Stalls()
-        self.addCleanup(self.stalls.close)
         self.address = free_address()
         self.bench = Bench(self.model, robot="    address: %s\n%s" % (self.address, self.robot_keys), policy=self.policy_keys)
-        self.addCleanup(self.bench.close)
         self.bench.address["faults"] = free_addresses(1)[0]
         self.driver = Driver(self.bench)
-        self.start()
+
+    def keep(self):
+        """For the next test, after one that has passed and left everything in order."""
+        everything = {name: self.__dict__.get(name) for name in ("witness", "stalls", "address", "bench", "driver", "sim", "arm")}
+        if self.in_order:
+            type(self).kept = everything
+        else:
+            close(everything)
 
     def start(self):
         self.start_sim()
@@ -78,12 +127,29 @@ class Station(unittest.TestCase):
         return None
 
     def assert_programs_end_well(self):
-        for p in reversed(self.bench.processes):
-            code = p.poll()
-            if code is None:
-                code = self.bench.end(p)
-            if code not in ENDED_WELL:
-                raise AssertionError("%s ended with %d:\n%s" % (p.args[0], code, self.bench.log_of(p)))
+        """Or go on as if nothing had been."""
+        if not self.keeps or any(p.poll() is not None for p in (self.sim, self.arm)):
+            ended_well(self.bench)
+            return
+        self.put_in_order()
+        self.in_order = True
+
+    def put_in_order(self):
+        """Of nobody, idle, standing, without errors or faults to come."""
+        for what in ("states", "commands"):
+            for fault in ({"cmd": "drop", "count": 0}, {"cmd": "duplicate", "count": 0}, {"cmd": "delay", "ms": 0}):
+                self.robot(what=what, **fault)
+        s = self.driver.ask("status")
+        if s["accepted_from"]:
+            self.assertOk(self.driver.ask("detach", **{"from": s["accepted_from"]}))
+
+        def idle(r):
+            self.assertIn(r["mode"], ("idle", "move"))
+            return r["mode"] == "idle" and r["connected"] and largest(r["dq"]) < 1e-4
+        self.wait_robot("an idle robot", idle)
+        self.driver.acted_ns = now_ns()
+        self.wait("an arm of nobody", lambda s: (s["mode"], s["errors"], s["accepted_from"], s["stopped"]) == ("ready", [], 0, False))
+        self.assertTrue(all(p.poll() in ENDED_WELL for p in self.bench.processes))
 
     # ---- the robot's side
 
@@ -96,6 +162,11 @@ class Station(unittest.TestCase):
         self.assertTrue(reply.pop("ok"), reply)
         return reply
 
+    def robot_since(self, *keys):
+        """What has been added to these of its counters since the test began."""
+        r = self.robot()
+        return tuple(r[key] - self.robot_before[key] for key in keys)
+
     def wait_robot(self, what, condition):
         def true():
             r = self.robot()
@@ -106,6 +177,10 @@ class Station(unittest.TestCase):
 
     def assertOk(self, reply):
         self.assertTrue(reply["ok"], reply)
+
+    def arm_since(self, *keys):
+        r = self.driver.ask("status")
+        return tuple(r[key] - self.arm_before[key] for key in keys)
 
     def targets_arrive(self):
         self.driver.target(self.driver.look()["q_d"], sender=OTHER)
@@ -132,10 +207,24 @@ class Station(unittest.TestCase):
     def target(self, at, t_ns):
         """Sends at, which is q and dq."""
         self.driver.target(at[0], dq=at[1], t_ns=t_ns)
+        self.due_ns = t_ns
+
+    def hold(self, seconds, at):
+        """Sends targets that stand there for a moment. They go on from the ones before without a gap, as long as those lie ahead."""
+        end_ns = now_ns() + int(seconds * 1e9)
+        while now_ns() < end_ns:
+            self.due_ns = self.due_ns if self.due_ns > now_ns() else now_ns() + LEAD_NS - PERIOD_NS
+            while self.due_ns < now_ns() + LEAD_NS:
+                self.target(at, self.due_ns + PERIOD_NS)
+            time.sleep(PERIOD_S)
+        self.driver.acted_ns = now_ns()
+
+    def standing(self):
+        return self.goal, [0.0] * len(self.goal)
 
     def held(self):
         """Sends targets for a moment, in which the robot stands where the newest ones end."""
-        self.driver.hold(HELD_S, self.goal)
+        self.hold(HELD_S, self.standing())
 
     def engage(self, **more):
         """Attached, until a motion has begun in which the robot is held where it stands."""
@@ -170,7 +259,7 @@ class Station(unittest.TestCase):
             return [q + share * d for q, d in zip(start, delta)], [rate * d / seconds for d in delta]
         return at
 
-    def go(self, delta, seconds=1.0, midway=None):
+    def go(self, delta, seconds=0.5, midway=None):
         """There; returns where it ends. Half of the targets sent, midway() is called; the last ones are still to be played."""
         at, called = self.way(delta, seconds), []
 
@@ -184,17 +273,21 @@ class Station(unittest.TestCase):
 
     def arrive(self, q):
         """Held there until robot and arm are there, within 1 mrad."""
+        self.assertEqual(q, self.goal)
+
         def there():
-            self.driver.hold(HELD_S, q)
+            self.held()
+            self.assertEqual(self.driver.look()["accepted_from"], ME, self.driver.look())
             return apart(self.robot()["q"], q) < TOLERANCE_RAD and apart(self.driver.look()["q_d"], q) < TOLERANCE_RAD
         wait_for("the arm to be there", there)
         r = self.driver.ask("status")
         self.assertEqual((r["targets_refused"], r["limits_exceeded"]), (self.refused, 0), r["refused"])
 
     def into_motion(self):
-        """On its way: the arm moves, and further targets wait to be played."""
+        """On its way, to where there is most room: the arm moves, and further targets wait to be played."""
         self.engage()
-        self.stream(3.0, self.way([0.4, 0, 0, 0, 0, 0, 0.4], 3.0), lambda t: t > 0.8 and self.speed() > 0.05)
+        far = -0.4 if self.goal[0] > 0 else 0.4
+        self.stream(3.0, self.way([far, 0, 0, 0, 0, 0, far], 3.0), lambda t: self.speed() > 0.05)
         self.assertGreater(self.speed(), 0.05, "it does not move")
 
     def speed(self):
@@ -215,8 +308,8 @@ class Station(unittest.TestCase):
         """Whatever was before: attached, there and back."""
         start = self.ready()["q_d"]
         self.engage()
-        self.arrive(self.go([0.05, 0, 0, 0.05, 0, 0, 0]))
-        self.arrive(self.go([-0.05, 0, 0, -0.05, 0, 0, 0]))
+        self.arrive(self.go([0.05, 0, 0, 0.05, 0, 0, 0], 0.3))
+        self.arrive(self.go([-0.05, 0, 0, -0.05, 0, 0, 0], 0.3))
         self.assertLess(apart(self.robot()["q"], start), TOLERANCE_RAD)
 
     def udp_ports(self, program):

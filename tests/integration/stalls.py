@@ -5,7 +5,8 @@ whatever runs there, real-time or not; 20 of them are enough to end a Franka's m
 A process of its own, with an ordinary program's eyes only: one thread per processor sleeps for two milliseconds and sees how long that took,
 as urgent as this user may make it. Nothing that a program under test does or says is looked at.
 
-As a program: answers each line on standard input with the longest stall so far in ms, ends with its input."""
+As a program: answers each line on standard input with the longest stall so far in ms, of which a line that says "anew" is the beginning;
+ends with its input."""
 import functools
 import os
 import subprocess
@@ -37,19 +38,27 @@ def main():
     sys.setswitchinterval(0.0005)
     for cpu in longest_s:
         threading.Thread(target=watch, args=(cpu, longest_s), daemon=True).start()
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        if line == "anew\n":
+            longest_s.update(dict.fromkeys(longest_s, 0.0))
         print("%.1f" % (1000 * max(longest_s.values())), flush=True)
 
 
 class Stalls:
-    """Watches from now on until it is closed."""
+    """Watches from now on, or from anew(), until it is closed."""
 
     def __init__(self):
         self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.longest_ms()
 
     def longest_ms(self):
-        self.process.stdin.write("\n")
+        return self.ask("")
+
+    def anew(self):
+        self.ask("anew")
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 

@@ -16,7 +16,7 @@ from test_arm import ENDED_WELL, ME, OTHER, PAUSE_S, PERIOD_S, Driver
 HELD_S = 0.05      # nothing that an arm does by itself would take longer to show in ten states
 TOLERANCE_RAD = 1e-3
 PERIOD_NS = int(PERIOD_S * 1e9)
-LEAD_NS = 250_000_000  # targets are sent so long before they are due, which outlasts any pause of this process that begins no test anew
+LEAD_NS = 400_000_000 if os.environ.get("SAN") else 250_000_000  # targets are sent so long before they are due
 STALL_MS = 5       # 20 missing commands end a motion; tests take 12 away
 
 
@@ -209,11 +209,14 @@ class Station(unittest.TestCase):
         self.driver.target(at[0], dq=at[1], t_ns=t_ns)
         self.due_ns = t_ns
 
+    def last_due_ns(self):
+        return self.due_ns if self.due_ns > now_ns() else now_ns() + LEAD_NS - PERIOD_NS
+
     def hold(self, seconds, at):
-        """Sends targets that stand there for a moment. They go on from the ones before without a gap, as long as those lie ahead."""
+        """Sends targets that stand there for a moment, which go on from the ones before as well."""
         end_ns = now_ns() + int(seconds * 1e9)
         while now_ns() < end_ns:
-            self.due_ns = self.due_ns if self.due_ns > now_ns() else now_ns() + LEAD_NS - PERIOD_NS
+            self.due_ns = self.last_due_ns()
             while self.due_ns < now_ns() + LEAD_NS:
                 self.target(at, self.due_ns + PERIOD_NS)
             time.sleep(PERIOD_S)
@@ -238,8 +241,9 @@ class Station(unittest.TestCase):
         wait_for("a motion to begin", moving)
 
     def stream(self, seconds, at, until=lambda t: False):
-        """Targets at 200 Hz on an absolute grid for so long, or until until(t); at(t) is what target() takes, t in s."""
-        start = now_ns()
+        """Targets at 200 Hz on an absolute grid for so long, or until until(t); at(t) is what target() takes, t in s. They go on from the
+        ones before without a gap, as long as those lie ahead."""
+        start = self.last_due_ns() + PERIOD_NS - LEAD_NS
         for k in range(int(seconds / PERIOD_S) + 1):
             t = k * PERIOD_S
             if until(t):

@@ -5,7 +5,7 @@
  *   Joint targets are obeyed pair by pair as the frames come, poses with their third frame, MOVE C with the next mode frame behind its
  *   third point. Targets count in the mode that they are for only, with CAN control, without an emergency stop and joint errors, and for joints
  *   that are enabled (poses: all six). One out of range is ignored and shown: arm state 4 and the joints' bits.
- *   An emergency stop leaves the joints enabled and damped. Resume (also without a stop before) cuts the power, clears errors, ends CAN
+ *   An emergency stop leaves the joints enabled and damped, and nothing but resume is heard. Resume (also without a stop before) cuts the power, clears errors, ends CAN
  *   control, and the first 0x471 after it has no effect (piper_sdk issue 66: enable twice).
  *   In MIT mode a joint keeps its place until its first MIT frame. On firmware up to S-V1.8-2 joints 1-3 give four times the torque that
  *   was asked for and report a quarter of theirs; before S-V1.7-3 MIT signs are turned on joints 1, 2, 4, 6.

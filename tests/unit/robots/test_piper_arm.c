@@ -116,7 +116,9 @@ static void a_joint_move(void **unused)
 	say("155 00 00 2c c3 00 00 2c c3");
 	say("156 ff ff d3 3d 00 00 43 25");
 	say("157 ff ff d3 3d 00 00 6f e8");
-	run(210);
+	run(190);
+	assert_int_equal(status_byte(4), 0); /* told late: still "reached" */
+	run(20);
 	assert_int_equal(status_byte(0), 1);
 	assert_int_equal(status_byte(2), 1);
 	assert_int_equal(status_byte(4), 1);
@@ -188,6 +190,8 @@ static void targets_that_do_not_count(void **unused)
 	run(10);
 	assert_int_equal(status_byte(0), 0);
 	stays();
+	say("151 00 01 64 00 00 00 00 00"); /* standby, though in the right mode */
+	stays();
 	ready("S-V1.8-9", MOVE_P); /* another mode's */
 	stays();
 	ready("S-V1.8-9", MOVE_L);
@@ -209,6 +213,10 @@ static void a_disabled_joint_takes_no_part(void **unused)
 	say_six(0x155, posture);
 	run(3000);
 	assert_in_range(labs((long)joint(4) - posture[4]), 0, 1);
+	assert_true(labs((long)joint(5)) < 3000);
+	say_six(0x155, posture);
+	say("471 06 02 00 00 00 00 00 00"); /* enabled behind a target: that was not for it */
+	run(3000);
 	assert_true(labs((long)joint(5)) < 3000);
 }
 

@@ -112,6 +112,7 @@ static void poses_that_do_not_count(void **unused)
 	say_pair(0x153, want[2], want[3]);
 	run(500);
 	assert_pose(before, 2, 2);
+	assert_int_equal(status_byte(1), 0);
 }
 
 static double off_line_m, longest_m;
@@ -244,6 +245,7 @@ static void an_arc_without_its_middle(void **unused)
 	say(MOVE_C);
 	run(500);
 	assert_pose(start, 2, 2);
+	assert_int_equal(status_byte(1), 0);
 }
 
 /* Fastest change of speed between two states of joint 1, rad/s^2, while targets come `every_ms` along an even motion. */
@@ -299,6 +301,9 @@ static void high_follow(void **unused)
 	say_six(0x155, want);
 	run(200);
 	assert_in_range(-heard_i16(0x251, 0), 3100, 3142); /* what the motors can */
+	int32_t there = joint(0);
+	run(100);
+	assert_in_range(there - joint(0), 17500, 18005); /* 30 rpm are 18 degrees in 0.1 s */
 }
 
 /* kp (p - q) = gravity: it hangs where the spring holds it. A joint that was sent none stays where it is. */
@@ -323,6 +328,7 @@ static void mit_that_does_not_count(void **unused)
 	(void)unused;
 	up(MOVE_J);
 	say("15a 85 1e 7f f3 e8 51 97 ff");
+	assert_int_equal(arm.counters.ignored, 1);
 	run(500);
 	assert_at(posture, 2);
 	ready("S-V1.8-7", MOVE_J);
@@ -351,6 +357,22 @@ static void mit_of_old_firmware(void **unused)
 	assert_true(turned[0] < -1000 && turned[1] > 1000 && turned[2] > 100);
 	assert_true(turned[1] > 4 * turned[2]);
 	assert_in_range((long)fabs(turned[0] + turned[1]), 0, 500);
+}
+
+/* The same weight on joint 2, told in other units. */
+static void currents_of_old_firmware(void **unused)
+{
+	int current[2];
+	static const char *const firmware[] = { "S-V1.8-2", "S-V1.8-3" };
+
+	(void)unused;
+	for (int i = 0; i < 2; i++) {
+		ready(firmware[i], MOVE_J);
+		go_up();
+		current[i] = heard_i16(0x252, 2);
+	}
+	assert_true(abs(current[1]) > 1000);
+	assert_in_range(abs(4 * current[0] - current[1]), 0, 4);
 }
 
 #define UNCONFIGURED "47d 64 00 01 00 00 00 00 00"
@@ -394,6 +416,11 @@ static void gripper_without_a_range(void **unused)
 	say("47d 64 46 01 00 00 00 00 00");
 	run(10);
 	assert_int_equal(heard_i32(0x2A8, 0), 50000);
+	say(UNCONFIGURED);
+	piper_arm_power_cycle(&arm);
+	say("47d 64 46 01 00 00 00 00 00");
+	run(10);
+	assert_int_equal(heard.last[0x2A8][6], 0x80); /* it knows its zero */
 }
 
 static void gripper_holds_something(void **unused)
@@ -457,6 +484,12 @@ static void leader(void **unused)
 	assert_int_equal(enabled_bits(), 0);
 	assert_in_range(labs((long)heard_i32(0x155, 4) - lround(hand[1] / DEG * 1e3)), 0, 1);
 	assert_in_range(labs((long)heard_i32(0x157, 4) - lround(hand[5] / DEG * 1e3)), 0, 1);
+	say("470 fa 00 00 10 00 00 00 00"); /* to followers of other ids */
+	piper_arm_power_cycle(&arm);
+	forget();
+	run(100);
+	assert_int_equal(heard.count[0x165], 20);
+	assert_int_equal(heard.count[0x155], 0);
 	say("470 fc 00 00 00 00 00 00 00");
 	piper_arm_power_cycle(&arm);
 	forget();
@@ -553,6 +586,7 @@ int main(void)
 		cmocka_unit_test(mit),
 		cmocka_unit_test(mit_that_does_not_count),
 		cmocka_unit_test(mit_of_old_firmware),
+		cmocka_unit_test(currents_of_old_firmware),
 		cmocka_unit_test(gripper),
 		cmocka_unit_test(gripper_without_a_range),
 		cmocka_unit_test(gripper_holds_something),

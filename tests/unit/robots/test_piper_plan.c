@@ -78,6 +78,23 @@ static void together(void **unused)
 	assert_in_range(t, 1260, 1300); /* below 3 rad/s all the way: 2 sqrt(2 / 5) = 1.265 s */
 }
 
+/* 200 Hz: accelerations are those of a tick, and a new target waits for the next. */
+static void works_in_ticks(void **unused)
+{
+	struct piper_plan p = { .share = { 1, 1, 1, 1, 1, 1 } };
+
+	(void)unused;
+	srand(5);
+	for (int t = 0; t < 3000; t++) {
+		double before = p.ddq_rad_s2[0];
+
+		if (t % 7 == 0)
+			piper_plan_aim(&p, 0, between(-2, 2));
+		step(&p);
+		assert_true(t % 5 == 0 || p.ddq_rad_s2[0] == before);
+	}
+}
+
 static void overshoot(void **unused)
 {
 	(void)unused;
@@ -277,6 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_targets),
 		cmocka_unit_test(together),
+		cmocka_unit_test(works_in_ticks),
 		cmocka_unit_test(overshoot),
 		cmocka_unit_test(braking),
 		cmocka_unit_test(paths),

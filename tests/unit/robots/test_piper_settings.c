@@ -210,10 +210,12 @@ static void firmware(void **unused)
 	uint64_t asked_ms = arm.now_ms;
 
 	say("4af 01 00 00 00 00 00 00 00");
-	say("4af 01 00 00 00 00 00 00 00"); /* asked again before it has answered: one answer */
 	run(5);
+	say("4af 01 00 00 00 00 00 00 00"); /* asked again before it has answered: one answer */
 	assert_int_equal(heard.count[0x4AF], 0);
-	run(95);
+	run(21);
+	say("4af 01 00 00 00 00 00 00 00");
+	run(74);
 	assert_int_equal(heard.count[0x4AF], 11);
 	assert_in_range(heard.at_ms[0x4AF] - asked_ms, 25, 30);
 	assert_memory_equal(heard.firmware, "H-V1.2-1", 8);

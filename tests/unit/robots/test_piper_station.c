@@ -128,7 +128,10 @@ static void a_block_between_the_fingers(void **unused)
 	world.block[0].yaw_rad = atan2(hand.ex.y, hand.ex.x);
 	say_gripper(0);
 	run(1500);
-	assert_true(station.arm.fingers.blocked);
+	for (int t = 0; t < 300; t++) {
+		run(1);
+		assert_true(station.arm.fingers.blocked);
+	}
 	assert_true(fabs(station.arm.fingers.opening_m - 2.0 * WORLD_BLOCK_HALF) < 0.003);
 	assert_true(fabs(world.gripper_m - station.arm.fingers.opening_m) < 1e-9);
 	say_gripper(70);

@@ -44,12 +44,14 @@ static void an_emergency_stop_lets_the_arm_sink_slowly(void **unused)
 	assert_in_range(first, 500, 20000);
 	run(1000);
 	assert_true(sunk() > first);
-	say(MOVE_J);
+	say("151 00 00 00 00 00 00 00 00");
 	say_six(0x155, posture);
-	say("471 07 02 00 00 00 00 00 00");
+	say(DISABLE);
 	run(1000);
 	assert_true(sunk() > first);
 	assert_int_equal(status_byte(1), 1);
+	assert_int_equal(status_byte(0), 1); /* neither mode nor power: nothing but a resume is heard */
+	assert_int_equal(enabled_bits(), ALL_ENABLED);
 	assert_within_ranges();
 }
 

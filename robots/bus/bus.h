@@ -1,8 +1,8 @@
 /* bus.h - a CAN bus, whatever carries it: SocketCAN, a socketcand server over TCP (as client or as server), or this process alone.
  *
- * One end of a bus sends frames to all others and receives what they send, in order; never what it sent itself, but for SocketCAN,
- * where filters that name other ids than the own ones see to that. Nothing waits but opening: a frame that cannot go out at once is
- * refused, and what lies too long unread is lost, as on the wire. Nothing is sent twice and nothing is kept for later.
+ * One end of a bus sends frames to all others and receives what they send, in order; never what it sent itself. Nothing waits but
+ * opening: a frame that cannot go out at once is refused, and what lies too long unread is lost, as on the wire. Nothing is sent twice
+ * and nothing is kept for later.
  *
  * An end belongs to one thread. bus_send and bus_receive allocate nothing and block never. */
 #ifndef DREAMVLA_ROBOTS_BUS_BUS_H

@@ -1,5 +1,9 @@
-/* socketcan.c - a CAN interface of this machine: raw sockets of AF_CAN, one to send and one to receive. Source: the kernel's
- * Documentation/networking/can.rst; linux/can/raw.h. */
+/* socketcan.c - a CAN interface of this machine: a raw socket of AF_CAN. Sources: the kernel's Documentation/networking/can.rst,
+ * net/can/raw.c, linux/can/raw.h.
+ *
+ * One socket sends and receives: the kernel keeps from a socket what that socket sent, and from no other. A second one to receive with
+ * would hear every command again, and on vcan, where all frames come from this machine, nothing tells those from the others'. In the
+ * kernel sending and receiving share no lock and no queue; what makes others take two sockets is a library's lock around one. */
 #include <errno.h>
 #include <linux/can.h>
 #include <linux/can/error.h>
@@ -18,8 +22,7 @@
 enum { RECEIVE_BYTES = 1 << 21 };
 
 struct socketcan {
-	struct bus base;               /* fd: what receives */
-	int send_fd;
+	struct bus base;               /* fd: the socket */
 	int64_t offset_ns;             /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	uint32_t lost;                 /* frames that the kernel dropped, as it counts them */
 	struct bus_event held;         /* comes after word of those */
@@ -119,7 +122,7 @@ static int socketcan_send(struct bus *b, const struct bus_frame *f)
 	if (f->flags & BUS_FRAME_REMOTE)
 		out.can_id |= CAN_RTR_FLAG;
 	memcpy(out.data, f->data, f->length);
-	if (send(((struct socketcan *)b)->send_fd, &out, sizeof out, MSG_DONTWAIT) == sizeof out)
+	if (send(b->fd, &out, sizeof out, MSG_DONTWAIT) == sizeof out)
 		return 0;
 	return errno == EAGAIN || errno == EINTR ? -ENOBUFS : -errno;
 }
@@ -135,13 +138,9 @@ static int socketcan_report(struct bus *b, enum bus_error error)
 
 static void socketcan_destroy(struct bus *b)
 {
-	struct socketcan *s = (struct socketcan *)b;
-
 	if (b->fd >= 0)
 		close(b->fd);
-	if (s->send_fd >= 0)
-		close(s->send_fd);
-	free(s);
+	free(b);
 }
 
 static const struct bus_kind socketcan_kind = { socketcan_receive, socketcan_send, socketcan_report, socketcan_destroy };
@@ -177,20 +176,16 @@ static int set_receiving(int fd, const struct bus_options *o)
 	return 0;
 }
 
-static int bind_both(struct socketcan *s, const struct bus_options *o)
+static int bind_to(int fd, const struct bus_options *o)
 {
 	struct sockaddr_can at = { .can_family = AF_CAN, .can_ifindex = (int)if_nametoindex(o->address) };
-	int rc = set_receiving(s->base.fd, o);
+	int rc = set_receiving(fd, o);
 
 	if (rc < 0)
 		return rc;
 	if (at.can_ifindex == 0) /* gone since it was looked at; 0 would mean every interface */
 		return -ENODEV;
-	if (setsockopt(s->send_fd, SOL_CAN_RAW, CAN_RAW_FILTER, NULL, 0) < 0 ||
-			bind(s->send_fd, (const struct sockaddr *)&at, sizeof at) < 0 ||
-			bind(s->base.fd, (const struct sockaddr *)&at, sizeof at) < 0)
-		return -errno;
-	return 0;
+	return bind(fd, (const struct sockaddr *)&at, sizeof at) < 0 ? -errno : 0;
 }
 
 int socketcan_open(struct bus **out, const struct bus_options *o, struct errbuf *e)
@@ -202,12 +197,10 @@ int socketcan_open(struct bus **out, const struct bus_options *o, struct errbuf 
 		return fail(e, -ENOMEM, "CAN bus: out of memory");
 	*out = &s->base;
 	s->base.kind = &socketcan_kind;
-	s->base.fd = s->send_fd = -1;
+	s->base.fd = -1;
 	(void)clock_realtime_offset_ns(&s->offset_ns);
-	if ((rc = open_socket(&s->base.fd, o->address, e)) < 0 || (rc = open_socket(&s->send_fd, o->address, e)) < 0)
+	if ((rc = open_socket(&s->base.fd, o->address, e)) < 0 || (rc = can_link_check(o->address, o->bitrate, e)) < 0)
 		return rc;
-	if ((rc = can_link_check(o->address, o->bitrate, e)) < 0)
-		return rc;
-	rc = bind_both(s, o);
+	rc = bind_to(s->base.fd, o);
 	return rc < 0 ? fail(e, rc, "CAN bus %s: %s", o->address, strerror(-rc)) : 0;
 }

@@ -14,7 +14,6 @@ struct ends {
 };
 
 static const struct bus_filter feedback_only[] = { { 0x2A0, 0x7F0 }, { 0x4AF, 0x7FF } };
-static const struct bus_filter control_only[] = { { 0x150, 0x7F0 } };
 
 static void open_pair(struct ends *x)
 {
@@ -27,7 +26,7 @@ static void open_socketcand(struct ends *x)
 	x->b = join(x->a, NULL, 0);
 }
 
-static void open_socketcan(struct ends *x)
+static void open_socketcan(struct ends *x, const struct bus_filter *filter, uint32_t filters)
 {
 	const char *names = getenv("CAN_TEST_INTERFACES");
 	char a[16] = "vcan0", b[16] = "vcan0";
@@ -35,14 +34,14 @@ static void open_socketcan(struct ends *x)
 
 	if (names)
 		assert_int_equal(sscanf(names, "%15s %15s", a, b), 2);
-	rc = bus_serve(&x->a, &(struct bus_options){ a, 0, control_only, 1 }, &bench_error);
+	rc = bus_serve(&x->a, &(struct bus_options){ .address = a }, &bench_error);
 	if (rc == -EAFNOSUPPORT || rc == -ENODEV || rc == -ENETDOWN) {
 		print_message("SocketCAN: skipped: %s\n", bench_error.text);
 		assert_null(names);
 		skip();
 	}
 	must(rc);
-	must(bus_open(&x->b, &(struct bus_options){ b, 0, feedback_only, 2 }, &bench_error));
+	must(bus_open(&x->b, &(struct bus_options){ b, 0, filter, filters }, &bench_error));
 }
 
 static void close_ends(struct ends *x)
@@ -112,8 +111,45 @@ static void hears_no_echo(struct ends *x)
 	assert_int_equal(wait_frame(x->b, x->a).id, 0x2A1);
 }
 
+static void keeps_marks(struct ends *x)
+{
+	const struct bus_frame sent[] = { { .id = 0x1ABCDEF0, .flags = BUS_FRAME_EXTENDED, .length = 2, .data = { 0xAB, 0xCD } },
+		{ .id = 0x7, .flags = BUS_FRAME_EXTENDED, .length = 1, .data = { 9 } }, { .id = 0x123, .flags = BUS_FRAME_REMOTE, .length = 4 },
+		{ .id = 0x123, .flags = BUS_FRAME_REMOTE | BUS_FRAME_EXTENDED, .length = 8 } };
+
+	for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+		struct bus_frame f;
+
+		must(bus_send(x->a, &sent[i]));
+		f = wait_frame(x->b, x->a);
+		assert_memory_equal(&f, &sent[i], sizeof f);
+		must(bus_send(x->b, &sent[i]));
+		f = wait_frame(x->a, NULL);
+		assert_memory_equal(&f, &sent[i], sizeof f);
+	}
+}
+
+/* b wants feedback_only. */
+static void wants_no_others(struct ends *x)
+{
+	const struct bus_frame sent[] = { { .id = 0x155 }, { .id = 0x2A1 }, { .id = 0x2A1, .flags = BUS_FRAME_EXTENDED },
+		{ .id = 0x2A2, .flags = BUS_FRAME_REMOTE }, { .id = 0x2B1 }, { .id = 0x2AF }, { .id = 0x4AE }, { .id = 0x4AF } };
+	const uint32_t want[] = { 0x2A1, 0x2AF, 0x4AF };
+
+	for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
+		must(bus_send(x->a, &sent[i]));
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		struct bus_frame f = wait_frame(x->b, x->a);
+
+		assert_int_equal(f.id, want[i]);
+		assert_int_equal(f.flags, 0);
+	}
+}
+
 static void all_duties(struct ends *x)
 {
+	if (strncmp(bus_address(x->a), "can", 3) != 0) /* the CAN card that QEMU emulates garbles what follows a remote frame */
+		keeps_marks(x);
 	hears_no_echo(x);
 	carries_every_length(x);
 	carries_in_order(x);
@@ -144,54 +180,23 @@ static void socketcan_does_its_duties(void **state)
 	struct ends x = { 0 };
 
 	(void)state;
-	open_socketcan(&x);
+	open_socketcan(&x, NULL, 0);
 	all_duties(&x);
+	open_socketcan(&x, feedback_only, 2);
+	wants_no_others(&x);
+	close_ends(&x);
 }
 
 /* ---- what not every kind can -------------------------------------------------------------------------------------------- */
 
 static void filters_let_through_what_they_name(void **state)
 {
-	struct bus *server = serve(), *client = join(server, feedback_only, 2);
-	const struct bus_frame sent[] = { { .id = 0x155 }, { .id = 0x2A1 }, { .id = 0x2A1, .flags = BUS_FRAME_EXTENDED },
-		{ .id = 0x2A2, .flags = BUS_FRAME_REMOTE }, { .id = 0x2B1 }, { .id = 0x2AF }, { .id = 0x4AE }, { .id = 0x4AF } };
-	const uint32_t want[] = { 0x2A1, 0x2AF, 0x4AF };
+	struct ends x = { .a = serve() };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
-		must(bus_send(server, &sent[i]));
-	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
-		struct bus_frame f = wait_frame(client, server);
-
-		assert_int_equal(f.id, want[i]);
-		assert_int_equal(f.flags, 0);
-	}
-	bus_destroy(client);
-	bus_destroy(server);
-}
-
-static void extended_and_remote_frames_keep_their_marks(void **state)
-{
-	struct ends x;
-	const struct bus_frame sent[] = { { .id = 0x1ABCDEF0, .flags = BUS_FRAME_EXTENDED, .length = 2, .data = { 0xAB, 0xCD } },
-		{ .id = 0x7, .flags = BUS_FRAME_EXTENDED, .length = 1, .data = { 9 } }, { .id = 0x123, .flags = BUS_FRAME_REMOTE, .length = 4 },
-		{ .id = 0x123, .flags = BUS_FRAME_REMOTE | BUS_FRAME_EXTENDED, .length = 8 } };
-
-	(void)state;
-	for (int kind = 0; kind < 2; kind++) {
-		(kind ? open_pair : open_socketcand)(&x);
-		for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
-			struct bus_frame f;
-
-			must(bus_send(x.a, &sent[i]));
-			f = wait_frame(x.b, x.a);
-			assert_memory_equal(&f, &sent[i], sizeof f);
-			must(bus_send(x.b, &sent[i]));
-			f = wait_frame(x.a, NULL);
-			assert_memory_equal(&f, &sent[i], sizeof f);
-		}
-		close_ends(&x);
-	}
+	x.b = join(x.a, feedback_only, 2);
+	wants_no_others(&x);
+	close_ends(&x);
 }
 
 static void errors_reach_the_other_end(void **state)
@@ -362,7 +367,6 @@ int main(void)
 		cmocka_unit_test(socketcand_does_its_duties),
 		cmocka_unit_test(socketcan_does_its_duties),
 		cmocka_unit_test(filters_let_through_what_they_name),
-		cmocka_unit_test(extended_and_remote_frames_keep_their_marks),
 		cmocka_unit_test(errors_reach_the_other_end),
 		cmocka_unit_test(an_end_that_vanishes_is_noticed),
 		cmocka_unit_test(a_full_queue_is_told),

@@ -86,6 +86,7 @@ struct robot_driver {
 	 * Allocate: no. Block: no. */
 	void (*recover)(void *driver);
 	void (*home_gripper)(void *driver);
+	void (*stop_homing)(void *driver); /* of the gripper; what it holds stays held */
 
 	/* NULL where it has none. Thread: any; numbers: the io thread, fills at most ROBOT_NUMBERS_MAX and returns how many. */
 	const char *(*error_name)(uint32_t bit);

@@ -18,6 +18,8 @@ enum verdict { VERDICT_WAIT, VERDICT_DONE, VERDICT_FAILED };
 /* What was seen of the gripper since it was asked. */
 struct fingers {
 	bool seen, moved;
+	bool failed_before;    /* their homing had failed when it was asked for, and nothing else was said since */
+	int64_t asked_ns;
 	double widest_m, rest_m;
 	int64_t rest_ns;       /* since when it is at rest_m */
 };
@@ -25,7 +27,9 @@ struct fingers {
 /* One of the commands. */
 struct deed {
 	const char *command;   /* on the wire */
-	const char *warning;   /* what a person has to agree to, after "Arm NAME "; NULL: nothing */
+	const char *warning;   /* what a person has to agree to, after "Arm NAME is MODE. It "; NULL: nothing */
+	bool confirms;         /* the arm wants to hear that a person has agreed, or --yes has */
+	bool is_of_arm;        /* another mode of the arm says what became of it */
 	int64_t patience_ns;
 	enum verdict (*judge)(const struct message_state *s, const struct fingers *f, int64_t now_ns);
 	const char *done;      /* said at the end */
@@ -50,10 +54,16 @@ static enum verdict judge_disabled(const struct message_state *s, const struct f
 	return is_ready(s) ? VERDICT_WAIT : VERDICT_DONE;
 }
 
+static bool has_homing_failed(const struct message_state *s)
+{
+	return strcmp(s->words.trouble, "hand_homing_failed") == 0;
+}
+
 static void watch_fingers(struct fingers *f, const struct message_state *s, int64_t now_ns)
 {
 	double m = s->state.gripper_m;
 
+	f->failed_before = f->failed_before && has_homing_failed(s);
 	if (!s->state.has_gripper)
 		return;
 	if (!f->seen || m > f->rest_m + FINGERS_M || m < f->rest_m - FINGERS_M) {
@@ -65,9 +75,11 @@ static void watch_fingers(struct fingers *f, const struct message_state *s, int6
 	f->seen = true;
 }
 
-/* Homing closes the fingers, and ends with them at rest as wide as they go; no message says that it has ended. */
+/* Homing closes the fingers, and ends with them at rest as wide as they go; no message says that it has ended well. */
 static enum verdict judge_homed(const struct message_state *s, const struct fingers *f, int64_t now_ns)
 {
+	if (has_homing_failed(s) && (!f->failed_before || now_ns - f->asked_ns > SETTLE_NS))
+		return VERDICT_FAILED;
 	bool rests = f->moved && now_ns - f->rest_ns >= REST_NS && f->rest_m >= f->widest_m - FINGERS_M;
 
 	return rests && s->state.has_gripper && strcmp(s->words.trouble, "hand_not_homed") != 0 ? VERDICT_DONE : VERDICT_WAIT;
@@ -76,24 +88,32 @@ static enum verdict judge_homed(const struct message_state *s, const struct fing
 static const struct deed recover = {
 	.command = "recover",
 	.warning = "will let go of its error and hold itself again where it stands. Is the way free, and nobody at the arm?",
+	.confirms = true,
+	.is_of_arm = true,
 	.patience_ns = 35 * NS_PER_S, /* a Franka's recovery takes up to 30 s */
 	.judge = judge_ready,
 	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`",
 };
 
-static const struct deed enable = { .command = "enable", .patience_ns = 5 * NS_PER_S, .judge = judge_ready,
+static const struct deed enable = { .command = "enable", .is_of_arm = true, .patience_ns = 5 * NS_PER_S, .judge = judge_ready,
 	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`" };
 
 static const struct deed disable = {
 	.command = "disable",
 	.warning = "will be switched off: one without brakes DROPS. Is it held, or does it rest on something?",
+	.confirms = true,
 	.patience_ns = 5 * NS_PER_S,
 	.judge = judge_disabled,
 	.done = "it takes no targets before `dreamvlactl enable`",
 };
 
-static const struct deed home_gripper = { .command = "home_gripper", .patience_ns = 30 * NS_PER_S, .judge = judge_homed,
-	.done = "the gripper knows its range, and is open" };
+static const struct deed home_gripper = {
+	.command = "home_gripper",
+	.warning = "will close its gripper, open it all the way, and let go of what it holds. Is it empty, and are all fingers out of it?",
+	.patience_ns = 35 * NS_PER_S, /* the driver gives up after 30 s, and then says so */
+	.judge = judge_homed,
+	.done = "the gripper knows its range, and is open",
+};
 
 /* ---- which arm --------------------------------------------------------------------------------------------------- */
 
@@ -197,7 +217,7 @@ static int ask(const struct ctl *ctl, const struct deed *d, const struct ctl_doo
 	uint8_t bytes[64];
 
 	request_begin(&request, bytes, sizeof bytes, d->command);
-	if (d->warning) /* a person has agreed, or --yes has */
+	if (d->confirms)
 		map_add_bool(&request, "confirm", true);
 	if (ctl_ask(ctl, door, &request, CTL_TIMEOUT_MS, &a, &e) < 0)
 		return ctl_fail(ctl, "%s", e.text);
@@ -216,8 +236,10 @@ static void tell_change(const struct ctl *ctl, struct message_state *s, char bef
 }
 
 /* Not what was wished for, and not on its way there: the arm says that it cannot, or is in another such mode for SETTLE_NS. */
-static bool is_hopeless(const struct message_state *s, int64_t since_ns, int64_t now_ns)
+static bool is_hopeless(const struct deed *d, const struct message_state *s, int64_t since_ns, int64_t now_ns)
 {
+	if (!d->is_of_arm)
+		return false;
 	if (strcmp(s->words.trouble, "recovery_refused") == 0)
 		return true;
 	return s->state.mode != ARM_REFLEX && s->state.mode != ARM_IDLE && !is_ready(s) && now_ns - since_ns > SETTLE_NS;
@@ -229,7 +251,7 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 {
 	int64_t begun_ns = clock_monotonic_ns(), since_ns = begun_ns, now_ns = begun_ns;
 	enum arm_mode mode = first->state.mode;
-	struct fingers fingers = { .seen = false };
+	struct fingers fingers = { .failed_before = has_homing_failed(first), .asked_ns = begun_ns };
 	char said[MESSAGE_TEXT_BYTES] = "";
 
 	watch_fingers(&fingers, first, now_ns);
@@ -244,9 +266,9 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 		mode = s->state.mode;
 		watch_fingers(&fingers, s, now_ns);
 		enum verdict v = d->judge(s, &fingers, now_ns);
-		if (v == VERDICT_DONE)
+		if (v != VERDICT_WAIT)
 			return v;
-		if (is_hopeless(s, since_ns, now_ns))
+		if (is_hopeless(d, s, since_ns, now_ns))
 			return VERDICT_FAILED;
 	}
 	return VERDICT_WAIT;

@@ -204,8 +204,9 @@ static const struct ctl_command commands[] = {
 	{ .name = "enable", .arguments = "[ARM]", .help = "the arm takes targets again", .n_max = 1, .run = ctl_run_enable },
 	{ .name = "disable", .arguments = "[ARM] [--yes]", .help = "the arm takes no targets, and is switched off where it can be; asks first",
 		.n_max = 1, .takes_yes = true, .run = ctl_run_disable },
-	{ .name = "home-gripper", .arguments = "[ARM]", .help = "the gripper closes and opens all the way, to find its range; it drops what it holds",
-		.n_max = 1, .run = ctl_run_home_gripper },
+	{ .name = "home-gripper", .arguments = "[ARM] [--yes]",
+		.help = "the gripper closes and opens all the way, to find its range; it drops what it holds; asks first",
+		.n_max = 1, .takes_yes = true, .run = ctl_run_home_gripper },
 	{ .name = "ping", .arguments = "", .help = "does dreamvlad answer, how fast, and how far apart the clocks are", .run = run_ping },
 	{ .name = "config", .arguments = "", .help = "the configuration that is in effect", .run = run_config },
 };

@@ -266,10 +266,20 @@ static enum arm_reply recover(struct arm *a)
 	return ARM_REPLY_OK;
 }
 
+/* Nobody has stopped it, and nobody's hands are at it as far as it knows. */
+static bool is_free(const struct robot_state *s)
+{
+	return s->mode == ARM_READY || s->mode == ARM_IDLE;
+}
+
 static enum arm_reply home_gripper(struct arm *a)
 {
 	if (!a->driver->homes_gripper || !a->driver->home_gripper)
 		return ARM_REPLY_NO_HOMING;
+	if (mode_of(a) == ARM_MOVING)
+		return ARM_REPLY_MOVING;
+	if (!is_free(&a->measured))
+		return ARM_REPLY_NOT_READY;
 	if (!a->measured.has_gripper)
 		return ARM_REPLY_NO_GRIPPER;
 	a->home_gripper = true;
@@ -292,6 +302,14 @@ bool arm_take_home_gripper(struct arm *a)
 	return asked;
 }
 
+bool arm_take_stop_homing(struct arm *a)
+{
+	bool asked = a->stop_homing;
+
+	a->stop_homing = false;
+	return asked;
+}
+
 static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t now_ns)
 {
 	switch (r->ask) {
@@ -303,7 +321,8 @@ static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t n
 		release(a, LOSS_SHUTDOWN);
 		/* fall through */
 	case ARM_ASK_STOP:
-		a->stopped = true;
+		a->stopped = a->stop_homing = true;
+		a->home_gripper = false;
 		begin_brake(a);
 		return ARM_REPLY_OK;
 	case ARM_ASK_ENABLE:
@@ -332,6 +351,7 @@ static void measure(struct arm *a, const struct robot_state *measured)
 {
 	struct pose ee;
 
+	a->stop_homing |= is_free(&a->measured) && !is_free(measured);
 	a->measured = *measured;
 	if (measured->mode == ARM_DISCONNECTED) {
 		a->has_ee = false;

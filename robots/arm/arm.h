@@ -110,7 +110,7 @@ struct arm {
 	const struct arm_setup *setup; /* constant */
 	const struct robot_driver *driver;
 	bool enabled, stopped;
-	bool recover, home_gripper; /* asked for, not passed on yet */
+	bool recover, home_gripper, stop_homing; /* asked for, not passed on yet */
 	enum arm_phase phase;
 	uint64_t generation;       /* of the driver's arm */
 	uint64_t accepted_from, last_seq;
@@ -147,6 +147,10 @@ struct arm_answer arm_take_request(struct arm *a, const struct arm_request *r, i
 /* True once after a request that the driver has to be asked for: its recover, its home_gripper. */
 bool arm_take_recover(struct arm *a);
 bool arm_take_home_gripper(struct arm *a);
+
+/* True once after a stop, and after the arm itself ceased to be ready (its button, a hand on it): fingers that home are to stand still.
+ * It comes before a home_gripper of the same time, which was asked for later. */
+bool arm_take_stop_homing(struct arm *a);
 
 /* One period of the driver: what was measured in, what to command out. */
 void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns, struct robot_command *out);

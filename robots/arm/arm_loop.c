@@ -36,6 +36,8 @@ static void act(struct arm_loop *l)
 {
 	if (arm_take_recover(&l->arm))
 		l->driver->recover(l->robot);
+	if (arm_take_stop_homing(&l->arm) && l->driver->stop_homing)
+		l->driver->stop_homing(l->robot);
 	if (arm_take_home_gripper(&l->arm))
 		l->driver->home_gripper(l->robot);
 }

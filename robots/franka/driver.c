@@ -259,6 +259,13 @@ static void franka_home_gripper(void *driver)
 	franka_hand_home(d->hand);
 }
 
+static void franka_stop_homing(void *driver)
+{
+	struct franka_driver *d = driver;
+
+	franka_hand_stop_homing(d->hand);
+}
+
 /* ---- what status says ------------------------------------------------------------------------------------------------------ */
 
 static const char *franka_error(uint32_t bit)
@@ -312,6 +319,7 @@ const struct robot_driver robot_driver_franka = {
 	.write = franka_write,
 	.recover = franka_recover,
 	.home_gripper = franka_home_gripper,
+	.stop_homing = franka_stop_homing,
 	.error_name = franka_error,
 	.trouble = franka_trouble,
 	.numbers = franka_numbers,

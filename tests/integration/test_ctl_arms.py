@@ -68,7 +68,7 @@ class Deeds(WithDoor):
         self.assertIn("`dreamvlactl reset`", done.stdout)
 
     def test_nothing_is_sent_without_a_yes(self):
-        for command, answer in (("recover", "n\n"), ("recover", ""), ("recover", "yes please\n"), ("disable", "\n")):
+        for command, answer in (("recover", "n\n"), ("recover", ""), ("recover", "yes please\n"), ("disable", "\n"), ("home-gripper", "no\n")):
             arm = self.arm(REFLEX, [state()])
             done = self.call(arm, command, stdin=answer)
             self.assertEqual(done.returncode, 1)
@@ -132,11 +132,37 @@ class Deeds(WithDoor):
         away = state(gripper_m=0.06, trouble="hand_not_homed", remedy="take your fingers out")
         on_the_way = [state(gripper_m=m) for m in [0.03] + [0.0] * 25 + [0.05]]
         begun = time.monotonic()
-        done = self.call(self.arm(away, [away] * 3 + on_the_way + [state(gripper_m=0.0799)]), "home-gripper")
+        done = self.call(self.arm(away, [away] * 3 + on_the_way + [state(gripper_m=0.0799)]), "home-gripper", stdin="y\n")
         self.assertGreater(time.monotonic() - begun, 0.1 * len(on_the_way) + 1.5)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(self.asked, [{"cmd": "home_gripper"}])
         self.assertIn("knows its range", done.stdout)
+        self.assertIn("let go of what it holds", done.stderr)
+
+    def test_home_gripper_that_fails(self):
+        """Said at once and with its reason; that of the one before is none."""
+        failed = dict(trouble="hand_homing_failed", remedy="clear the fingers")
+        begun = time.monotonic()
+        done = self.call(self.arm(state(gripper_m=0.06), [state(gripper_m=0.06), state(gripper_m=0.03, **failed)]), "home-gripper", "--yes")
+        self.assertLess(time.monotonic() - begun, 10)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("hand_homing_failed", done.stderr)
+        self.assertIn("clear the fingers", done.stderr)
+        before = [state(gripper_m=0.06, **failed)] * 3
+        then = before + [state(gripper_m=0.0), state(gripper_m=0.08)]
+        done = self.call(self.arm(before[0], then), "home-gripper", "--yes")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        begun = time.monotonic()
+        done = self.call(self.arm(before[0], before), "home-gripper", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertLess(time.monotonic() - begun, 15)
+
+    def test_home_gripper_of_an_arm_that_is_not_ready(self):
+        """What the arm is in does not say that its fingers failed."""
+        idle = dict(mode="reflex", errors=["reflex"])
+        homes = [state(gripper_m=m, **idle) for m in [0.05, 0.0] + [0.0] * 25 + [0.08]]
+        done = self.call(self.arm(state(gripper_m=0.08, **idle), homes), "home-gripper", "--yes")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_json(self):
         done = self.call(self.arm(REFLEX, [RECOVERING, state()]), "recover", "--yes", "--json")

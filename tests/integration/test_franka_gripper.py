@@ -133,6 +133,34 @@ class Gripper(Station):
         self.assertNotIn("trouble", self.driver.look())
         self.assert_arm_rests()
 
+    def test_homing_is_stopped(self):
+        """By an operator's stop, by the arm's own button; and it is not begun while the button is pressed. What is grasped stays so."""
+        self.ready()
+        self.assertTrue(self.driver.ask("home_gripper")["ok"])
+        self.wait("on its way", lambda s: s["gripper_m"] < 0.075)
+        self.assertTrue(self.driver.ask("stop")["ok"])
+        stopped = self.wait("stopped", lambda s: s.get("trouble") == "hand_homing_failed")
+        self.driver.hold(0.5, stopped["q_d"])
+        self.assertLess(abs(self.driver.look()["gripper_m"] - stopped["gripper_m"]), 1e-3)
+        self.assertTrue(self.driver.ask("home_gripper")["ok"])
+        self.wait("on its way again", lambda s: s.get("trouble") != "hand_homing_failed" and s["gripper_m"] < stopped["gripper_m"] - 0.005)
+        self.robot("user_stop", on=True)
+        self.wait("the button", lambda s: s["mode"] == "user_stopped")
+        wait_for("a homing and a stop, twice", lambda: self.robot()["hand_commands"] == 4)
+        refused = self.driver.ask("home_gripper")
+        self.assertFalse(refused["ok"])
+        self.assertIn("user_stopped", refused["error"])
+        time.sleep(0.5)
+        self.assertEqual(self.robot()["hand_commands"], 4)
+        self.robot("user_stop", on=False)
+        self.wait("failed", lambda s: s["mode"] == "ready" and s.get("trouble") == "hand_homing_failed")
+        self.q = self.driver.look()["q_d"]
+        wait_for("the arm to be attached", lambda: self.driver.attach(clear_stop=True)["ok"])
+        self.grasps()
+        self.assertTrue(self.driver.ask("stop")["ok"])
+        time.sleep(0.5)
+        self.assertTrue(self.robot()["grasped"])
+
     def test_is_cut_off_in_a_grasp(self):
         self.attach()
         self.tell(0.0, "on its way", lambda s: s["gripper_m"] < 0.07)

@@ -184,6 +184,8 @@ static void recovery_and_homing_are_passed_on(void **state)
 	assert_int_equal(ask(&b, ARM_ASK_RECOVER, 0, false, false).reply, ARM_REPLY_OK);
 	assert_true(arm_take_recover(&b.arm));
 	assert_false(arm_take_recover(&b.arm));
+	b.robot.mode = ARM_READY;
+	step(&b);
 	assert_int_equal(ask(&b, ARM_ASK_HOME_GRIPPER, 0, false, false).reply, ARM_REPLY_OK);
 	assert_true(arm_take_home_gripper(&b.arm));
 	assert_false(arm_take_home_gripper(&b.arm));
@@ -196,12 +198,74 @@ static void recovery_and_homing_are_passed_on(void **state)
 	assert_int_equal(ask(&b, ARM_ASK_RECOVER, 0, false, false).reply, ARM_REPLY_NO_RECOVERY);
 }
 
+static enum arm_reply home(struct bench *b)
+{
+	return ask(b, ARM_ASK_HOME_GRIPPER, 0, false, false).reply;
+}
+
+/* Whoever pressed a stop button, or guides the arm by hand, has their fingers near it. */
+static void fingers_are_homed_only_where_the_arm_may_move(void **state)
+{
+	static const enum arm_mode never[] = { ARM_REFLEX, ARM_USER_STOPPED, ARM_GUIDING, ARM_DISCONNECTED };
+	struct bench b;
+
+	(void)state;
+	make(&b);
+	for (size_t k = 0; k < sizeof never / sizeof *never; k++) {
+		b.robot.mode = never[k];
+		step(&b);
+		assert_int_equal(home(&b), ARM_REPLY_NOT_READY);
+		assert_false(arm_take_home_gripper(&b.arm));
+	}
+	b.robot.mode = ARM_IDLE;
+	step(&b);
+	assert_int_equal(home(&b), ARM_REPLY_OK);
+	assert_true(arm_take_home_gripper(&b.arm));
+	make(&b);
+	b.robot.engaged = true;
+	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, false).reply, ARM_REPLY_OK);
+	step(&b);
+	drive(&b, 300);
+	assert_int_equal(report(&b).mode, ARM_MOVING);
+	assert_int_equal(home(&b), ARM_REPLY_MOVING);
+	assert_false(arm_take_home_gripper(&b.arm));
+}
+
+static void a_stop_stops_fingers_that_home(void **state)
+{
+	static const enum arm_ask stops[] = { ARM_ASK_STOP, ARM_ASK_SHUTDOWN };
+	struct bench b;
+
+	(void)state;
+	for (size_t k = 0; k < sizeof stops / sizeof *stops; k++) {
+		make(&b);
+		step(&b);
+		assert_false(arm_take_stop_homing(&b.arm));
+		assert_int_equal(home(&b), ARM_REPLY_OK);
+		ask(&b, stops[k], 0, false, false);
+		assert_true(arm_take_stop_homing(&b.arm));
+		assert_false(arm_take_stop_homing(&b.arm));
+		assert_false(arm_take_home_gripper(&b.arm)); /* and it does not begin either */
+	}
+	make(&b);
+	b.robot.mode = ARM_USER_STOPPED; /* the arm's own button */
+	step(&b);
+	assert_true(arm_take_stop_homing(&b.arm));
+	step(&b);
+	assert_false(arm_take_stop_homing(&b.arm));
+	b.robot.mode = ARM_READY;
+	step(&b);
+	assert_false(arm_take_stop_homing(&b.arm));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_played_before), cmocka_unit_test(it_begins_where_the_arm_is_held),
 		cmocka_unit_test(motion_ends_under_way), cmocka_unit_test(engaged_until_at_rest), cmocka_unit_test(short_pauses_are_none),
 		cmocka_unit_test(recovery_and_homing_are_passed_on),
+		cmocka_unit_test(fingers_are_homed_only_where_the_arm_may_move),
+		cmocka_unit_test(a_stop_stops_fingers_that_home),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

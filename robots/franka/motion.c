@@ -113,7 +113,7 @@ static bool runs(const struct franka_motion_life *m)
 {
 	uint8_t generator = m->setup->generator == OUTPUT_POSE ? FCI_GENERATOR_CARTESIAN_POSITION : FCI_GENERATOR_JOINT_POSITION;
 
-	return m->state.generator_mode == generator && m->state.controller_mode == FCI_CONTROL_JOINT_IMPEDANCE &&
+	return m->state.generator_mode == generator && m->state.controller_mode == (uint8_t)m->setup->controller &&
 			m->state.robot_mode == FCI_MODE_MOVE;
 }
 

@@ -9,6 +9,9 @@
 
 _Static_assert(sizeof(struct fci_move) <= FCI_REQUEST_BYTES_MAX, "room for a Move");
 
+_Static_assert((int)FRANKA_JOINT_IMPEDANCE == (int)FCI_CONTROL_JOINT_IMPEDANCE &&
+		(int)FRANKA_CARTESIAN_IMPEDANCE == (int)FCI_CONTROL_CARTESIAN_IMPEDANCE, "the wire's numbers");
+
 /* float32 and the rounding of a robot's own calibration; what is farther off is no rotation. */
 static const double frame_tolerance = 1e-3, frame_reach_m = 2.0;
 
@@ -171,7 +174,7 @@ size_t franka_setting_put(const struct franka_setup *s, const double ne_t_ee[16]
 size_t franka_settings_put_move(const struct franka_setup *s, uint32_t version, uint8_t out[FCI_REQUEST_BYTES_MAX])
 {
 	static const double translation_m = 10.0, rotation_rad = 3.12, elbow_rad = 2.0 * 3.14159265358979323846;
-	const struct fci_move m = { .controller = FCI_CONTROL_JOINT_IMPEDANCE,
+	const struct fci_move m = { .controller = (uint32_t)s->controller,
 		.generator = s->generator == OUTPUT_POSE ? FCI_MOVE_CARTESIAN_POSITION : FCI_MOVE_JOINT_POSITION,
 		.path_deviation = { translation_m, rotation_rad, elbow_rad }, .goal_deviation = { translation_m, rotation_rad, elbow_rad } };
 

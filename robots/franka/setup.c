@@ -46,6 +46,7 @@ static void take_hand(struct franka_setup *s, const struct config_robot *r)
 
 static void take_keys(struct franka_setup *s, const struct config_robot *r)
 {
+	s->controller = (enum franka_controller)r->franka_controller;
 	copy(s->joint_impedance_nm_rad, &r->franka_joint_impedance_nm_rad, 7);
 	copy(s->cartesian_impedance, &r->franka_cartesian_impedance, 6);
 	s->low_pass_hz = r->franka_low_pass_hz;

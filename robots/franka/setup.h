@@ -22,11 +22,15 @@ struct franka_hand_setup {
 	double epsilon_inner_m, epsilon_outer_m; /* a grasp holds what is so much narrower or wider than the width asked for */
 };
 
+/* As in robots[].franka.controller and on the wire. */
+enum franka_controller { FRANKA_JOINT_IMPEDANCE, FRANKA_CARTESIAN_IMPEDANCE };
+
 struct franka_setup {
 	char arm[NAME_BYTES];      /* robots[].name, for the log */
 	char model[NAME_BYTES];    /* robots[].model: panda, fr3 or fr3_5.9 */
 	char address[FRANKA_ADDRESS_BYTES]; /* IPv4 address or name */
-	enum output_kind generator; /* OUTPUT_JOINT: joint positions; OUTPUT_POSE: Cartesian poses; either with joint impedance */
+	enum output_kind generator; /* OUTPUT_JOINT: joint positions; OUTPUT_POSE: Cartesian poses; either with either controller */
+	enum franka_controller controller;
 	struct franka_thresholds nominal, acceleration; /* while the speed is even, and while it changes */
 	double joint_impedance_nm_rad[7];
 	double cartesian_impedance[6]; /* N/m, then Nm/rad */

@@ -147,7 +147,7 @@ class Poses(Station):
         s = self.driver.look()
         return s["ee_pos"], s["ee_quat"], [0.0] * 6
 
-    def test_there_and_back(self):
+    def circle(self):
         self.engage()
         s = self.driver.look()
         pos, quat, seconds = s["ee_pos"], s["ee_quat"], 2.0
@@ -179,6 +179,30 @@ class Poses(Station):
         r = self.driver.ask("status")
         self.assertEqual((r["targets_refused"], r["limits_exceeded"]), (0, 0), r["refused"])
         self.assertEqual(self.robot_since("motions", "reflexes"), (1, 0))
+
+    def test_there_and_back(self):
+        self.circle()
+
+
+@steady
+class PosesSoftly(Poses):
+    """The robot's other controller: the motions are what they are with the preset one."""
+
+    robot_keys = "    output: pose\n    franka:\n      controller: cartesian_impedance\n      cartesian_impedance: [100, 200, 300, 10, 20, 30]"
+
+    def test_there_and_back(self):
+        self.circle()
+        self.assertEqual(self.robot()["controller"], "cartesian_impedance")
+
+
+@steady
+class JointsSoftly(Station):
+    robot_keys = "    franka:\n      controller: cartesian_impedance"
+
+    def test_there_and_back(self):
+        self.moves_again()
+        r = self.robot()
+        self.assertEqual((r["controller"], r["reflexes"]), ("cartesian_impedance", 0))
 
 
 class OtherProtocols:

@@ -140,6 +140,8 @@ class Gripper(Station):
         self.wait("on its way", lambda s: s["gripper_m"] < 0.075)
         self.assertTrue(self.driver.ask("stop")["ok"])
         stopped = self.wait("stopped", lambda s: s.get("trouble") == "hand_homing_failed")
+        self.driver.hold(0.3, stopped["q_d"])
+        stopped = self.driver.look()
         self.driver.hold(0.5, stopped["q_d"])
         self.assertLess(abs(self.driver.look()["gripper_m"] - stopped["gripper_m"]), 1e-3)
         self.assertTrue(self.driver.ask("home_gripper")["ok"])

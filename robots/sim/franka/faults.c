@@ -35,11 +35,13 @@ static int take_count(const struct request *q, const char *key, double most, uin
 static int status(struct station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
 {
 	static const char *const modes[] = { "other", "idle", "move", "guiding", "reflex", "user_stopped", "recovery" };
+	static const char *const controllers[] = { "joint_impedance", "cartesian_impedance", "external", "other" };
 	const struct franka_robot *r = &s->robot.robot;
 
 	(void)q;
 	(void)e;
 	map_add_text(b, "mode", modes[r->mode]);
+	map_add_text(b, "controller", controllers[r->controller]); /* of the newest motion */
 	map_add_bool(b, "connected", s->robot.connected);
 	map_add_bool(b, "hand_connected", s->hand.connected);
 	map_add_u64(b, "version", r->version);

@@ -51,7 +51,7 @@ static inline void answer_later(struct fbench *b, enum franka_event_kind kind, e
 
 static inline void obey_move(struct fbench *b)
 {
-	struct fci_move m = { FCI_CONTROL_JOINT_IMPEDANCE, b->setup.generator == OUTPUT_POSE ? FCI_MOVE_CARTESIAN_POSITION
+	struct fci_move m = { b->setup.controller, b->setup.generator == OUTPUT_POSE ? FCI_MOVE_CARTESIAN_POSITION
 			: FCI_MOVE_JOINT_POSITION, { 10.0, 3.12, 6.28 }, { 10.0, 3.12, 6.28 } };
 	uint8_t payload[sizeof m];
 

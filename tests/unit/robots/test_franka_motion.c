@@ -78,6 +78,27 @@ static void every_protocol(void **state)
 	}
 }
 
+static void follow_smoothly(void)
+{
+	engage(&b);
+	for (int ms = 1; ms <= 1000; ms++) {
+		smooth_wish(&b, at_home, 0.08, ms * 1e-3);
+		period(&b);
+		expect_fine();
+	}
+	assert_int_equal(b.robot.controller, FCI_CONTROL_CARTESIAN_IMPEDANCE);
+}
+
+static void either_controller(void **state)
+{
+	(void)state;
+	for (int generator = 0; generator < 2; generator++) {
+		make_fbench(&b, 5, (enum output_kind)generator);
+		b.setup.controller = FRANKA_CARTESIAN_IMPEDANCE;
+		follow_smoothly();
+	}
+}
+
 /* Rows of 1 to 19 states or commands that are lost, with enough between them to be made up for. */
 static void loses_rows(uint32_t version, enum output_kind generator, bool states)
 {
@@ -330,7 +351,7 @@ static void another_tool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_protocol), cmocka_unit_test(lost_rows), cmocka_unit_test(too_many_lost),
+		cmocka_unit_test(every_protocol), cmocka_unit_test(either_controller), cmocka_unit_test(lost_rows), cmocka_unit_test(too_many_lost),
 		cmocka_unit_test(engage_toggles), cmocka_unit_test(finish_is_at_rest), cmocka_unit_test(refused_move),
 		cmocka_unit_test(modes_are_named), cmocka_unit_test(unsound_states), cmocka_unit_test(silence_and_end),
 		cmocka_unit_test(another_tool),

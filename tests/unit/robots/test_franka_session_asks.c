@@ -231,6 +231,17 @@ static void test_move_as_libfranka_sends_it(void **context)
 	request_of(1);
 	assert_int_equal(get_u32(asked), 0);     /* joint impedance */
 	assert_int_equal(get_u32(asked + 4), 2); /* Cartesian position */
+
+	for (int pose = 0; pose < 2; pose++) {
+		fresh("panda");
+		setup.generator = pose ? OUTPUT_POSE : OUTPUT_JOINT;
+		setup.controller = FRANKA_CARTESIAN_IMPEDANCE;
+		open_with(5);
+		ask(FRANKA_ASK_MOVE);
+		request_of(1);
+		assert_int_equal(get_u32(asked), 1);
+		assert_int_equal(get_u32(asked + 4), pose ? 2 : 0);
+	}
 }
 
 static void test_a_motion_takes_its_time(void **context)

@@ -57,6 +57,7 @@ static void test_defaults(void **state)
 	assert_string_equal(s.model, "panda");
 	assert_string_equal(s.address, "172.16.0.2");
 	assert_int_equal(s.generator, OUTPUT_JOINT);
+	assert_int_equal(s.controller, FRANKA_JOINT_IMPEDANCE);
 	assert_memory_equal(s.nominal.upper_torque_nm, torque, sizeof torque);
 	assert_memory_equal(s.acceleration.lower_torque_nm, torque, sizeof torque);
 	assert_memory_equal(s.nominal.upper_force_n, force, sizeof force);
@@ -89,6 +90,7 @@ static void test_values(void **state)
 	memcpy(r->franka_load_inertia_kg_m2.value, inertia, sizeof inertia);
 	r->franka_collision_torque_nm.value[6] = 33;
 	r->franka_collision_force.value[5] = 44;
+	r->franka_controller = 1;
 	r->franka_low_pass_hz = 150;
 	r->franka_hand_use = false;
 	r->franka_hand_force_n = 60;
@@ -97,6 +99,7 @@ static void test_values(void **state)
 	assert_int_equal(arm_setup_make(&b.arm, &b.config, r, &e), 0);
 	takes(&b, &s);
 	assert_int_equal(s.generator, OUTPUT_POSE);
+	assert_int_equal(s.controller, FRANKA_CARTESIAN_IMPEDANCE);
 	assert_true(s.tcp.p_m[2] == 0.1034 && s.load_kg == 0.5 && s.load_com_m[2] == 0.05 && s.low_pass_hz == 150);
 	assert_memory_equal(s.load_inertia_kg_m2, columns, sizeof columns);
 	assert_true(s.nominal.upper_torque_nm[6] == 33 && s.acceleration.upper_torque_nm[6] == 33 && s.nominal.lower_force_n[5] == 44);

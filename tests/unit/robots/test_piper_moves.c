@@ -1,4 +1,4 @@
-/* test_piper_moves.c - the simulated PiPER's other motions: poses, lines, arcs, high-follow, MIT, dense targets, gripper, leader. */
+/* test_piper_moves.c - the simulated PiPER's other motions: poses, lines, arcs, high-follow, MIT, dense targets. */
 #include "robots/sim/piper/arm.h"
 
 #include <setjmp.h>
@@ -301,9 +301,7 @@ static void high_follow(void **unused)
 	say_six(0x155, want);
 	run(200);
 	assert_in_range(-heard_i16(0x251, 0), 3100, 3142); /* what the motors can */
-	int32_t there = joint(0);
-	run(100);
-	assert_in_range(there - joint(0), 17500, 18005); /* 30 rpm are 18 degrees in 0.1 s */
+	assert_in_range(want[0] + 100000 - joint(0), 35000, 36010); /* 30 rpm are 36 degrees in 0.2 s */
 }
 
 /* kp (p - q) = gravity: it hangs where the spring holds it. A joint that was sent none stays where it is. */
@@ -375,201 +373,6 @@ static void currents_of_old_firmware(void **unused)
 	assert_in_range(abs(4 * current[0] - current[1]), 0, 4);
 }
 
-#define UNCONFIGURED "47d 64 00 01 00 00 00 00 00"
-
-static void gripper(void **unused)
-{
-	(void)unused;
-	begin("S-V1.8-9");
-	say("159 00 00 c3 50 03 e8 00 00"); /* disabled */
-	run(500);
-	assert_int_equal(heard_i32(0x2A8, 0), 0);
-	assert_int_equal(heard.last[0x2A8][6], 0x80);
-	say("159 00 00 c3 50 03 e8 01 00"); /* 50 mm; without CAN control too, as the maker's example has it */
-	run(250);
-	assert_in_range(heard_i32(0x2A8, 0), 24000, 26000); /* 100 mm/s */
-	run(500);
-	assert_int_equal(heard_i32(0x2A8, 0), 50000);
-	assert_int_equal(heard.last[0x2A8][6], 0xC0);
-	say("159 00 01 86 a0 03 e8 01 00"); /* 100 mm with a range of 70 */
-	run(1000);
-	assert_int_equal(heard_i32(0x2A8, 0), 70000);
-	say("47d 64 64 01 00 00 00 00 00");
-	say("159 00 01 86 a0 03 e8 01 00");
-	run(1000);
-	assert_int_equal(heard_i32(0x2A8, 0), 100000);
-	say("159 ff ff ff f6 03 e8 01 00"); /* -0.01 mm */
-	run(1500);
-	assert_int_equal(heard_i32(0x2A8, 0), 0);
-}
-
-static void gripper_without_a_range(void **unused)
-{
-	(void)unused;
-	begin("S-V1.8-9");
-	say("159 00 00 c3 50 03 e8 01 00");
-	run(1000);
-	say(UNCONFIGURED);
-	run(10);
-	for (int i = 0; i < 8; i++)
-		assert_int_equal(heard.last[0x2A8][i], 0);
-	say("47d 64 46 01 00 00 00 00 00");
-	run(10);
-	assert_int_equal(heard_i32(0x2A8, 0), 50000);
-	say(UNCONFIGURED);
-	piper_arm_power_cycle(&arm);
-	say("47d 64 46 01 00 00 00 00 00");
-	run(10);
-	assert_int_equal(heard.last[0x2A8][6], 0x80); /* it knows its zero */
-}
-
-static void gripper_holds_something(void **unused)
-{
-	(void)unused;
-	begin("S-V1.8-9");
-	say("159 00 00 c3 50 03 e8 01 00");
-	run(1000);
-	piper_arm_hold_fingers(&arm, true, 0.04);
-	say("159 00 00 00 00 03 e8 01 00");
-	run(1000);
-	assert_int_equal(heard_i32(0x2A8, 0), 40000);
-	assert_int_equal(heard_i16(0x2A8, 4), -1000);
-	piper_arm_hold_fingers(&arm, false, 0.0);
-	run(1000);
-	assert_int_equal(heard_i32(0x2A8, 0), 0);
-	assert_int_equal(heard_i16(0x2A8, 4), 0);
-}
-
-static void gripper_zero(void **unused)
-{
-	(void)unused;
-	begin("S-V1.8-9");
-	say("159 00 00 13 88 03 e8 01 00"); /* 5 mm */
-	run(500);
-	say("159 00 00 00 00 03 e8 01 ae"); /* not while enabled */
-	run(500);
-	assert_int_equal(heard.count[0x476], 0);
-	say("159 00 00 13 88 03 e8 01 00");
-	run(500);
-	say("159 00 00 00 00 03 e8 00 ae");
-	run(10);
-	assert_int_equal(heard_i32(0x2A8, 0), 0);
-	assert_int_equal(heard.last[0x476][0], 0x75);
-	assert_int_equal(heard.last[0x476][1], 1);
-}
-
-static void leader(void **unused)
-{
-	const double hand[6] = { 0.3, 1.0, -1.0, 0.2, 0.1, -0.4 };
-
-	(void)unused;
-	begin("S-V1.8-2");
-	say("470 fa 00 00 00 00 00 00 00");
-	run(100);
-	assert_true(heard.count[0x2A5] > 0 && heard.count[0x155] == 0); /* from the next power cycle on */
-	piper_arm_power_cycle(&arm);
-	forget();
-	run(1000);
-	for (uint32_t id = 0x2A1; id <= 0x2AF; id++)
-		assert_int_equal(heard.count[id], 0);
-	assert_int_equal(heard.count[0x251], 200);
-	assert_int_equal(heard.count[0x151], 200);
-	assert_int_equal(heard.count[0x159], 200);
-	assert_int_equal(heard.count[0x157], 200);
-	piper_arm_lead(&arm, hand);
-	say("471 07 02 00 00 00 00 00 00"); /* it obeys nobody */
-	say(MOVE_J);
-	say_six(0x155, posture);
-	run(5000);
-	assert_int_equal(enabled_bits(), 0);
-	assert_in_range(labs((long)heard_i32(0x155, 4) - lround(hand[1] / DEG * 1e3)), 0, 1);
-	assert_in_range(labs((long)heard_i32(0x157, 4) - lround(hand[5] / DEG * 1e3)), 0, 1);
-	say("470 fa 00 00 10 00 00 00 00"); /* to followers of other ids */
-	piper_arm_power_cycle(&arm);
-	forget();
-	run(100);
-	assert_int_equal(heard.count[0x165], 20);
-	assert_int_equal(heard.count[0x155], 0);
-	say("470 fc 00 00 00 00 00 00 00");
-	piper_arm_power_cycle(&arm);
-	forget();
-	run(100);
-	assert_int_equal(heard.count[0x155], 0);
-	assert_int_equal(heard.count[0x2A5], 20);
-}
-
-/* A follower that hears its leader goes where the leader is. */
-static void leader_and_follower(void **unused)
-{
-	static struct piper_arm follower;
-	const double hand[6] = { 0.3, 1.0, -1.0, 0.2, 0.1, -0.4 };
-
-	(void)unused;
-	begin("S-V1.8-9");
-	enable();
-	follower = arm;
-	say("470 fa 00 00 00 00 00 00 00");
-	piper_arm_power_cycle(&arm);
-	piper_arm_lead(&arm, hand);
-	for (int t = 0; t < 5000; t++) {
-		run(1);
-		for (uint32_t i = 0; i < arm.out.n; i++)
-			piper_arm_take(&follower, &arm.out.frame[i]);
-		piper_arm_step(&follower);
-	}
-	for (int j = 0; j < 6; j++)
-		assert_in_range((long)(fabs(follower.plant.q_rad[j] - hand[j]) * 1e5), 0, 10);
-}
-
-static void moved_ids(void **unused)
-{
-	(void)unused;
-	begin("S-V1.8-9");
-	say("470 fc 20 10 00 00 00 00 00");
-	piper_arm_power_cycle(&arm);
-	forget();
-	run(100);
-	assert_int_equal(heard.count[0x2A5], 0);
-	assert_int_equal(heard.count[0x2C5], 20);
-	assert_int_equal(heard.count[0x251], 20);
-	say("471 07 02 00 00 00 00 00 00");
-	say(MOVE_J);
-	run(10);
-	assert_int_equal(heard.last[0x2C1][0], 0);
-	say("161 01 01 64 00 00 00 00 00");
-	say_pair(0x165, 10000, 20000);
-	run(1000);
-	assert_int_equal(heard.last[0x2C1][0], 1);
-	assert_int_equal(heard_i32(0x2C5, 0), 10000);
-}
-
-static void leader_home(void **unused)
-{
-	const double hand[6] = { 0.3, 1.0, -1.0, 0.2, 0.1, -0.4 };
-
-	(void)unused;
-	begin("S-V1.7-4");
-	say("470 fa 00 00 00 00 00 00 00");
-	piper_arm_power_cycle(&arm);
-	piper_arm_lead(&arm, hand);
-	run(4000);
-	say("191 01 01 01 00 00 00 00 00");
-	run(4000);
-	assert_int_equal(heard_i32(0x155, 4), 0);
-	up(MOVE_J);
-	say("191 01 01 01 00 00 00 00 00"); /* the leader's, not ours */
-	run(2000);
-	assert_at(posture, 2);
-	say("191 01 00 01 00 00 00 00 00");
-	run(4000);
-	assert_at((const int32_t[6]){ 0 }, 1);
-	ready("S-V1.7-3", MOVE_J);
-	go_up();
-	say("191 01 00 01 00 00 00 00 00");
-	run(2000);
-	assert_at(posture, 2);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,14 +390,6 @@ int main(void)
 		cmocka_unit_test(mit_that_does_not_count),
 		cmocka_unit_test(mit_of_old_firmware),
 		cmocka_unit_test(currents_of_old_firmware),
-		cmocka_unit_test(gripper),
-		cmocka_unit_test(gripper_without_a_range),
-		cmocka_unit_test(gripper_holds_something),
-		cmocka_unit_test(gripper_zero),
-		cmocka_unit_test(leader),
-		cmocka_unit_test(leader_and_follower),
-		cmocka_unit_test(moved_ids),
-		cmocka_unit_test(leader_home),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@ import zmq
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fci_client import free_address  # noqa: E402
+from overlap import load_tests, waits  # noqa: E402,F401  # unittest looks for load_tests
 from ports import free_addresses  # noqa: E402
 from robots_bench import B, Bench, wait_for  # noqa: E402
 
@@ -67,6 +68,7 @@ class Connection(unittest.TestCase):
         said = wait_for("both lines", lambda: (found := self.lines(": %s: " % trouble))[1:] and found)
         self.assertEqual([self.station in line for line in said], [True, False], self.bench.log_of(self.arm))
 
+    @waits
     def test_fci_comes_later(self):
         self.bench_of()
         self.start_arm()
@@ -77,6 +79,7 @@ class Connection(unittest.TestCase):
         self.until("ready")
         self.assert_said_once("fci_inactive")
 
+    @waits
     def test_another_generation(self):
         self.bench_of(model="panda")
         sim = self.start_sim("--franka-version", "10")
@@ -98,6 +101,7 @@ class Connection(unittest.TestCase):
         self.until("ready")
         self.assertEqual(self.fault("status")["version"], 7)
 
+    @waits
     def test_another_client(self):
         self.bench_of()
         self.start_sim()
@@ -109,6 +113,7 @@ class Connection(unittest.TestCase):
         self.until("ready")
         self.assert_said_once("other_client")
 
+    @waits
     def test_no_such_name(self):
         self.bench_of(address="1.2.3.4.5")
         self.start_arm()
@@ -126,6 +131,7 @@ class Connection(unittest.TestCase):
         self.assertEqual(after["q_d"], before["q_d"])
         self.assertEqual(self.fault("status")["motions"], 0)
 
+    @waits
     def test_hung_and_back(self):
         """Its kernel acknowledges and accepts, and nobody answers."""
         self.bench_of()
@@ -158,6 +164,7 @@ class Connection(unittest.TestCase):
             subprocess.run(command, check=True)
         return inside
 
+    @waits
     def test_cable_pulled_and_back(self):
         inside = self.far_network()
         self.bench_of(address=FAR)

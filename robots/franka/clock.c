@@ -10,11 +10,13 @@ static const uint64_t ROW_MAX = 100;
  * would make the loop swing (a sum of 1 and more), also with a window in which every arrival was late. */
 static const double CATCH_UP = 0.4, LEARN = 0.1;
 
+/* Times that would have to go back are of a clock that has not settled: to stay ahead for good would date every later state into the future. */
 static void begin(struct franka_clock *c, uint64_t id, int64_t arrival_ns)
 {
 	c->running = true;
+	c->settled = c->settled && arrival_ns >= c->time_ns;
 	c->id = id;
-	c->time_ns = arrival_ns > c->time_ns ? arrival_ns : c->time_ns; /* never back */
+	c->time_ns = arrival_ns;
 	c->in_window = 0;
 	c->rate_ns = c->wish_ns = 0;
 	c->drift_ns = 0;

@@ -13,7 +13,8 @@
 
 enum { FRANKA_CLOCK_WINDOW = 250, FRANKA_CLOCK_RATE_MAX_NS = 500, FRANKA_CLOCK_SLEW_NS = 5 };
 
-/* Further off than this, the clock begins anew: the robot was restarted, or made up for no stall of its own. */
+/* Further off than this, the clock begins anew: the robot was restarted, made up for no stall of its own, or its ids leapt. Where that means
+ * going back, it has to settle again. */
 #define FRANKA_CLOCK_JUMP_NS INT64_C(20000000)
 
 /* Zeroed: no state yet. */
@@ -28,8 +29,8 @@ struct franka_clock {
 	uint64_t jumps;
 };
 
-/* The time of state `id`, which grows from call to call and arrived at arrival_ns. Until it has settled, which is for who waits before
- * anything moves, the clock goes back with every state that is the earliest. */
+/* The time of state `id`, which grows from call to call and arrived at arrival_ns. Until it has settled, which whoever moves anything waits
+ * for, the clock goes back with every state that is the earliest. */
 int64_t franka_clock_see(struct franka_clock *c, uint64_t id, int64_t arrival_ns);
 
 #endif

@@ -263,6 +263,7 @@ int franka_hand_create(struct franka_hand_link **out, const struct franka_setup 
 
 	if (!h)
 		return fail(e, -ENOMEM, "franka hand: out of memory");
+	rt_lock_memory(h, sizeof *h); /* the control thread writes its wish and reads reports every period */
 	h->tcp_fd = h->udp_fd = -1;
 	snprintf(h->address, sizeof h->address, "%s", setup->address);
 	hand_session_init(&h->session, &setup->hand);

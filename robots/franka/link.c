@@ -262,6 +262,7 @@ int franka_link_create(struct franka_link **out, const struct franka_setup *setu
 	if (!t)
 		return fail(e, -ENOMEM, "driver franka: out of memory");
 	memset(t, 0, sizeof *t);
+	rt_lock_memory(&t->link, sizeof t->link); /* the control thread looks into it every period */
 	franka_link_init(&t->link);
 	t->setup = *setup;
 	t->tcp_fd = -1;

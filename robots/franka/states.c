@@ -36,7 +36,7 @@ static bool sound(const struct fci_state *s)
 
 static bool foreign(const struct franka_states *s, const struct sockaddr_in *from)
 {
-	if (!s->version || from->sin_family != AF_INET || from->sin_addr.s_addr != s->peer.s_addr)
+	if (from->sin_family != AF_INET || from->sin_addr.s_addr != s->peer.s_addr)
 		return true;
 	return s->from.sin_port != 0 && from->sin_port != s->from.sin_port;
 }
@@ -67,6 +67,8 @@ static enum franka_datagram refuse(_Atomic uint64_t *counter, enum franka_datagr
 enum franka_datagram franka_states_take(struct franka_states *s, const struct sockaddr_in *from, const uint8_t *in, size_t n,
 		struct fci_state *out)
 {
+	if (!s->version) /* no connection yet: the robot's first states may be quicker than the word of it */
+		return FRANKA_DATAGRAM_FOREIGN;
 	if (foreign(s, from))
 		return refuse(&s->counters.foreign, FRANKA_DATAGRAM_FOREIGN);
 	if (!fci_get_state(s->version, in, n, out))

@@ -96,7 +96,53 @@ static void late_first_and_skipped_ids(void **state)
 	assert_int_equal(c.jumps, 0);
 }
 
-/* The robot stood still without skipping ids, or began to count anew: counted, and time does not go back. */
+/* Of n states from *id on, one per ms, the first one now; how far time is from the last one's arrival. */
+static int64_t run_on(struct franka_clock *c, uint64_t *id, int64_t *now_ns, int n)
+{
+	int64_t time_ns = 0;
+
+	for (int i = 0; i < n; i++, *now_ns += 1000000)
+		time_ns = franka_clock_see(c, (*id)++, *now_ns + lateness());
+	return time_ns - (*now_ns - 1000000);
+}
+
+/* Ids that leap while no time passes: ahead of the arrivals the clock does not stay. */
+static void leap_of_ids(void **state)
+{
+	(void)state;
+	struct franka_clock c = { 0 };
+	int64_t now_ns = 5000000000;
+	uint64_t id = 1;
+
+	rng = 21;
+	assert_true(llabs(run_on(&c, &id, &now_ns, 1000)) < 1000000);
+	assert_true(c.settled);
+	id += 100;
+	run_on(&c, &id, &now_ns, 1);
+	assert_false(c.settled);
+	assert_true(llabs(run_on(&c, &id, &now_ns, 1000)) < 1000000);
+	assert_true(c.settled && c.jumps <= 2);
+}
+
+/* The state on which it begins anew after a stall is itself much too late. */
+static void begun_on_a_late_state(void **state)
+{
+	(void)state;
+	struct franka_clock c = { 0 };
+	int64_t now_ns = 5000000000;
+	uint64_t id = 1;
+
+	rng = 22;
+	run_on(&c, &id, &now_ns, 1000);
+	now_ns += 60000000; /* a stall that skips no ids */
+	run_on(&c, &id, &now_ns, FRANKA_CLOCK_WINDOW - 1 - (int)c.in_window);
+	franka_clock_see(&c, id++, now_ns + 40000000);
+	now_ns += 1000000;
+	assert_true(llabs(run_on(&c, &id, &now_ns, 1000)) < 1000000);
+	assert_true(c.settled && c.jumps <= 3);
+}
+
+/* The robot stood still without skipping ids, or began to count anew: counted, and a settled clock does not go back. */
 static void jumps(void **state)
 {
 	(void)state;
@@ -114,18 +160,19 @@ static void jumps(void **state)
 	}
 	assert_int_equal(c.jumps, 1);
 	assert_true(llabs(time_ns - (5000000000 + INT64_C(2999000000) + 60000000)) < 1000000);
-	time_ns = franka_clock_see(&c, id, time_ns - 100000000); /* no state comes before its time */
-	assert_true(time_ns >= last_ns);
+	time_ns = franka_clock_see(&c, 5, last_ns + 1000000); /* from anew */
 	assert_int_equal(c.jumps, 2);
-	time_ns = franka_clock_see(&c, 5, time_ns + 1000000); /* from anew */
+	assert_true(c.settled && time_ns > last_ns);
+	time_ns = franka_clock_see(&c, 6, last_ns - 100000000); /* no state comes before its time */
 	assert_int_equal(c.jumps, 3);
-	assert_true(time_ns >= last_ns);
+	assert_false(c.settled);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(smooth_whatever_the_lateness), cmocka_unit_test(late_first_and_skipped_ids), cmocka_unit_test(jumps),
+		cmocka_unit_test(leap_of_ids), cmocka_unit_test(begun_on_a_late_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,7 @@ static void meet(struct franka_motion_life *m, const struct franka_event *e, int
 	*m = (struct franka_motion_life){ .setup = setup, .generation = e->generation, .version = e->version, .state_ns = now_ns,
 		.trouble = m->trouble, .pause_ns = m->pause_ns, .not_before_ns = m->not_before_ns };
 	franka_shape_init(&m->shape, e->version, setup->low_pass_hz);
+	m->shape.gentle = setup->generator == OUTPUT_POSE;
 	franka_cartesian_init(&m->cartesian, e->version, m->shape.model, &setup->tcp);
 	enter(m, FRANKA_RESTS, now_ns);
 }

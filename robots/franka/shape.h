@@ -36,6 +36,7 @@ struct franka_shape {
 	const struct robot_model *model;
 	struct axis_limits limits[FRANKA_JOINTS];
 	double gain;               /* of the low-pass; 1: none */
+	bool gentle;               /* the owner sets it: joints close in and brake with a share of their limits, for the end effector's */
 	struct franka_joints now;  /* as the robot has it at the newest state */
 	struct franka_joints full; /* as it would have it after the last command of franka_shape_step, */
 	struct franka_joints sent; /* and after the one that was made of that, when it comes in time */

@@ -138,6 +138,37 @@ static void lost_rows(void **state)
 			loses_rows(version, what & 1 ? OUTPUT_POSE : OUTPUT_JOINT, what & 2);
 }
 
+/* Wishes that leap, and none at all, with rows of lost commands or without: the robot never finds fault with what is made of them. */
+static void leaps(uint32_t version, enum output_kind generator, bool misses, double size)
+{
+	int left = 0;
+
+	make_fbench(&b, version, generator);
+	engage(&b);
+	for (int ms = 1; ms <= 3000; ms++) {
+		if (ms % 150 == 1)
+			for (int j = 0; j < 7; j++)
+				b.wish.q_rad[j] = at_home[j] + size * ((int)(draw(&b) % 2001) - 1000) * 1e-3;
+		b.wish.hold = ms / 300 % 3 != 2;
+		left = left > 0 ? left - 1 : misses && draw(&b) % 40 == 0 ? (int)(draw(&b) % 20) : 0;
+		b.lose_command = left > 0;
+		period(&b);
+		if (!robot_fine(&b))
+			fail_msg("protocol %u %s, leaps of %g rad, at %d ms: errors %llx", version, generator ? "pose" : "joint", size, ms,
+					(unsigned long long)b.robot.reflex_reason);
+	}
+}
+
+static void wishes_that_leap(void **state)
+{
+	(void)state;
+	for (uint32_t version = FCI_VERSION_MIN; version <= FCI_VERSION_MAX; version++)
+		for (int what = 0; what < 4; what++) {
+			leaps(version, what & 1 ? OUTPUT_POSE : OUTPUT_JOINT, what & 2, 0.05);
+			leaps(version, what & 1 ? OUTPUT_POSE : OUTPUT_JOINT, what & 2, 0.5);
+		}
+}
+
 /* Twenty in a row are too many: a reflex by name, no recovery by itself; then on request, and a new start from q_d. */
 static void too_many_lost(void **state)
 {
@@ -351,7 +382,8 @@ static void another_tool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_protocol), cmocka_unit_test(either_controller), cmocka_unit_test(lost_rows), cmocka_unit_test(too_many_lost),
+		cmocka_unit_test(every_protocol), cmocka_unit_test(either_controller), cmocka_unit_test(lost_rows),
+		cmocka_unit_test(wishes_that_leap), cmocka_unit_test(too_many_lost),
 		cmocka_unit_test(engage_toggles), cmocka_unit_test(finish_is_at_rest), cmocka_unit_test(refused_move),
 		cmocka_unit_test(modes_are_named), cmocka_unit_test(unsound_states), cmocka_unit_test(silence_and_end),
 		cmocka_unit_test(another_tool),

@@ -82,6 +82,10 @@ struct robot_driver {
 	void (*read)(void *driver, int64_t now_ns, struct robot_state *out);
 	void (*write)(void *driver, const struct robot_command *c);
 
+	/* Of its numbers, the longest row of missed states counts from now on; NULL where it has none. Thread: the arm's control thread.
+	 * Allocates: no. Blocks: no. */
+	void (*count_anew)(void *driver);
+
 	/* Asks for what takes its time and shows in later states; NULL where the arm has no such thing. Thread: the arm's control thread.
 	 * Allocate: no. Block: no. */
 	void (*recover)(void *driver);

@@ -34,9 +34,9 @@ static void add(struct preflight_verdict *v, const char *name, bool keeps, const
 static void judge_measured(const struct preflight_facts *f, struct preflight_verdict *v)
 {
 	uint64_t all = f->states + f->missed;
-	double share = all > 0 ? (double)f->missed / (double)all : 1;
+	double share = all > 0 ? (double)f->missed / (double)all : 0;
 
-	if (!f->measured)
+	if (!f->measured || all == 0)
 		add(v, "not_measured", true, "see above what the arm says; mend that, then test again", "the motion did not run to the end");
 	if (!(share <= MISSED_SHARE) || f->longest_row > ROW_MAX)
 		add(v, "states_missed", true, "connect this machine and the robot's control box by one cable, without switch or adapter, and end what "
@@ -49,8 +49,8 @@ static void judge_measured(const struct preflight_facts *f, struct preflight_ver
 		add(v, "commands_late", true, "mend what else is listed here first; then try another network card, or another machine",
 				"%.3g of the commands came in time, %.3g at the least (want %g on average)", f->success_avg, f->success_min, SUCCESS_AVG);
 	if (f->measured && !(f->answer_p99_us <= ANSWER_P99_US))
-		add(v, "answers_slow", true, "end what else runs on this machine, or keep a processor for the arm: `isolcpus=3 irqaffinity=0-2` on the "
-				"kernel's command line, and CPUAffinity=3 in the unit of dreamvla-arm",
+		add(v, "answers_slow", true, "end what else runs on this machine, or keep its last processor for the arm (of four: `isolcpus=3 "
+				"irqaffinity=0-2` on the kernel's command line, and CPUAffinity=3 in the unit of dreamvla-arm)",
 				"a command leaves %.0f us after its state at the 99th percentile (want at most %.0f us)", f->answer_p99_us, ANSWER_P99_US);
 }
 

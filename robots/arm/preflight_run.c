@@ -54,7 +54,11 @@ static void *run_loop(void *argument)
 		int64_t tick_ns = d->wait(r->robot, due_ns);
 
 		d->read(r->robot, tick_ns, &state);
+		enum preflight_phase before = r->motion.phase;
+
 		preflight_motion_step(&r->motion, &state, tick_ns, atomic_load_explicit(&r->stop, memory_order_relaxed), &command);
+		if (r->motion.phase == PREFLIGHT_MEASURES && before != PREFLIGHT_MEASURES && d->count_anew)
+			d->count_anew(r->robot);
 		d->write(r->robot, &command);
 		atomic_store_explicit(&r->trouble, state.trouble, memory_order_relaxed);
 		atomic_store_explicit(&r->phase, (int)r->motion.phase, memory_order_release);
@@ -135,7 +139,6 @@ static void take_facts(const struct run *r, struct preflight_facts *f)
 		.answer_p50_us = figure(&r->last, "answer_p50_us"), .answer_p99_us = figure(&r->last, "answer_p99_us"),
 		.answer_max_us = figure(&r->last, "answer_max_us"), .late_p50_us = figure(&r->last, "state_late_p50_us"),
 		.late_p99_us = figure(&r->last, "state_late_p99_us"), .late_max_us = figure(&r->last, "state_late_max_us") };
-	/* The driver's longest row is of all its time: no more than were missed now, and none at all when none were. */
 	f->longest_row = row < (double)f->missed ? (uint64_t)fmax(row, 0) : f->missed;
 	preflight_host_read(&f->host, r->choice.robot->address);
 }
@@ -159,7 +162,7 @@ static void failure_text(const struct run *r, char *out, size_t capacity)
 		snprintf(out + n, capacity - n, ": %s", w.remedy);
 }
 
-static void print_words(const struct run *r, const struct preflight_facts *f, const struct preflight_verdict *v, const char *failure)
+static void print_figures(const struct preflight_facts *f)
 {
 	printf("states       %" PRIu64 " received in %.2f s, %" PRIu64 " missed, at most %" PRIu64 " in a row\n", f->states, f->seconds, f->missed,
 			f->longest_row);
@@ -167,6 +170,12 @@ static void print_words(const struct run *r, const struct preflight_facts *f, co
 			f->success_max);
 	printf("answers      p50 %.0f us, p99 %.0f us, max %.0f us after their state\n", f->answer_p50_us, f->answer_p99_us, f->answer_max_us);
 	printf("states late  p50 %.0f us, p99 %.0f us, max %.0f us by the robot's time\n", f->late_p50_us, f->late_p99_us, f->late_max_us);
+}
+
+static void print_words(const struct run *r, const struct preflight_facts *f, const struct preflight_verdict *v, const char *failure)
+{
+	if (f->measured)
+		print_figures(f);
 	printf("machine      thread %s, kernel %s, governor %s, network %s\n", f->realtime ? "SCHED_FIFO" : "ordinary",
 			f->host.realtime_kernel ? "PREEMPT_RT" : "not PREEMPT_RT", f->host.governor[0] ? f->host.governor : "-",
 			f->host.network[0] ? f->host.network : "?");
@@ -199,6 +208,7 @@ static void print_number(const char *key, double value)
 
 static void print_json(const struct run *r, const struct preflight_facts *f, const struct preflight_verdict *v, const char *failure)
 {
+	enum { counts = 4 }; /* true whatever came of it */
 	const struct { const char *key; double value; } number[] = {
 		{ "seconds", f->seconds }, { "states", (double)f->states }, { "states_missed", (double)f->missed },
 		{ "states_missed_longest_row", (double)f->longest_row }, { "success_rate_min", f->success_min },
@@ -208,7 +218,7 @@ static void print_json(const struct run *r, const struct preflight_facts *f, con
 
 	printf("{\"fit\": %s, \"measured\": %s, ", v->fit ? "true" : "false", f->measured ? "true" : "false");
 	for (size_t i = 0; i < sizeof number / sizeof *number; i++)
-		print_number(number[i].key, number[i].value);
+		print_number(number[i].key, f->measured || i < counts ? number[i].value : NAN);
 	printf("\"realtime\": %s, \"realtime_kernel\": %s, ", f->realtime ? "true" : "false", f->host.realtime_kernel ? "true" : "false");
 	print_text("governor", f->host.governor);
 	printf(", ");

@@ -67,8 +67,8 @@ static void franka_destroy(void *driver)
 	if (!d)
 		return;
 	finish_motion(d);
+	franka_link_destroy(d->link); /* first: the hand's thread may wait for a resolver, the robot shall not */
 	franka_hand_destroy(d->hand);
-	franka_link_destroy(d->link);
 	free(d);
 }
 
@@ -266,6 +266,13 @@ static void franka_stop_homing(void *driver)
 	franka_hand_stop_homing(d->hand);
 }
 
+static void franka_count_anew(void *driver)
+{
+	struct franka_driver *d = driver;
+
+	atomic_store_explicit(&d->states.counters.longest_row, 0, memory_order_relaxed);
+}
+
 /* ---- what status says ------------------------------------------------------------------------------------------------------ */
 
 static const char *franka_error(uint32_t bit)
@@ -317,6 +324,7 @@ const struct robot_driver robot_driver_franka = {
 	.wait = franka_wait,
 	.read = franka_read,
 	.write = franka_write,
+	.count_anew = franka_count_anew,
 	.recover = franka_recover,
 	.home_gripper = franka_home_gripper,
 	.stop_homing = franka_stop_homing,

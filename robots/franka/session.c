@@ -260,6 +260,9 @@ static void take_status(struct franka_session *s, enum franka_session_slot slot,
 	case FRANKA_SLOT_MOVE:
 		take_move(s, status, now_ns);
 		return;
+	case FRANKA_SLOT_LATE:
+		note(s, LOG_LEVEL_INFO, "error recovery, answered late: %s", fci_status_text(status));
+		return;
 	case FRANKA_SLOT_RECOVER:
 		note(s, status == FCI_STATUS_SUCCESS ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "error recovery: %s", fci_status_text(status));
 		tell(s, FRANKA_EVENT_RECOVERED, status, now_ns);
@@ -366,7 +369,6 @@ static bool is_due(const struct franka_session *s, enum franka_ask_kind kind)
 	case FRANKA_ASK_CONFIGURE: return s->phase == FRANKA_SESSION_LISTEN;
 	case FRANKA_ASK_MOVE: return s->phase == FRANKA_SESSION_OPEN && !s->request[FRANKA_SLOT_MOVE].waits;
 	case FRANKA_ASK_STOP_MOVE: return s->phase == FRANKA_SESSION_OPEN && !s->request[FRANKA_SLOT_STOP].waits;
-	case FRANKA_ASK_RECOVER: return !s->request[FRANKA_SLOT_RECOVER].waits;
 	default: return true;
 	}
 }
@@ -416,6 +418,8 @@ void franka_session_ask(struct franka_session *s, const struct franka_ask *a, in
 {
 	if (!is_connected(s) || a->generation != s->generation)
 		return;
+	if (a->kind == FRANKA_ASK_RECOVER && s->request[FRANKA_SLOT_RECOVER].waits)
+		return; /* a person who asks twice while it runs */
 	if (is_due(s, a->kind)) {
 		obey(s, a, now_ns);
 		return;
@@ -444,10 +448,24 @@ static void phase_is_over(struct franka_session *s, int64_t now_ns)
 	}
 }
 
-static void is_overdue(struct franka_session *s, enum fci_command c, int64_t now_ns)
+/* A motion has begun since, so the robot has recovered: no reason to end the connection under it. */
+static void forget_recovery(struct franka_session *s)
 {
-	give_up(s, now_ns, c == FCI_CONNECT ? FRANKA_TROUBLE_OTHER_CLIENT : FRANKA_TROUBLE_CONNECTION_LOST, "no answer to %s",
-			fci_command_name(c));
+	s->request[FRANKA_SLOT_LATE] = s->request[FRANKA_SLOT_RECOVER];
+	s->request[FRANKA_SLOT_LATE].due_ns = never;
+	s->request[FRANKA_SLOT_RECOVER].waits = false;
+	note(s, LOG_LEVEL_WARNING, "no answer to %s, and the robot moves again", fci_command_name(FCI_AUTOMATIC_ERROR_RECOVERY));
+}
+
+static void is_overdue(struct franka_session *s, enum franka_session_slot slot, int64_t now_ns)
+{
+	enum fci_command c = s->request[slot].command;
+
+	if (slot == FRANKA_SLOT_RECOVER && s->request[FRANKA_SLOT_MOVE].waits)
+		forget_recovery(s);
+	else
+		give_up(s, now_ns, c == FCI_CONNECT ? FRANKA_TROUBLE_OTHER_CLIENT : FRANKA_TROUBLE_CONNECTION_LOST, "no answer to %s",
+				fci_command_name(c));
 }
 
 void franka_session_tick(struct franka_session *s, int64_t now_ns)
@@ -456,7 +474,7 @@ void franka_session_tick(struct franka_session *s, int64_t now_ns)
 		phase_is_over(s, now_ns);
 	for (uint32_t slot = 0; slot < FRANKA_SLOTS; slot++)
 		if (s->request[slot].waits && now_ns >= s->request[slot].due_ns)
-			is_overdue(s, s->request[slot].command, now_ns);
+			is_overdue(s, (enum franka_session_slot)slot, now_ns);
 	if (s->n_in > 0 && now_ns - s->partial_ns >= partial_max_ns)
 		give_up(s, now_ns, FRANKA_TROUBLE_PROTOCOL_ERROR, "it began an answer and does not end it");
 }

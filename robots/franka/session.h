@@ -24,7 +24,8 @@ enum franka_session_phase {
 };
 
 /* At most one request of each kind waits for its response. */
-enum franka_session_slot { FRANKA_SLOT_SETUP, FRANKA_SLOT_MOVE, FRANKA_SLOT_STOP, FRANKA_SLOT_RECOVER, FRANKA_SLOTS };
+enum franka_session_slot { FRANKA_SLOT_SETUP, FRANKA_SLOT_MOVE, FRANKA_SLOT_STOP, FRANKA_SLOT_RECOVER,
+	FRANKA_SLOT_LATE, /* a recovery that is not waited for any more */ FRANKA_SLOTS };
 
 struct franka_request {
 	bool waits;

@@ -94,6 +94,25 @@ class Preflight(unittest.TestCase):
         self.assertIn("did not come", cause[0]["found"])
         self.assertIn("cable", cause[0]["remedy"])
 
+    @waits
+    def test_row_from_before_the_motion(self):
+        """What was lost while the arm waited says nothing of the time that was measured."""
+        self.ask("user_stop", on=True)
+        process = self.start("--seconds", "3", "--json")
+        wait_for("the connection", lambda: self.ask("status")["connected"])
+        time.sleep(0.7)
+        self.ask("drop", what="states", count=18)
+        time.sleep(0.3)
+        self.ask("user_stop", on=False)
+        wait_for("the motion", lambda: self.ask("status")["mode"] == "move")
+        time.sleep(1)
+        for _ in range(20):
+            self.ask("drop", what="states", count=1)
+            time.sleep(0.03)
+        found, _ = self.result(process)
+        self.assertGreaterEqual(found["states_missed"], 18)
+        self.assertLess(found["states_missed_longest_row"], 18)
+
     def test_motion_that_ends(self):
         process = self.start("--seconds", "30", "--json")
         wait_for("the motion", lambda: self.ask("status")["mode"] == "move")

@@ -275,6 +275,49 @@ static void test_a_motion_takes_its_time(void **context)
 	assert_int_equal(notes(), 0);
 }
 
+/* While it runs a person may ask again, and its answer may be lost. */
+static void test_a_recovery_without_an_answer_ends_no_motion(void **context)
+{
+	(void)context;
+	fresh("fr3");
+	open_with(9);
+	notes();
+	ask(FRANKA_ASK_RECOVER);
+	request_of(10);
+	uint32_t recovery = asked_id;
+
+	ask(FRANKA_ASK_RECOVER);
+	assert_int_equal(session.n_out, 0);
+	assert_int_equal(notes(), 0);
+	now += 20 * 1000 * ms;
+	ask(FRANKA_ASK_MOVE);
+	request_of(1);
+	uint32_t move = asked_id;
+
+	answer(1);
+	expect(FRANKA_EVENT_MOVE_STARTED);
+	now += 10001 * ms;
+	franka_session_tick(&session, now);
+	assert_int_equal(session.phase, FRANKA_SESSION_OPEN);
+	assert_int_equal(session.n_events, 0);
+	assert_int_equal(notes(), 1);
+	assert_said("no answer to AutomaticErrorRecovery");
+	ask(FRANKA_ASK_RECOVER); /* it may be asked for again */
+	request_of(10);
+	answer_to(recovery, 0); /* and the lost one may come */
+	assert_int_equal(session.phase, FRANKA_SESSION_OPEN);
+	assert_int_equal(session.n_events, 0);
+	answer(0);
+	expect_status(FRANKA_EVENT_RECOVERED, FCI_STATUS_SUCCESS);
+	answer_to(move, 0);
+	expect(FRANKA_EVENT_MOVE_ENDED);
+	ask(FRANKA_ASK_RECOVER);
+	request_of(10);
+	now += 30001 * ms;
+	franka_session_tick(&session, now); /* nothing moves: it is left */
+	assert_int_equal(session.phase, FRANKA_SESSION_WAIT);
+}
+
 static void test_refusals_and_ends_by_name(void **context)
 {
 	static const struct { const char *model; uint16_t version; uint8_t byte; enum fci_status status; const char *text; } rows[] = {
@@ -506,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_frames_that_are_none),
 		cmocka_unit_test(test_move_as_libfranka_sends_it),
 		cmocka_unit_test(test_a_motion_takes_its_time),
+		cmocka_unit_test(test_a_recovery_without_an_answer_ends_no_motion),
 		cmocka_unit_test(test_refusals_and_ends_by_name),
 		cmocka_unit_test(test_a_refusal_is_said_once),
 		cmocka_unit_test(test_recovery_also_before_the_settings),

@@ -78,8 +78,16 @@ static void states_that_do_not_come(void **state)
 	f.missed = 205;
 	f.longest_row = 1;
 	is_wrong(&f, "states_missed", true, "205 of 10205 states did not come", "ping");
-	f.states = f.missed = 0;
-	is_wrong(&f, "states_missed", true, "0 of 0", "cable");
+	f.states = f.missed = f.longest_row = 0; /* nobody there: no word of cables */
+	f.measured = false;
+	struct preflight_verdict v;
+
+	preflight_judge(&f, &v);
+	assert_false(v.fit);
+	assert_int_equal(v.n, 1);
+	assert_string_equal(v.finding[0].name, "not_measured");
+	f.measured = true;
+	is_wrong(&f, "not_measured", true, "did not run to the end", "test again");
 }
 
 static void commands_that_come_late(void **state)
@@ -134,7 +142,7 @@ static void what_is_only_advice(void **state)
 
 static void everything_at_once(void **state)
 {
-	struct preflight_facts f = { .host = { .wireless = true, .network = "wlan0", .governor = "powersave" } };
+	struct preflight_facts f = { .states = 90, .missed = 10, .longest_row = 10, .host = { .wireless = true, .network = "wlan0", .governor = "powersave" } };
 	struct preflight_verdict v;
 
 	(void)state;

@@ -14,8 +14,12 @@ MOVE_P, MOVE_J = 0, 1
 class Node:
     """One connection in raw mode. Frames are taken when somebody waits for something; `last` has the newest of every id, `count` how many."""
 
-    def __init__(self, port, channel="can0"):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+    def __init__(self, port, channel="can0", receive_bytes=None):
+        self.socket = socket.socket()
+        self.socket.settimeout(PATIENCE_S)
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.text, self.last, self.count, self.errors, self.odd = b"", {}, {}, [], 0
         assert self.reply() == "< hi >"

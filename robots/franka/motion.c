@@ -68,9 +68,10 @@ static void meet(struct franka_motion_life *m, const struct franka_event *e, int
 	enter(m, FRANKA_RESTS, now_ns);
 }
 
-static void hear_end(struct franka_motion_life *m, int64_t now_ns)
+static void hear_end(struct franka_motion_life *m, enum fci_status status, int64_t now_ns)
 {
 	m->heard_end = true;
+	m->end_status = status;
 	if (m->phase == FRANKA_ASKED && !m->heard_start) {
 		blame(m, FRANKA_TROUBLE_MOVE_REFUSED, now_ns);
 		enter(m, FRANKA_RESTS, now_ns);
@@ -95,7 +96,7 @@ void franka_motion_event(struct franka_motion_life *m, const struct franka_event
 		m->heard_start = true;
 		break;
 	case FRANKA_EVENT_MOVE_ENDED:
-		hear_end(m, now_ns);
+		hear_end(m, e->status, now_ns);
 		break;
 	case FRANKA_EVENT_RECOVERED:
 		if (e->status != FCI_STATUS_SUCCESS)
@@ -133,11 +134,14 @@ static void begin(struct franka_motion_life *m, int64_t now_ns)
 		enter(m, FRANKA_RUNS, now_ns);
 }
 
-/* The arm stands again, or is on its way to; what ended the motion shows in the robot's mode, or has to be named. */
+/* The arm stands again, or is on its way to; what ended the motion shows in the robot's mode, or has to be named: a stop button that was
+ * only tapped is released by now. */
 static void end(struct franka_motion_life *m, int64_t now_ns)
 {
+	bool button = m->end_status == FCI_STATUS_EMERGENCY_ABORTED;
+
 	if (m->phase == FRANKA_ENDS && m->state.robot_mode == FCI_MODE_IDLE && now_ns >= m->not_before_ns)
-		blame(m, FRANKA_TROUBLE_MOVE_ENDED, now_ns);
+		blame(m, button ? FRANKA_TROUBLE_USER_STOPPED : FRANKA_TROUBLE_MOVE_ENDED, now_ns);
 	enter(m, FRANKA_RESTS, now_ns);
 }
 

@@ -31,6 +31,7 @@ struct franka_motion_life {
 	uint32_t version;
 	bool opened, configuring;  /* the robot took its settings; they were asked for */
 	bool heard_start, heard_end;
+	enum fci_status end_status; /* of the motion that ended last */
 	bool has_state, fresh;     /* fresh: not answered yet */
 	struct fci_state state;
 	int64_t state_ns;          /* when it came, or since when one is awaited */

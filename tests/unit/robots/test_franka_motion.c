@@ -295,6 +295,17 @@ static void modes_are_named(void **state)
 	franka_robot_user_stop(&b.robot, false);
 	periods(&b, 10);
 	assert_int_equal(b.seen.mode, ARM_READY);
+	hold_at_q_d(&b, true);
+	engage(&b);
+	franka_robot_user_stop(&b.robot, true); /* tapped */
+	periods(&b, 1);
+	franka_robot_user_stop(&b.robot, false);
+	periods(&b, 10);
+	assert_int_equal(b.seen.mode, ARM_IDLE);
+	assert_int_equal(b.seen.trouble, FRANKA_TROUBLE_USER_STOPPED);
+	b.wish = (struct robot_command){ 0 };
+	periods(&b, 3000);
+	assert_int_equal(b.seen.mode, ARM_READY);
 	franka_robot_guide(&b.robot, true);
 	periods(&b, 10);
 	assert_int_equal(b.seen.mode, ARM_GUIDING);

@@ -33,6 +33,23 @@ static void let_go(struct control *c, uint32_t i, enum reason why, double value,
 	c->arm[i].unseeded_limit = limit;
 }
 
+/* Its targets pause after a refusal or an underrun: it is to take them again by itself once it stands. */
+static bool is_paused(const struct control *c, uint32_t i)
+{
+	const struct control_arm *a = &c->arm[i];
+
+	return !c->safety[i].seeded && (a->unseeded_why == REASON_TARGET_REFUSED || a->unseeded_why == REASON_UNDERRUN);
+}
+
+/* Where nothing is driven the mode stays, and its reason tells what keeps AUTO away from now on. A fault and a shutdown tell more. */
+static void tell_in_rest(struct control *c, uint32_t i, enum reason why)
+{
+	bool rests = c->mode == MODE_HOLD || c->mode == MODE_READY;
+
+	if (rests && !c->shutdown && reason_severity(c->reason) != SEVERITY_FAULT)
+		control_mode_set(c, c->mode, why, i, 0.0, 0.0);
+}
+
 /* The arm takes no more targets. In AUTO and SHADOW that is a fault unless its own latched stop says why (a hold). */
 static void lost(struct control *c, uint32_t i, const struct arm_state *s)
 {
@@ -40,10 +57,12 @@ static void lost(struct control *c, uint32_t i, const struct arm_state *s)
 	control_event(c, EVENT_ATTACH, REASON_ARM_DETACHED, i, 0.0, 0.0);
 	if (s->stopped || s->mode == ARM_DISCONNECTED)
 		return;
-	if (control_runs_policy(c) || c->mode == MODE_TELEOP || c->mode == MODE_RETURN)
+	if (control_runs_policy(c) || c->mode == MODE_TELEOP || c->mode == MODE_RETURN) {
 		reasons_add(&c->arm[i].latched, REASON_ARM_LET_GO, i, 0.0, 0.0);
-	else if (s->mode != ARM_REFLEX && s->mode != ARM_ESTOP)
+	} else if (s->mode != ARM_REFLEX && s->mode != ARM_ESTOP) {
 		c->arm[i].driven = false;
+		tell_in_rest(c, i, REASON_ARM_DETACHED);
+	}
 }
 
 static bool may_seed(const struct control *c, uint32_t i, const struct arm_state *s)
@@ -67,6 +86,8 @@ static void seed(struct control *c, uint32_t i, const struct arm_state *s, enum 
 	c->arm[i].seeded_ns = c->now_ns;
 	c->arm[i].refused_seq = s->refused_seq;
 	control_event(c, EVENT_ATTACH, why, i, value, 0.0);
+	if (c->reason == REASON_ARM_DETACHED && c->reason_subject == i)
+		tell_in_rest(c, i, why);
 }
 
 static void refusal(struct control *c, uint32_t i, const struct arm_state *s)
@@ -97,7 +118,7 @@ static void follow_arm(struct control *c, uint32_t i, int64_t gap_ns)
 
 	if (c->arm[i].driven && s->present && s->from != c->arm[i].driven_from)
 		reasons_add(&c->arm[i].latched, REASON_ARM_RESTARTED, i, 0.0, 0.0);
-	if (c->safety[i].seeded && (!control_arm_usable(s) || s->from != c->arm[i].driven_from)) {
+	if ((c->safety[i].seeded || is_paused(c, i)) && (!control_arm_usable(s) || s->from != c->arm[i].driven_from)) {
 		lost(c, i, s);
 	} else if (c->safety[i].seeded && s->refused_seq != c->arm[i].refused_seq) {
 		refusal(c, i, s);

@@ -207,9 +207,13 @@ static void wish_attach(struct control *c, bool clear_stop)
 static uint64_t change_mode(struct control *c, enum mode_event event, enum reason why)
 {
 	struct mode_result m = mode_step(c->mode, event, c->standing.bits, 0);
+	uint64_t detached = c->standing.bits & REASON_BIT(REASON_ARM_DETACHED);
 
-	if ((c->standing.bits & REASON_BIT(REASON_ARM_DETACHED)) && (event == ON_AUTO || event == ON_SHADOW))
+	if (detached && (event == ON_AUTO || event == ON_SHADOW)) {
+		if (control_runs_policy(c) || c->mode == MODE_RETURN) /* attached, the arm would be driven at once */
+			return detached;
 		wish_attach(c, false);
+	}
 	if (!m.granted)
 		return m.missing;
 	if (event == ON_AUTO || event == ON_SHADOW)

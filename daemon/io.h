@@ -57,6 +57,14 @@ struct io_teleop {
 	bool armed;                   /* its dead-man was seen released: pressing it is an edge */
 };
 
+/* What an arm said of itself when a reason about it came up: the sentence stays true once the arm says something else. */
+struct io_told {
+	bool stands;
+	uint32_t reason, subject;
+	int64_t since_ns;
+	struct arm_words words;
+};
+
 enum io_door_wait { DOOR_IDLE, DOOR_ATTACH, DOOR_DETACH, DOOR_PING };
 
 struct io_arm {
@@ -138,6 +146,8 @@ struct io {
 	struct control_report report;
 	struct policy_status policy;
 	uint32_t attach_ticket;
+	struct io_told told;          /* of the mode's reason */
+	struct io_told told_cause[REASONS_MAX]; /* of each fault that stands */
 	/* requests */
 	struct io_pending pending[IO_PENDING_MAX];
 	uint32_t n_pending, ticket, shutdown_ticket;
@@ -180,6 +190,9 @@ void io_camera_status(struct io *io);             /* copies into inputs what the
 void io_observation_publish(struct io *io);       /* io_observation.c: the newest set of frames, if there is a newer one */
 void io_state_receive(struct io *io);             /* io_state.c */
 const struct arm_words *io_words(const struct io *io, uint32_t arm); /* what it says keeps it from being driven, or NULL */
+void io_told_follow(struct io *io);               /* io_told.c: keeps what arms say of themselves when a reason comes up */
+const struct arm_words *io_told_reason(const struct io *io); /* for the sentence of the mode's reason; may be NULL */
+const struct arm_words *io_told_cause(const struct io *io, uint32_t reason, uint32_t arm); /* of a fault that stands, else present ones; may be NULL */
 void io_operator_receive(struct io *io);          /* io_operator.c */
 void io_teleop_init(struct io *io);               /* io_teleop.c: the slots of the listed devices. Thread: main */
 bool io_teleop_knows(const struct io *io, const char *name); /* the device has a slot */

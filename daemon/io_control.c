@@ -120,7 +120,7 @@ static size_t add_line(const struct io *io, uint32_t reason, uint32_t subject, c
 	if (n > 0)
 		text[n++] = '\n';
 	reason_sentence(io->setup, &(struct reason_case){ reason, subject, io->report.about_value[reason], io->report.about_limit[reason],
-			io_words(io, subject) }, text + n, capacity - n);
+			io_told_cause(io, reason, subject) }, text + n, capacity - n);
 	return n + strlen(text + n);
 }
 

@@ -22,7 +22,7 @@ static void fill_mode(struct io *io, struct message_status *m)
 	_Static_assert(sizeof driver / sizeof *driver == TARGET_SOURCE_COUNT, "a name for every source");
 	snprintf(m->mode, sizeof m->mode, "%s", mode_name(r->mode));
 	reason_sentence(io->setup, &(struct reason_case){ loading ? REASON_POLICY_LOADING : r->reason, r->reason_arm, r->reason_value,
-			r->reason_limit, io_words(io, r->reason_arm) }, m->reason, sizeof m->reason);
+			r->reason_limit, io_told_reason(io) }, m->reason, sizeof m->reason);
 	snprintf(m->driver, sizeof m->driver, "%s%s", r->jogging ? "jog" : driver[r->driver],
 			r->driver == TARGET_TELEOP ? io->teleop[r->device].name : "");
 	snprintf(m->instruction, sizeof m->instruction, "%s", io->instruction);
@@ -42,7 +42,7 @@ static void fill_faults(struct io *io, struct message_status *m)
 		snprintf(m->fault[m->n_faults++], sizeof m->fault[0], "%s", reason_name(i));
 		if (m->n_causes < STATUS_CAUSES_MAX)
 			reason_sentence(io->setup, &(struct reason_case){ i, r->about_subject[i], r->about_value[i], r->about_limit[i],
-					io_words(io, r->about_subject[i]) }, m->cause[m->n_causes++], sizeof m->cause[0]);
+					io_told_cause(io, i, r->about_subject[i]) }, m->cause[m->n_causes++], sizeof m->cause[0]);
 	}
 }
 

@@ -2,6 +2,7 @@
  * In real time: sockets. */
 #include "daemon/io.h"
 #include "daemon/setup.h"
+#include "daemon/stage/reason.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include <cmocka.h>
@@ -44,15 +46,18 @@ static int set_up(void **state)
 
 	(void)state;
 	memset(&links, 0, sizeof links);
+	links_init(&links);
 	config_defaults(&config);
 	set_addresses();
-	config.n_cameras = config.policy_cameras.n = 1;
+	config.n_cameras = config.policy_cameras.n = config.n_robots = 1;
 	strcpy(config.camera[0].name, "top");
 	strcpy(config.policy_cameras.name[0], "top");
-	setup = (struct control_setup){ .n_cameras = 1, .camera_name = { "top" } };
+	strcpy(config.robot[0].name, "left"); /* nobody answers there */
+	setup = (struct control_setup){ .n_cameras = 1, .camera_name = { "top" }, .n_arms = 1, .arm[0].name = "left" };
 	zmq = zmq_ctx_new();
 	publisher = zmq_socket(zmq, ZMQ_PUB);
-	if (io_create(&io, &config, &setup, &links, &stats, zmq, &e) < 0) {
+	links.target_eventfd = eventfd_open(&e);
+	if (links.target_eventfd < 0 || io_create(&io, &config, &setup, &links, &stats, zmq, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return -1;
 	}
@@ -65,6 +70,7 @@ static int tear_down(void **state)
 	zmq_close(publisher);
 	io_destroy(io);
 	zmq_ctx_term(zmq);
+	close(links.target_eventfd);
 	return 0;
 }
 
@@ -139,12 +145,123 @@ static void an_instruction_is_dated_when_it_is_taken(void **state)
 	assert_int_equal(io->counters.operators_void, 0);
 }
 
+/* ---- what an arm said when a reason came up ---- */
+
+static void arm_says(uint32_t n_errors, const char *error, const char *remedy)
+{
+	struct arm_words *w = &io->arm[0].words;
+
+	*w = (struct arm_words){ .n_errors = n_errors };
+	snprintf(w->error[0], sizeof w->error[0], "%s", error);
+	snprintf(w->remedy, sizeof w->remedy, "%s", remedy);
+	io_wake(io);
+}
+
+static void control_says(enum mode mode, enum reason reason, uint64_t faults)
+{
+	struct control_report *r = &links.report[links.report_box.writing];
+
+	*r = (struct control_report){ .mode = mode, .reason = reason, .faults = faults };
+	latest_publish(&links.report_box);
+	io_wake(io);
+}
+
+static void expect_told(const char *reason, const char *cause)
+{
+	io_status_fill(io);
+	assert_string_equal(io->status_message.reason, reason);
+	assert_int_equal(io->status_message.n_causes, cause != NULL);
+	if (cause)
+		assert_string_equal(io->status_message.cause[0], cause);
+}
+
+/* As if what stands had stood for long. */
+static void long_since(void)
+{
+	io->told.since_ns -= NS_PER_S;
+	for (uint32_t i = 0; i < REASONS_MAX; i++)
+		io->told_cause[i].since_ns -= NS_PER_S;
+}
+
+static void a_reason_keeps_the_words_of_its_beginning(void **state)
+{
+	static const char kept[] = "arm left: reports errors (user_stopped): release the user stop";
+
+	(void)state;
+	arm_says(1, "user_stopped", "release the user stop");
+	control_says(MODE_FAULT, REASON_ARM_ERRORS, REASON_BIT(REASON_ARM_ERRORS));
+	expect_told(kept, kept);
+	arm_says(0, "", "");
+	expect_told(kept, kept);
+	control_says(MODE_FAULT, REASON_ARM_ERRORS, 0); /* it is over, but is why the mode is what it is */
+	expect_told(kept, NULL);
+	long_since();
+	arm_says(1, "joint_reflex", "recover it");
+	expect_told(kept, NULL);
+	control_says(MODE_FAULT, REASON_ARM_ERRORS, REASON_BIT(REASON_ARM_ERRORS)); /* another one of the kind */
+	expect_told(kept, "arm left: reports errors (joint_reflex): recover it");
+	control_says(MODE_HOLD, REASON_OPERATOR_RESET, 0);
+	control_says(MODE_FAULT, REASON_ARM_ERRORS, REASON_BIT(REASON_ARM_ERRORS));
+	expect_told("arm left: reports errors (joint_reflex): recover it", "arm left: reports errors (joint_reflex): recover it");
+}
+
+/* What stood as a cause before it became the reason. */
+static void a_reason_takes_the_words_of_its_cause(void **state)
+{
+	static const char kept[] = "arm left: reflex (joint_reflex): the arm stopped itself; clear the way, `dreamvlactl recover`, then reset";
+
+	(void)state;
+	arm_says(1, "joint_reflex", "");
+	control_says(MODE_HOLD, REASON_OPERATOR_HOLD, REASON_BIT(REASON_ARM_REFLEX));
+	expect_told("an operator asked for HOLD", kept);
+	arm_says(0, "", "");
+	control_says(MODE_FAULT, REASON_ARM_REFLEX, REASON_BIT(REASON_ARM_REFLEX));
+	expect_told(kept, kept);
+}
+
+static void words_that_come_a_little_later_are_its_own_but_no_others(void **state)
+{
+	static const char bare[] = "arm left: its driver has lost the arm: see its log";
+	static const char kept[] = "arm left: its driver has lost the arm: plug the cable in";
+
+	(void)state;
+	control_says(MODE_FAULT, REASON_ARM_DISCONNECTED, REASON_BIT(REASON_ARM_DISCONNECTED));
+	expect_told(bare, bare);
+	arm_says(1, "no_answer", "plug the cable in");
+	expect_told(kept, kept);
+	control_says(MODE_HOLD, REASON_OPERATOR_RESET, 0);
+	arm_says(0, "", "");
+	control_says(MODE_FAULT, REASON_ARM_DISCONNECTED, REASON_BIT(REASON_ARM_DISCONNECTED));
+	long_since();
+	arm_says(1, "no_answer", "plug the cable in");
+	expect_told(bare, bare);
+}
+
+/* What is no fault stands as long as its cause, and says what the arm says now. */
+static void what_is_missing_says_what_the_arm_says_now(void **state)
+{
+	const struct arm_words *w;
+
+	(void)state;
+	arm_says(1, "version", "update it");
+	control_says(MODE_READY, REASON_NONE, REASON_BIT(REASON_ARM_OFFLINE));
+	long_since();
+	arm_says(1, "no_answer", "plug the cable in");
+	w = io_told_cause(io, REASON_ARM_OFFLINE, 0);
+	assert_non_null(w);
+	assert_string_equal(w->remedy, "plug the cable in");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_wake_up_takes_a_bounded_number_of_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_message_is_dated_when_it_is_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_instruction_is_dated_when_it_is_taken, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reason_keeps_the_words_of_its_beginning, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reason_takes_the_words_of_its_cause, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(words_that_come_a_little_later_are_its_own_but_no_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_missing_says_what_the_arm_says_now, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ class Whole(unittest.TestCase):
             b.start_daemon()
             peers.until("attach", b.attached)
             self.assert_rests(b)
-            self.assertEqual(b.mode(), "READY")
+            peers.until("READY", lambda: b.mode() == "READY")
             b.into_motion()
             b.assert_within_limits(self)
 

@@ -60,7 +60,7 @@ struct robot_number {
 	double value;
 };
 
-enum { ROBOT_NUMBERS_MAX = 24 };
+enum { ROBOT_NUMBERS_MAX = 40 };
 
 struct robot_driver {
 	const char *name;

@@ -47,11 +47,32 @@ static bool grows(const struct franka_states *s, uint64_t id)
 	return s->from.sin_port == 0 || (id > s->id && id - s->id <= FRANKA_LEAP_MAX_MS);
 }
 
+static void count_row(struct franka_states *s, uint64_t row)
+{
+	uint32_t bin = 0;
+
+	for (; bin < FRANKA_ROW_BINS - 1 && row >= UINT64_C(2) << bin; bin++)
+		;
+	count(&s->counters.row[bin], row > 0);
+}
+
+/* float32 states say a little less than what they mean. */
+static void count_success(struct franka_states *s, double rate)
+{
+	static const double LEAST[FRANKA_SUCCESS_BINS - 1] = { 1.0, 0.99, 0.95, 0.9 };
+	uint32_t bin = 0;
+
+	while (bin < FRANKA_SUCCESS_BINS - 1 && rate < LEAST[bin] - 1e-6)
+		bin++;
+	count(&s->counters.success[bin], 1);
+}
+
 static void accept_id(struct franka_states *s, const struct sockaddr_in *from, uint64_t id)
 {
 	uint64_t row = s->from.sin_port == 0 ? 0 : id - s->id - 1;
 
 	count(&s->counters.missed, row);
+	count_row(s, row);
 	if (row > atomic_load_explicit(&s->counters.longest_row, memory_order_relaxed))
 		atomic_store_explicit(&s->counters.longest_row, row, memory_order_relaxed);
 	s->from = *from;
@@ -79,5 +100,7 @@ enum franka_datagram franka_states_take(struct franka_states *s, const struct so
 	if (!sound(out))
 		return refuse(&s->counters.unsound, FRANKA_DATAGRAM_UNSOUND);
 	count(&s->counters.taken, 1);
+	if (out->robot_mode == FCI_MODE_MOVE)
+		count_success(s, out->success_rate);
 	return FRANKA_DATAGRAM_STATE;
 }

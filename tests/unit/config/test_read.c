@@ -394,7 +394,7 @@ static void test_sections_of_a_robot(void **state)
 	refuses(LEAST "    franka:\n      load:\n        mass_kg: 3.5\n", 13, "robots[0].franka.load.mass_kg: found 3.5", "0..3 kg");
 	refuses(LEAST "    franka:\n      load:\n        mass: 1\n", 13, "robots[0].franka.load.mass", "did you mean robots[0].franka.load.mass_kg?");
 	refuses(LEAST "    low_pass_hz: 50\n", 11, "robots[0].low_pass_hz", "did you mean robots[0].franka.low_pass_hz?");
-	refuses(LEAST "    franka: 172.16.0.2\n", 11, "robots[0].franka: found 172.16.0.2", "a section with joint_impedance_nm_rad");
+	refuses(LEAST "    franka: 172.16.0.2\n", 11, "robots[0].franka: found 172.16.0.2", "a section with controller, joint_impedance_nm_rad");
 	refuses(LEAST "    franka: {hand: true}\n", 11, "robots[0].franka.hand: found true", "a section with use, force_n");
 	refuses(LEAST "    franka:\n      joint_impedance_nm_rad: [1, 2]\n", 12, "robots[0].franka.joint_impedance_nm_rad: found 2 numbers", "want 7");
 	refuses(LEAST "    franka:\n      load: {center_m: [0, 0, 0.6]}\n", 12, "center_m: entry 3: found 0.6", "-0.5..0.5 m");

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The Franka Hand behind dreamvla-arm --driver franka: what becomes of gripper_m in targets, homing by an operator, and a hand that
-goes wrong while the arm does not."""
+goes wrong while the arm does not.
+Too long for make check: half a minute, most of it the time that fingers take."""
 import math
 import os
 import sys

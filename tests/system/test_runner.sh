@@ -71,6 +71,18 @@ expect "$root/out" '^1 passed, 0 failed, 0 skipped$'
 expect "$root/out" '^the slowest:$'
 expect "$root/out" '^ *[0-9.]* s  system/test_good$'
 
+# ---- long ones
+
+echo 'exit 0 # Too long for make check: it is not.' >"$root/tests/system/test_long.sh"
+rm -f "$root"/tests/system/test_hang.sh "$root/tests/integration/test_bad.py" "$root/tests/unit/area/test_unbuilt.c"
+SAN='' run || { echo "a run without a long test failed" && problems=$((problems + 1)); }
+expect "$root/out" '^1 passed, 0 failed, 1 skipped$'
+SAN='' run long || { echo "a long test by name failed" && problems=$((problems + 1)); }
+expect "$root/out" '^(1/1) ok   system/test_long '
+SAN=address run || { echo "a sanitized run with a long test failed" && problems=$((problems + 1)); }
+expect "$root/out" '^2 passed, 0 failed, 1 skipped$'
+rm "$root/tests/system/test_long.sh"
+
 # ---- second tries
 
 # flaky FILE: a test that fails whenever nobody has run it just before.

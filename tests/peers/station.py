@@ -71,7 +71,7 @@ class Station:
 
 
 def steady(cls):
-    """A test of the class that failed while commands were missing in a row is done once more, up to nine times: then the machine was too
+    """A test of the class that failed while commands were missing in a row is done once more, up to three times: then the machine was too
     busy for 1 kHz, a robot may end a motion, and nothing was shown. Written down, as tests/run.sh wants it."""
     def missing(self, failure):
         row = self.station.ask("status")["longest_row"]
@@ -87,7 +87,7 @@ def steady(cls):
     def wrap(test):
         @functools.wraps(test)
         def run(self):
-            for last in [False] * 9 + [True]:
+            for last in (False, False, False, True):
                 try:
                     return test(self)
                 except unittest.SkipTest:

@@ -1,0 +1,13 @@
+/* trouble.c - see trouble.h. */
+#include "robots/piper/trouble.h"
+
+const struct robot_trouble *piper_trouble(uint32_t trouble)
+{
+	static const struct robot_trouble troubles[PIPER_TROUBLES] = {
+#define TROUBLE(name, word, remedy) [PIPER_TROUBLE_##name] = { word, remedy },
+#include "robots/piper/troubles.def"
+#undef TROUBLE
+	};
+
+	return &troubles[trouble < PIPER_TROUBLES ? trouble : PIPER_TROUBLE_NONE];
+}

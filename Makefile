@@ -233,7 +233,7 @@ check-sanitizers:
 # peers, in AUTO and TELEOP too. clang's follows stand-alone fences, gcc's does not: where clang is missing, that is said. It knows no
 # layout of memory that is more random than 28 bits; setarch takes the randomness away, where that is permitted.
 THREAD_UNITS := unit/sys/test_handover unit/policy/test_compute_threads unit/robots/test_franka_link unit/robots/test_franka_hand_link
-THREAD_TESTS := $(THREAD_UNITS) system/test_daemon_teleop integration/test_arm integration/test_franka_driver
+THREAD_TESTS := $(THREAD_UNITS) system/test_daemon_teleop integration/test_arm$$ integration/test_franka_driver
 THREAD_CC := $(if $(shell command -v clang),clang,$(CC))
 CALM := $$(setarch -R true 2>/dev/null && echo setarch -R)
 
@@ -243,7 +243,7 @@ check-threads: deps
 	@if [ -z "$(CALM)" ] && [ "$$(cat /proc/sys/vm/mmap_rnd_bits)" -gt 28 ]; then \
 		echo "ThreadSanitizer needs setarch -R or vm.mmap_rnd_bits of at most 28: this machine has neither"; \
 		echo "0 passed, 0 failed, $(words $(THREAD_TESTS)) skipped"; \
-	else B=$(call variant,thread) SAN=thread $(CALM) tests/run.sh quick $(THREAD_TESTS); fi
+	else B=$(call variant,thread) SAN=thread $(CALM) tests/run.sh quick $(foreach t,$(THREAD_TESTS),'$t'); fi
 
 # Robots' own clients, as their users install them, against our simulated robots.
 check-peers: deps

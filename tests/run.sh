@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh - runs the tests, each in a process group of its own and under a time limit.
 #
-#   B=build/release tests/run.sh [--second-try] quick|peers [PART...]     PART: only tests whose name contains it, or one of them
+#   B=build/release tests/run.sh [--second-try] quick|peers [PART...]     PART: only tests whose name contains it, or one of them;
+#                                                                         with a $ behind it, whose name ends with it
 #
 # peers: programs that nobody here wrote, in environments that tests/peers/environments.sh made in build/peers.
 #
@@ -27,7 +28,8 @@ always_again=
 [ "${1:-}" = --second-try ] && always_again=1 && shift
 case ${1:-} in quick | peers) which=$1 ;; *) usage ;; esac
 shift
-parts=$([ $# -eq 0 ] || printf '%s\n' "$@")
+tab=$(printf '\t')
+parts=$([ $# -eq 0 ] || printf '%s\n' "$@" | sed "s/[\$]\$/$tab/")
 
 cd "${TESTS_ROOT:-$(dirname "$0")/..}" || exit 2
 mkdir -p "${B:-build/release}"
@@ -284,7 +286,6 @@ run_alone() {
 }
 
 started_all=$(date +%s%N)
-tab=$(printf '\t')
 rm -f "$logs/list.log"
 report_into "$run/reports/list"
 tests=$([ $which = quick ] && list_tests || list_peers)

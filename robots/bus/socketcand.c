@@ -15,6 +15,8 @@
 
 /* Some ten frames, as many as an interface's queue takes by default: commands are not to lie about. */
 enum { QUEUE_BYTES = 512 };
+/* A server that takes nothing for so long is no bus any more. */
+enum { UNTAKEN_MS = 30000 };
 
 struct socketcand {
 	struct bus base;               /* fd: the epoll instance */
@@ -218,7 +220,7 @@ int socketcand_connect(struct bus **out, const struct bus_place *p, struct errbu
 		return fail(e, -errno, "CAN bus: epoll: %s", strerror(errno));
 	if ((fd = reach(&a)) < 0)
 		return fd;
-	if ((rc = stream_start(&c->stream, fd, c->base.fd, c)) < 0)
+	if ((rc = stream_start(&c->stream, fd, c->base.fd, c, UNTAKEN_MS)) < 0)
 		return refuse(&a, rc, strerror(-rc));
 	return shake_hands(c, &a);
 }

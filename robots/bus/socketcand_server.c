@@ -98,7 +98,8 @@ static void let_in(struct server *s, int fd)
 	c->stage = STAGE_NO_BUS;
 	c->hushed_until_ns = 0;
 	c->losing = false;
-	if ((rc = stream_start(&c->stream, fd, s->base.fd, c)) < 0)
+	/* Without a limit: a client may do nothing but send. piper_sdk 0.6.2 has a connection of its own for that, which it never reads. */
+	if ((rc = stream_start(&c->stream, fd, s->base.fd, c, 0)) < 0)
 		drop(s, c, strerror(-rc));
 	else
 		reply(s, c, "< hi >");

@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Small messages go at once. Keep-alive asks only while nothing is under way; what is not acknowledged has a limit of its own. */
-static void make_lively(int fd)
+/* Small messages go at once. Keep-alive asks only while nothing is under way; what is not taken has a limit of its own. */
+static void make_lively(int fd, int untaken_ms)
 {
-	const int on = 1, kernel_bytes = SOCKETCAND_KERNEL_BYTES, idle_s = 5, interval_s = 5, probes = 3, unacknowledged_ms = 30000;
+	const int on = 1, kernel_bytes = SOCKETCAND_KERNEL_BYTES, idle_s = 5, interval_s = 5, probes = 3;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kernel_bytes, sizeof kernel_bytes);
@@ -21,10 +21,10 @@ static void make_lively(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &untaken_ms, sizeof untaken_ms);
 }
 
-int stream_start(struct socketcand_stream *s, int fd, int poll_fd, void *tag)
+int stream_start(struct socketcand_stream *s, int fd, int poll_fd, void *tag, int untaken_ms)
 {
 	struct epoll_event wanted = { .events = EPOLLIN, .data.ptr = tag };
 
@@ -34,7 +34,7 @@ int stream_start(struct socketcand_stream *s, int fd, int poll_fd, void *tag)
 	s->reader = (struct socketcand_reader){ 0 };
 	s->n_in = s->at_in = s->n_out = s->at_out = 0;
 	s->waits_for_room = false;
-	make_lively(fd);
+	make_lively(fd, untaken_ms);
 	return epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &wanted) < 0 ? -errno : 0;
 }
 

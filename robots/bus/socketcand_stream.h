@@ -24,9 +24,10 @@ struct socketcand_stream {
 	char out[SOCKETCAND_OUT_BYTES];
 };
 
-/* Takes over fd, makes it quick, and lively: a peer that vanishes without a word, or takes nothing, is noticed within half a minute.
- * 0 or -errno; fd is closed by stream_close either way. `tag` comes back from epoll_wait. */
-int stream_start(struct socketcand_stream *s, int fd, int poll_fd, void *tag);
+/* Takes over fd, makes it quick, and lively: a peer that vanishes without a word is noticed within half a minute while nothing is under
+ * way to it, one that takes nothing for untaken_ms then (tcp(7), TCP_USER_TIMEOUT; 0: never while it still answers, and one that does
+ * not after the kernel's own quarter of an hour). 0 or -errno; fd is closed by stream_close either way. `tag` comes back from epoll_wait. */
+int stream_start(struct socketcand_stream *s, int fd, int poll_fd, void *tag, int untaken_ms);
 void stream_close(struct socketcand_stream *s);
 
 /* What the kernel has, once. true: something, or nothing yet; false: the peer is gone. */

@@ -70,6 +70,10 @@ run good || { echo "the filtered run failed" && problems=$((problems + 1)); }
 expect "$root/out" '^1 passed, 0 failed, 0 skipped$'
 expect "$root/out" '^the slowest:$'
 expect "$root/out" '^ *[0-9.]* s  system/test_good$'
+run 'test_go' || { echo "a part of a name found nothing" && problems=$((problems + 1)); }
+run 'test_go$' && echo "a part of a name was taken for its end" && problems=$((problems + 1))
+run 'test_good$' || { echo "the end of a name found nothing" && problems=$((problems + 1)); }
+expect "$root/out" '^1 passed, 0 failed, 0 skipped$'
 
 # ---- long ones
 

@@ -161,6 +161,18 @@ class Bench:
         newest = self.targets.of(arm, 50)
         return len(newest) == 50 and all(t["source"] == "hold" and max(map(abs, t["dq"])) < 1e-3 for t in newest)
 
+    def at_rest(self, arm):
+        """Where it stands: the joints themselves, which come to rest after what they are told."""
+        seen = [self.q(arm)]
+
+        def still():
+            time.sleep(0.2)
+            seen.append(self.q(arm))
+            return max(abs(a - b) for a, b in zip(*seen[-2:])) < 1e-4
+
+        peers.until(f"{arm}'s joints to rest", still)
+        return seen[-1]
+
     def attached(self):
         peers.until("both attached", lambda: all(a["attached"] for a in self.status()["arms"].values()))
 
@@ -279,7 +291,7 @@ class TwoArms(unittest.TestCase):
             self.both_move(b)
             device = b.device("right")
             b.drive(device, "left to stand", lambda: b.stands("left") and b.targets.of("left", 50)[0]["intervention"], values=[0.0] * 6)
-            left, right = b.q("left"), b.q("right")
+            left, right = b.at_rest("left"), b.q("right")
             b.drive(device, "a person to move right", lambda: b.moved("right", right, 0.05), values=[0.0, 0.0, 0.05, 0.0, 0.0, 0.0])
             self.assertFalse(b.moved("left", left, 1e-3))
             self.assertTrue(all(t["intervention"] for t in b.targets.of("right") if t["source"] == "teleop"))

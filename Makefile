@@ -131,7 +131,7 @@ $B/tests/unit/$(1)/test_%: $B/tests/unit/$(1)/test_%.o $(call archives,$(1))
 	@echo "LINK $$@"
 	$(Q)$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(call libraries,$(1)) -lcmocka -o $$@
 endef
-$(foreach a,$(AREAS),$(eval $(call unit_rule,$(a))))
+$(foreach a,$(AREAS) bench,$(eval $(call unit_rule,$(a))))
 
 # Every operation of every compute backend against its definition.
 CONFORM := $(patsubst %.c,$B/%.o,$(wildcard tests/conform/*.c))

@@ -8,6 +8,7 @@
 
 #include "daemon/bench/bench_control.h"
 #include "daemon/bench/bench_demo.h"
+#include "daemon/bench/bench_piper.h"
 #include "daemon/bench/bench_policy.h"
 #include "daemon/sys/error.h"
 
@@ -22,6 +23,7 @@ static const struct command {
 	{ "control", "control loop beside cyclictest, take-over, cost of a tick, latencies, allocations; 2 to 3 minutes in all", 30, bench_control },
 	{ "allocations", "heap allocations of the control and policy threads in AUTO", 10, bench_allocations },
 	{ "policy", "load a checkpoint, time a chunk beside its matrix products alone", 1, bench_policy },
+	{ "piper", "how a simulated PiPER follows targets streamed at 50, 100 and 200 Hz, planned and in high-follow; on virtual time", 4, bench_piper },
 };
 
 static const struct option options[] = {

@@ -67,7 +67,8 @@ struct robot_driver {
 	const char *needs;         /* for --help: what has to be in the command line, in the configuration, and at the arm */
 	int64_t period_ns;         /* rate of read and write */
 	int64_t coast_ns;          /* so long the arm goes on by itself when no command comes (constant acceleration); 0: it stands still */
-	bool has_brakes;           /* without them `disable` lets the arm drop and must be confirmed */
+	bool has_brakes;           /* without them `disable` and `recover` let the arm drop and must be confirmed */
+	uint32_t recovers;         /* modes besides REFLEX that recover ends: bits 1 << enum arm_mode */
 	bool homes_gripper;        /* home_gripper is there */
 
 	/* Starts connecting and returns; being connected shows in read. Thread: start-up. Allocates: yes. */
@@ -91,6 +92,16 @@ struct robot_driver {
 	void (*recover)(void *driver);
 	void (*home_gripper)(void *driver);
 	void (*stop_homing)(void *driver); /* of the gripper; what it holds stays held */
+
+	/* The motors' power, by an operator's word only; NULL where the arm's own switches have it. With enable the arm is IDLE until it is
+	 * ready. As recover. */
+	void (*enable)(void *driver);
+	void (*disable)(void *driver);
+
+	/* The arm's own, harder than standing still: one without brakes sinks. It wins over every other wish that came before; twice is once.
+	 * NULL: it has a button only. Thread: any, the io thread at once and control's after everything else that was asked for. Allocates:
+	 * no. Blocks: no. */
+	void (*emergency_stop)(void *driver);
 
 	/* NULL where it has none. Thread: any; numbers: the io thread, fills at most ROBOT_NUMBERS_MAX and returns how many. */
 	const char *(*error_name)(uint32_t bit);

@@ -49,6 +49,7 @@ struct ctl_command {
 	int n_min, n_max; /* of arguments */
 	const char *too_many; /* said when there are more, or NULL */
 	bool takes_watch, takes_yes, takes_wait;
+	bool stops; /* sent whatever else is wrong with the call */
 	int (*run)(const struct ctl *ctl, int n, char **argument); /* returns an exit code */
 };
 
@@ -109,6 +110,7 @@ int ctl_run_home_gripper(const struct ctl *ctl, int n, char **argument);
 int ctl_run_mode(const struct ctl *ctl, int n, char **argument);
 int ctl_run_status(const struct ctl *ctl, int n, char **argument);
 int ctl_run_stop(const struct ctl *ctl, int n, char **argument);
+int ctl_run_emergency_stop(const struct ctl *ctl, int n, char **argument);
 int ctl_run_teleop(const struct ctl *ctl, int n, char **argument);
 
 #endif

@@ -95,7 +95,25 @@ static const struct deed recover = {
 	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`",
 };
 
-static const struct deed enable = { .command = "enable", .is_of_arm = true, .patience_ns = 5 * NS_PER_S, .judge = judge_ready,
+/* An arm whose errors end with its power: it is switched on again by `enable`. */
+static enum verdict judge_let_go(const struct message_state *s, const struct fingers *f, int64_t now_ns)
+{
+	(void)f;
+	(void)now_ns;
+	return is_ready(s) || s->state.mode == ARM_IDLE ? VERDICT_DONE : VERDICT_WAIT;
+}
+
+static const struct deed recover_unbraked = {
+	.command = "recover",
+	.warning = "has no brakes: its power is cut for that, and it FALLS. Do you HOLD it, and is everybody else away from it?",
+	.confirms = true,
+	.is_of_arm = true,
+	.patience_ns = 5 * NS_PER_S,
+	.judge = judge_let_go,
+	.done = "it is off until `dreamvlactl enable`",
+};
+
+static const struct deed enable = { .command = "enable", .is_of_arm = true, .patience_ns = 12 * NS_PER_S, .judge = judge_ready,
 	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`" };
 
 static const struct deed disable = {
@@ -174,7 +192,8 @@ static const struct ctl_door *choose(const struct ctl *ctl, const char *name, st
 
 /* ---- asking and watching ----------------------------------------------------------------------------------------- */
 
-static int look(const struct ctl *ctl, const struct ctl_door *door, struct message_state *s, struct errbuf *e)
+/* brakes: what the arm says of itself, unchanged where it says nothing. */
+static int look(const struct ctl *ctl, const struct ctl_door *door, struct message_state *s, bool *brakes, struct errbuf *e)
 {
 	struct map_builder request;
 	struct ctl_answer a;
@@ -182,6 +201,8 @@ static int look(const struct ctl *ctl, const struct ctl_door *door, struct messa
 
 	request_begin(&request, bytes, sizeof bytes, "status");
 	int rc = ctl_ask(ctl, door, &request, CTL_TIMEOUT_MS, &a, e);
+	if (rc == 0)
+		(void)reply_bool(a.bytes, a.n, "brakes", brakes);
 	return rc == 0 ? message_state_decode_reply(s, a.bytes, a.n, e) : rc;
 }
 
@@ -242,7 +263,8 @@ static bool is_hopeless(const struct deed *d, const struct message_state *s, int
 		return false;
 	if (strcmp(s->words.trouble, "recovery_refused") == 0)
 		return true;
-	return s->state.mode != ARM_REFLEX && s->state.mode != ARM_IDLE && !is_ready(s) && now_ns - since_ns > SETTLE_NS;
+	return s->state.mode != ARM_REFLEX && s->state.mode != ARM_ESTOP && s->state.mode != ARM_IDLE && !is_ready(s) &&
+			now_ns - since_ns > SETTLE_NS;
 }
 
 /* Until the deed is done, fails, or takes too long; *s is the newest state, and e says why there is no newer one. */
@@ -253,11 +275,12 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 	enum arm_mode mode = first->state.mode;
 	struct fingers fingers = { .failed_before = has_homing_failed(first), .asked_ns = begun_ns };
 	char said[MESSAGE_TEXT_BYTES] = "";
+	bool brakes;
 
 	watch_fingers(&fingers, first, now_ns);
 	for (; now_ns - begun_ns < d->patience_ns; now_ns = clock_monotonic_ns()) {
 		clock_sleep_until(now_ns + WATCH_PERIOD_NS);
-		if (look(ctl, door, s, e) < 0)
+		if (look(ctl, door, s, &brakes, e) < 0)
 			continue;
 		e->text[0] = '\0';
 		tell_change(ctl, s, said);
@@ -295,11 +318,14 @@ static int run(const struct ctl *ctl, const struct deed *d, const char *name)
 	const struct ctl_door *door = choose(ctl, name, doors);
 	struct message_state first, s;
 	struct errbuf e = { "" };
+	bool brakes = true;
 
 	if (!door)
 		return CTL_FAILED;
-	if (look(ctl, door, &first, &e) < 0)
+	if (look(ctl, door, &first, &brakes, &e) < 0)
 		return ctl_fail(ctl, "%s", e.text);
+	if (d == &recover && !brakes)
+		d = &recover_unbraked;
 	s = first;
 	if (d->warning && !ctl->yes && !is_confirmed(d, door, &s))
 		return ctl_fail(ctl, "%s: not confirmed, nothing was sent", d->command);

@@ -1,6 +1,8 @@
 /* ctl_stop.c - stop, at every door at once: dreamvlad's and each arm's own. An arm stops at its own door even when dreamvlad
  * hangs or is gone; what one door says or fails to say keeps nobody from the others. Only an arm's own door latches its stop, so
- * where no configuration names the arms, dreamvlad is asked for theirs once it has stopped. */
+ * where no configuration names the arms, dreamvlad is asked for theirs once it has stopped.
+ *
+ * emergency-stop is the same with the arms' own emergency stops, or with one arm's alone. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,7 @@ enum { DOORS_MAX = 1 + CONFIG_ROBOTS_MAX + ARMS_MAX };
 struct knock {
 	const struct ctl *ctl;
 	const struct ctl_door *door;
+	const char *command;
 	pthread_t thread;
 	bool started; /* as a thread; else asked in turn */
 	bool stopped; /* the door has taken the stop */
@@ -26,11 +29,11 @@ static void *knock(void *context)
 	uint8_t bytes[64];
 	struct errbuf e = { "" };
 
-	request_begin(&request, bytes, sizeof bytes, "stop");
+	request_begin(&request, bytes, sizeof bytes, k->command);
 	if (ctl_ask(k->ctl, k->door, &request, CTL_STOP_TIMEOUT_MS, &a, &e) < 0)
 		memcpy(k->text, e.text, sizeof k->text);
 	else if (!a.reply.ok)
-		snprintf(k->text, sizeof k->text, "refused: %.900s", a.reply.error);
+		snprintf(k->text, sizeof k->text, "refused: %.400s%s%.400s", a.reply.error, a.reply.hint[0] ? "; " : "", a.reply.hint);
 	else
 		k->stopped = true;
 	return NULL;
@@ -52,27 +55,29 @@ static int report_json(const struct ctl *ctl, const struct knock *k, uint32_t n,
 	return all ? CTL_OK : CTL_FAILED;
 }
 
-static int report(const struct knock *k, uint32_t n, bool all)
+static int report(const struct ctl *ctl, const char *command, const struct knock *k, uint32_t n, bool all)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (k[i].stopped)
-			printf("%-12s %-28s stop taken\n", k[i].door->name, k[i].door->address);
+			printf("%-12s %-28s %s taken\n", k[i].door->name, k[i].door->address, k[i].command);
 		else
 			printf("%-12s %-28s FAILED: %s\n", k[i].door->name, k[i].door->address, k[i].text);
 	}
-	if (n == 1)
+	if (n == 1 && k[0].door == &ctl->daemon)
 		printf("No arm's own door is known here, so none has latched the stop: `mode auto` would move it again. --config FILE names the "
 		       "arms.\n");
 	if (!all)
-		printf("Not every door has taken the stop. If anything moves, use the emergency stop.\n");
+		printf("Not every door has taken the stop. If anything moves, press the arm's own emergency stop.\n");
+	else if (strcmp(command, "emergency_stop") == 0)
+		printf("An arm without brakes sinks now: hold it. `dreamvlactl recover` ends the stop, and lets such an arm FALL.\n");
 	return all ? CTL_OK : CTL_FAILED;
 }
 
 /* Knocks at doors first..n-1, at all of them at once. */
-static void knock_at(const struct ctl *ctl, struct knock *k, uint32_t first, uint32_t n)
+static void knock_at(const struct ctl *ctl, const char *command, struct knock *k, uint32_t first, uint32_t n)
 {
 	for (uint32_t i = first; i < n; i++) {
-		k[i] = (struct knock){ .ctl = ctl, .door = k[i].door };
+		k[i] = (struct knock){ .ctl = ctl, .door = k[i].door, .command = k[i].door == &ctl->daemon ? "stop" : command };
 		k[i].started = pthread_create(&k[i].thread, NULL, knock, &k[i]) == 0;
 	}
 	for (uint32_t i = first; i < n; i++) {
@@ -102,22 +107,67 @@ static uint32_t add_learnt(const struct ctl *ctl, struct ctl_door learnt[ARMS_MA
 	return n;
 }
 
-int ctl_run_stop(const struct ctl *ctl, int n_arguments, char **argument)
+static uint32_t choose_all(const struct ctl *ctl, struct knock *k)
+{
+	k[0].door = &ctl->daemon;
+	for (uint32_t i = 0; i < ctl->n_arms; i++)
+		k[1 + i].door = &ctl->arm[i];
+	return 1 + ctl->n_arms;
+}
+
+/* That arm's door alone. 0: nobody is called so. */
+static uint32_t choose_one(const struct ctl *ctl, const char *name, struct ctl_door learnt[ARMS_MAX], struct knock *k)
+{
+	uint32_t n = ctl->knows_arms ? 0 : ctl_learn_arms(ctl, learnt);
+	const struct ctl_door *door = n > 0 ? learnt : ctl->arm;
+
+	for (uint32_t i = 0; i < (n > 0 ? n : ctl->n_arms); i++)
+		if (strcmp(door[i].name, name) == 0) {
+			k[0].door = &door[i];
+			return 1;
+		}
+	return 0;
+}
+
+static int finish(const struct ctl *ctl, const char *command, struct knock *k, uint32_t n, bool all)
+{
+	for (uint32_t i = 0; i < n; i++)
+		all = all && k[i].stopped;
+	return ctl->json ? report_json(ctl, k, n, all) : report(ctl, command, k, n, all);
+}
+
+static int stop_all(const struct ctl *ctl, const char *command, bool all)
 {
 	struct ctl_door learnt[ARMS_MAX];
 	struct knock k[DOORS_MAX];
-	uint32_t n = 1 + ctl->n_arms, asked = n;
-	bool all = !ctl->lost;
+	uint32_t n = choose_all(ctl, k), asked = n;
 
-	(void)n_arguments;
-	(void)argument;
-	for (uint32_t i = 0; i < n; i++)
-		k[i].door = i == 0 ? &ctl->daemon : &ctl->arm[i - 1];
-	knock_at(ctl, k, 0, n);
+	knock_at(ctl, command, k, 0, n);
 	if (k[0].stopped && !ctl->knows_arms)
 		n = add_learnt(ctl, learnt, k, n);
-	knock_at(ctl, k, asked, n);
-	for (uint32_t i = 0; i < n; i++)
-		all = all && k[i].stopped;
-	return ctl->json ? report_json(ctl, k, n, all) : report(k, n, all);
+	knock_at(ctl, command, k, asked, n);
+	return finish(ctl, command, k, n, all);
+}
+
+int ctl_run_stop(const struct ctl *ctl, int n, char **argument)
+{
+	(void)n;
+	(void)argument;
+	return stop_all(ctl, "stop", !ctl->lost);
+}
+
+/* A name that nobody has stops everybody, but has no other arm sink. */
+int ctl_run_emergency_stop(const struct ctl *ctl, int n, char **argument)
+{
+	struct ctl_door learnt[ARMS_MAX];
+	struct knock k[1];
+
+	if (n == 0)
+		return stop_all(ctl, "emergency_stop", !ctl->lost);
+	if (choose_one(ctl, argument[0], learnt, k) == 0) {
+		fprintf(stderr, "dreamvlactl: no arm is called %s: `stop` for all instead\n", argument[0]);
+		return stop_all(ctl, "stop", false);
+	}
+	knock_at(ctl, "emergency_stop", k, 0, 1);
+	return finish(ctl, "emergency_stop", k, 1, !ctl->lost);
 }

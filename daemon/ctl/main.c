@@ -31,7 +31,7 @@ static void print_help(void)
 		printf("  %-24s %s\n", call, c->help);
 	}
 	printf("\n"
-	       "ARM is the arm's name; it may be left out when there is one.\n"
+	       "ARM is the arm's name; it may be left out when there is one. emergency-stop without it means all of them.\n"
 	       "\n"
 	       "  --config FILE            where the doors are, from the bench's configuration; without it " DEFAULT_CONFIG
 	       ",\n"
@@ -43,8 +43,8 @@ static void print_help(void)
 	       "  --key FILE               our own CURVE secret key, for sockets that ask for one; default: the configuration's\n"
 	       "  --server-key FILE        the CURVE public key of the other side\n"
 	       "\n"
-	       "Exit code: 0 done, 1 refused or failed, 2 used wrongly. stop: 0 only when every door has taken it; it is sent whatever else is\n"
-	       "wrong with the call.\n");
+	       "Exit code: 0 done, 1 refused or failed, 2 used wrongly. stop, emergency-stop: 0 only when every door has taken it; they are sent\n"
+	       "whatever else is wrong with the call.\n");
 }
 
 static int usage(const char *what, const char *which)
@@ -234,7 +234,7 @@ static int check_call(const struct ctl *ctl, const struct ctl_command *command, 
 
 static int run(struct options *o, const struct ctl_command *command, int n, char **argument)
 {
-	int code = find_doors(o, command->run == ctl_run_stop);
+	int code = find_doors(o, command->stops);
 
 	if (code != CTL_OK)
 		return code;
@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 	struct options o = { .ctl = { .wait_ns = WAIT_DEFAULT_NS } };
 	int code = take_options(&o, argc, argv), n = argc - optind - 1;
 	const struct ctl_command *command = n >= 0 ? ctl_command_find(argv[optind]) : NULL;
-	bool stopping = command && command->run == ctl_run_stop;
+	bool stopping = command && command->stops;
 
 	if (code == CTL_OK || (code > 0 && !stopping))
 		return code;

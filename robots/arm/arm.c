@@ -251,18 +251,53 @@ static enum arm_reply disable(struct arm *a, const struct arm_request *r)
 		return ARM_REPLY_MOVING;
 	if (!a->driver->has_brakes && !r->confirm)
 		return ARM_REPLY_CONFIRM;
-	a->enabled = false;
+	a->enabled = a->enable = false;
+	a->disable = a->driver->disable != NULL;
 	let_go(a, LOSS_DISABLED);
 	return ARM_REPLY_OK;
 }
 
-static enum arm_reply recover(struct arm *a)
+/* Where the motors have a switch of their own, what stopped the arm has to be ended first. */
+static enum arm_reply enable(struct arm *a)
 {
-	if (a->measured.mode != ARM_REFLEX)
+	enum arm_mode mode = a->measured.mode;
+
+	if (a->driver->enable && mode != ARM_IDLE && mode != ARM_READY)
+		return ARM_REPLY_NOT_NOW;
+	a->enabled = true;
+	a->enable = a->driver->enable != NULL;
+	a->disable = false;
+	return ARM_REPLY_OK;
+}
+
+static enum arm_reply recover(struct arm *a, const struct arm_request *r)
+{
+	if (a->measured.mode != ARM_REFLEX && !(a->driver->recovers >> a->measured.mode & 1))
 		return ARM_REPLY_NO_ERROR;
 	if (!a->driver->recover)
 		return ARM_REPLY_NO_RECOVERY;
+	if (!a->driver->has_brakes && !r->confirm)
+		return ARM_REPLY_CONFIRM;
 	a->recover = true;
+	return ARM_REPLY_OK;
+}
+
+static enum arm_reply stop(struct arm *a)
+{
+	a->stopped = a->stop_homing = true;
+	a->home_gripper = false;
+	begin_brake(a);
+	return ARM_REPLY_OK;
+}
+
+/* An arm that has none stops as well as it can. */
+static enum arm_reply emergency_stop(struct arm *a)
+{
+	(void)stop(a);
+	if (!a->driver->emergency_stop)
+		return ARM_REPLY_NO_EMERGENCY_STOP;
+	a->emergency_stop = true;
+	a->enable = a->disable = a->recover = false;
 	return ARM_REPLY_OK;
 }
 
@@ -286,28 +321,42 @@ static enum arm_reply home_gripper(struct arm *a)
 	return ARM_REPLY_OK;
 }
 
+static bool take(bool *asked)
+{
+	bool was = *asked;
+
+	*asked = false;
+	return was;
+}
+
 bool arm_take_recover(struct arm *a)
 {
-	bool asked = a->recover;
-
-	a->recover = false;
-	return asked;
+	return take(&a->recover);
 }
 
 bool arm_take_home_gripper(struct arm *a)
 {
-	bool asked = a->home_gripper;
-
-	a->home_gripper = false;
-	return asked;
+	return take(&a->home_gripper);
 }
 
 bool arm_take_stop_homing(struct arm *a)
 {
-	bool asked = a->stop_homing;
+	return take(&a->stop_homing);
+}
 
-	a->stop_homing = false;
-	return asked;
+bool arm_take_enable(struct arm *a)
+{
+	return take(&a->enable);
+}
+
+bool arm_take_disable(struct arm *a)
+{
+	return take(&a->disable);
+}
+
+bool arm_take_emergency_stop(struct arm *a)
+{
+	return take(&a->emergency_stop);
 }
 
 static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t now_ns)
@@ -319,19 +368,17 @@ static enum arm_reply obey(struct arm *a, const struct arm_request *r, int64_t n
 		return detach(a, r);
 	case ARM_ASK_SHUTDOWN:
 		release(a, LOSS_SHUTDOWN);
-		/* fall through */
+		return stop(a);
 	case ARM_ASK_STOP:
-		a->stopped = a->stop_homing = true;
-		a->home_gripper = false;
-		begin_brake(a);
-		return ARM_REPLY_OK;
+		return stop(a);
+	case ARM_ASK_EMERGENCY_STOP:
+		return emergency_stop(a);
 	case ARM_ASK_ENABLE:
-		a->enabled = true;
-		return ARM_REPLY_OK;
+		return enable(a);
 	case ARM_ASK_DISABLE:
 		return disable(a, r);
 	case ARM_ASK_RECOVER:
-		return recover(a);
+		return recover(a, r);
 	case ARM_ASK_HOME_GRIPPER:
 		return home_gripper(a);
 	}

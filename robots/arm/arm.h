@@ -37,8 +37,8 @@ struct arm_target {
 	struct driver_target target;
 };
 
-enum arm_ask { ARM_ASK_ATTACH, ARM_ASK_DETACH, ARM_ASK_STOP, ARM_ASK_ENABLE, ARM_ASK_DISABLE, ARM_ASK_RECOVER,
-	ARM_ASK_HOME_GRIPPER, ARM_ASK_SHUTDOWN };
+enum arm_ask { ARM_ASK_ATTACH, ARM_ASK_DETACH, ARM_ASK_STOP, ARM_ASK_EMERGENCY_STOP, ARM_ASK_ENABLE, ARM_ASK_DISABLE,
+	ARM_ASK_RECOVER, ARM_ASK_HOME_GRIPPER, ARM_ASK_SHUTDOWN };
 
 /* An operator's or dreamvlad's request; model, dof and tcp of an attach were compared before. */
 struct arm_request {
@@ -50,7 +50,7 @@ struct arm_request {
 
 enum arm_reply { ARM_REPLY_OK, ARM_REPLY_STOPPED, ARM_REPLY_TAKEN, ARM_REPLY_NOT_READY, ARM_REPLY_NOT_ATTACHED,
 	ARM_REPLY_MOVING, ARM_REPLY_CONFIRM, ARM_REPLY_NO_ERROR, ARM_REPLY_NO_RECOVERY, ARM_REPLY_NO_HOMING, ARM_REPLY_NO_GRIPPER,
-	ARM_REPLY_COUNT };
+	ARM_REPLY_NOT_NOW, ARM_REPLY_NO_EMERGENCY_STOP, ARM_REPLY_COUNT };
 
 struct arm_answer {
 	uint32_t ticket;
@@ -110,7 +110,7 @@ struct arm {
 	const struct arm_setup *setup; /* constant */
 	const struct robot_driver *driver;
 	bool enabled, stopped;
-	bool recover, home_gripper, stop_homing; /* asked for, not passed on yet */
+	bool recover, home_gripper, stop_homing, enable, disable, emergency_stop; /* asked for, not passed on yet */
 	enum arm_phase phase;
 	uint64_t generation;       /* of the driver's arm */
 	uint64_t accepted_from, last_seq;
@@ -144,9 +144,13 @@ void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns);
 /* Obeys a request or says why not. */
 struct arm_answer arm_take_request(struct arm *a, const struct arm_request *r, int64_t now_ns);
 
-/* True once after a request that the driver has to be asked for: its recover, its home_gripper. */
+/* True once after a request that the driver has to be asked for: its recover, its home_gripper, its enable or disable, of which the
+ * later one counts, its emergency stop, which makes the others void. */
 bool arm_take_recover(struct arm *a);
 bool arm_take_home_gripper(struct arm *a);
+bool arm_take_enable(struct arm *a);
+bool arm_take_disable(struct arm *a);
+bool arm_take_emergency_stop(struct arm *a);
 
 /* True once after a stop, and after the arm itself ceased to be ready (its button, a hand on it): fingers that home are to stand still.
  * It comes before a home_gripper of the same time, which was asked for later. */

@@ -2,7 +2,7 @@
  *
  *   target   io -> control   every target for this arm, in order
  *   request  io -> control   every request that the control thread decides
- *   stop_asked  io -> control  a stop, which needs no room in a queue
+ *   stop_asked, emergency_asked  io -> control  stops, which need no room in a queue
  *   answer   control -> io   its answers; io is woken through answer_fd
  *   report   control -> io   newest snapshot for state/<arm> and status
  *   late     control -> any  how late the periods began */
@@ -20,7 +20,7 @@ struct arm_links {
 	struct arm_target target[ARM_TARGET_RING];
 	struct queue request_queue;
 	struct arm_request request[ARM_REQUEST_RING];
-	_Atomic bool stop_asked;
+	_Atomic bool stop_asked, emergency_asked;
 	struct queue answer_queue;
 	struct arm_answer answer[ARM_REQUEST_RING];
 	int answer_fd;

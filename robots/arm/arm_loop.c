@@ -3,11 +3,12 @@
 #include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
 
-/* A stop is looked for before the queue and obeyed after it: no request that came before it can undo it. */
+/* Stops are looked for before the queue and obeyed after it: no request that came before can undo one. */
 static void take_requests(struct arm_loop *l, int64_t now_ns)
 {
 	struct arm_links *k = l->links;
 	bool stop = atomic_exchange_explicit(&k->stop_asked, false, memory_order_acq_rel);
+	bool emergency = atomic_exchange_explicit(&k->emergency_asked, false, memory_order_acq_rel);
 
 	for (int at; (at = queue_front(&k->request_queue)) >= 0; queue_release(&k->request_queue)) {
 		struct arm_answer answer = arm_take_request(&l->arm, &k->request[at], now_ns);
@@ -21,6 +22,8 @@ static void take_requests(struct arm_loop *l, int64_t now_ns)
 	}
 	if (stop)
 		(void)arm_take_request(&l->arm, &(struct arm_request){ .ask = ARM_ASK_STOP }, now_ns);
+	if (emergency)
+		(void)arm_take_request(&l->arm, &(struct arm_request){ .ask = ARM_ASK_EMERGENCY_STOP }, now_ns);
 }
 
 static void take_targets(struct arm_loop *l, int64_t now_ns)
@@ -34,12 +37,18 @@ static void take_targets(struct arm_loop *l, int64_t now_ns)
 /* What was asked for and takes its time at the arm. */
 static void act(struct arm_loop *l)
 {
+	if (arm_take_disable(&l->arm))
+		l->driver->disable(l->robot);
 	if (arm_take_recover(&l->arm))
 		l->driver->recover(l->robot);
 	if (arm_take_stop_homing(&l->arm) && l->driver->stop_homing)
 		l->driver->stop_homing(l->robot);
 	if (arm_take_home_gripper(&l->arm))
 		l->driver->home_gripper(l->robot);
+	if (arm_take_enable(&l->arm))
+		l->driver->enable(l->robot);
+	if (arm_take_emergency_stop(&l->arm))
+		l->driver->emergency_stop(l->robot);
 }
 
 void arm_loop_tick(struct arm_loop *l, int64_t now_ns)

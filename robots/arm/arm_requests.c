@@ -172,17 +172,29 @@ static int handle_plain(struct arm_io *io, const struct row *row, const struct r
 	return rc == 0 ? hand_over(io, from, &r, e) : rc;
 }
 
+/* Whatever has become of the control thread. */
+static void stop_at_once(struct arm_io *io)
+{
+	if (io->driven && io->driver->emergency_stop)
+		io->driver->emergency_stop(io->driven);
+	log_line(LOG_LEVEL_WARNING, "arm: emergency stop asked for at its own door");
+}
+
 /* Needs no room in a queue, so that no other peer's requests can crowd it out; answered at once. */
 static int handle_stop(struct arm_io *io, const struct row *row, const struct request *q, const struct endpoint_peer *from,
 		struct errbuf *e)
 {
-	(void)row;
+	bool emergency = row->ask == ARM_ASK_EMERGENCY_STOP;
+	enum arm_reply reply = emergency && !io->driver->emergency_stop ? ARM_REPLY_NO_EMERGENCY_STOP : ARM_REPLY_OK;
+
 	(void)q;
-	atomic_store_explicit(&io->links->stop_asked, true, memory_order_release);
+	atomic_store_explicit(emergency ? &io->links->emergency_asked : &io->links->stop_asked, true, memory_order_release);
 	io->stop_received = true;
+	if (emergency)
+		stop_at_once(io);
 	if (io->now_ns - io->report_ns > PATIENCE_NS)
-		return fail(e, -ETIMEDOUT, "the control thread does not answer: see the log of dreamvla-arm, use the emergency stop");
-	send_answer(io, from, &(struct arm_answer){ 0, ARM_REPLY_OK, io->report.mode, io->report.accepted_from });
+		return fail(e, -ETIMEDOUT, "the control thread does not answer: see the log of dreamvla-arm, press the arm's own emergency stop");
+	send_answer(io, from, &(struct arm_answer){ 0, reply, io->report.mode, io->report.accepted_from });
 	return 0;
 }
 
@@ -284,6 +296,7 @@ static int handle_status(struct arm_io *io, const struct row *row, const struct 
 	map_add_text(&b, "arm", io->setup->name);
 	map_add_text(&b, "model", io->setup->model.name);
 	map_add_text(&b, "driver", io->driver->name);
+	map_add_bool(&b, "brakes", io->driver->has_brakes);
 	add_counters(io, &b);
 	add_numbers(io, &b);
 	send_map(io, from, &b);
@@ -293,7 +306,8 @@ static int handle_status(struct arm_io *io, const struct row *row, const struct 
 static const struct row ROWS[] = {
 	{ "status", { NULL }, handle_status, 0 },
 	{ "ping", { "t_ns" }, handle_ping, 0 },
-	{ "stop", { NULL }, handle_stop, 0 },
+	{ "stop", { NULL }, handle_stop, ARM_ASK_STOP },
+	{ "emergency_stop", { NULL }, handle_stop, ARM_ASK_EMERGENCY_STOP },
 	{ "attach", { "from", "model", "dof", "tcp", "takeover", "clear_stop" }, handle_attach, ARM_ASK_ATTACH },
 	{ "detach", { "from" }, handle_detach, ARM_ASK_DETACH },
 	{ "enable", { "confirm" }, handle_plain, ARM_ASK_ENABLE },
@@ -314,8 +328,8 @@ static int dispatch(struct arm_io *io, const struct request *q, const struct end
 		int rc = request_check_keys(q, row->key, e);
 		return rc < 0 ? rc : row->handle(io, row, q, from, e);
 	}
-	return fail(e, -EINVAL, "cmd: \"%.32s\" is not known: want status, ping, stop, attach, detach, enable, disable, recover or "
-			"home_gripper", name);
+	return fail(e, -EINVAL, "cmd: \"%.32s\" is not known: want status, ping, stop, emergency_stop, attach, detach, enable, disable, "
+			"recover or home_gripper", name);
 }
 
 void arm_requests_receive(struct arm_io *io)

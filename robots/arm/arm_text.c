@@ -125,10 +125,12 @@ void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)
 		[ARM_REPLY_NO_ERROR] = { "there is nothing to recover from", "" },
 		[ARM_REPLY_NO_RECOVERY] = { "this arm has no error recovery", "mend it at the arm itself" },
 		[ARM_REPLY_NO_HOMING] = { "this arm's gripper needs no homing", "" },
+		[ARM_REPLY_NOT_NOW] = { "the arm cannot be switched on now", "end first what stopped it: see errors in `dreamvlactl status`; `dreamvlactl recover` ends an emergency stop" },
+		[ARM_REPLY_NO_EMERGENCY_STOP] = { "this arm has no emergency stop but its own button", "it was told to stop and hold, which is latched: press the button if anything moves" },
 		[ARM_REPLY_NO_GRIPPER] = { "the gripper is not there", "see errors in `dreamvlactl status` and the log of dreamvla-arm" },
 	};
 
-	if (a->reply == ARM_REPLY_NOT_READY)
+	if (a->reply == ARM_REPLY_NOT_READY || a->reply == ARM_REPLY_NOT_NOW)
 		snprintf(out->error, sizeof out->error, "%s: it is %s", TEXT[a->reply].error, arm_mode_name(a->mode));
 	else if (a->reply == ARM_REPLY_TAKEN)
 		snprintf(out->error, sizeof out->error, "%s: %016llx", TEXT[a->reply].error, (unsigned long long)a->accepted_from);

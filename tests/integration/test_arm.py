@@ -410,6 +410,12 @@ class Arm(unittest.TestCase):
         self.driver.wait("ready", lambda s: s["mode"] == "ready")
         self.assertOk(self.driver.attach())
 
+    def test_emergency_stop_of_an_arm_that_has_none(self):
+        self.assertOk(self.driver.attach())
+        self.assertRefused(self.driver.ask("emergency_stop"), "button")
+        self.driver.wait("stopped", lambda s: s["stopped"] and s["mode"] == "ready")
+        self.assertTrue(self.driver.ask("status")["brakes"])
+
     # -- the world goes, the arm goes
 
     def test_world_dies_and_returns(self):

@@ -127,6 +127,18 @@ class Deeds(WithDoor):
         self.assertEqual(self.asked, [{"cmd": "disable", "confirm": True}])
         self.assertIn("DROPS", done.stderr)
 
+    def test_recover_of_an_arm_without_brakes(self):
+        """It falls and is off then, which is what was asked for; and the question says so."""
+        stopped = state("estop", ["emergency_stop"], trouble="emergency_stop", remedy="hold it", brakes=False)
+        off = state("idle", ["motors_off"], trouble="motors_off", remedy="enable it", brakes=False)
+        done = self.call(self.arm(stopped, [stopped, off]), "recover", stdin="y\n")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.asked, [{"cmd": "recover", "confirm": True}])
+        self.assertRegex(done.stderr, "no brakes.*FALLS.*HOLD it")
+        self.assertIn("`dreamvlactl enable`", done.stdout)
+        done = self.call(self.arm(stopped, [off]), "recover", stdin="n\n")
+        self.assertEqual((done.returncode, self.asked), (1, []))
+
     def test_home_gripper(self):
         """Over when the fingers rest wide open, not while they are closed: no message says so."""
         away = state(gripper_m=0.06, trouble="hand_not_homed", remedy="take your fingers out")
@@ -199,6 +211,51 @@ class Deeds(WithDoor):
         for wrong in (["recover", "a", "b"], ["enable", "--yes"], ["home-gripper", "--watch"], ["disable", "--wait", "1"]):
             done = ctl(*wrong)
             self.assertEqual((done.returncode, done.stdout), (2, ""), wrong)
+
+
+class EmergencyStop(WithDoor):
+    """As `stop`: nothing is asked first, nobody is waited for, and no other arm sinks by mistake."""
+
+    def call(self, *arguments, answer=None):
+        self.doors = [self.door(lambda _: answer or {"ok": True, "mode": "ready"}) for _ in range(3)]
+        bench = self.bench(self.doors[0].address, {"left": self.doors[1].address, "right": self.doors[2].address})
+        return ctl("--config", bench, *arguments)
+
+    def assertTold(self, *commands):
+        self.assertEqual([[r["cmd"] for r in d.requests] for d in self.doors], list(commands))
+
+    def test_all_of_them(self):
+        done = self.call("emergency-stop")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertTold(["stop"], ["emergency_stop"], ["emergency_stop"])
+        self.assertIn("hold it", done.stdout)
+
+    def test_one(self):
+        self.assertEqual(self.call("emergency-stop", "right").returncode, 0)
+        self.assertTold([], [], ["emergency_stop"])
+
+    def test_nobody_is_called_so(self):
+        done = self.call("emergency-stop", "rihgt")
+        self.assertEqual(done.returncode, 1)
+        self.assertTold(["stop"], ["stop"], ["stop"])
+        self.assertIn("no arm is called rihgt", done.stderr)
+
+    def test_wrong_call(self):
+        self.assertEqual(self.call("--nonsense", "emergency-stop", "--yes").returncode, 0)
+        self.assertTold(["stop"], ["emergency_stop"], ["emergency_stop"])
+
+    def test_arm_that_has_none(self):
+        done = self.call("emergency-stop", "left", answer={"ok": False, "error": "it has a button", "hint": "press it"})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("FAILED: refused: it has a button; press it", done.stdout)
+
+    def test_arms_of_dreamvlad(self):
+        arm = self.door(lambda _: {"ok": True})
+        arms = {"left": dict(STATUS["arms"]["arm"], control=arm.address)}
+        daemon = self.door(lambda q: dict(STATUS, arms=arms) if q["cmd"] == "status" else {"ok": True, "mode": "HOLD"})
+        self.assertEqual(ctl("--address", daemon.address, "emergency-stop", "left").returncode, 0)
+        self.assertEqual([r["cmd"] for r in arm.requests], ["emergency_stop"])
+        self.assertEqual([r["cmd"] for r in daemon.requests], ["status"])
 
 
 if __name__ == "__main__":

@@ -32,10 +32,11 @@ struct device_wish {
 struct device_options {
 	const char *evdev;            /* /dev/input/event*; NULL: the one that fits */
 	bool grab;                    /* nobody else gets its events */
-	const char *deadman_evdev;    /* leader: where the dead-man is; NULL: the gripper is it, or nothing */
+	const char *deadman_evdev;    /* leaders: where the dead-man is; NULL: the gripper is it, or nothing */
 	const char *deadman_key;      /* name of its code, BTN_TR; NULL: the kind's own */
-	double deadman_gripper_m;     /* leader: closed to less than this is the dead-man; 0: it is not */
+	double deadman_gripper_m;     /* leaders: closed to less than this is the dead-man; 0: it is not */
 	const char *state, *topic;    /* leader: address to bind, state/<leader> */
+	const char *bus;              /* piper-leader: a CAN interface, or socketcand's address */
 	enum delta_frame frame;
 	double linear_max_m_s, angular_max_rad_s;
 	double dead_band;             /* share of a stick's way */

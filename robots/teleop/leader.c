@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "robots/teleop/evdev.h"
 #include "robots/teleop/leader_map.h"
+#include "robots/teleop/pedal.h"
 #include "transport/endpoint.h"
 #include "transport/stamp.h"
 #include "transport/topic.h"
@@ -21,8 +21,7 @@ enum { RECEIVE_MAX = 64, HIGH_WATER = 16 };
 
 struct leader {
 	struct endpoint *states;
-	struct evdev *pedal;          /* NULL: the gripper is the dead-man */
-	uint16_t key;
+	struct pedal pedal;
 	const char *topic;
 	struct leader_map map;
 	struct errbuf refused;        /* why the last state was not used; "" when it was */
@@ -34,17 +33,10 @@ static void leader_destroy(void *device)
 	struct leader *l = device;
 
 	if (l) {
-		evdev_destroy(l->pedal);
+		pedal_close(&l->pedal);
 		endpoint_close(l->states);
 	}
 	free(l);
-}
-
-/* A pedal, a keyboard, a button: everything that has the key. */
-static int has_key(const struct input_facts *f, uint16_t key, struct errbuf *e)
-{
-	return f->has_key[key] ? 0 : fail(e, -EINVAL, "\"%s\" (%s) has not the key that is to be the dead-man (code 0x%x); choose another "
-			"one with --deadman-key", f->name, input_facts_kind(f), key);
 }
 
 static int check(const struct device_options *o, struct errbuf *e)
@@ -55,10 +47,7 @@ static int check(const struct device_options *o, struct errbuf *e)
 		return fail(e, -EINVAL, "--device leader: --%s is missing, see --help", o->state ? "topic" : "state");
 	if (!topic_split((const uint8_t *)o->topic, strlen(o->topic), &topic) || strcmp(topic.kind, "state") != 0 || !topic.name[0])
 		return fail(e, -EINVAL, "--topic: found %s, want state/<leader>", o->topic);
-	if (!o->deadman_evdev == !(o->deadman_gripper_m > 0.0))
-		return fail(e, -EINVAL, "--device leader: want --deadman-evdev FILE or --deadman-gripper M, one of them: without a dead-man "
-				"nothing moves");
-	return 0;
+	return pedal_check(o, e);
 }
 
 static int set_up(struct leader *l, const struct device_options *o, struct errbuf *e)
@@ -69,12 +58,7 @@ static int set_up(struct leader *l, const struct device_options *o, struct errbu
 		return rc;
 	l->topic = o->topic;
 	leader_map_init(&l->map, o->dof, o->deadman_gripper_m);
-	if (o->deadman_evdev) {
-		rc = evdev_key_code(o->deadman_key, KEY_SPACE, &l->key, e);
-		if (rc == 0)
-			rc = evdev_create(&l->pedal, &(struct evdev_options){ .path = o->deadman_evdev, .what = "pedal", .fits = has_key,
-					.deadman = l->key, .grab = o->grab }, e);
-	}
+	rc = pedal_open(&l->pedal, o, e);
 	return rc < 0 ? rc : endpoint_open(&l->states, o->zmq_context, &(struct endpoint_options){ .type = ZMQ_SUB, .bind = true,
 			.address = o->state, .high_water = HIGH_WATER, .max_message_bytes = MESSAGE_BYTES_MAX, .insecure = o->insecure,
 			.curve_secret = o->curve_secret, .curve_clients = o->curve_clients, .subscribe = { o->topic } }, e);
@@ -98,11 +82,9 @@ static int leader_create(void **out, const struct device_options *o, struct errb
 static uint32_t leader_items(const void *device, zmq_pollitem_t *item)
 {
 	const struct leader *l = device;
-	bool pedal = l->pedal && evdev_fd(l->pedal) >= 0;
 
 	item[0] = (zmq_pollitem_t){ .socket = endpoint_socket(l->states), .events = ZMQ_POLLIN };
-	item[1] = (zmq_pollitem_t){ .fd = pedal ? evdev_fd(l->pedal) : -1, .events = ZMQ_POLLIN };
-	return pedal ? 2 : 1;
+	return 1 + pedal_item(&l->pedal, item + 1);
 }
 
 static int take_state(struct leader *l, const struct endpoint_message *m, int64_t now_ns, int64_t offset_ns, struct errbuf *e)
@@ -129,30 +111,12 @@ static void take_states(struct leader *l, int64_t now_ns, int64_t offset_ns)
 	}
 }
 
-/* false: the pedal is away. */
-static bool take_pedal(struct leader *l, int64_t now_ns, struct errbuf *e)
-{
-	struct input_event ev;
-
-	if (!l->pedal)
-		return true;
-	if (evdev_look(l->pedal, now_ns, e) == EVDEV_NEW)
-		leader_map_begin_deadman(&l->map, evdev_facts(l->pedal)->key_down[l->key]);
-	for (int i = 0; i < EVDEV_EVENTS_MAX && evdev_next(l->pedal, &ev) > 0; i++) {
-		if (ev.type == EV_SYN && ev.code == SYN_DROPPED)
-			leader_map_forget_deadman(&l->map);
-		else if (ev.type == EV_KEY && ev.code == l->key && ev.value != 2)
-			leader_map_press(&l->map, ev.value == 1);
-	}
-	return evdev_look(l->pedal, now_ns, e) != EVDEV_AWAY;
-}
-
 static bool leader_read(void *device, int64_t now_ns, int64_t offset_ns, struct device_wish *out, struct errbuf *e)
 {
 	struct leader *l = device;
 
 	take_states(l, now_ns, offset_ns);
-	if (!take_pedal(l, now_ns, e))
+	if (!pedal_take(&l->pedal, &l->map, now_ns, e))
 		return false;
 	if (!leader_map_read(&l->map, now_ns, out)) {
 		(void)!fail(e, -ENODATA, "nothing is sent: no state of the leader yet on %s, topic %s%s%s", endpoint_address(l->states), l->topic,

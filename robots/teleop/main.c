@@ -25,7 +25,7 @@ static const char USAGE[] =
 	"stops and holds. After a loss the dead-man has to be released and pressed again.\n"
 	"Take a device with a cable for a dead-man: one without keeps its last state, pressed, until the radio link is given up for lost.\n"
 	"\n"
-	"  --device KIND       gamepad, keyboard or leader; see below\n"
+	"  --device KIND       gamepad, keyboard, leader or piper-leader; see below\n"
 	"  --evdev FILE        /dev/input/event* or /dev/input/by-id/*; without it the only one that fits\n"
 	"  --list              the input devices of this machine\n"
 	"  --grab              nobody else gets the device's events\n"
@@ -34,7 +34,7 @@ static const char USAGE[] =
 	"  --linear-max V      fastest, m/s (0.1); dreamvlad's teleop.tcp_v_max_m_s bounds it too\n"
 	"  --angular-max W     fastest, rad/s (0.5)\n"
 	"  --dead-band S       share of a stick's way in which nothing moves, 0..0.5 (0.1); widened to what the device says of itself\n"
-	"  --state, --topic, --deadman-evdev, --deadman-gripper: of a leader, see below\n"
+	"  --state, --topic, --bus, --deadman-evdev, --deadman-gripper: of leaders, see below\n"
 	"\n"
 	"  --name DEVICE       publishes teleop/DEVICE (the kind)\n"
 	"  --arm NAME          which of the robots; may be left out when there is one\n"
@@ -54,7 +54,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* Everything as given; NULL and 0: not given. */
 struct arguments {
 	const char *device, *config, *name, *arm, *operators, *status, *clock, *key, *server_key, *frame;
-	const char *evdev, *deadman_key, *deadman_evdev, *state, *topic;
+	const char *evdev, *deadman_key, *deadman_evdev, *state, *topic, *bus;
 	double rate, linear_max, angular_max, dead_band, deadman_gripper;
 	bool grab, json, list, help;
 };
@@ -84,10 +84,11 @@ static const struct option_row ROWS[] = {
 	{ "frame", TEXT, AT(frame), .kinds = "gamepad keyboard" },
 	{ "evdev", TEXT, AT(evdev), .kinds = "gamepad keyboard" },
 	{ "deadman-key", TEXT, AT(deadman_key) },
-	{ "deadman-evdev", TEXT, AT(deadman_evdev), .kinds = "leader" },
-	{ "deadman-gripper", NUMBER, AT(deadman_gripper), 0.001, 0.2, "leader" },
+	{ "deadman-evdev", TEXT, AT(deadman_evdev), .kinds = "leader piper-leader" },
+	{ "deadman-gripper", NUMBER, AT(deadman_gripper), 0.001, 0.2, "leader piper-leader" },
 	{ "state", TEXT, AT(state), .kinds = "leader" },
 	{ "topic", TEXT, AT(topic), .kinds = "leader" },
+	{ "bus", TEXT, AT(bus), .kinds = "piper-leader" },
 	{ "rate", NUMBER, AT(rate), 50, 100 },
 	{ "linear-max", NUMBER, AT(linear_max), 0.001, 1, "gamepad keyboard" },
 	{ "angular-max", NUMBER, AT(angular_max), 0.001, 3, "gamepad keyboard" },
@@ -162,17 +163,28 @@ static int take_choice(bool *second, const char *option, const char *text, const
 	return 0;
 }
 
+/* Whether it is one of these words. */
+static bool is_among(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)); at += n)
+		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+			return true;
+	return false;
+}
+
 static int check_kind(struct program *p, struct errbuf *e)
 {
 	const struct arguments *a = &p->given;
 
 	if (!a->device)
-		return fail(e, -EINVAL, "--device is missing, want gamepad, keyboard or leader; see dreamvla-teleop --help");
+		return fail(e, -EINVAL, "--device is missing, want gamepad, keyboard, leader or piper-leader; see dreamvla-teleop --help");
 	p->process.kind = teleop_device_find(a->device);
 	if (!p->process.kind)
-		return fail(e, -EINVAL, "--device: found %s, want gamepad, keyboard or leader", a->device);
+		return fail(e, -EINVAL, "--device: found %s, want gamepad, keyboard, leader or piper-leader", a->device);
 	for (int i = 0; i < ROW_COUNT; i++)
-		if (p->seen >> i & 1 && ROWS[i].kinds && !strstr(ROWS[i].kinds, a->device))
+		if (p->seen >> i & 1 && ROWS[i].kinds && !is_among(ROWS[i].kinds, a->device))
 			return fail(e, -EINVAL, "--%s does not belong to --device %s, but to: %s", ROWS[i].name, a->device, ROWS[i].kinds);
 	if (!a->key != !a->server_key)
 		return fail(e, -EINVAL, "--key and --server-key belong together");
@@ -256,6 +268,7 @@ static int set_device(struct program *p, struct errbuf *e)
 	d->deadman_gripper_m = a->deadman_gripper;
 	d->state = a->state;
 	d->topic = a->topic;
+	d->bus = a->bus;
 	d->linear_max_m_s = a->linear_max;
 	d->angular_max_rad_s = a->angular_max;
 	d->dead_band = a->dead_band;

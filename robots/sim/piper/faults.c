@@ -12,7 +12,7 @@
  *   gripper_range  range_mm        70 or 100; 0: not configured, as before the first 0x47D
  *   corrupt_limits  on             0x473 and 0x47C answer -1 and 65535
  *   leader      on                 as after 0x470 and a power cycle
- *   lead        q                  a hand moves a leader's joints there, rad
+ *   lead        q, [gripper_m]     a hand moves a leader's joints there, rad, and opens its gripper so far
  *   emergency_stop                 the button
  *   power_cycle                    off and on again: the arm falls */
 #include <errno.h>
@@ -203,13 +203,20 @@ static int leader(struct piper_station *s, const struct request *q, struct map_b
 	return 0;
 }
 
+/* Where the request says nothing of it, the gripper stays as it is. */
+static int take_opening(struct piper_station *s, const struct request *q, double *out, struct errbuf *e)
+{
+	*out = s->arm.fingers.opening_m;
+	return request_has(q, "gripper_m") ? request_number(q, "gripper_m", 0.0, 0.1, out, e) : 0;
+}
+
 static int lead(struct piper_station *s, const struct request *q, struct map_builder *b, struct errbuf *e)
 {
-	double q_rad[PIPER_JOINTS];
+	double q_rad[PIPER_JOINTS], opening_m;
 	int rc = request_numbers(q, "q", PIPER_JOINTS, q_rad, e);
 
 	(void)b;
-	if (rc < 0)
+	if (rc < 0 || (rc = take_opening(s, q, &opening_m, e)) < 0)
 		return rc;
 	for (int j = 0; j < PIPER_JOINTS; j++)
 		if (!(q_rad[j] >= s->arm.model->q_min_rad[j] && q_rad[j] <= s->arm.model->q_max_rad[j]))
@@ -217,6 +224,7 @@ static int lead(struct piper_station *s, const struct request *q, struct map_bui
 	if (!s->arm.leader)
 		return fail(e, -EINVAL, "lead: the arm is no leader (request leader, on: true)");
 	piper_arm_lead(&s->arm, q_rad);
+	s->arm.fingers.opening_m = opening_m;
 	return 0;
 }
 
@@ -253,7 +261,7 @@ static const struct {
 	{ "gripper_range", { "range_mm" }, gripper_range },
 	{ "corrupt_limits", { "on" }, corrupt_limits },
 	{ "leader", { "on" }, leader },
-	{ "lead", { "q" }, lead },
+	{ "lead", { "q", "gripper_m" }, lead },
 	{ "emergency_stop", { NULL }, emergency_stop },
 	{ "power_cycle", { NULL }, power_cycle },
 };

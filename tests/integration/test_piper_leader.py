@@ -59,6 +59,7 @@ class Leader(test_teleop.Bench):
 
     def step(self):
         """With a foot on the pedal, which steps on it anew where this machine's pauses were a leader's silence."""
+        self.hear("a released dead-man", lambda m: not m["deadman"])
         for _ in range(10):
             self.pedal.key(fake.KEY_SPACE, 0)
             time.sleep(0.05)
@@ -71,7 +72,7 @@ class Leader(test_teleop.Bench):
         raise AssertionError("the dead-man was never pressed")
 
     def assert_released_until_pressed_anew(self):
-        self.hear("a message", lambda m: not m["deadman"])
+        self.hear("messages again", lambda m: not m["deadman"])
         time.sleep(0.3)
         self.assertFalse(any(m["deadman"] for m in self.take(TOPIC)[-10:]))  # a foot that stays there is no press
         self.step()

@@ -2,7 +2,8 @@
 #
 #   make                  build                       make V=1          show the commands
 #   make demo             build and run the main job  make check        build and run every quick test
-#   make demo ROBOT=franka-fci                        the same with a simulated Franka behind its own control interface
+#   make demo ROBOT=franka-fci                        the same with a simulated Franka behind its own control interface,
+#   make demo ROBOT=piper                             a simulated PiPER on its CAN bus, ROBOT=piper-pair with two of them
 #   make check-full       also sanitizers and lint    make bench        measure
 #   make SAN=address,undefined | SAN=thread           make CUDA=auto|0|1
 #   make install PREFIX=/usr DESTDIR=pkg              make deps         install the Debian packages below
@@ -206,7 +207,7 @@ $B/tests/preload/%.so: tests/preload/%.c $B/flags
 deps:
 	@tests/deps.sh $(PACKAGES)
 
-# Which robot the demo drives: sim or franka-fci.
+# Which robot the demo drives: sim, franka-fci, piper or piper-pair.
 ROBOT ?= sim
 
 # deps may install what the build needs, so the build starts in a second make.
@@ -267,7 +268,7 @@ bench: deps
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/dreamvla/config $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(addprefix $B/,$(PROGRAMS)) robots/piper/can-up.sh $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(filter-out config/demo.yaml,$(wildcard config/*.yaml)) $(DESTDIR)$(PREFIX)/share/dreamvla/config
+	install -m 644 $(filter-out config/demo%,$(wildcard config/*.yaml)) $(DESTDIR)$(PREFIX)/share/dreamvla/config
 	set -e; for unit in $(wildcard systemd/*.service); do \
 		sed 's|@PREFIX@|$(PREFIX)|g' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$unit); done
 	install -D -m 644 systemd/dreamvla.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/dreamvla.conf

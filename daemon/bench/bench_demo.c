@@ -10,7 +10,7 @@
 #include "daemon/bench/bench_session.h"
 #include "daemon/sys/clock.h"
 
-enum { READY_MS = 120000, AUTO_MS = 60000 };
+enum { READY_MS = 120000, WAKE_MS = 120000, AUTO_MS = 60000 };
 
 /* From the first program to the last number. */
 static int run_demo(struct session *s, const struct bench_options *o, struct demo_numbers *n, struct errbuf *e)
@@ -18,6 +18,8 @@ static int run_demo(struct session *s, const struct bench_options *o, struct dem
 	struct run r;
 	int rc = session_wait_ready(s, READY_MS, e);
 
+	if (rc == 0 && bench_robot_is_piper(o->robot))
+		rc = session_wake_arms(s, WAKE_MS, e);
 	if (rc < 0 || (rc = session_enter_auto(s, o->instruction, AUTO_MS, e)) < 0 || (rc = run_begin(&r, s, e)) < 0)
 		return rc;
 	rc = run_until(&r, r.from_ns + (int64_t)(o->seconds * 1e9), e);

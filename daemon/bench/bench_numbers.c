@@ -72,6 +72,39 @@ static double violations(const struct demo_numbers *n)
 	return (double)n->fci.violations;
 }
 
+/* The share of the targets that its driver is to send, of the arm that is furthest from all of them. */
+static double streamed_percent(const struct demo_numbers *n)
+{
+	double worst = NAN;
+
+	for (uint32_t i = 0; i < n->n_arms; i++) {
+		double percent = 100 * (double)n->arm[i].piper.pairs / (3 * n->arm[i].piper_wanted_hz * n->seconds);
+
+		worst = i > 0 && fabs(worst - 100) > fabs(percent - 100) ? worst : percent;
+	}
+	return worst;
+}
+
+static double forbidden_frames(const struct demo_numbers *n)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < n->n_arms; i++)
+		sum += n->arm[i].piper.unknown + n->arm[i].piper.never + n->arm[i].piper.maintenance;
+	return n->n_arms > 0 ? (double)sum : NAN;
+}
+
+static double ignored_frames(const struct demo_numbers *n)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < n->n_arms; i++)
+		sum += n->arm[i].piper.ignored;
+	return n->n_arms > 0 ? (double)sum : NAN;
+}
+
+enum whose { ANYONES, FRANKAS, PIPERS };
+
 /* Meant for a run of DEMO_SECONDS. With the length of the run, down to a shorter one, `grows` what is wanted. A short run cannot
  * tell a rate that is 1 % off from a single pause of PAUSE_S, so it allows `paused` values that (1.7 % of 6 s, 0.5 % of 20 s). */
 #define DEMO_SECONDS 20.0
@@ -80,7 +113,8 @@ static const struct criterion {
 	const char *what, *unit;
 	double (*value)(const struct demo_numbers *n);
 	double low, high;
-	bool grows, paused, fci;
+	bool grows, paused;
+	enum whose whose;
 } criteria[DEMO_CRITERIA] = {
 	{ "share of time in AUTO", "%", share_percent, 95, 102, false },
 	{ "chunks executed", "", chunks, 40, DBL_MAX, true },
@@ -89,8 +123,11 @@ static const struct criterion {
 	{ "targets that the arm obeyed", "%", obeyed_percent, 95, 102, false },
 	{ "longest pause between targets", "ms", longest_pause_ms, 0, 500, false },
 	{ "limits exceeded at the arm", "", limits_exceeded, 0, 0, false },
-	{ "communication constraints violated", "", violations, 0, 0, .fci = true },
-	{ "motions ended by the robot", "", reflexes, 0, 0, .fci = true },
+	{ "communication constraints violated", "", violations, 0, 0, .whose = FRANKAS },
+	{ "motions ended by the robot", "", reflexes, 0, 0, .whose = FRANKAS },
+	{ "targets that the PiPER obeyed", "%", streamed_percent, 95, 102, .whose = PIPERS },
+	{ "frames that no PiPER may get", "", forbidden_frames, 0, 0, .whose = PIPERS },
+	{ "frames that the PiPER ignored", "", ignored_frames, 0, 0, .whose = PIPERS },
 };
 
 void demo_judge(const struct demo_numbers *n, struct demo_verdicts *all)
@@ -103,7 +140,7 @@ void demo_judge(const struct demo_numbers *n, struct demo_verdicts *all)
 		const struct criterion *c = &criteria[i];
 		struct demo_verdict *v = &all->verdict[all->n];
 
-		if (c->fci && !n->has_fci)
+		if ((c->whose == FRANKAS && !n->has_fci) || (c->whose == PIPERS && !n->has_piper))
 			continue;
 		all->n++;
 		*v = (struct demo_verdict){ .what = c->what, .unit = c->unit, .value = c->value(n),
@@ -174,6 +211,17 @@ static void print_fci(FILE *out, const struct fci_numbers *f)
 	fprintf(out, "  %-34s %" PRIu64 " ms\n", "not run by this machine for", f->stood_still_ms);
 }
 
+static void print_piper(FILE *out, const struct arm_numbers *a, double seconds)
+{
+	const struct piper_numbers *p = &a->piper;
+
+	fprintf(out, "PiPER %s, as the robot saw it\n  %-34s %.2f Hz of %.0f Hz\n", a->name, "targets obeyed", (double)p->pairs / 3 / seconds,
+			a->piper_wanted_hz);
+	fprintf(out, "  %-34s %" PRIu64 "; %" PRIu64 " unknown, %" PRIu64 " that nobody may send, %" PRIu64 " of maintenance\n", "frames ignored",
+			p->ignored, p->unknown, p->never, p->maintenance);
+	fprintf(out, "  %-34s %" PRIu64 " ms\n", "not run by this machine for", p->stood_still_ms);
+}
+
 static void print_verdicts(FILE *out, const struct demo_verdicts *all)
 {
 	for (uint32_t i = 0; i < all->n; i++) {
@@ -212,6 +260,8 @@ void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdi
 	print_arms(out, n);
 	if (n->has_fci)
 		print_fci(out, &n->fci);
+	for (uint32_t i = 0; n->has_piper && i < n->n_arms; i++)
+		print_piper(out, &n->arm[i], n->seconds);
 	print_verdicts(out, v);
 }
 
@@ -271,6 +321,20 @@ static json_t *fci_json(const struct fci_numbers *f)
 			"late", (json_int_t)f->late, "longest_row", (json_int_t)f->longest_row, "stood_still_ms", (json_int_t)f->stood_still_ms);
 }
 
+static json_t *pipers_json(const struct demo_numbers *n)
+{
+	json_t *all = json_object();
+
+	for (uint32_t i = 0; i < n->n_arms; i++) {
+		const struct piper_numbers *p = &n->arm[i].piper;
+
+		json_object_set_new(all, n->arm[i].name, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "pairs", (json_int_t)p->pairs, "ignored",
+				(json_int_t)p->ignored, "unknown", (json_int_t)p->unknown, "never", (json_int_t)p->never, "maintenance",
+				(json_int_t)p->maintenance, "stood_still_ms", (json_int_t)p->stood_still_ms, "wanted_hz", n->arm[i].piper_wanted_hz));
+	}
+	return all;
+}
+
 static json_t *failed_json(const struct demo_verdicts *v)
 {
 	json_t *all = json_array();
@@ -296,5 +360,7 @@ json_t *demo_json(const struct demo_numbers *n, const struct demo_verdicts *v)
 
 	if (j && n->has_fci)
 		json_object_set_new(j, "fci", fci_json(&n->fci));
+	if (j && n->has_piper)
+		json_object_set_new(j, "pipers", pipers_json(n));
 	return j;
 }

@@ -38,6 +38,8 @@ struct arm_numbers {
 	double velocity_peak, acceleration_peak; /* largest share of the model's own limit it commanded, since its start */
 	uint32_t n_own;
 	struct arm_own own[ARM_OWN_MAX]; /* since its start */
+	double piper_wanted_hz;     /* targets a second that a PiPER's driver is to send it */
+	struct piper_numbers piper; /* of the simulated PiPER, during the run */
 };
 
 struct demo_numbers {
@@ -52,10 +54,11 @@ struct demo_numbers {
 	struct arm_numbers arm[ARMS_MAX];
 	char fault[STATUS_FAULTS_MAX][NAME_BYTES]; /* every one that was seen during the run */
 	bool has_fci;
+	bool has_piper;
 	struct fci_numbers fci;     /* of the simulated Franka, during the run; longest_row: since its client connected */
 };
 
-enum { DEMO_CRITERIA = 9 };
+enum { DEMO_CRITERIA = 12 };
 
 /* One criterion: is low <= value <= high? A value that is not a number fails. */
 struct demo_verdict {

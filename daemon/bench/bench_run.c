@@ -49,9 +49,26 @@ static int ask_arms(struct run *r, struct errbuf *e)
 	return 0;
 }
 
+static int ask_pipers(struct run *r, struct errbuf *e)
+{
+	struct session *s = r->session;
+	struct errbuf why = { 0 };
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++) {
+		rc = session_ask_piper(s, i, &r->arm_newest[i].piper, &why);
+		if (rc < 0)
+			return fail(e, rc, "the simulated PiPER of arm %s: %.900s", s->config.robot[i].name, why.text);
+	}
+	return rc;
+}
+
 static int ask_robot(struct run *r, struct errbuf *e)
 {
 	struct errbuf why = { 0 };
+
+	if (bench_robot_is_piper(r->session->robot))
+		return ask_pipers(r, e);
 	int rc = r->session->robot == BENCH_ROBOT_FRANKA_FCI ? session_ask_robot(r->session, &r->fci_newest, &why) : 0;
 
 	return rc < 0 ? fail(e, rc, "the simulated Franka: %.900s", why.text) : 0;
@@ -140,6 +157,23 @@ int run_until(struct run *r, int64_t until_ns, struct errbuf *e)
 	return rc < 0 ? rc : 0;
 }
 
+static double piper_rate_hz(const struct config_robot *r)
+{
+	static const double rate_hz[] = { 50, 100, 200 }; /* as config/keys.def names them */
+
+	return rate_hz[r->piper_rate_hz];
+}
+
+static void piper_difference(const struct piper_numbers *first, struct piper_numbers *p)
+{
+	p->pairs -= first->pairs;
+	p->ignored -= first->ignored;
+	p->unknown -= first->unknown;
+	p->never -= first->never;
+	p->maintenance -= first->maintenance;
+	p->stood_still_ms -= first->stood_still_ms;
+}
+
 static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *a)
 {
 	const struct arm_numbers *first = &r->arm_first[i];
@@ -152,6 +186,8 @@ static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *
 	a->limits_exceeded -= first->limits_exceeded;
 	a->underruns -= first->underruns;
 	a->path_m -= first->path_m;
+	a->piper_wanted_hz = piper_rate_hz(&r->session->config.robot[i]);
+	piper_difference(&first->piper, &a->piper);
 	for (uint32_t k = 0; k < HISTOGRAM_ROWS; k++)
 		a->late_row[k] -= first->late_row[k];
 }
@@ -194,6 +230,7 @@ void run_numbers(const struct run *r, struct demo_numbers *n)
 		.n_arms = r->session->config.n_robots,
 		.n_faults = r->n_faults,
 		.has_fci = r->session->robot == BENCH_ROBOT_FRANKA_FCI,
+		.has_piper = bench_robot_is_piper(r->session->robot),
 	};
 	robot_difference(r, &n->fci);
 	memcpy(n->stage, m->stage, sizeof n->stage);

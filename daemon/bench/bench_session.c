@@ -67,7 +67,7 @@ static void name_in_folder(const struct session *s, const char *before, const ch
 	snprintf(out, ADDRESS_BYTES, "%s%s/%s", before, s->group.folder, name);
 }
 
-/* The configuration with the robot's address in it, as a file of this session. */
+/* The configuration with the robots' addresses in it, as a file of this session. */
 static int write_config(const struct session *s, const char *path, struct errbuf *e)
 {
 	FILE *f = fopen(path, "w");
@@ -79,56 +79,109 @@ static int write_config(const struct session *s, const char *path, struct errbuf
 	return fclose(f) == 0 && rc == 0 ? 0 : fail(e, -EIO, "%s: cannot be written", path);
 }
 
-/* A Franka needs an address of its own, because its ports are fixed; nobody else's may be met. */
-static int place_robot(struct session *s, char config[ADDRESS_BYTES], struct errbuf *e)
+/* Its ports are fixed, so that it needs an address of its own; nobody else's may be met. */
+static int place_franka(struct session *s, struct errbuf *e)
 {
 	char address[FCI_ADDRESS_BYTES];
-
-	if (s->robot != BENCH_ROBOT_FRANKA_FCI)
-		return 0;
-	if (s->config.n_robots != 1)
-		return fail(e, -EINVAL, "%s: found %u robots, want one: the simulated Franka is one arm", s->config.path, s->config.n_robots);
 	int rc = fci_free_address(address, e);
+
+	if (rc == 0)
+		snprintf(s->config.robot[0].address, sizeof s->config.robot[0].address, "%s", address);
+	return rc;
+}
+
+/* Each on a bus of its own. */
+static int place_pipers(struct session *s, struct errbuf *e)
+{
+	uint16_t port[FREE_PORTS_MAX];
+	int rc = bench_free_ports(port, s->config.n_robots, e);
+
+	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++)
+		snprintf(s->config.robot[i].address, sizeof s->config.robot[i].address, "socketcand://127.0.0.1:%u", port[i]);
+	return rc;
+}
+
+/* Robots with a connection of their own get one, and a configuration that says so. */
+static int place_robots(struct session *s, char config[ADDRESS_BYTES], struct errbuf *e)
+{
+	uint32_t want = bench_robot_arms(s->robot);
+
+	if (want && s->config.n_robots != want)
+		return fail(e, -EINVAL, "%s: found %u robot%s, want %u: so many arms are simulated", s->config.path, s->config.n_robots,
+				s->config.n_robots == 1 ? "" : "s", want);
+	if (s->robot == BENCH_ROBOT_SIM)
+		return 0;
+	int rc = bench_robot_is_piper(s->robot) ? place_pipers(s, e) : place_franka(s, e);
 
 	if (rc < 0)
 		return rc;
-	snprintf(s->config.robot[0].address, sizeof s->config.robot[0].address, "%s", address);
 	name_in_folder(s, "", "config.yaml", config);
 	return write_config(s, config, e);
 }
 
-static int start_sim(struct session *s, const struct session_options *o, const char *config, const char *world, struct errbuf *e)
+/* A file or socket of this session that each arm has one of. */
+static void name_of_arm(const struct session *s, const char *name, uint32_t i, char out[ADDRESS_BYTES])
 {
-	struct process_options p = { .programs = o->programs, .name = "dreamvla-sim" };
-	const struct config_robot *r = &s->config.robot[0];
-	char faults[ADDRESS_BYTES];
+	char own[32];
 
-	name_in_folder(s, "ipc://", "faults", faults);
-	p.arguments = s->robot == BENCH_ROBOT_FRANKA_FCI
-		? (const char *const[]){ "--config", config, "--model", r->model, "--franka", r->address, "--faults", faults, NULL }
-		: (const char *const[]){ "--config", config, "--world", world, NULL };
-	return process_start(&s->group, &p, e);
+	snprintf(own, sizeof own, "%s-%u", name, i);
+	name_in_folder(s, "ipc://", own, out);
+}
+
+/* Of several worlds each has the cameras that are called after its arm; where none is, the first has them all. */
+static void choose_cameras(const struct session *s, uint32_t i, char prefix[ADDRESS_BYTES], const char *choice[2])
+{
+	const struct config *c = &s->config;
+	bool own = false;
+
+	snprintf(prefix, ADDRESS_BYTES, "%s_", c->robot[i].name);
+	for (uint32_t k = 0; k < c->n_cameras; k++)
+		own = own || strncmp(c->camera[k].name, prefix, strlen(prefix)) == 0;
+	choice[0] = c->n_robots > 1 && own ? "--camera-prefix" : i > 0 ? "--no-cameras" : NULL;
+	choice[1] = c->n_robots > 1 && own ? prefix : NULL;
+}
+
+static int start_sim(struct session *s, const struct session_options *o, const char *config, uint32_t i, struct errbuf *e)
+{
+	const struct config_robot *r = &s->config.robot[i];
+	const char *kind = s->robot == BENCH_ROBOT_FRANKA_FCI ? "--franka" : bench_robot_is_piper(s->robot) ? "--piper" : NULL;
+	char faults[ADDRESS_BYTES], world[ADDRESS_BYTES], prefix[ADDRESS_BYTES];
+	const char *choice[2];
+
+	name_of_arm(s, "faults", i, faults);
+	name_of_arm(s, "world", i, world);
+	choose_cameras(s, i, prefix, choice);
+	const char *const arguments[] = { "--config", config, "--model", r->model, "--faults", faults, kind ? kind : "--world",
+		kind ? r->address : world, choice[0], choice[1], NULL };
+
+	return process_start(&s->group, &(struct process_options){ .programs = o->programs, .name = "dreamvla-sim", .arguments = arguments }, e);
+}
+
+static int start_arm(struct session *s, const struct session_options *o, const char *config, uint32_t i, struct errbuf *e)
+{
+	char world[ADDRESS_BYTES];
+
+	name_of_arm(s, "world", i, world);
+	const char *const arguments[] = { "--driver", bench_robot_driver(s->robot), "--arm", s->config.robot[i].name, "--config", config,
+		"--world", world, NULL };
+
+	return process_start(&s->group, &(struct process_options){ .programs = o->programs, .name = "dreamvla-arm", .arguments = arguments }, e);
 }
 
 static int start_programs(struct session *s, const struct session_options *o, const char *config, struct errbuf *e)
 {
-	char preload[PROCESS_PATH_BYTES + 16], file[PROCESS_PATH_BYTES + 64], world[ADDRESS_BYTES];
+	char preload[PROCESS_PATH_BYTES + 16], file[PROCESS_PATH_BYTES + 64];
 	const char *const counting[] = { preload, file, NULL };
-	struct process_options p = { .programs = o->programs, .name = "dreamvla-arm" };
+	struct process_options p = { .programs = o->programs, .name = "dreamvlad" };
+	int rc = 0;
 
-	name_in_folder(s, "ipc://", "world", world);
-	int rc = start_sim(s, o, config, world, e);
-
-	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++) {
-		p.arguments = (const char *const[]){ "--driver", bench_robot_driver(s->robot), "--arm", s->config.robot[i].name, "--config", config,
-			"--world", world, NULL };
-		rc = process_start(&s->group, &p, e);
-	}
+	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++)
+		if ((rc = start_sim(s, o, config, i, e)) == 0)
+			rc = start_arm(s, o, config, i, e);
 	if (rc < 0)
 		return rc;
 	snprintf(preload, sizeof preload, "LD_PRELOAD=%s", o->count_malloc ? o->count_malloc : "");
 	snprintf(file, sizeof file, "COUNT_MALLOC_FILE=%s/allocations", s->group.folder);
-	p.name = "dreamvlad";
 	p.arguments = (const char *const[]){ "--config", config, NULL };
 	p.environment = o->count_malloc ? counting : NULL;
 	return process_start(&s->group, &p, e);
@@ -163,7 +216,7 @@ int session_start(struct session **out, const struct session_options *o, struct 
 		return fail(e, -ENOMEM, "out of memory");
 	s->robot = o->robot;
 	if ((rc = read_config(s, o->config, config, e)) < 0 || (rc = check_addresses(&s->config, e)) < 0
-			|| (rc = process_group_init(&s->group, e)) < 0 || (rc = place_robot(s, config, e)) < 0)
+			|| (rc = process_group_init(&s->group, e)) < 0 || (rc = place_robots(s, config, e)) < 0)
 		goto error;
 	s->zmq = zmq_ctx_new();
 	if ((rc = start_programs(s, o, config, e)) < 0 || (rc = listen_to_status(s, e)) < 0)
@@ -280,16 +333,30 @@ int session_ask(struct session *s, const char *address, const char *command, uin
 	return ask(s, address, &b, request, answer, capacity, n, e);
 }
 
+static int ask_simulated(struct session *s, uint32_t i, uint8_t answer[REPLY_BYTES], size_t *n, struct errbuf *e)
+{
+	char faults[ADDRESS_BYTES];
+
+	name_of_arm(s, "faults", i, faults);
+	return session_ask(s, faults, "status", answer, REPLY_BYTES, n, e);
+}
+
 int session_ask_robot(struct session *s, struct fci_numbers *f, struct errbuf *e)
 {
 	uint8_t answer[REPLY_BYTES];
-	char faults[ADDRESS_BYTES];
 	size_t n;
-
-	name_in_folder(s, "ipc://", "faults", faults);
-	int rc = session_ask(s, faults, "status", answer, sizeof answer, &n, e);
+	int rc = ask_simulated(s, 0, answer, &n, e);
 
 	return rc < 0 ? rc : fci_status_decode(f, answer, n, e);
+}
+
+int session_ask_piper(struct session *s, uint32_t i, struct piper_numbers *p, struct errbuf *e)
+{
+	uint8_t answer[REPLY_BYTES];
+	size_t n;
+	int rc = ask_simulated(s, i, answer, &n, e);
+
+	return rc < 0 ? rc : piper_status_decode(p, answer, n, e);
 }
 
 /* One request with one text field to dreamvlad. */
@@ -309,13 +376,13 @@ int session_set_mode(struct session *s, const char *mode, struct errbuf *e)
 	return tell(s, "mode", "mode", mode, e);
 }
 
-/* Prints the pre-flight's list, one line each, unless it is what was printed last. */
-static void print_missing(const char *now, char *last, size_t capacity)
+/* Prints a list of what is in the way, one line each, unless it is what was printed last. */
+static void print_missing(const char *what, const char *now, char *last, size_t capacity)
 {
 	if (strcmp(now, last) == 0)
 		return;
 	snprintf(last, capacity, "%s", now);
-	fprintf(stderr, "AUTO still misses:\n");
+	fprintf(stderr, "%s:\n", what);
 	for (const char *line = now; *line;) {
 		int n = (int)strcspn(line, "\n");
 
@@ -335,24 +402,94 @@ static int pause_between_tries(struct session *s, struct errbuf *e)
 	return rc < 0 ? rc : 0;
 }
 
+/* A thing to be asked for until it is granted. */
+struct wish {
+	const char *what;          /* "AUTO" */
+	int (*ask)(struct session *s, const char *text, struct errbuf *why);
+	const char *text;
+};
+
+static int ask_until(struct session *s, const struct wish *w, int64_t until_ns, struct errbuf *e)
+{
+	char missing[64], last[ERRBUF_BYTES] = "";
+	struct errbuf why = { 0 };
+
+	snprintf(missing, sizeof missing, "%s still misses", w->what);
+	while (clock_monotonic_ns() < until_ns) {
+		if (w->ask(s, w->text, &why) == 0)
+			return 0;
+		print_missing(missing, why.text, last, sizeof last);
+		int rc = pause_between_tries(s, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	return fail(e, -ETIMEDOUT, "%s was not granted in time; missing last: %.700s", w->what, why.text);
+}
+
+static int ask_instruction(struct session *s, const char *instruction, struct errbuf *why)
+{
+	return tell(s, "instruction", "text", instruction, why);
+}
+
 int session_enter_auto(struct session *s, const char *instruction, int64_t wait_ms, struct errbuf *e)
 {
 	int64_t until_ns = clock_monotonic_ns() + wait_ms * NS_PER_MS;
-	struct errbuf why = { 0 };
-	char last[ERRBUF_BYTES] = "";
-	bool instructed = false;
+	int rc = ask_until(s, &(struct wish){ "the instruction", ask_instruction, instruction }, until_ns, e);
+
+	return rc < 0 ? rc : ask_until(s, &(struct wish){ "AUTO", session_set_mode, "auto" }, until_ns, e);
+}
+
+/* ---- waking ------------------------------------------------------------------------------------------------------- */
+
+static int ask_enable(struct session *s, const char *address, struct errbuf *why)
+{
+	uint8_t answer[REPLY_BYTES];
+	size_t n;
+
+	return session_ask(s, address, "enable", answer, sizeof answer, &n, why);
+}
+
+static int ask_home(struct session *s, const char *unused, struct errbuf *why)
+{
+	uint8_t answer[REPLY_BYTES];
+	size_t n;
+	int rc = session_set_mode(s, "hold", why);
+
+	(void)unused;
+	return rc < 0 ? rc : session_ask(s, s->config.sockets_control, "home", answer, sizeof answer, &n, why);
+}
+
+/* Until dreamvlad no longer drives them there. */
+static int wait_for_home(struct session *s, int64_t until_ns, struct errbuf *e)
+{
+	int64_t from_ns = clock_monotonic_ns();
 
 	while (clock_monotonic_ns() < until_ns) {
-		int rc = instructed ? 0 : tell(s, "instruction", "text", instruction, &why);
+		int rc = session_step(s, 100, e);
 
-		instructed = rc == 0;
-		if (instructed && session_set_mode(s, "auto", &why) == 0)
-			return 0;
-		print_missing(why.text, last, sizeof last);
-		if ((rc = pause_between_tries(s, e)) < 0)
+		if (rc < 0)
 			return rc;
+		/* A status that was on its way when the arms were sent says nothing. */
+		if (rc == 1 && s->status_ns - from_ns > NS_PER_S && strcmp(s->status.driver, "home") != 0)
+			return 0;
 	}
-	return fail(e, -ETIMEDOUT, "AUTO was not granted in %lld s; missing last: %.700s", (long long)(wait_ms / 1000), why.text);
+	return fail(e, -ETIMEDOUT, "the arms did not come home in time; dreamvlad is in %s: %s", s->status.mode, s->status.reason);
+}
+
+int session_wake_arms(struct session *s, int64_t wait_ms, struct errbuf *e)
+{
+	int64_t until_ns = clock_monotonic_ns() + wait_ms * NS_PER_MS;
+	char what[NAME_BYTES + 32];
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++) {
+		snprintf(what, sizeof what, "enabling arm %s", s->config.robot[i].name);
+		rc = ask_until(s, &(struct wish){ what, ask_enable, s->config.robot[i].control }, until_ns, e);
+	}
+	if (rc == 0)
+		rc = ask_until(s, &(struct wish){ "going home", ask_home, NULL }, until_ns, e);
+	return rc < 0 ? rc : wait_for_home(s, until_ns, e);
 }
 
 /* ---- reading a status ------------------------------------------------------------------------------------------- */

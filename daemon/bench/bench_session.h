@@ -46,6 +46,10 @@ MUST_CHECK int session_step(struct session *s, int wait_ms, struct errbuf *e);
 /* Waits for a status in which the mode is no longer BOOT. -ETIMEDOUT says what the last one said. */
 MUST_CHECK int session_wait_ready(struct session *s, int64_t wait_ms, struct errbuf *e);
 
+/* As an operator does with arms that come up without power: enables each at its own door, lets all go home, and waits until they are there.
+ * Prints what is in the way whenever that changes. -ETIMEDOUT says what was in the way last. */
+MUST_CHECK int session_wake_arms(struct session *s, int64_t wait_ms, struct errbuf *e);
+
 /* Sends the instruction, then asks for AUTO until it is granted; prints what is still missing whenever that changes.
  * -ETIMEDOUT says what was missing last. */
 MUST_CHECK int session_enter_auto(struct session *s, const char *instruction, int64_t wait_ms, struct errbuf *e);
@@ -59,6 +63,9 @@ MUST_CHECK int session_ask(struct session *s, const char *address, const char *c
 
 /* What the simulated robot says of itself, where it is one that does (FRANKA_FCI). Errors as session_ask. */
 MUST_CHECK int session_ask_robot(struct session *s, struct fci_numbers *f, struct errbuf *e);
+
+/* The same of arm i, where it is a PiPER. */
+MUST_CHECK int session_ask_piper(struct session *s, uint32_t i, struct piper_numbers *p, struct errbuf *e);
 
 /* Ends what was started. Returns how many programs did not end well; their names go into e. Frees s; accepts NULL.
  * explain: print the ends of the logs and keep them. Blocks: some seconds at most. */

@@ -42,10 +42,11 @@ static void print_help(FILE *out)
 		fprintf(out, "  %-13s %s (%.0f s)\n", commands[i].name, commands[i].help, commands[i].seconds);
 	fprintf(out, "\n"
 		"  --programs DIR      where dreamvlad, dreamvla-arm and dreamvla-sim lie (default: PATH)\n"
-		"  --config FILE       default config/demo.yaml (of the source tree)\n"
+		"  --config FILE       default config/demo.yaml (of the source tree), or demo-piper.yaml, demo-piper-pair.yaml beside it\n"
 		"  --seconds S         how long to measure, 1 to 3600. control: the policy running, then half of it stopped, then the take-overs;\n"
 		"                      its other parts take more than a minute whatever S is, under load twice that\n"
-		"  --robot NAME        demo: sim (default), or franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is\n"
+		"  --robot NAME        demo: sim (default), franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is,\n"
+		"                      piper: a PiPER on a CAN bus over TCP, driven as one is, or piper-pair: two of them from one policy\n"
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
 		"  --model DIR         policy: the checkpoint; --precision fp32 (default) or bf16; --threads N (default: one per processor)\n"
@@ -119,7 +120,7 @@ static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *
 static void fill_in(struct bench_options *o, char *library, size_t capacity)
 {
 	if (!o->config)
-		o->config = "config/demo.yaml";
+		o->config = bench_robot_config(o->robot);
 	snprintf(library, capacity, "%s/tests/preload/count_malloc.so", o->programs ? o->programs : ".");
 	if (!o->count_malloc && access(library, R_OK) == 0)
 		o->count_malloc = library;

@@ -28,6 +28,7 @@ struct camera_server {
 	int64_t period_ns;
 	bool realtime_stamps;
 	uint64_t from, seq[SIM_CAMERA_COUNT];
+	const char *prefix;
 	bool published[SIM_CAMERA_COUNT];
 	pthread_t thread;
 	bool started;
@@ -50,7 +51,7 @@ static int publish(struct camera_server *s, enum sim_camera camera, size_t n_jpe
 	struct message_camera m = { .encoding = ENCODING_JPEG, .width = s->width, .height = s->height };
 
 	m.head = (struct message_head){ s->from, ++s->seq[camera], wire_stamp(s, s->snapshot.stamp_ns) };
-	int n_topic = snprintf(topic, sizeof topic, "camera/%s", sim_camera_name(camera));
+	int n_topic = snprintf(topic, sizeof topic, "camera/%s%s", s->prefix, sim_camera_name(camera));
 	int rc = message_camera_encode(&m, head, sizeof head, &n_head, e);
 	if (rc < 0)
 		return rc;
@@ -103,24 +104,34 @@ static void *run(void *argument)
 	return NULL;
 }
 
+/* Of a camera that is this world's by its prefix: is there one of that name? */
+static bool choose_camera(struct camera_server *s, const char *name)
+{
+	bool known = false;
+
+	for (int k = 0; k < SIM_CAMERA_COUNT; k++)
+		if (strcmp(name, sim_camera_name((enum sim_camera)k)) == 0)
+			known = s->published[k] = true;
+	return known;
+}
+
 static int choose_cameras(struct camera_server *s, const struct config *c, struct errbuf *e)
 {
+	size_t n = strlen(s->prefix);
 	bool any = false;
 
 	for (uint32_t i = 0; i < c->n_cameras; i++) {
-		bool known = false;
+		const char *name = c->camera[i].name;
+		bool ours = strncmp(name, s->prefix, n) == 0, known = ours && choose_camera(s, name + n);
 
-		for (int k = 0; k < SIM_CAMERA_COUNT; k++)
-			if (strcmp(c->camera[i].name, sim_camera_name((enum sim_camera)k)) == 0)
-				known = s->published[k] = true;
-		if (!known)
-			log_line(LOG_LEVEL_WARNING, "sim: %s: cameras.%s: the world has only overhead and wrist", c->path,
-					c->camera[i].name);
+		if (ours && !known)
+			log_line(LOG_LEVEL_WARNING, "sim: %s: cameras.%s: the world has only %soverhead and %swrist", c->path, name,
+					s->prefix, s->prefix);
 		any = any || known;
 	}
 	if (!any)
-		return fail(e, -EINVAL, "%s: cameras: none of the world's (overhead, wrist) is configured; add one or use --no-cameras",
-				c->path);
+		return fail(e, -EINVAL, "%s: cameras: none of the world's (%soverhead, %swrist) is configured; add one or use --no-cameras",
+				c->path, s->prefix, s->prefix);
 	return 0;
 }
 
@@ -150,6 +161,7 @@ int camera_server_create(struct camera_server **out, const struct camera_server_
 	s->width = o->width;
 	s->height = o->height;
 	s->period_ns = (int64_t)(1e9 / o->rate_hz);
+	s->prefix = o->prefix;
 	s->realtime_stamps = o->config->clock != 0;
 	if (getrandom(&s->from, sizeof s->from, 0) != (ssize_t)sizeof s->from)
 		s->from = (uint64_t)clock_monotonic_ns();

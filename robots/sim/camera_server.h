@@ -18,6 +18,7 @@ struct camera_server_options {
 	struct world_server *world;  /* gives the snapshots; must outlive this */
 	double rate_hz;
 	uint32_t width, height;
+	const char *prefix;          /* of their names in the configuration and on the wire: several worlds, one set of cameras; must outlive this */
 	void *zmq_context;
 };
 

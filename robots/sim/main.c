@@ -38,6 +38,7 @@ static const char USAGE[] =
 	"  --rate-hz HZ      pictures per second and camera (default 30)\n"
 	"  --size WxH        of the pictures (default 224x224)\n"
 	"  --no-cameras      publish none\n"
+	"  --camera-prefix TEXT  of the cameras' names: with left_, cameras.left_overhead is this world's, and others are another's\n"
 	"  --camera NAME     overhead (default) or wrist, for --picture\n"
 	"  --help\n";
 
@@ -130,6 +131,7 @@ static const struct option OPTIONS[] = {
 	{ "no-cameras", no_argument, NULL, 'n' },
 	{ "picture", required_argument, NULL, 'p' },
 	{ "camera", required_argument, NULL, 'k' },
+	{ "camera-prefix", required_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -152,6 +154,7 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'n': a->sim.cameras = false; return 0;
 	case 'p': a->picture = optarg; return 0;
 	case 'k': return parse_camera(optarg, &a->camera, e);
+	case 'o': a->sim.camera_prefix = optarg; return 0;
 	case 'h': a->help = true; return 0;
 	default: return fail(e, -EINVAL, "dreamvla-sim --help lists the options");
 	}
@@ -219,7 +222,7 @@ int main(int argc, char **argv)
 
 	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT,
 		.faults = STATION_FAULTS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
-		.cameras = true };
+		.cameras = true, .camera_prefix = "" };
 	int rc = parse(&a, argc, argv, &e);
 	if (rc == 0 && a.help) {
 		fputs(USAGE, stdout);

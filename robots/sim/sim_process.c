@@ -155,7 +155,7 @@ static int start(struct sim *s, const struct sim_options *o, struct errbuf *e)
 	if (rc < 0 || !o->cameras)
 		return rc;
 	return camera_server_create(&s->cameras, &(struct camera_server_options){ .config = &o->config, .world = s->world,
-			.rate_hz = o->rate_hz, .width = o->width, .height = o->height, .zmq_context = s->zmq_context }, e);
+			.rate_hz = o->rate_hz, .prefix = o->camera_prefix, .width = o->width, .height = o->height, .zmq_context = s->zmq_context }, e);
 }
 
 static void report(const struct sim *s)

@@ -22,6 +22,7 @@ struct sim_options {
 	double rate_hz;            /* of each camera */
 	uint32_t width, height;
 	bool cameras;
+	const char *camera_prefix; /* of their names */
 };
 
 /* Runs until SIGTERM, SIGINT or the duration's end; says on standard error where it listens and, at the end, what it did.

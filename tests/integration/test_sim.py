@@ -115,11 +115,36 @@ class Cameras(unittest.TestCase):
                 self.assertGreater(b["stamp_ns"], a["stamp_ns"])
         self.assertEqual(self.bench.end(sim), 0)
 
-    def test_no_known_camera(self):
+    def name_cameras(self, overhead, wrist):
         with open(self.bench.config) as f:
-            text = f.read().replace("overhead", "left").replace("wrist", "right")
+            text = f.read().replace("overhead", overhead).replace("wrist", wrist)
         with open(self.bench.config, "w") as f:
             f.write(text)
+
+    def test_two_worlds_have_cameras_of_their_own(self):
+        self.name_cameras("left_overhead", "right_wrist")
+        frames = self.bench.bind(zmq.SUB, "cameras")
+        frames.subscribe(b"")
+        frames.rcvtimeo = 1000 * PATIENCE_S
+        sims = [self.bench.start("dreamvla-sim", "--config", self.bench.config, "--world", f"ipc://{self.bench.folder.name}/{prefix}",
+                                 "--camera-prefix", prefix) for prefix in ("left_", "right_")]
+        seen = {}
+        while len(seen) < 2 or min(len(v) for v in seen.values()) < 5:
+            topic, head, _ = frames.recv_multipart()
+            seen.setdefault(topic, []).append(msgpack.unpackb(head)["from"])
+        self.assertEqual(sorted(seen), [b"camera/left_overhead", b"camera/right_wrist"])
+        self.assertTrue(all(len(set(senders)) == 1 for senders in seen.values()))
+        for sim in sims:
+            self.assertEqual(self.bench.end(sim), 0)
+
+    def test_a_world_without_cameras_of_its_own(self):
+        self.name_cameras("left_overhead", "left_wrist")
+        sim = self.bench.start_sim("--camera-prefix", "right_")
+        self.assertEqual(sim.wait(timeout=PATIENCE_S), 1)
+        self.assertIn("none of the world's (right_overhead, right_wrist)", self.bench.log_of(sim))
+
+    def test_no_known_camera(self):
+        self.name_cameras("left", "right")
         sim = self.bench.start_sim()
         self.assertEqual(sim.wait(timeout=PATIENCE_S), 1)
         self.assertIn("overhead, wrist", self.bench.log_of(sim))

@@ -53,7 +53,7 @@ fi
 out=$folder/robot.out
 "$bench" demo --programs "$B" --robot nonsense >"$out" 2>&1
 [ $? -eq 2 ] || problem "robot: want exit status 2"
-grep -q "'nonsense', want sim or franka-fci" "$out" || problem "robot: does not say what is allowed"
+grep -q "'nonsense', want sim, franka-fci, piper or piper-pair" "$out" || problem "robot: does not say what is allowed"
 
 config typo 's/^  action_hz:/  action_herz:/'
 refused typo 'typo.yaml:[0-9]*: .*action_herz'

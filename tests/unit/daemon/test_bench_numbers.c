@@ -28,7 +28,7 @@ static const char *failures(const struct demo_numbers *n)
 	uint32_t seen = 0;
 
 	demo_judge(n, &v);
-	assert_int_equal(v.n, n->has_fci ? 9 : 7);
+	assert_int_equal(v.n, 7 + (n->has_fci ? 2 : 0) + (n->has_piper ? 3 : 0));
 	names[0] = 0;
 	for (uint32_t i = 0; i < v.n; i++) {
 		if (v.verdict[i].passed)
@@ -82,6 +82,35 @@ static void test_a_franka_must_not_be_ended(void **state)
 	assert_string_equal(failures(&n), "communication constraints violated; motions ended by the robot; ");
 	n.fci.violations = 0;
 	assert_string_equal(failures(&n), "motions ended by the robot; ");
+}
+
+/* Each arm of a pair counts, the worst one where there is a share. */
+static void test_a_piper_must_get_its_targets_and_nothing_else(void **state)
+{
+	struct demo_numbers n = good(), bad;
+
+	(void)state;
+	n.n_arms = 2;
+	n.arm[0].piper_wanted_hz = 100;
+	n.arm[0].piper.pairs = 3 * 100 * 20;
+	n.arm[1] = n.arm[0];
+	bad = n;
+	bad.arm[1].piper = (struct piper_numbers){ .never = 1 };
+	assert_string_equal(failures(&bad), ""); /* of a robot that is none */
+	n.has_piper = true;
+	assert_string_equal(failures(&n), "");
+	bad = n, bad.arm[1].piper.pairs = 3 * 94 * 20;
+	assert_string_equal(failures(&bad), "targets that the PiPER obeyed; ");
+	bad = n, bad.arm[0].piper.pairs = 3 * 103 * 20; /* more than was to be sent is as wrong */
+	assert_string_equal(failures(&bad), "targets that the PiPER obeyed; ");
+	bad = n, bad.arm[0].piper.unknown = 1;
+	assert_string_equal(failures(&bad), "frames that no PiPER may get; ");
+	bad = n, bad.arm[1].piper.never = 1;
+	assert_string_equal(failures(&bad), "frames that no PiPER may get; ");
+	bad = n, bad.arm[1].piper.maintenance = 1;
+	assert_string_equal(failures(&bad), "frames that no PiPER may get; ");
+	bad = n, bad.arm[1].piper.ignored = 1;
+	assert_string_equal(failures(&bad), "frames that the PiPER ignored; ");
 }
 
 static void test_every_arm_has_to_move(void **state)
@@ -175,6 +204,7 @@ int main(void)
 		cmocka_unit_test(test_good_run_passes),
 		cmocka_unit_test(test_each_shortcoming_is_named),
 		cmocka_unit_test(test_a_franka_must_not_be_ended),
+		cmocka_unit_test(test_a_piper_must_get_its_targets_and_nothing_else),
 		cmocka_unit_test(test_every_arm_has_to_move),
 		cmocka_unit_test(test_not_a_number_fails),
 		cmocka_unit_test(test_short_run_needs_less),

@@ -12,8 +12,8 @@
 #include "daemon/sys/eventfd.h"
 #include "daemon/sys/handover.h"
 #include "daemon/sys/log.h"
-#include "robots/piper/gate.h"
 #include "robots/piper/numbers.h"
+#include "robots/piper/outlet.h"
 #include "robots/piper/words.h"
 
 static const int64_t POLL_MAX_NS = 20 * NS_PER_MS;
@@ -43,7 +43,7 @@ struct piper_link {
 	/* link thread */
 	struct piper_setup setup;
 	struct piper_session session;
-	struct piper_gate gate;
+	struct piper_outlet outlet;
 	struct piper_words words;
 	struct bus *bus;           /* NULL: not open */
 	int64_t retry_ns, backoff_ns;
@@ -110,7 +110,7 @@ static void send_all(struct piper_link *l, const struct piper_outbox *out)
 	int rc = 0;
 
 	for (uint32_t i = 0; i < out->n && rc == 0; i++)
-		rc = piper_gate_send(&l->gate, l->bus, &out->frame[i]);
+		rc = piper_outlet_send(&l->outlet, l->bus, &out->frame[i]);
 	if (out->n > 0)
 		piper_session_sent(&l->session, rc);
 	if (ends_bus(rc))
@@ -141,7 +141,7 @@ static void publish(struct piper_link *l, int64_t now_ns)
 	piper_session_report(&l->session, now_ns, &l->state[l->state_box.writing]);
 	l->published_ns[l->state_box.writing] = now_ns;
 	latest_publish(&l->state_box);
-	piper_numbers_take(&l->number[l->number_box.writing], &l->session, &l->gate, l->opens);
+	piper_numbers_take(&l->number[l->number_box.writing], &l->session, &l->outlet, l->opens);
 	latest_publish(&l->number_box);
 }
 
@@ -194,7 +194,7 @@ static void init(struct piper_link *l, const struct piper_setup *setup)
 	l->wake_fd = -1;
 	l->backoff_ns = BACKOFF_MIN_NS;
 	l->retry_ns = clock_monotonic_ns();
-	l->gate.arm = l->setup.arm;
+	l->outlet.arm = l->setup.arm;
 	latest_init(&l->command_box);
 	latest_init(&l->state_box);
 	latest_init(&l->number_box);

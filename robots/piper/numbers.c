@@ -35,7 +35,7 @@ static struct heat heat_of(const struct piper_feedback *f)
 	return h;
 }
 
-void piper_numbers_take(struct piper_numbers *n, const struct piper_session *s, const struct piper_gate *g, uint64_t opens)
+void piper_numbers_take(struct piper_numbers *n, const struct piper_session *s, const struct piper_outlet *o, uint64_t opens)
 {
 	const struct piper_session_counters *c = &s->counters;
 	const struct piper_feedback_counters *f = &s->feedback.counters;
@@ -45,7 +45,7 @@ void piper_numbers_take(struct piper_numbers *n, const struct piper_session *s, 
 		(double)opens, (double)c->connects, (double)f->frames, (double)f->unknown, (double)f->odd, (double)f->torn, (double)f->wild,
 		(double)f->errors[BUS_ERROR_OFF], (double)f->errors[BUS_ERROR_RESTARTED], (double)f->errors[BUS_ERROR_NO_ACK],
 		(double)f->errors[BUS_ERROR_PASSIVE], (double)f->errors[BUS_ERROR_LOST], (double)f->errors[BUS_ERROR_DISTURBED],
-		(double)g->sent, (double)g->withheld, (double)c->send_failures, (double)c->targets, (double)c->void_commands,
+		(double)o->sent, (double)o->withheld, (double)c->send_failures, (double)c->targets, (double)c->void_commands,
 		(double)c->leaps, (double)c->clamped, (double)c->void_asks, (double)c->stale,
 		v->minor, v->patch, h.supply_v, h.motor_c, h.driver_c,
 	};

@@ -3,7 +3,7 @@
 #define DREAMVLA_ROBOTS_PIPER_NUMBERS_H
 
 #include "robots/driver.h"
-#include "robots/piper/gate.h"
+#include "robots/piper/outlet.h"
 #include "robots/piper/session.h"
 
 /* In the order of the names in numbers.c. */
@@ -13,7 +13,7 @@ struct piper_numbers {
 };
 
 /* opens: how often the bus was opened. Thread: any, all of it the caller's. Allocate: no. Block: no. */
-void piper_numbers_take(struct piper_numbers *n, const struct piper_session *s, const struct piper_gate *g, uint64_t opens);
+void piper_numbers_take(struct piper_numbers *n, const struct piper_session *s, const struct piper_outlet *o, uint64_t opens);
 
 /* Fills at most ROBOT_NUMBERS_MAX, returns how many. */
 uint32_t piper_numbers_list(const struct piper_numbers *n, struct robot_number *out);

@@ -1,5 +1,5 @@
-/* gate.c - see gate.h. */
-#include "robots/piper/gate.h"
+/* outlet.c - see outlet.h. */
+#include "robots/piper/outlet.h"
 
 #include <errno.h>
 
@@ -9,22 +9,22 @@
 /* Every one would be a mistake of ours that could come at 200 Hz: enough lines to find it. */
 enum { LINES_MAX = 20 };
 
-static int withhold(struct piper_gate *g, const struct bus_frame *f, enum piper_danger danger)
+static int withhold(struct piper_outlet *o, const struct bus_frame *f, enum piper_danger danger)
 {
-	if (g->withheld++ < LINES_MAX)
+	if (o->withheld++ < LINES_MAX)
 		log_line(LOG_LEVEL_ERROR, "arm: %s: piper: frame %X %02X %02X ... was not sent: %s; this is a mistake of this program, please report it",
-				g->arm, (unsigned)f->id, f->data[0], f->data[1],
+				o->arm, (unsigned)f->id, f->data[0], f->data[1],
 				danger == PIPER_NEVER ? "no host may send it" : "it changes the arm for good, which wants --maintenance");
 	return -EPERM;
 }
 
-int piper_gate_send(struct piper_gate *g, struct bus *b, const struct bus_frame *f)
+int piper_outlet_send(struct piper_outlet *o, struct bus *b, const struct bus_frame *f)
 {
 	enum piper_danger danger = piper_frame_danger(f);
 
-	if (danger != PIPER_ORDINARY && !(danger == PIPER_MAINTENANCE && g->maintenance))
-		return withhold(g, f, danger);
+	if (danger != PIPER_ORDINARY && !(danger == PIPER_MAINTENANCE && o->maintenance))
+		return withhold(o, f, danger);
 	int rc = bus_send(b, f);
-	g->sent += rc == 0;
+	o->sent += rc == 0;
 	return rc;
 }

@@ -35,21 +35,21 @@ struct piper_feedback_counters {
 	uint64_t unknown;                  /* no PiPER's id, or another length than its kind's */
 	uint64_t odd;                      /* with a value that nobody has listed; the first one's name is in odd_name */
 	uint64_t torn;                     /* joints or poses of which a frame was missing, late, or came twice */
-	uint64_t wild;                     /* joints that no arm can have (beyond 3000 degrees, as piper_sdk drops them) */
+	uint64_t wild;                     /* joints, poses, motors and fingers where, or at a speed, no arm's can be: left out */
 	uint64_t errors[BUS_ERROR_COUNT];  /* of the wire */
 };
 
 struct piper_feedback {
 	struct piper_dialect dialect;
 	struct piper_news any;             /* whatever the arm itself says (not other hosts' commands) */
-	struct piper_news status_news;
+	struct piper_news status_news, odd_status_news; /* odd: with a value that nobody has listed, left out */
 	struct piper_status status, status_before; /* the newest two */
 	struct piper_whole joints, pose, solution;
 	struct piper_news gripper_news;
 	struct piper_gripper gripper;
 	struct piper_news fast_news[PIPER_JOINTS], slow_news[PIPER_JOINTS];
 	struct piper_motor_fast fast[PIPER_JOINTS];
-	struct piper_motor_slow slow[PIPER_JOINTS];
+	struct piper_motor_slow slow[PIPER_JOINTS], slow_before[PIPER_JOINTS];
 	/* answers */
 	struct piper_news limits_news[PIPER_JOINTS], acceleration_news[PIPER_JOINTS], gripper_setup_news;
 	struct piper_limits limits[PIPER_JOINTS];
@@ -58,9 +58,7 @@ struct piper_feedback {
 	uint8_t text[PIPER_FIRMWARE_BYTES]; /* the newest bytes of the firmware's answer, the newest last */
 	bool has_version;
 	struct piper_version version;
-	/* frames that only a host or a leader arm sends: somebody else commands this arm */
-	struct piper_news others;
-	struct piper_pair leader_joints[3]; /* the newest, of each frame */
+	struct piper_news others;          /* frames that only hosts and leader arms send: somebody else commands this arm */
 	/* the wire */
 	bool bus_off;                      /* and nothing has come since */
 	struct piper_news no_ack;
@@ -73,9 +71,6 @@ void piper_feedback_init(struct piper_feedback *f, uint16_t feedback_base, uint1
 
 /* Forgets everything but the counters: the connection is new, or another arm may be there. */
 void piper_feedback_forget(struct piper_feedback *f);
-
-/* Forgets the answers, which are to be asked for anew. */
-void piper_feedback_forget_answers(struct piper_feedback *f);
 
 /* One event of the bus. */
 void piper_feedback_take(struct piper_feedback *f, const struct bus_event *e);

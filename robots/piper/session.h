@@ -26,20 +26,23 @@
 #define DREAMVLA_ROBOTS_PIPER_SESSION_H
 
 #include "robots/driver.h"
+#include "robots/piper/errors.h"
 #include "robots/piper/feedback.h"
+#include "robots/piper/grip.h"
 #include "robots/piper/setup.h"
 #include "robots/piper/trouble.h"
 
 #define PIPER_STALE_NS INT64_C(50000000)
 #define PIPER_SILENT_NS INT64_C(200000000)
 
-enum { PIPER_OUTBOX_MAX = 32 };
+/* An interface that nobody has set queues 10 frames. */
+enum { PIPER_OUTBOX_MAX = 8 };
 
 enum piper_phase { PIPER_CLOSED, PIPER_LISTENS, PIPER_ASKS, PIPER_REFUSES, PIPER_LEADS, PIPER_STOPS, PIPER_EMERGENCY, PIPER_RESUMES,
 	PIPER_ERRORS, PIPER_TEACHES, PIPER_OFF, PIPER_ENABLES, PIPER_DISABLES, PIPER_HOLDS, PIPER_PHASES };
 
-/* ENABLE counts in OFF; DISABLE wherever the arm is heard; EMERGENCY_STOP wherever the bus is open and the arm is no leader;
- * RESUME wherever the arm is heard, and it falls. Elsewhere they are void and counted. */
+/* ENABLE counts in OFF, and in HOLDS for the gripper; DISABLE and RESUME, at which the arm falls, wherever it is heard; EMERGENCY_STOP
+ * everywhere but at a leader, and for 10 s without a bus. Elsewhere they are void and counted. */
 enum piper_ask { PIPER_ASK_ENABLE, PIPER_ASK_DISABLE, PIPER_ASK_EMERGENCY_STOP, PIPER_ASK_RESUME };
 
 /* Frames to send now, in order. */
@@ -50,8 +53,8 @@ struct piper_outbox {
 
 struct piper_session_counters {
 	uint64_t targets;              /* streamed */
-	uint64_t void_commands;        /* not finite, out of range, or no number that fits: the last target was held */
-	uint64_t leaps;                /* commands too far from the last one: left out */
+	uint64_t void_commands;        /* not finite or out of range: the last good one was held */
+	uint64_t leaps;                /* commands too far from the one before: left out, and the generation changes */
 	uint64_t clamped;              /* targets that were brought nearer to the one before */
 	uint64_t void_asks;
 	uint64_t send_failures;        /* of outboxes, by piper_session_sent */
@@ -59,35 +62,68 @@ struct piper_session_counters {
 	uint64_t connects;             /* times that an arm was heard anew */
 };
 
-struct piper_session {
-	const struct piper_setup *setup; /* outlives the session */
-	struct piper_feedback feedback;
-	enum piper_phase phase;
-	int64_t phase_ns;              /* since when */
-	uint32_t trouble;              /* enum piper_trouble: of the phase */
-	uint64_t generation;
-	/* the bus */
-	bool open;
-	int64_t opened_ns;
-	uint32_t failures;             /* outboxes in a row that did not go out */
-	/* asked for by the operator, not yet begun */
-	bool ask[PIPER_ASK_RESUME + 1];
-	/* being enabled, disabled, asked, stopped, resumed */
-	int64_t sent_ns;               /* the last time that was sent */
-	bool taking;                   /* ENABLES: all are on, CAN control was asked for */
-	/* limits: of the model and the arm, the narrower */
-	bool has_limits;
-	double q_min_rad[PIPER_JOINTS], q_max_rad[PIPER_JOINTS];
-	double speed_rad_s[PIPER_JOINTS], acceleration_rad_s2[PIPER_JOINTS]; /* the arm's own, in units found out; 0: not known */
-	/* the stream */
-	int64_t stream_ns;             /* when the next target is due */
-	bool has_target;
-	double target_rad[PIPER_JOINTS], target_before_rad[PIPER_JOINTS]; /* sent last, and before */
+/* What the arm has told when asked. */
+struct piper_gate {
+	bool begun;
+	int64_t begun_ns, firmware_ns, query_ns; /* when it was asked first; the newest questions */
+	uint32_t next;                 /* question, in rotation */
+	bool open;                     /* all is known that has to be */
+	enum piper_trouble refusal;    /* it is not to be driven */
+	enum piper_trouble warning;    /* it is, but */
+};
+
+/* What the operator has asked for and is under way. */
+enum piper_job_kind { PIPER_JOB_NONE, PIPER_JOB_ENABLE, PIPER_JOB_DISABLE, PIPER_JOB_RESUME };
+
+struct piper_job {
+	enum piper_job_kind kind;
+	bool begun, sent;
+	int64_t begun_ns, sent_ns;
+	bool takes;                    /* ENABLE: all motors are on, control was asked for */
+	uint64_t statuses;             /* ENABLE, RESUME: had come when that was sent first */
+};
+
+struct piper_stream {
+	int64_t due_ns, target_ns;     /* the next target; when the last one was sent */
+	bool has_target, sending;      /* sending: the outbox has one */
+	double target_rad[PIPER_JOINTS], before_rad[PIPER_JOINTS]; /* sent last, and before that */
 	bool has_command;
 	int64_t command_ns;
 	double command_rad[PIPER_JOINTS];
-	bool has_gripper_command;
-	double gripper_m;
+	bool refused;                  /* the newest command is out of range */
+	int64_t anew_ns;               /* when the generation was last changed for a leap */
+};
+
+struct piper_session {
+	const struct piper_setup *setup; /* outlives the session */
+	struct piper_feedback feedback;
+	int64_t now_ns;                /* of the last step */
+	enum piper_phase phase;
+	int64_t phase_ns;              /* since when */
+	enum piper_trouble trouble;    /* of the phase */
+	uint64_t generation;
+	/* the bus */
+	bool open, alive, heard, stale; /* alive: status and joints come; heard: all groups have come since it was silent */
+	int64_t alive_ns;
+	enum piper_trouble closed;     /* why it is not open */
+	int64_t opened_ns;
+	uint32_t failures;             /* outboxes in a row that did not go out */
+	int64_t failing_ns, spoken_ns;
+	/* the operator */
+	bool stop, stop_begun, stop_sent; /* an emergency stop is to be sent until the arm confirms it */
+	int64_t stop_ns, stop_sent_ns;
+	uint64_t stop_statuses;        /* that had come when it was sent first */
+	struct piper_job job;
+	enum piper_trouble failed;     /* why the last job did not succeed: until something else is asked for */
+	/* joints */
+	struct piper_gate gate;
+	double q_min_rad[PIPER_JOINTS], q_max_rad[PIPER_JOINTS]; /* of the model and of the arm, the narrower */
+	double speed_rad_s[PIPER_JOINTS], acceleration_rad_s2[PIPER_JOINTS]; /* the arm's own, in units found out; 0: not known */
+	bool motors_in_mrad;           /* 0x25x have shown a position that is none in whole radians */
+	bool differs, differing;       /* joints and motors: latched; right now, */
+	int64_t differing_ns;          /* since then */
+	struct piper_stream stream;
+	struct piper_grip grip;
 	struct piper_session_counters counters;
 };
 
@@ -101,13 +137,14 @@ void piper_session_closed(struct piper_session *s, int code, int64_t now_ns);
 /* What the bus has received. */
 void piper_session_take(struct piper_session *s, const struct bus_event *e);
 
-/* The control thread's newest command. One that may not be sent is counted, and the last target stays. */
+/* The control thread's newest command. One that may not be sent is counted, and the last good one stays. */
 void piper_session_command(struct piper_session *s, const struct robot_command *c, int64_t now_ns);
 
-/* An operator's request, in the order in which they come: a later one overrides what an earlier one has begun. */
-void piper_session_ask(struct piper_session *s, enum piper_ask ask);
+/* An operator's request, in the order in which they come: a later one overrides what an earlier one has begun. false: it was void. */
+bool piper_session_ask(struct piper_session *s, enum piper_ask ask);
 
-/* Goes on in time; *out is what to send now. Call it after everything that was received, at least at piper_session_next_ns. */
+/* Goes on in time; *out is what to send now. Call it after everything that was received, at least at piper_session_next_ns; without a
+ * bus too. */
 void piper_session_step(struct piper_session *s, int64_t now_ns, struct piper_outbox *out);
 
 /* How the sending of the last outbox ended, if it had frames: 0, or bus_send's answer to the first frame that did not go out, after which
@@ -122,8 +159,5 @@ void piper_session_report(const struct piper_session *s, int64_t now_ns, struct 
 
 /* "listens"; for the log. */
 const char *piper_phase_name(enum piper_phase phase);
-
-/* The errors of robot_state.errors by bit: "joint_2_hot", "gripper_overcurrent". NULL beyond the last. Thread: any. */
-const char *piper_error_name(uint32_t bit);
 
 #endif

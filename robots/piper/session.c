@@ -1,0 +1,519 @@
+/* session.c - see session.h: which phase it is, and what is reported. */
+#include "robots/piper/session.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "daemon/sys/clock.h"
+#include "robots/piper/session_parts.h"
+
+static const int64_t OTHERS_NS = NS_PER_S;             /* so long after another host's last command nothing is sent */
+static const int64_t OPENING_NS = 500 * NS_PER_MS;     /* so long a bus that was just opened may be silent */
+static const int64_t GROUPS_NS = 500 * NS_PER_MS;      /* so long motors are waited for; then their silence is an error */
+static const int64_t DIFFER_NS = 100 * NS_PER_MS, PAUSE_NS = 20 * NS_PER_MS, STOP_KEPT_NS = 10 * NS_PER_S, MODE_NS = NS_PER_S;
+static const int64_t IDLE_STEP_NS = 10 * NS_PER_MS;
+/* Motors tell their positions in milliradians, at another moment than joints: 3 rad/s for 10 ms, and room. */
+static const double DIFFER_RAD = 0.1;
+/* Further outside its range than any stop of a PiPER's (piper_control's hard limits): the zeros are lost. */
+static const double NO_ARM_RAD = 0.5;
+enum { WHOLE_RAD_MAX = 4 };
+/* Motor torque per current, Nm/A (piper_sdk). Up to S-V1.8-2 joints 1-3 tell a quarter of it (piper_sdk issue 104). */
+static const double MOTOR_NM_A[PIPER_JOINTS] = { 1.18125, 1.18125, 1.18125, 0.95844, 0.95844, 0.95844 };
+
+struct verdict {
+	enum piper_phase phase;
+	enum piper_trouble trouble;
+};
+
+const char *piper_phase_name(enum piper_phase phase)
+{
+	static const char *const names[PIPER_PHASES] = { "closed", "listens", "asks", "refuses", "leads", "stops", "emergency", "resumes", "errors",
+		"teaches", "off", "enables", "disables", "holds" };
+
+	return phase < PIPER_PHASES ? names[phase] : "unknown";
+}
+
+void piper_session_init(struct piper_session *s, const struct piper_setup *setup)
+{
+	*s = (struct piper_session){ .setup = setup, .phase = PIPER_CLOSED, .trouble = PIPER_TROUBLE_CONNECTING, .closed = PIPER_TROUBLE_CONNECTING };
+	piper_feedback_init(&s->feedback, setup->feedback_base, setup->control_base);
+}
+
+/* Another arm may be there, or the same after a loss of power. */
+static void forget(struct piper_session *s)
+{
+	piper_feedback_forget(&s->feedback);
+	s->alive = s->heard = s->motors_in_mrad = s->differs = s->differing = false;
+	s->gate = (struct piper_gate){ .begun = false };
+	piper_session_fail(s, PIPER_TROUBLE_NONE);
+	s->stream = (struct piper_stream){ .has_target = false };
+	piper_grip_begin(&s->grip);
+}
+
+/* ---- the bus ---- */
+
+/* A stop that could not be said for so long is not said long after. */
+static void drop_old_stop(struct piper_session *s)
+{
+	if (s->stop && s->stop_begun && s->now_ns - s->stop_ns >= STOP_KEPT_NS)
+		s->stop = false;
+}
+
+void piper_session_opened(struct piper_session *s, int64_t now_ns)
+{
+	s->open = true;
+	s->opened_ns = s->now_ns = now_ns;
+	drop_old_stop(s);
+	s->failures = 0;
+	forget(s);
+}
+
+static enum piper_trouble why_closed(int code)
+{
+	switch (code) {
+	case -EAFNOSUPPORT: return PIPER_TROUBLE_NO_CAN;
+	case -ENODEV: return PIPER_TROUBLE_NO_INTERFACE;
+	case -ENETDOWN: return PIPER_TROUBLE_INTERFACE_DOWN;
+	case -EPROTO: return PIPER_TROUBLE_BIT_RATE;
+	case -ECONNREFUSED: return PIPER_TROUBLE_NO_SERVER;
+	case -EACCES: return PIPER_TROUBLE_SERVER_REFUSES;
+	case -ETIMEDOUT: return PIPER_TROUBLE_SERVER_SILENT;
+	case -EINVAL: return PIPER_TROUBLE_ADDRESS_VOID;
+	case 0: return PIPER_TROUBLE_CONNECTING;
+	default: return PIPER_TROUBLE_CONNECTION_LOST;
+	}
+}
+
+void piper_session_closed(struct piper_session *s, int code, int64_t now_ns)
+{
+	s->open = false;
+	s->closed = why_closed(code);
+	s->now_ns = now_ns;
+	forget(s);
+	s->phase = PIPER_CLOSED;
+	s->phase_ns = now_ns;
+	s->trouble = s->closed;
+}
+
+void piper_session_take(struct piper_session *s, const struct bus_event *e)
+{
+	piper_feedback_take(&s->feedback, e);
+}
+
+bool piper_session_say(const struct piper_session *s, struct piper_outbox *out, const struct piper_message *m)
+{
+	if (out->n >= PIPER_OUTBOX_MAX || !piper_put(&s->feedback.dialect, m, &out->frame[out->n]))
+		return false;
+	out->n++;
+	return true;
+}
+
+/* What did not go out is no target that the arm is held to. */
+void piper_session_sent(struct piper_session *s, int code)
+{
+	if (code < 0) {
+		s->counters.send_failures++;
+		if (s->failures++ == 0)
+			s->failing_ns = s->now_ns;
+		if (s->stream.sending)
+			memcpy(s->stream.target_rad, s->stream.before_rad, sizeof s->stream.target_rad);
+	} else {
+		s->failures = 0;
+		s->counters.targets += s->stream.sending;
+	}
+	s->stream.sending = false;
+}
+
+/* ---- requests ---- */
+
+static bool is_heard(const struct piper_session *s)
+{
+	return s->phase > PIPER_LEADS || s->phase == PIPER_ASKS || s->phase == PIPER_REFUSES;
+}
+
+static bool begin_job(struct piper_session *s, enum piper_job_kind kind)
+{
+	piper_session_fail(s, PIPER_TROUBLE_NONE);
+	s->stop = false;
+	s->job.kind = kind;
+	return true;
+}
+
+static bool ask_stop(struct piper_session *s)
+{
+	if (s->phase == PIPER_LEADS && s->trouble == PIPER_TROUBLE_LEADER)
+		return false;
+	piper_session_fail(s, PIPER_TROUBLE_NONE);
+	s->stop = true;
+	s->stop_begun = s->stop_sent = false;
+	return true;
+}
+
+static bool ask_enable(struct piper_session *s)
+{
+	if (s->phase == PIPER_OFF)
+		return begin_job(s, PIPER_JOB_ENABLE);
+	if (s->phase == PIPER_HOLDS)
+		piper_grip_enable(&s->grip);
+	return s->phase == PIPER_HOLDS;
+}
+
+static bool obey(struct piper_session *s, enum piper_ask ask)
+{
+	switch (ask) {
+	case PIPER_ASK_ENABLE: return ask_enable(s);
+	case PIPER_ASK_DISABLE: return is_heard(s) && begin_job(s, PIPER_JOB_DISABLE);
+	case PIPER_ASK_RESUME: return is_heard(s) && begin_job(s, PIPER_JOB_RESUME);
+	case PIPER_ASK_EMERGENCY_STOP: return ask_stop(s);
+	}
+	return false;
+}
+
+bool piper_session_ask(struct piper_session *s, enum piper_ask ask)
+{
+	bool obeyed = obey(s, ask);
+
+	s->counters.void_asks += !obeyed;
+	return obeyed;
+}
+
+/* ---- which phase ---- */
+
+bool piper_session_steady(const struct piper_session *s)
+{
+	const struct piper_status *a = &s->feedback.status, *b = &s->feedback.status_before;
+
+	return s->feedback.status_news.count >= 2 && a->control == b->control && a->state == b->state && a->communication_error == b->communication_error;
+}
+
+/* Written so that NaN is outside. */
+static bool within(const struct piper_session *s, double beyond_rad)
+{
+	double q_rad[PIPER_JOINTS];
+
+	piper_feedback_q(&s->feedback, q_rad);
+	for (int j = 0; j < PIPER_JOINTS; j++)
+		if (!(q_rad[j] >= s->q_min_rad[j] - beyond_rad && q_rad[j] <= s->q_max_rad[j] + beyond_rad))
+			return false;
+	return true;
+}
+
+bool piper_session_inside(const struct piper_session *s)
+{
+	return within(s, PIPER_OUTSIDE_RAD);
+}
+
+static bool all_groups(const struct piper_session *s)
+{
+	const struct piper_feedback *f = &s->feedback;
+
+	for (int j = 0; j < PIPER_JOINTS; j++)
+		if (f->fast_news[j].count < 1 || f->slow_news[j].count < 2)
+			return false;
+	return true;
+}
+
+static enum piper_trouble why_silent(const struct piper_session *s)
+{
+	const struct piper_feedback *f = &s->feedback;
+
+	if (f->bus_off)
+		return PIPER_TROUBLE_BUS_OFF;
+	if (piper_news_fresh(&f->no_ack, s->now_ns, OTHERS_NS) || s->failures > 0)
+		return PIPER_TROUBLE_BUS_FULL;
+	if (piper_news_fresh(&f->odd_status_news, s->now_ns, PIPER_SILENT_NS))
+		return PIPER_TROUBLE_ODD_STATUS;
+	return s->now_ns - s->opened_ns < OPENING_NS ? PIPER_TROUBLE_CONNECTING : PIPER_TROUBLE_SILENT;
+}
+
+static bool is_alive(const struct piper_session *s)
+{
+	return piper_news_fresh(&s->feedback.joints.news, s->now_ns, PIPER_SILENT_NS) &&
+			piper_news_fresh(&s->feedback.status_news, s->now_ns, PIPER_SILENT_NS);
+}
+
+static struct verdict judge_motors(const struct piper_session *s)
+{
+	const struct piper_feedback *f = &s->feedback;
+	uint8_t on = piper_motors_on(f), off = piper_motors_off(f);
+	bool stays = s->phase == PIPER_HOLDS && off == 0;
+
+	if (s->failed != PIPER_TROUBLE_NONE)
+		return (struct verdict){ PIPER_OFF, s->failed };
+	if ((on == PIPER_ALL || stays) && f->status.control == PIPER_CAN)
+		return stays || piper_session_inside(s) ? (struct verdict){ PIPER_HOLDS, PIPER_TROUBLE_NONE } :
+				(struct verdict){ PIPER_OFF, PIPER_TROUBLE_OUTSIDE_LIMITS };
+	if (off != 0)
+		return (struct verdict){ PIPER_OFF, off == PIPER_ALL ? PIPER_TROUBLE_MOTORS_OFF : PIPER_TROUBLE_MOTOR_LOST };
+	return (struct verdict){ PIPER_OFF, f->status.control == PIPER_STANDBY || f->status.control == PIPER_CAN ? PIPER_TROUBLE_STANDBY :
+			PIPER_TROUBLE_OTHER_CONTROL };
+}
+
+static bool is_taught(const struct piper_status *s)
+{
+	return s->control == PIPER_TEACH || s->state == PIPER_ARM_TEACH_RECORD || s->state == PIPER_ARM_TEACH_EXECUTE || s->state == PIPER_ARM_TEACH_PAUSE;
+}
+
+/* Of an arm that is heard and not disturbed, from the worst on. */
+static struct verdict judge_arm(const struct piper_session *s)
+{
+	const struct piper_feedback *f = &s->feedback;
+	enum piper_trouble error = piper_errors_stop(f, s->now_ns);
+
+	if (s->job.kind == PIPER_JOB_RESUME)
+		return (struct verdict){ PIPER_RESUMES, PIPER_TROUBLE_RESUMING };
+	if (s->job.kind == PIPER_JOB_DISABLE)
+		return (struct verdict){ PIPER_DISABLES, PIPER_TROUBLE_DISABLING };
+	if (f->status.state == PIPER_ARM_EMERGENCY_STOP)
+		return (struct verdict){ PIPER_EMERGENCY, s->failed != PIPER_TROUBLE_NONE ? s->failed : PIPER_TROUBLE_EMERGENCY_STOP };
+	if (error != PIPER_TROUBLE_NONE)
+		return (struct verdict){ PIPER_ERRORS, error };
+	if (s->differs)
+		return (struct verdict){ PIPER_ERRORS, PIPER_TROUBLE_JOINTS_DIFFER };
+	if (!within(s, NO_ARM_RAD))
+		return (struct verdict){ PIPER_ERRORS, PIPER_TROUBLE_BAD_FEEDBACK };
+	if (is_taught(&f->status))
+		return (struct verdict){ PIPER_TEACHES, PIPER_TROUBLE_TEACHING };
+	if (s->gate.refusal != PIPER_TROUBLE_NONE)
+		return (struct verdict){ PIPER_REFUSES, s->gate.refusal };
+	if (!s->gate.open)
+		return (struct verdict){ PIPER_ASKS, PIPER_TROUBLE_ASKING };
+	if (s->job.kind == PIPER_JOB_ENABLE)
+		return (struct verdict){ PIPER_ENABLES, PIPER_TROUBLE_ENABLING };
+	return judge_motors(s);
+}
+
+static struct verdict judge(const struct piper_session *s)
+{
+	const struct piper_feedback *f = &s->feedback;
+	bool alive = is_alive(s), led = alive && f->status.control == PIPER_LEADER;
+	bool others = piper_news_fresh(&f->others, s->now_ns, OTHERS_NS);
+
+	if (!s->open)
+		return (struct verdict){ PIPER_CLOSED, s->closed };
+	if (led || (others && !alive))
+		return (struct verdict){ PIPER_LEADS, PIPER_TROUBLE_LEADER };
+	if (s->stop)
+		return (struct verdict){ PIPER_STOPS, PIPER_TROUBLE_STOPPING };
+	if (others)
+		return (struct verdict){ PIPER_LEADS, PIPER_TROUBLE_OTHER_HOST };
+	if (!alive || !s->heard)
+		return (struct verdict){ PIPER_LISTENS, alive ? PIPER_TROUBLE_CONNECTING : why_silent(s) };
+	return piper_session_steady(s) || s->phase <= PIPER_LISTENS ? judge_arm(s) : (struct verdict){ s->phase, s->trouble };
+}
+
+/* ---- a step ---- */
+
+/* Joints against their motors, where those tell milliradians and not, as one document has it, whole radians. */
+static void compare(struct piper_session *s)
+{
+	const struct piper_feedback *f = &s->feedback;
+	double q_rad[PIPER_JOINTS];
+	bool differ = false;
+
+	piper_feedback_q(f, q_rad);
+	for (int j = 0; j < PIPER_JOINTS; j++) {
+		int32_t raw = f->fast[j].position_mrad;
+
+		s->motors_in_mrad |= raw > WHOLE_RAD_MAX || raw < -WHOLE_RAD_MAX;
+		differ |= f->fast_news[j].count > 0 && !(fabs(q_rad[j] - raw * 1e-3) <= DIFFER_RAD);
+	}
+	differ &= s->motors_in_mrad;
+	if (differ && !s->differing)
+		s->differing_ns = s->now_ns;
+	s->differing = differ;
+	s->differs |= differ && s->now_ns - s->differing_ns >= DIFFER_NS;
+}
+
+static void hear(struct piper_session *s)
+{
+	bool alive = s->open && is_alive(s);
+
+	if (alive && !s->alive)
+		s->alive_ns = s->now_ns;
+	s->alive = alive;
+	if (!alive)
+		return;
+	if (!s->heard && (all_groups(s) || s->now_ns - s->alive_ns >= GROUPS_NS)) {
+		s->heard = true;
+		s->generation++;
+		s->counters.connects++;
+	}
+	if (!s->heard)
+		return;
+	piper_gate_judge(s);
+	compare(s);
+}
+
+static void confirm_stop(struct piper_session *s)
+{
+	if (!s->stop)
+		return;
+	if (!s->stop_begun) {
+		s->stop_begun = true;
+		s->stop_ns = s->now_ns;
+	}
+	if (!s->open)
+		drop_old_stop(s);
+	else if (s->stop_sent && s->feedback.status_news.count > s->stop_statuses && s->feedback.status.state == PIPER_ARM_EMERGENCY_STOP &&
+			piper_session_steady(s))
+		s->stop = false;
+}
+
+/* An arm that was held and is off or in standby without having been asked was switched off, or resumed by somebody else. */
+static void leave(struct piper_session *s, enum piper_phase next)
+{
+	if (s->phase == PIPER_HOLDS && next == PIPER_OFF)
+		s->generation++;
+	if (next != PIPER_ENABLES && s->job.kind == PIPER_JOB_ENABLE && next != PIPER_OFF)
+		piper_session_fail(s, PIPER_TROUBLE_NONE);
+	if (next == PIPER_LISTENS || (next == PIPER_LEADS && s->phase != PIPER_LISTENS && !is_alive(s)))
+		forget(s);
+}
+
+static void enter(struct piper_session *s, const struct verdict *v)
+{
+	enum piper_phase before = s->phase;
+
+	s->trouble = v->trouble;
+	if (v->phase == before)
+		return;
+	leave(s, v->phase);
+	s->phase = v->phase;
+	s->phase_ns = s->now_ns;
+	if (v->phase != PIPER_HOLDS)
+		return;
+	if (before != PIPER_ENABLES) {
+		piper_stream_begin(s);
+		piper_grip_begin(&s->grip);
+	}
+}
+
+static void count_stale(struct piper_session *s)
+{
+	bool stale = s->phase == PIPER_HOLDS && !(piper_news_fresh(&s->feedback.joints.news, s->now_ns, PIPER_STALE_NS) &&
+			piper_news_fresh(&s->feedback.status_news, s->now_ns, PIPER_STALE_NS));
+
+	s->counters.stale += stale && !s->stale;
+	s->stale = stale;
+}
+
+/* After a failure the bus is given time; a stop waits for nothing. */
+static bool may_speak(const struct piper_session *s)
+{
+	return s->open && !s->feedback.bus_off && (s->failures == 0 || s->stop || s->now_ns - s->spoken_ns >= PAUSE_NS);
+}
+
+static void speak(struct piper_session *s, struct piper_outbox *out)
+{
+	switch (s->phase) {
+	case PIPER_STOPS:
+		if (s->stop)
+			piper_stop_speak(s, out);
+		return;
+	case PIPER_RESUMES:
+	case PIPER_ENABLES:
+	case PIPER_DISABLES: piper_job_speak(s, out); return;
+	case PIPER_HOLDS: piper_stream_speak(s, out); break;
+	default: break;
+	}
+	if (is_heard(s))
+		piper_gate_ask(s, out);
+}
+
+void piper_session_step(struct piper_session *s, int64_t now_ns, struct piper_outbox *out)
+{
+	out->n = 0;
+	s->now_ns = now_ns;
+	s->stream.sending = false;
+	hear(s);
+	confirm_stop(s);
+	count_stale(s);
+	const struct verdict v = judge(s);
+
+	enter(s, &v);
+	if (!may_speak(s))
+		return;
+	speak(s, out);
+	if (out->n > 0)
+		s->spoken_ns = now_ns;
+}
+
+int64_t piper_session_next_ns(const struct piper_session *s)
+{
+	int64_t next_ns = s->now_ns + IDLE_STEP_NS;
+
+	if (s->phase != PIPER_HOLDS || s->stream.due_ns >= next_ns)
+		return next_ns;
+	return s->stream.due_ns > s->now_ns ? s->stream.due_ns : s->now_ns + NS_PER_MS;
+}
+
+/* ---- what is reported ---- */
+
+static enum arm_mode mode_of(enum piper_phase phase)
+{
+	switch (phase) {
+	case PIPER_CLOSED:
+	case PIPER_LISTENS: return ARM_DISCONNECTED;
+	case PIPER_STOPS:
+	case PIPER_EMERGENCY: return ARM_ESTOP;
+	case PIPER_ERRORS: return ARM_REFLEX;
+	case PIPER_TEACHES: return ARM_GUIDING;
+	case PIPER_HOLDS: return ARM_READY;
+	default: return ARM_IDLE;
+	}
+}
+
+/* Of an arm that is ready: what a person should know all the same. */
+static enum piper_trouble lesser_trouble(const struct piper_session *s, int64_t now_ns)
+{
+	if (s->failures > 0)
+		return PIPER_TROUBLE_BUS_FULL;
+	if (s->feedback.status.move != PIPER_MOVE_J && now_ns - s->phase_ns >= MODE_NS)
+		return PIPER_TROUBLE_OTHER_CONTROL;
+	if (s->stream.refused || s->feedback.status.state == PIPER_ARM_TARGET_LIMIT)
+		return PIPER_TROUBLE_TARGET_REFUSED;
+	if (s->gate.warning != PIPER_TROUBLE_NONE)
+		return s->gate.warning;
+	return piper_grip_trouble(&s->grip, s->setup, &s->feedback, now_ns);
+}
+
+static void report_motors(const struct piper_session *s, int64_t now_ns, struct robot_state *out)
+{
+	const struct piper_feedback *f = &s->feedback;
+	bool quarter = f->has_version && !piper_version_at_least(&f->version, 1, 8, 3);
+
+	out->has_tau = f->has_version;
+	for (int j = 0; j < PIPER_JOINTS; j++) {
+		bool fresh = piper_news_fresh(&f->fast_news[j], now_ns, PIPER_SILENT_NS);
+
+		out->dq_rad_s[j] = fresh ? f->fast[j].speed_mrad_s * 1e-3 : 0;
+		out->tau_nm[j] = f->fast[j].current_ma * 1e-3 * MOTOR_NM_A[j] * (quarter && j < 3 ? 4 : 1);
+		out->has_tau = out->has_tau && fresh;
+	}
+}
+
+void piper_session_report(const struct piper_session *s, int64_t now_ns, struct robot_state *out)
+{
+	const struct piper_feedback *f = &s->feedback;
+	bool alive = s->open && piper_news_fresh(&f->joints.news, now_ns, PIPER_SILENT_NS) && piper_news_fresh(&f->status_news, now_ns, PIPER_SILENT_NS);
+
+	*out = (struct robot_state){ .mode = mode_of(s->phase), .generation = s->generation, .trouble = (uint32_t)s->trouble };
+	if (!alive || s->phase <= PIPER_LISTENS) {
+		out->mode = ARM_DISCONNECTED;
+		out->trouble = (uint32_t)(s->trouble != PIPER_TROUBLE_NONE ? s->trouble : PIPER_TROUBLE_SILENT);
+		return;
+	}
+	out->stamp_ns = f->joints.news.t_ns;
+	out->engaged = piper_session_engaged(s, now_ns);
+	piper_feedback_q(f, out->q_rad);
+	report_motors(s, now_ns, out);
+	out->errors = piper_errors_of(f, s->setup->has_gripper);
+	out->has_gripper = piper_grip_opening(s->setup, f, now_ns, &out->gripper_m);
+	if (s->phase != PIPER_HOLDS)
+		return;
+	out->trouble = (uint32_t)lesser_trouble(s, now_ns);
+	out->has_q_d = s->stream.has_target;
+	memcpy(out->q_d_rad, s->stream.target_rad, sizeof s->stream.target_rad);
+}

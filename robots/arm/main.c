@@ -10,6 +10,8 @@
 #include "robots/arm/arm_process.h"
 #include "robots/arm/preflight_run.h"
 #include "robots/driver.h"
+#include "robots/piper/maintenance_run.h"
+#include "robots/setup/arm_setup.h"
 #include "robots/sim/world_wire.h"
 
 static const char USAGE[] =
@@ -17,6 +19,7 @@ static const char USAGE[] =
 	"\n"
 	"  dreamvla-arm --config FILE [--arm NAME] --driver NAME [options]\n"
 	"  dreamvla-arm --config FILE [--arm NAME] --driver NAME --preflight [--seconds N] [--json]\n"
+	"  dreamvla-arm --config FILE [--arm NAME] --driver piper --maintenance WHAT [--yes]\n"
 	"\n"
 	"  --config FILE     the same as dreamvlad's: robots[], sockets.targets, sockets.states, control.realtime\n"
 	"  --arm NAME        which of the robots; may be left out when there is one\n"
@@ -26,6 +29,11 @@ static const char USAGE[] =
 	"                    not (1), with what mends it; needs no dreamvlad\n"
 	"  --seconds N       preflight: how long to measure, 1 to 600 (default 10)\n"
 	"  --json            preflight: the result as JSON\n"
+	"  --maintenance WHAT  driver piper, with no dreamvla-arm running for it: changes one thing in the arm for good, reads it back, and ends:\n"
+	"                    leader or follower (motors off; counts from the arm's next start on, for which this waits), gripper=70 or\n"
+	"                    gripper=100 (the stroke in mm; motors off), collision=0 to collision=8 (all joints; 0 is no protection), or\n"
+	"                    clear-errors (of the joints). Says first what is there, and wants a yes\n"
+	"  --yes             maintenance: the yes\n"
 	"  --help\n"
 	"\n"
 	"Drivers, and what each needs:\n";
@@ -38,6 +46,8 @@ static const struct option OPTIONS[] = {
 	{ "preflight", no_argument, NULL, 'p' },
 	{ "seconds", required_argument, NULL, 's' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "maintenance", required_argument, NULL, 'm' },
+	{ "yes", no_argument, NULL, 'y' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -49,6 +59,8 @@ struct arguments {
 	const char *config;
 	bool help, preflight, only_preflight; /* the last: an option that belongs to it was given */
 	struct preflight_options test;
+	bool maintenance, yes;
+	struct piper_wish wish;
 };
 
 static int take_seconds(struct arguments *a, struct errbuf *e)
@@ -62,6 +74,12 @@ static int take_seconds(struct arguments *a, struct errbuf *e)
 	return 0;
 }
 
+static int take_maintenance(struct arguments *a, struct errbuf *e)
+{
+	a->maintenance = true;
+	return piper_wish_parse(&a->wish, optarg, e);
+}
+
 static int take_option(struct arguments *a, int option, struct errbuf *e)
 {
 	switch (option) {
@@ -72,9 +90,22 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'p': a->preflight = true; return 0;
 	case 's': return take_seconds(a, e);
 	case 'j': a->test.json = a->only_preflight = true; return 0;
+	case 'm': return take_maintenance(a, e);
+	case 'y': a->yes = true; return 0;
 	case 'h': a->help = true; return 0;
 	default: return fail(e, -EINVAL, "dreamvla-arm --help lists the options");
 	}
+}
+
+static int check_maintenance(const struct arguments *a, struct errbuf *e)
+{
+	if (a->yes && !a->maintenance)
+		return fail(e, -EINVAL, "--yes belongs to --maintenance");
+	if (a->maintenance && a->preflight)
+		return fail(e, -EINVAL, "--preflight and --maintenance: want one of them");
+	if (a->maintenance && strcmp(a->process.driver, "piper") != 0)
+		return fail(e, -EINVAL, "--maintenance belongs to --driver piper, found --driver %s", a->process.driver);
+	return 0;
 }
 
 static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
@@ -89,7 +120,7 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = fail(e, -EINVAL, "--%s is missing; dreamvla-arm --help lists the options", a->config ? "driver" : "config");
 	if (rc == 0 && !a->help && a->only_preflight && !a->preflight)
 		rc = fail(e, -EINVAL, "--seconds and --json belong to --preflight");
-	return rc;
+	return rc < 0 || a->help ? rc : check_maintenance(a, e);
 }
 
 static int test(struct arguments *a, bool *fit, struct errbuf *e)
@@ -100,6 +131,19 @@ static int test(struct arguments *a, bool *fit, struct errbuf *e)
 	return preflight_run(&a->test, fit, e);
 }
 
+static int maintain(const struct arguments *a, struct errbuf *e)
+{
+	const struct config *c = &a->process.config;
+	const struct config_robot *robot = arm_setup_find(c, a->process.arm, e);
+	struct piper_setup setup;
+	struct arm_setup arm;
+	int rc = robot ? arm_setup_make(&arm, c, robot, e) : -EINVAL;
+
+	if (rc == 0)
+		rc = piper_setup_make(&setup, &(struct robot_driver_options){ .setup = &arm, .config = robot, .robot = (uint32_t)(robot - c->robot) }, e);
+	return rc < 0 ? rc : piper_maintenance_run(&(struct piper_maintenance_options){ &setup, a->wish, a->yes }, e);
+}
+
 static int run(struct arguments *a, bool *fit, struct errbuf *e)
 {
 	config_defaults(&a->process.config);
@@ -108,7 +152,7 @@ static int run(struct arguments *a, bool *fit, struct errbuf *e)
 		rc = log_set_level(a->process.config.log_level, e);
 	if (rc < 0 || (rc = log_start(e)) < 0)
 		return rc;
-	rc = a->preflight ? test(a, fit, e) : arm_process_run(&a->process, e);
+	rc = a->maintenance ? maintain(a, e) : a->preflight ? test(a, fit, e) : arm_process_run(&a->process, e);
 	log_stop();
 	return rc;
 }

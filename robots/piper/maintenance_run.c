@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 #include "daemon/sys/clock.h"
-#include "robots/piper/gate.h"
+#include "robots/piper/outlet.h"
 
 enum { TURN_MS = 5, EVENTS_MAX = 4096, QUESTION_BYTES = 512, LINE_BYTES = 64 };
 
 struct run {
 	const struct piper_maintenance_options *o;
 	struct bus *bus;
-	struct piper_gate gate;
+	struct piper_outlet outlet;
 	struct piper_maintenance m;
 	bool asked, told;              /* a person: for a yes, to switch the arm off and on */
 };
@@ -33,7 +33,7 @@ static int receive(struct run *r, struct errbuf *e)
 static int send_all(struct run *r, const struct piper_outbox *out, struct errbuf *e)
 {
 	for (uint32_t i = 0; i < out->n; i++) {
-		int rc = piper_gate_send(&r->gate, r->bus, &out->frame[i]);
+		int rc = piper_outlet_send(&r->outlet, r->bus, &out->frame[i]);
 
 		if (rc < 0)
 			return bus_explain(r->bus, rc, e);
@@ -112,7 +112,7 @@ static int conclude(const struct run *r, struct errbuf *e)
 
 int piper_maintenance_run(const struct piper_maintenance_options *o, struct errbuf *e)
 {
-	struct run r = { .o = o, .gate = { .arm = o->setup->arm, .maintenance = true } };
+	struct run r = { .o = o, .outlet = { .arm = o->setup->arm, .maintenance = true } };
 	int rc = bus_open(&r.bus, &(struct bus_options){ .address = o->setup->address, .bitrate = PIPER_BITRATE }, e);
 
 	if (rc < 0)

@@ -55,20 +55,23 @@ static int report_json(const struct ctl *ctl, const struct knock *k, uint32_t n,
 	return all ? CTL_OK : CTL_FAILED;
 }
 
-static int report(const struct ctl *ctl, const char *command, const struct knock *k, uint32_t n, bool all)
+static int report(const struct ctl *ctl, const struct knock *k, uint32_t n, bool all)
 {
+	bool sinks = false;
+
 	for (uint32_t i = 0; i < n; i++) {
 		if (k[i].stopped)
 			printf("%-12s %-28s %s taken\n", k[i].door->name, k[i].door->address, k[i].command);
 		else
 			printf("%-12s %-28s FAILED: %s\n", k[i].door->name, k[i].door->address, k[i].text);
+		sinks = sinks || (k[i].stopped && strcmp(k[i].command, "emergency_stop") == 0);
 	}
 	if (n == 1 && k[0].door == &ctl->daemon)
 		printf("No arm's own door is known here, so none has latched the stop: `mode auto` would move it again. --config FILE names the "
 		       "arms.\n");
 	if (!all)
 		printf("Not every door has taken the stop. If anything moves, press the arm's own emergency stop.\n");
-	else if (strcmp(command, "emergency_stop") == 0)
+	if (sinks)
 		printf("An arm without brakes sinks now: hold it. `dreamvlactl recover` ends the stop, and lets such an arm FALL.\n");
 	return all ? CTL_OK : CTL_FAILED;
 }
@@ -129,11 +132,11 @@ static uint32_t choose_one(const struct ctl *ctl, const char *name, struct ctl_d
 	return 0;
 }
 
-static int finish(const struct ctl *ctl, const char *command, struct knock *k, uint32_t n, bool all)
+static int finish(const struct ctl *ctl, struct knock *k, uint32_t n, bool all)
 {
 	for (uint32_t i = 0; i < n; i++)
 		all = all && k[i].stopped;
-	return ctl->json ? report_json(ctl, k, n, all) : report(ctl, command, k, n, all);
+	return ctl->json ? report_json(ctl, k, n, all) : report(ctl, k, n, all);
 }
 
 static int stop_all(const struct ctl *ctl, const char *command, bool all)
@@ -146,7 +149,7 @@ static int stop_all(const struct ctl *ctl, const char *command, bool all)
 	if (k[0].stopped && !ctl->knows_arms)
 		n = add_learnt(ctl, learnt, k, n);
 	knock_at(ctl, command, k, asked, n);
-	return finish(ctl, command, k, n, all);
+	return finish(ctl, k, n, all);
 }
 
 int ctl_run_stop(const struct ctl *ctl, int n, char **argument)
@@ -169,5 +172,5 @@ int ctl_run_emergency_stop(const struct ctl *ctl, int n, char **argument)
 		return stop_all(ctl, "stop", false);
 	}
 	knock_at(ctl, "emergency_stop", k, 0, 1);
-	return finish(ctl, "emergency_stop", k, 1, !ctl->lost);
+	return finish(ctl, k, 1, !ctl->lost);
 }

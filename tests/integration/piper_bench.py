@@ -203,8 +203,8 @@ class Station(unittest.TestCase):
     def hold(self, seconds):
         self.stream(seconds, lambda _: (self.goal, [0.0] * 6))
 
-    def go(self, delta, seconds=0.8):
-        """There; the last targets are still to be played."""
+    def go(self, delta, seconds=1.0):
+        """There; the last targets are still to be played. The middle of 1 s accelerates by 6 times the way: the limit here is 2.5 rad/s^2."""
         start = self.goal
 
         def at(t):

@@ -15,11 +15,15 @@ void piper_feedback_init(struct piper_feedback *f, uint16_t feedback_base, uint1
 void piper_feedback_forget(struct piper_feedback *f)
 {
 	const struct piper_feedback_counters counters = f->counters;
+	const struct piper_news no_ack = f->no_ack;
 	const char *odd_name = f->odd_name;
+	bool bus_off = f->bus_off;
 
 	piper_feedback_init(f, f->dialect.feedback_base, f->dialect.control_base);
 	f->counters = counters;
 	f->odd_name = odd_name;
+	f->no_ack = no_ack;
+	f->bus_off = bus_off;
 }
 
 bool piper_news_fresh(const struct piper_news *n, int64_t now_ns, int64_t age_ns)

@@ -69,7 +69,7 @@ struct piper_feedback {
 /* Nothing has come yet. Bases as in struct piper_dialect; formats of the firmware do not matter for what an arm says. */
 void piper_feedback_init(struct piper_feedback *f, uint16_t feedback_base, uint16_t control_base);
 
-/* Forgets everything but the counters: the connection is new, or another arm may be there. */
+/* Forgets what the arm has said, and keeps the counters and the state of the wire: another arm may be there. */
 void piper_feedback_forget(struct piper_feedback *f);
 
 /* One event of the bus. */

@@ -66,6 +66,8 @@ void piper_session_opened(struct piper_session *s, int64_t now_ns)
 	s->opened_ns = s->now_ns = now_ns;
 	drop_old_stop(s);
 	s->failures = 0;
+	s->feedback.bus_off = false;
+	s->feedback.no_ack = (struct piper_news){ .count = 0 };
 	forget(s);
 }
 

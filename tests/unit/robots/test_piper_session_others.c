@@ -1,0 +1,117 @@
+/* test_piper_session_others.c - who else may have a PiPER's control: a person's hand, another interface, a leader arm, another program on
+ * the bus. The driver's session keeps silent then. With the simulated arm, on virtual time. */
+#include "robots/piper/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "tests/unit/robots/piper_session_bench.h"
+
+static void take(const struct piper_message *m)
+{
+	struct bus_frame f;
+
+	assert_true(piper_put(&session.feedback.dialect, m, &f));
+	piper_session_take(&session, &(struct bus_event){ .t_ns = now_ns, .frame = f });
+}
+
+static void controls_that_are_not_ours(void **unused)
+{
+	static const struct {
+		uint8_t control;
+		enum arm_mode mode;
+		const char *trouble;
+	} rows[] = { { PIPER_STANDBY, ARM_IDLE, "standby" }, { PIPER_TEACH, ARM_GUIDING, "teaching" }, { PIPER_ETHERNET, ARM_IDLE, "other_control" },
+		{ PIPER_WIFI, ARM_IDLE, "other_control" }, { PIPER_REMOTE, ARM_IDLE, "other_control" }, { PIPER_OFFLINE, ARM_IDLE, "other_control" },
+		{ PIPER_LEADER, ARM_IDLE, "leader" } };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		raise_arm("S-V1.8-9");
+		arm.control = rows[i].control;
+		run(100);
+		assert_int_equal(state.mode, rows[i].mode);
+		assert_trouble(rows[i].trouble);
+		forget_said();
+		run(500);
+		assert_int_equal(said.frames, 0); /* it is not wrested back */
+	}
+}
+
+static void a_leader_is_never_spoken_to(void **unused)
+{
+	(void)unused;
+	set_up("S-V1.8-9");
+	arm.flash.linkage.role = PIPER_LINKAGE_LEADER;
+	piper_arm_power_cycle(&arm);
+	open_bus();
+	run(2000);
+	assert_int_equal(session.phase, PIPER_LEADS);
+	assert_int_equal(state.mode, ARM_DISCONNECTED);
+	assert_trouble("leader");
+	for (int i = 0; i <= PIPER_ASK_RESUME; i++)
+		ask((enum piper_ask)i);
+	run(1000);
+	assert_int_equal(said.frames, 0);
+	assert_int_equal(session.counters.void_asks, 4);
+	arm.flash.linkage.role = PIPER_LINKAGE_FOLLOWER;
+	piper_arm_power_cycle(&arm);
+	run(2000);
+	assert_trouble("motors_off");
+}
+
+/* A leader on the same bus, or another program: two of one id with different data would disturb the bus. */
+static void another_host_has_the_bus(void **unused)
+{
+	static const struct piper_message words[] = {
+		{ .kind = PIPER_MODE, .mode = { .control = PIPER_CAN, .move = PIPER_MOVE_J, .speed_percent = 100 } },
+		{ .kind = PIPER_JOINT_TARGET, .index = 1 },
+		{ .kind = PIPER_POSE_TARGET, .index = 2 },
+		{ .kind = PIPER_GRIPPER_TARGET, .gripper_target = { .bits = 1 } },
+		{ .kind = PIPER_ENABLE, .enable = { 7, 2 } },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		raise_arm("S-V1.8-9");
+		take(&words[i]);
+		run(5);
+		assert_int_equal(state.mode, ARM_IDLE);
+		assert_trouble("other_host");
+		forget_said();
+		run(980);
+		assert_int_equal(said.frames, 0);
+		run(100);
+		assert_int_equal(state.mode, ARM_READY);
+		assert_true(distance_rad(raised) < 0.01);
+	}
+	raise_arm("S-V1.8-9");
+	take(&(struct piper_message){ .kind = PIPER_FIRMWARE_QUERY }); /* questions command nothing */
+	take(&(struct piper_message){ .kind = PIPER_LIMIT_QUERY, .limit_query = { 1, 1 } });
+	run(5);
+	assert_int_equal(state.mode, ARM_READY);
+}
+
+static void a_stop_is_said_whoever_has_the_bus(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	take(&(struct piper_message){ .kind = PIPER_JOINT_TARGET, .index = 1 });
+	run(5);
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(50);
+	assert_true(arm.stopped);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(controls_that_are_not_ours),
+		cmocka_unit_test(a_leader_is_never_spoken_to),
+		cmocka_unit_test(another_host_has_the_bus),
+		cmocka_unit_test(a_stop_is_said_whoever_has_the_bus),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

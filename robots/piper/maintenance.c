@@ -74,10 +74,7 @@ static void take_firmware(struct piper_look *l, const struct piper_firmware *f)
 static void take_status(struct piper_look *l, const struct piper_status *s, int64_t t_ns)
 {
 	l->status = *s;
-	if (s->control == PIPER_LEADER)
-		l->leads_ns = t_ns;
-	else
-		l->status_ns = t_ns;
+	l->status_ns = t_ns;
 }
 
 static void take_motor(struct piper_look *l, uint32_t joint, uint8_t bits)
@@ -95,6 +92,7 @@ void piper_maintenance_take(struct piper_maintenance *m, const struct bus_event 
 		return;
 	switch (p.kind) {
 	case PIPER_STATUS: take_status(l, &p.status, ev->t_ns); return;
+	case PIPER_JOINT_ANGLES: l->angles_ns = ev->t_ns; return;
 	case PIPER_JOINT_TARGET: l->leads_ns = ev->t_ns; return;
 	case PIPER_MOTOR_SLOW: take_motor(l, p.index, p.slow.bits); return;
 	case PIPER_FIRMWARE: take_firmware(l, &p.firmware); return;
@@ -116,12 +114,12 @@ static bool is_role(const struct piper_maintenance *m)
 
 static bool leads(const struct piper_maintenance *m, int64_t now_ns)
 {
-	return recent(m->look.leads_ns, now_ns) && !recent(m->look.status_ns, now_ns);
+	return recent(m->look.leads_ns, now_ns) && !recent(m->look.angles_ns, now_ns);
 }
 
 static bool follows(const struct piper_maintenance *m, int64_t now_ns)
 {
-	return recent(m->look.status_ns, now_ns) && !recent(m->look.leads_ns, now_ns);
+	return recent(m->look.angles_ns, now_ns) && !recent(m->look.leads_ns, now_ns);
 }
 
 static uint8_t joints_with(const struct piper_look *l, unsigned int bits)
@@ -317,7 +315,7 @@ static int check_who(struct piper_maintenance *m, bool late, int64_t now_ns)
 {
 	bool leader = leads(m, now_ns);
 
-	if (!leader && !recent(m->look.status_ns, now_ns))
+	if (!leader && !recent(m->look.angles_ns, now_ns))
 		return late ? refuse_silence(m) : -EAGAIN;
 	if (!leader && recent(m->look.leads_ns, now_ns))
 		return fail(&m->text, -EBUSY, "%s: somebody commands the PiPER at %s, a program or a leader on the same bus: end it (systemctl stop "

@@ -32,7 +32,8 @@ enum piper_maintenance_phase { PIPER_MAINTENANCE_LOOKS, PIPER_MAINTENANCE_WANTS_
 
 /* All that was heard since it began to look. */
 struct piper_look {
-	int64_t status_ns, leads_ns;   /* newest feedback of an arm that is no leader, newest joint target of a leader or host; 0: none */
+	int64_t status_ns;             /* each: when the newest came; 0: none */
+	int64_t angles_ns, leads_ns;   /* joints that an arm says which is no leader; joint targets of a leader or a host */
 	struct piper_status status;
 	uint8_t motors;                /* bit 0 is joint 1: heard of */
 	uint8_t bits[PIPER_JOINTS];    /* of 0x26x */

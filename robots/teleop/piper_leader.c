@@ -106,14 +106,12 @@ static void take_frames(struct piper_leader *l, int64_t now_ns)
 /* What comes may be anybody's while an arm is there that obeys it. */
 static bool is_alone(struct piper_leader *l, int64_t now_ns, struct errbuf *e)
 {
-	uint8_t control;
-
-	if (!piper_leader_has_company(&l->leader, now_ns, &control))
+	if (!piper_leader_has_company(&l->leader, now_ns))
 		return true;
 	leader_map_forget_deadman(&l->map);
-	(void)!fail(e, -EBUSY, "nothing is sent: the arm on %s is no leader (its control mode is %u), or there is a follower beside it, which obeys "
-			"it by itself; give the leader a bus of its own, or make the arm one: dreamvla-arm --driver piper --maintenance leader",
-			l->address, control);
+	(void)!fail(e, -EBUSY, "nothing is sent: the arm on %s is no leader (it says its joints, 0x2A5), or there is a follower beside it, which "
+			"obeys it by itself; give the leader a bus of its own, or make the arm one: dreamvla-arm --driver piper --maintenance leader",
+			l->address);
 	return false;
 }
 

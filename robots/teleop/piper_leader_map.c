@@ -21,7 +21,7 @@ void piper_leader_map_init(struct piper_leader_map *m)
 
 void piper_leader_filters(struct bus_filter out[PIPER_LEADER_FILTERS])
 {
-	static const enum piper_kind kind[] = { PIPER_MODE, PIPER_JOINT_TARGET, PIPER_GRIPPER_TARGET, PIPER_STATUS };
+	static const enum piper_kind kind[] = { PIPER_MODE, PIPER_JOINT_TARGET, PIPER_GRIPPER_TARGET, PIPER_JOINT_ANGLES };
 	static const struct piper_dialect d = { .feedback_base = PIPER_FEEDBACK_BASE, .control_base = PIPER_CONTROL_BASE };
 	struct bus_filter some[PIPER_KIND_FRAMES_MAX];
 	uint32_t n = 0;
@@ -113,15 +113,6 @@ static void take_gripper(struct piper_leader_map *m, const struct piper_gripper_
 	m->gripper_m = fmax(opening_m, 0.0); /* closed is a little below zero where its zero is off */
 }
 
-/* Arms that are no leaders say where they are; a leader does so rarely, and then says that it is one. */
-static void take_status(struct piper_leader_map *m, const struct piper_status *s, int64_t t_ns)
-{
-	if (s->control == PIPER_LEADER)
-		return;
-	m->obeys_ns = t_ns;
-	m->obeys_control = s->control;
-}
-
 enum piper_leader_news piper_leader_take(struct piper_leader_map *m, const struct bus_event *ev, struct leader_stand *out)
 {
 	struct piper_message p;
@@ -138,14 +129,13 @@ enum piper_leader_news piper_leader_take(struct piper_leader_map *m, const struc
 	case PIPER_JOINT_TARGET: return take_joints(m, &p, ev->t_ns, out);
 	case PIPER_MODE: tear(m); break;
 	case PIPER_GRIPPER_TARGET: take_gripper(m, &p.gripper_target, ev->t_ns); break;
-	case PIPER_STATUS: take_status(m, &p.status, ev->t_ns); break;
+	case PIPER_JOINT_ANGLES: m->obeys_ns = ev->t_ns; break;
 	default: break;
 	}
 	return PIPER_LEADER_NOTHING;
 }
 
-bool piper_leader_has_company(const struct piper_leader_map *m, int64_t now_ns, uint8_t *control)
+bool piper_leader_has_company(const struct piper_leader_map *m, int64_t now_ns)
 {
-	*control = m->obeys_control;
 	return m->obeys_ns != 0 && now_ns - m->obeys_ns < COMPANY_NS;
 }

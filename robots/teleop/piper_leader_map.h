@@ -10,7 +10,7 @@
 #include "robots/piper/wire.h"
 #include "robots/teleop/leader_map.h"
 
-enum { PIPER_LEADER_FILTERS = 6 };
+enum { PIPER_LEADER_FILTERS = 8 };
 
 struct piper_leader_map {
 	struct piper_dialect dialect;
@@ -22,8 +22,7 @@ struct piper_leader_map {
 	int64_t gripper_ns;
 	bool has_gripper;
 	double gripper_m;
-	int64_t obeys_ns;              /* when an arm that is no leader said something; 0: never */
-	uint8_t obeys_control;
+	int64_t obeys_ns;              /* when an arm said its joints (0x2A5), as no leader does; 0: never */
 	uint64_t torn, odd, leaps;     /* not used: incomplete, nonsense, beyond every hand's speed */
 };
 
@@ -37,7 +36,7 @@ void piper_leader_filters(struct bus_filter out[PIPER_LEADER_FILTERS]);
 /* STANDS: *out is where it stands. LEAPT: that too, but nobody knows whether it is the same leader. */
 enum piper_leader_news piper_leader_take(struct piper_leader_map *m, const struct bus_event *ev, struct leader_stand *out);
 
-/* An arm on this bus obeys the leader, or a host, by itself. It is what was last heard of it until 1 s ago; *control: its control mode. */
-bool piper_leader_has_company(const struct piper_leader_map *m, int64_t now_ns, uint8_t *control);
+/* An arm on this bus obeys the leader, or a host, by itself: it was heard within the last second. */
+bool piper_leader_has_company(const struct piper_leader_map *m, int64_t now_ns);
 
 #endif

@@ -138,7 +138,7 @@ class Leader(test_teleop.Bench):
         wait_for("silence", lambda: self.silent(TOPIC))
         self.arm("leader", on=True)
         self.assert_released_until_pressed_anew()
-        self.assertIn("is no leader (its control mode is 0)", self.log_of(self.process))
+        self.assertIn("is no leader (it says its joints, 0x2A5)", self.log_of(self.process))
         self.assertEqual(self.arm()["frames"], 0)
 
     def test_noise_loss_and_torn_frames_move_nothing(self):

@@ -345,6 +345,43 @@ static void test_moved_ids(void **state)
 	assert_last("470 fa 10 00 00 00 00 00 00"); /* they stay where they were moved to */
 }
 
+/* SplitMix64 (Steele, Lea, Flood 2014; public domain code by S. Vigna). */
+static uint64_t random_u64(uint64_t *state)
+{
+	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* Among random frames of every id an arm, a leader or a host has: nothing for good before the yes, and at most what is sent without them. */
+static void test_whatever_comes(void **state)
+{
+	static const char *const wish[] = { "leader", "gripper=70", "collision=3", "clear-errors" };
+	static const uint32_t id[] = { 0x2A1, 0x2A5, 0x155, 0x261, 0x264, 0x4AF, 0x47B, 0x47E, 0x476, 0x2A7 };
+	uint64_t seed = 7;
+
+	(void)state;
+	for (unsigned round = 0; round < 40; round++) {
+		begin("S-V1.8-9", wish[round % 4]);
+		b.hides = round % 3 == 0 ? 0x264 : 0;
+		for (int t = 0; t < 6000 && m.phase < PIPER_MAINTENANCE_DONE; t++) {
+			uint64_t r = random_u64(&seed), data = random_u64(&seed);
+			struct bus_frame f = { .id = id[r % (sizeof id / sizeof *id)], .length = 8 };
+
+			memcpy(f.data, &data, sizeof data);
+			if ((r >> 32 & (round < 20 ? 0xFF : 0x7)) == 0)
+				hear(&f);
+			run(1); /* deliver() judges what is sent */
+			if (m.phase == PIPER_MAINTENANCE_WANTS_YES && (r >> 40 & 0xFF) == 0)
+				piper_maintenance_yes(&m, b.now_ns);
+		}
+		assert_true(b.for_good <= 6);
+		assert_true(m.phase != PIPER_MAINTENANCE_DONE || m.text.text[0]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_an_arm_that_is_not_alone),
 		cmocka_unit_test(test_silence_and_old_firmware),
 		cmocka_unit_test(test_moved_ids),
+		cmocka_unit_test(test_whatever_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

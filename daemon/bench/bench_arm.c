@@ -38,7 +38,16 @@ static bool is_own(struct wire_text key, const char *driver)
 	return key.n > n + 1 && memcmp(key.at, driver, n) == 0 && key.at[n] == '_';
 }
 
-/* Numbers under "<driver>_...", whatever they are. */
+static bool take_text(struct arm_numbers *a, struct wire_text key, const struct wire_value *v)
+{
+	bool mode = wire_text_equals(key, "mode"), trouble = wire_text_equals(key, "trouble");
+
+	if (v->kind == WIRE_TEXT && (mode || trouble))
+		wire_text_copy(v->text, mode ? a->mode : a->trouble, sizeof a->mode);
+	return mode || trouble;
+}
+
+/* How the arm is, and numbers under "<driver>_...", whatever they are. */
 static int take_own(struct arm_numbers *a, const char *driver, const uint8_t *bytes, size_t n, struct errbuf *e)
 {
 	struct wire_reader r;
@@ -47,6 +56,7 @@ static int take_own(struct arm_numbers *a, const char *driver, const uint8_t *by
 	int rc;
 
 	a->n_own = 0;
+	a->mode[0] = a->trouble[0] = 0;
 	wire_read_begin(&r, bytes, n);
 	rc = wire_map_begin(&r, &m, e);
 	while (rc == 0 && (rc = wire_map_next(&r, &m, &key, e)) == 1) {
@@ -55,7 +65,9 @@ static int take_own(struct arm_numbers *a, const char *driver, const uint8_t *by
 		struct wire_value v;
 
 		rc = wire_skip(&r, e);
-		if (rc < 0 || !is_own(key, driver) || a->n_own == ARM_OWN_MAX || wire_take(&at, &v, e) < 0 || !wire_as_real(&v, &own->value))
+		if (rc < 0 || wire_take(&at, &v, e) < 0 || take_text(a, key, &v))
+			continue;
+		if (!is_own(key, driver) || a->n_own == ARM_OWN_MAX || !wire_as_real(&v, &own->value))
 			continue;
 		wire_text_copy(key, own->name, sizeof own->name);
 		a->n_own++;

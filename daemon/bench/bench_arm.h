@@ -8,7 +8,7 @@
 #include "daemon/bench/bench_numbers.h"
 #include "daemon/sys/error.h"
 
-/* Fills *a but for its name; a->own with what the driver of that name adds. -EBADMSG names the key that is missing or of another type. Allocates: no. Blocks: no. */
+/* Fills *a but for its name; a->own with what the driver of that name adds; a->mode and a->trouble with "" where there is none. -EBADMSG names the key that is missing or of another type. Allocates: no. Blocks: no. */
 MUST_CHECK int arm_status_decode(struct arm_numbers *a, const char *driver, const uint8_t *bytes, size_t n,
 		struct errbuf *e);
 

@@ -22,11 +22,12 @@ struct arm_own {
 	double value;
 };
 
-enum { ARM_OWN_MAX = 24 };
+enum { ARM_OWN_MAX = 40 };
 
 /* What one arm says of itself. */
 struct arm_numbers {
 	char name[NAME_BYTES];
+	char mode[NAME_BYTES], trouble[NAME_BYTES]; /* now */
 	uint64_t obeyed;            /* targets taken into its motion, during the run */
 	uint64_t refused;           /* targets it would not follow */
 	uint64_t limits_exceeded;   /* commands beyond a limit that its own check found */

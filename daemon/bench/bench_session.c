@@ -8,6 +8,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "daemon/bench/bench_arm.h"
 #include "daemon/sys/clock.h"
 #include "transport/client.h"
 #include "transport/message/request.h"
@@ -442,12 +443,21 @@ int session_enter_auto(struct session *s, const char *instruction, int64_t wait_
 
 /* ---- waking ------------------------------------------------------------------------------------------------------- */
 
+/* Enables an arm that waits for it. 0 once it is ready. */
 static int ask_enable(struct session *s, const char *address, struct errbuf *why)
 {
 	uint8_t answer[REPLY_BYTES];
+	struct arm_numbers a;
 	size_t n;
+	int rc = session_ask(s, address, "status", answer, sizeof answer, &n, why);
 
-	return session_ask(s, address, "enable", answer, sizeof answer, &n, why);
+	if (rc < 0 || (rc = arm_status_decode(&a, bench_robot_driver(s->robot), answer, n, why)) < 0)
+		return rc;
+	if (strcmp(a.mode, "ready") == 0)
+		return 0;
+	if (strcmp(a.trouble, "motors_off") == 0 && (rc = session_ask(s, address, "enable", answer, sizeof answer, &n, why)) < 0)
+		return rc;
+	return fail(why, -EAGAIN, "it is %s: %s", a.mode, a.trouble);
 }
 
 static int ask_home(struct session *s, const char *unused, struct errbuf *why)

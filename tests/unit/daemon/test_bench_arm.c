@@ -40,6 +40,7 @@ static size_t build(uint8_t *out, size_t capacity, int without, int text)
 		else if (i != without)
 			map_add_real(&b, keys[i], i + 1.5);
 	}
+	map_add_text(&b, "trouble", "motors_off");
 	map_add_text(&b, "lab_version", "nine"); /* a text is none */
 	map_add_real(&b, "lab_x", 2.5);
 	map_add_u64(&b, "labx", 1);
@@ -66,6 +67,8 @@ static void test_whole_status(void **state)
 	assert_true(a.path_m == 9.5 && a.velocity_peak == 10.5 && a.acceleration_peak == 11.5);
 	assert_true(a.late.p50 == 12.5 && a.late.max == 15.5);
 	assert_true(a.late_row[1] == 2 && a.late_row[HISTOGRAM_ROWS - 1] == 7);
+	assert_string_equal(a.mode, "ready");
+	assert_string_equal(a.trouble, "motors_off");
 	assert_int_equal(a.n_own, 2);
 	assert_string_equal(a.own[0].name, "lab_x");
 	assert_true(a.own[0].value == 2.5);

@@ -10,9 +10,11 @@ import msgpack
 import zmq
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from piper_bench import Station  # noqa: E402
 from piper_client import Host  # noqa: E402
 from ports import free_addresses  # noqa: E402
 from robots_bench import B, PATIENCE_S, Bench, wait_for  # noqa: E402
+from test_arm import steady  # noqa: E402
 
 CONFIG = """
 policy: {model: /nowhere, cameras: [overhead]}
@@ -105,6 +107,19 @@ class Maintenance(unittest.TestCase):
         self.refuses("want one of them", "leader", "--preflight", code=2)
         done = subprocess.run(self.command("--yes"), capture_output=True, text=True, timeout=PATIENCE_S)
         self.assertEqual((done.returncode, "--yes belongs to --maintenance" in done.stderr), (2, True))
+
+
+@steady
+class BesideADriver(Station):
+    def test_an_arm_that_is_held_is_left_alone(self):
+        self.enable()
+        for what in ("collision=3", "clear-errors", "gripper=100", "leader"):
+            done = subprocess.run([os.path.join(B, "dreamvla-arm"), "--config", self.bench.config, "--driver", "piper", "--maintenance", what, "--yes"],
+                                  capture_output=True, text=True, timeout=PATIENCE_S)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("somebody commands the PiPER", done.stderr)
+        self.assertEqual(self.robot()["maintenance"], 0)
+        self.assertEqual(self.status()["mode"], "ready")
 
 
 if __name__ == "__main__":

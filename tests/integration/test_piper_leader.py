@@ -158,11 +158,12 @@ class Leader(test_teleop.Bench):
         bus = f"socketcand://127.0.0.1:{self.port}"
         pedal = ["--deadman-evdev", self.pedal.path]
         with open(self.folder / "franka.yaml", "w") as f:
-            f.write("policy: {model: /nowhere}\nrobots: [{name: arm, model: panda}]\n")
+            f.write("policy: {model: /nowhere, cameras: [overhead]}\ncameras: {overhead: {}}\nrobots: [{name: arm, model: panda}]\n")
         for arguments, word in ((["--device", "piper-leader", *pedal], "--bus is missing"),
                                 (["--device", "piper-leader", "--bus", bus], "without a dead-man"),
                                 (["--device", "piper-leader", "--bus", "nosuchcan7", *pedal], "nosuchcan7"),
                                 (["--device", "piper-leader", "--bus", bus, *pedal, "--topic", "state/lead"], "--topic does not belong"),
+                                (["--device", "piper-leader", "--bus", bus, *pedal, "--config", self.folder / "franka.yaml"], "the arm to drive 7"),
                                 (["--device", "leader", "--bus", bus], "--bus does not belong"),
                                 (["--device", "leader-piper"], "want gamepad")):
             done = self.call(*arguments)

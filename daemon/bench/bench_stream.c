@@ -8,18 +8,19 @@
 
 #include "daemon/stage/axis.h"
 #include "daemon/stage/spline.h"
+#include "daemon/sys/clock.h"
 #include "robots/model/model.h"
+#include "robots/piper/session.h"
 #include "robots/sim/piper/arm.h"
 
 enum { COMMAND_MS = 5, ACTION_MS = 100, POINTS = 60, WHOLE_MS = (POINTS - 1) * ACTION_MS, LAG_MS_MAX = 400, SAMPLES = WHOLE_MS + 1 };
 enum { CRUISE_FROM = 2, CRUISE_RAMP = 4, CRUISE_POINTS = 24, WANDER_POINTS = 40, TURN_POINTS = 6, JOLT_MS = 10, SETTLED_MS = 500 };
-enum { PAUSE_FROM_MS = 1300, PAUSE_TO_MS = PAUSE_FROM_MS + STREAM_PAUSE_MS };
+enum { PAUSE_FROM_MS = 1300, WAKE_MS = 5000, WAY_MS = 4000, REST_MS = 1000 };
 static const double fastest_rad_s = 0.5, wander_rad_s = 0.3, action_s = 0.1;
 static const double turn_share = 0.3; /* of what is missing, in each action */
 static const double clock_off = 0.005, late_ms_max = 1.0, frame_ms = 0.15;
 static const double share[PIPER_JOINTS] = { 1.0, 0.6, -0.6, 0.8, -0.5, 1.0 }; /* of the cruise's speed */
 static const char firmware[] = "S-V1.8-9";
-enum { SETTLE_MS = 4000, SPEED_PERCENT = 100 };
 
 struct sample {
 	double q_rad[PIPER_JOINTS];
@@ -33,12 +34,17 @@ struct run {
 	struct sample wanted[SAMPLES];        /* what dreamvla-arm would command, between its commands too */
 	struct sample q[SAMPLES];             /* the arm's */
 	struct piper_arm arm;
+	struct piper_setup setup;      /* of the driver's session, for what is played out */
+	struct piper_session session;
 	uint32_t random;
 	bool pauses;                   /* the host, once */
-	double next_ms;                /* when the host sends the next set */
-	uint32_t waiting;              /* frames of the present set, in order */
-	struct bus_frame frame[4];
-	double frame_at_ms;            /* when the first of them has arrived */
+	double t_ms;                   /* the arm's clock */
+	double way_ms, begin_ms;       /* when the way to the motion's beginning begins, and the motion */
+	double next_ms;                /* when the host is to speak next */
+	uint32_t steps;                /* of the session */
+	uint32_t n_frames, waiting;    /* of what it said last; on their way, the last ones */
+	struct bus_frame frame[PIPER_OUTBOX_MAX];
+	double frame_at_ms;            /* when the first of them arrives */
 };
 
 /* 0 to 1 */
@@ -108,90 +114,144 @@ static void play_out(struct run *r)
 
 /* ---- host and arm ------------------------------------------------------------------------------------------------------- */
 
-static void say(struct run *r, const struct piper_message *m)
+/* The host's clock at t_ms of the arm's. */
+static int64_t host_ns(double t_ms)
 {
-	const struct piper_dialect d = piper_dialect_of(&r->arm.version);
-	struct bus_frame f;
-
-	if (piper_put(&d, m, &f))
-		piper_arm_take(&r->arm, &f);
+	return NS_PER_S + (int64_t)(t_ms * 1e6 / (1.0 + clock_off));
 }
 
-static struct piper_message mode(bool high_follow)
+/* What control commands at t_ms: the way to the motion's beginning, then the motion. */
+static void command_at(const struct run *r, double t_ms, struct robot_command *out)
 {
-	return (struct piper_message){ .kind = PIPER_MODE, .mode = { .control = PIPER_CAN, .move = PIPER_MOVE_J, .speed_percent = SPEED_PERCENT,
-		.follow = high_follow ? PIPER_FOLLOW_MIT : PIPER_FOLLOW_PLANNED } };
-}
+	int ms = (int)(t_ms - r->begin_ms), last = ms < SAMPLES ? ms : SAMPLES - 1;
+	double share_there = fmin(fmax(t_ms - r->way_ms, 0.0) / WAY_MS, 1.0);
 
-static struct piper_message pair(uint32_t index, const struct sample *s)
-{
-	struct piper_message m = { .kind = PIPER_JOINT_TARGET, .index = index };
-
-	for (uint32_t i = 0; i < 2; i++)
-		piper_mdeg_from_rad(s->q_rad[2 * index + i], &m.pair.value[i]);
-	return m;
-}
-
-/* Enabled, at the motion's beginning, in the mode asked for. */
-static bool make_ready(struct run *r)
-{
-	const struct piper_message enable = { .kind = PIPER_ENABLE, .enable = { PIPER_ALL_JOINTS, PIPER_ENABLE_MOTOR } };
-	struct piper_message m = mode(false);
-	double apart = 0.0;
-
-	if (!piper_arm_init(&r->arm, &(struct piper_arm_options){ .model = r->model, .firmware = firmware }))
-		return false;
-	say(r, &enable);
-	say(r, &m);
-	for (uint32_t i = 0; i < 3; i++) {
-		m = pair(i, &r->point[0]);
-		say(r, &m);
-	}
-	for (int t = 0; t < SETTLE_MS; t++)
-		piper_arm_step(&r->arm);
-	m = mode(r->c.high_follow);
-	say(r, &m);
+	*out = (struct robot_command){ .hold = true };
 	for (int j = 0; j < PIPER_JOINTS; j++)
-		apart = fmax(apart, fabs(r->arm.plant.q_rad[j] - r->point[0].q_rad[j]));
-	return apart < 1e-4;
+		out->q_rad[j] = ms >= 0 ? r->wanted[last].q_rad[j]
+				: r->point[0].q_rad[j] * share_there * share_there * (3.0 - 2.0 * share_there);
 }
 
-/* The set of frames that the host makes at t_ms: of its newest command or action. */
-static void compose(struct run *r, double t_ms)
+/* The driver's session: a step each ms, a command each 5. */
+static void speak_as_driver(struct run *r)
+{
+	struct robot_command c;
+	struct piper_outbox out;
+
+	if (r->steps++ % COMMAND_MS == 0) {
+		command_at(r, r->next_ms, &c);
+		piper_session_command(&r->session, &c, host_ns(r->next_ms));
+	}
+	piper_session_step(&r->session, host_ns(r->next_ms), &out);
+	memcpy(r->frame, out.frame, sizeof out.frame);
+	r->n_frames = r->waiting = out.n;
+	if (out.n > 0)
+		piper_session_sent(&r->session, 0);
+	r->next_ms += 1.0 + clock_off;
+}
+
+/* A script: the newest action, as it is. */
+static void speak_as_script(struct run *r)
 {
 	const struct piper_dialect d = piper_dialect_of(&r->arm.version);
-	uint32_t ms = (uint32_t)t_ms, played = ms / COMMAND_MS * COMMAND_MS, action = ms / ACTION_MS;
-	const struct sample *s = r->c.played_out ? &r->wanted[played < SAMPLES ? played : SAMPLES - 1] : &r->point[action < POINTS ? action : POINTS - 1];
-	struct piper_message m = mode(r->c.high_follow);
+	double t_ms = fmax(r->next_ms - r->begin_ms, 0.0);
+	uint32_t action = (uint32_t)(t_ms / ACTION_MS);
+	const double *q_rad = r->point[action < POINTS ? action : POINTS - 1].q_rad;
+	struct piper_message m = { .kind = PIPER_MODE, .mode = { .control = PIPER_CAN, .move = PIPER_MOVE_J, .speed_percent = 100,
+		.follow = r->c.high_follow && r->next_ms >= r->begin_ms ? PIPER_FOLLOW_MIT : PIPER_FOLLOW_PLANNED } };
 
 	piper_put(&d, &m, &r->frame[0]);
 	for (uint32_t i = 0; i < 3; i++) {
-		m = pair(i, s);
+		m = (struct piper_message){ .kind = PIPER_JOINT_TARGET, .index = i };
+		piper_mdeg_from_rad(q_rad[2 * i], &m.pair.value[0]);
+		piper_mdeg_from_rad(q_rad[2 * i + 1], &m.pair.value[1]);
 		piper_put(&d, &m, &r->frame[1 + i]);
 	}
-	r->waiting = 4;
+	r->n_frames = r->waiting = 4;
+	r->next_ms += 1000.0 / r->c.rate_hz * (1.0 + clock_off);
 }
 
-/* What arrives before t_ms. */
-static void deliver(struct run *r, double t_ms)
+/* What the host does and what arrives before the arm's present ms. */
+static void deliver(struct run *r)
 {
-	if (r->pauses && r->next_ms >= PAUSE_FROM_MS && r->next_ms < PAUSE_TO_MS)
-		r->next_ms = PAUSE_TO_MS;
-	if (!r->waiting && r->next_ms < t_ms) {
-		compose(r, r->next_ms);
+	double pause_ms = r->begin_ms + PAUSE_FROM_MS;
+
+	if (r->pauses && r->next_ms >= pause_ms && r->next_ms < pause_ms + STREAM_PAUSE_MS)
+		r->next_ms = pause_ms + STREAM_PAUSE_MS;
+	if (!r->waiting && r->next_ms < r->t_ms) {
 		r->frame_at_ms = r->next_ms + draw(r) * late_ms_max + frame_ms;
-		r->next_ms += 1000.0 / r->c.rate_hz * (1.0 + clock_off);
+		if (r->c.played_out)
+			speak_as_driver(r);
+		else
+			speak_as_script(r);
 	}
-	for (; r->waiting && r->frame_at_ms < t_ms; r->waiting--, r->frame_at_ms += frame_ms)
-		piper_arm_take(&r->arm, &r->frame[4 - r->waiting]);
+	for (; r->waiting && r->frame_at_ms < r->t_ms; r->waiting--, r->frame_at_ms += frame_ms)
+		piper_arm_take(&r->arm, &r->frame[r->n_frames - r->waiting]);
+}
+
+static void tick(struct run *r)
+{
+	r->t_ms += 1.0;
+	deliver(r);
+	piper_arm_step(&r->arm);
+	for (uint32_t i = 0; r->c.played_out && i < r->arm.out.n; i++)
+		piper_session_take(&r->session, &(struct bus_event){ .t_ns = host_ns(r->t_ms), .frame = r->arm.out.frame[i] });
+}
+
+/* Asks the session to enable the arm as soon as it waits for that. false: it does not come to hold it. */
+static bool wake(struct run *r)
+{
+	bool asked = false;
+
+	piper_setup_defaults(&r->setup);
+	r->setup.rate_hz = r->c.rate_hz;
+	r->setup.follow = r->c.high_follow ? PIPER_FOLLOW_CHOICE_HIGH : PIPER_FOLLOW_CHOICE_PLANNED;
+	piper_session_init(&r->session, &r->setup);
+	piper_session_opened(&r->session, host_ns(r->t_ms));
+	for (int t = 0; t < WAKE_MS && r->session.phase != PIPER_HOLDS; t++) {
+		tick(r);
+		if (r->session.phase == PIPER_OFF && !asked)
+			asked = piper_session_ask(&r->session, PIPER_ASK_ENABLE);
+	}
+	return r->session.phase == PIPER_HOLDS;
+}
+
+static void enable_by_hand(struct run *r)
+{
+	const struct piper_message m = { .kind = PIPER_ENABLE, .enable = { PIPER_ALL_JOINTS, PIPER_ENABLE_MOTOR } };
+	const struct piper_dialect d = piper_dialect_of(&r->arm.version);
+	struct bus_frame f;
+
+	piper_put(&d, &m, &f);
+	piper_arm_take(&r->arm, &f);
+}
+
+/* Enabled, and at the motion's beginning. */
+static bool make_ready(struct run *r)
+{
+	double apart = 0.0;
+
+	r->way_ms = r->begin_ms = INFINITY;
+	if (!piper_arm_init(&r->arm, &(struct piper_arm_options){ .model = r->model, .firmware = firmware }))
+		return false;
+	if (r->c.played_out && !wake(r))
+		return false;
+	if (!r->c.played_out)
+		enable_by_hand(r);
+	r->way_ms = r->t_ms;
+	for (int t = 0; t < WAY_MS + REST_MS; t++)
+		tick(r);
+	for (int j = 0; j < PIPER_JOINTS; j++)
+		apart = fmax(apart, fabs(r->arm.plant.q_rad[j] - r->point[0].q_rad[j]));
+	r->begin_ms = r->t_ms;
+	return apart < 1e-4;
 }
 
 static void run_motion(struct run *r)
 {
 	memcpy(r->q[0].q_rad, r->arm.plant.q_rad, sizeof r->q[0].q_rad);
 	for (int t = 1; t < SAMPLES; t++) {
-		deliver(r, t);
-		piper_arm_step(&r->arm);
+		tick(r);
 		memcpy(r->q[t].q_rad, r->arm.plant.q_rad, sizeof r->q[t].q_rad);
 	}
 }

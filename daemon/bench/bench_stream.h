@@ -2,9 +2,10 @@
  * arm's controller and planner (robots/sim/piper) on virtual time, frames in, joint angles out.
  *
  * Two motions are wanted of it. Cruise: all joints 2 s straight on, the fastest at 0.5 rad/s, then rest. Wander: another speed for every
- * joint each 0.6 s, as a policy's actions are; then rest. Both are waypoints at 10 Hz, as actions come. Played out, they are what
- * dreamvla-arm commands: a spline through them, within the model's velocity, acceleration and jerk. Raw, each waypoint is sent until the
- * next one is due, as a script does that passes actions on. A third run is the cruise with a host that stands still once.
+ * joint each 0.6 s, as a policy's actions are; then rest. Both are waypoints at 10 Hz, as actions come. Played out, they become
+ * what dreamvla-arm commands (a spline through them, within the model's velocity, acceleration and jerk), and the driver's own session
+ * (robots/piper/session.h) makes frames of that. Raw, each waypoint is sent until the next one is due, as a script does that passes
+ * actions on. A third run is the cruise with a host that stands still once.
  *
  * The host is one as there are: its timer is 0.5 % off the arm's, so that its period slides along all of the arm's ticks; every set of frames is
  * up to 1 ms late; and a frame takes 0.15 ms on the bus, so that a set may fall into two ticks.
@@ -20,9 +21,9 @@
 enum { STREAM_PAUSE_MS = 50 };
 
 struct stream_case {
-	uint32_t rate_hz;              /* 50, 100 or 200: every 4th, 2nd or each of the 200 Hz commands */
+	uint32_t rate_hz;              /* 50, 100 or 200 */
 	bool high_follow;              /* MOVE J with 0xAD instead of the arm's own planning */
-	bool played_out;               /* else raw */
+	bool played_out;               /* and sent by the driver's session; else raw, by a script */
 };
 
 /* The worst joint of the worse motion. */

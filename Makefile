@@ -230,7 +230,7 @@ variant = $(if $(filter file,$(origin B)),build/$(1),$B-$(1))
 check-sanitizers:
 	@$(MAKE) --no-print-directory check SAN=address,undefined B=$(call variant,address-undefined)
 
-# What crosses threads, under ThreadSanitizer: the hand-over, the cpu backend's crew, a Franka's link, hand and driver, and the whole dreamvlad and arms
+# What crosses threads, under ThreadSanitizer: the hand-over, the cpu backend's crew, a Franka's link, hand and driver, a leader's bus, and the whole dreamvlad and arms
 # peers, in AUTO and TELEOP too. clang's follows stand-alone fences, gcc's does not: where clang is missing, that is said. It knows no
 # layout of memory that is more random than 28 bits; setarch takes the randomness away, where that is permitted.
 THREAD_UNITS := unit/sys/test_handover unit/policy/test_compute_threads unit/robots/test_franka_link unit/robots/test_franka_hand_link unit/teleop/test_bus_ear

@@ -446,9 +446,11 @@ int64_t piper_session_next_ns(const struct piper_session *s)
 {
 	int64_t next_ns = s->now_ns + IDLE_STEP_NS;
 
-	if (s->phase != PIPER_HOLDS || s->stream.due_ns >= next_ns)
+	int64_t due_ns = piper_stream_due_ns(s);
+
+	if (s->phase != PIPER_HOLDS || due_ns >= next_ns)
 		return next_ns;
-	return s->stream.due_ns > s->now_ns ? s->stream.due_ns : s->now_ns + NS_PER_MS;
+	return due_ns > s->now_ns ? due_ns : s->now_ns + NS_PER_MS;
 }
 
 /* ---- what is reported ---- */

@@ -88,6 +88,7 @@ struct piper_stream {
 	bool has_target, sending;      /* sending: the outbox has one */
 	double target_rad[PIPER_JOINTS], before_rad[PIPER_JOINTS]; /* sent last, and before that */
 	bool has_command;
+	int64_t commands;              /* since the last target */
 	int64_t command_ns;
 	double command_rad[PIPER_JOINTS];
 	bool refused;                  /* the newest command is out of range */

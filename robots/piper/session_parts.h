@@ -28,6 +28,7 @@ void piper_stream_say_mode(const struct piper_session *s, struct piper_outbox *o
 void piper_stream_speak(struct piper_session *s, struct piper_outbox *out);
 bool piper_session_engaged(const struct piper_session *s, int64_t now_ns);
 int64_t piper_stream_period_ns(const struct piper_session *s);
+int64_t piper_stream_due_ns(const struct piper_session *s); /* when the next target goes out if nothing new comes */
 
 /* session.c */
 bool piper_session_steady(const struct piper_session *s); /* the newest two statuses say the same */

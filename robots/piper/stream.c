@@ -13,6 +13,7 @@ static const double FAST = 1.5;                /* of the model's speed: no comma
 static const int64_t LEAP_MIN_NS = 10 * NS_PER_MS, LEAP_MAX_NS = 100 * NS_PER_MS; /* that time: two periods of control, to a stall of a host */
 static const double CATCH_UP = 1.25;           /* of the model's speed: what is sent goes no faster */
 static const double RANGE_TOLERANCE_RAD = 1e-4; /* a target's rounding; the target itself is brought inside */
+#define CONTROL_NS (5 * NS_PER_MS)             /* control's period, as the driver's table says */
 static const int64_t FAILING_NS = 50 * NS_PER_MS, ANEW_NS = 100 * NS_PER_MS;
 
 int64_t piper_stream_period_ns(const struct piper_session *s)
@@ -93,6 +94,7 @@ void piper_session_command(struct piper_session *s, const struct robot_command *
 		return;
 	}
 	t->has_command = true;
+	t->commands++;
 	t->command_ns = now_ns;
 	memcpy(t->command_rad, c->q_rad, sizeof t->command_rad);
 }
@@ -171,14 +173,34 @@ static bool may_stream(const struct piper_session *s)
 			f->status.control == PIPER_CAN && piper_session_steady(s);
 }
 
+/* Control's period and this one are clocks of two threads. Where both strike at once, one target would be one command after the last and
+ * the next three, and the arm be sent speeds that nobody wants: so commands are counted, and the time counts when none come. */
+static bool has_its_command(const struct piper_session *s)
+{
+	const struct piper_stream *t = &s->stream;
+
+	return t->has_command && t->commands * CONTROL_NS >= piper_stream_period_ns(s);
+}
+
+int64_t piper_stream_due_ns(const struct piper_session *s)
+{
+	const struct piper_stream *t = &s->stream;
+	int64_t none_ns = t->command_ns + 2 * CONTROL_NS;
+
+	if (has_its_command(s))
+		return t->command_ns;
+	return t->has_command && none_ns > t->due_ns ? none_ns : t->due_ns;
+}
+
 void piper_stream_speak(struct piper_session *s, struct piper_outbox *out)
 {
 	struct piper_stream *t = &s->stream;
 	int64_t period_ns = piper_stream_period_ns(s);
 
-	if (s->now_ns < t->due_ns)
+	if (s->now_ns < piper_stream_due_ns(s))
 		return;
-	t->due_ns = s->now_ns - t->due_ns < period_ns ? t->due_ns + period_ns : s->now_ns + period_ns;
+	t->due_ns = !has_its_command(s) && s->now_ns - t->due_ns < period_ns ? t->due_ns + period_ns : s->now_ns + period_ns;
+	t->commands = 0;
 	if (!may_stream(s))
 		return;
 	advance(s);

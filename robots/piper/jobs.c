@@ -48,8 +48,7 @@ static bool taken(const struct piper_session *s)
 {
 	const struct piper_feedback *f = &s->feedback;
 
-	return s->job.takes && f->status_news.count > s->job.statuses + 1 && f->status.control == PIPER_CAN && f->status.move == PIPER_MOVE_J &&
-			piper_session_steady(s);
+	return s->job.takes && f->status_news.count > s->job.statuses + 1 && piper_session_follows(s) && piper_session_steady(s);
 }
 
 /* The target before the mode, so that no older one counts, and behind it, for arms that take targets only in the mode they are for. */

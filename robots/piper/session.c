@@ -356,9 +356,7 @@ static void confirm_stop(struct piper_session *s)
 		s->stop_begun = true;
 		s->stop_ns = s->now_ns;
 	}
-	if (!s->open)
-		drop_old_stop(s);
-	else if (s->stop_sent && s->feedback.status_news.count > s->stop_statuses && s->feedback.status.state == PIPER_ARM_EMERGENCY_STOP &&
+	if (s->open && s->stop_sent && s->feedback.status_news.count > s->stop_statuses && s->feedback.status.state == PIPER_ARM_EMERGENCY_STOP &&
 			piper_session_steady(s))
 		s->stop = false;
 }
@@ -474,7 +472,7 @@ static enum piper_trouble lesser_trouble(const struct piper_session *s, int64_t 
 {
 	if (s->failures > 0)
 		return PIPER_TROUBLE_BUS_FULL;
-	if (s->feedback.status.move != PIPER_MOVE_J && now_ns - s->phase_ns >= MODE_NS)
+	if (!piper_session_follows(s) && now_ns - s->phase_ns >= MODE_NS)
 		return PIPER_TROUBLE_OTHER_CONTROL;
 	if (s->stream.refused || s->feedback.status.state == PIPER_ARM_TARGET_LIMIT)
 		return PIPER_TROUBLE_TARGET_REFUSED;

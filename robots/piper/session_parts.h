@@ -26,6 +26,9 @@ void piper_stream_begin(struct piper_session *s);      /* the measured joints be
 void piper_stream_say_target(const struct piper_session *s, struct piper_outbox *out);
 void piper_stream_say_mode(const struct piper_session *s, struct piper_outbox *out);
 void piper_stream_speak(struct piper_session *s, struct piper_outbox *out);
+/* CAN control, and the mode that was asked for. Which one an arm tells in high-follow, which is MOVE J with MIT's mark, nobody says: M
+ * is taken for it too. */
+bool piper_session_follows(const struct piper_session *s);
 bool piper_session_engaged(const struct piper_session *s, int64_t now_ns);
 int64_t piper_stream_period_ns(const struct piper_session *s);
 int64_t piper_stream_due_ns(const struct piper_session *s); /* when the next target goes out if nothing new comes */

@@ -155,13 +155,20 @@ static void speak_gripper(struct piper_session *s, struct piper_outbox *out)
 		(void)!piper_session_say(s, out, &m);
 }
 
+bool piper_session_follows(const struct piper_session *s)
+{
+	const struct piper_status *status = &s->feedback.status;
+	bool mit = status->move == PIPER_MOVE_M || status->move == PIPER_MOVE_M_8;
+
+	return status->control == PIPER_CAN && (status->move == PIPER_MOVE_J || (mit && s->setup->follow == PIPER_FOLLOW_CHOICE_HIGH));
+}
+
 bool piper_session_engaged(const struct piper_session *s, int64_t now_ns)
 {
 	const struct piper_feedback *f = &s->feedback;
 
 	return s->phase == PIPER_HOLDS && piper_news_fresh(&f->joints.news, now_ns, PIPER_STALE_NS) &&
-			piper_news_fresh(&f->status_news, now_ns, PIPER_STALE_NS) && f->status.control == PIPER_CAN && f->status.move == PIPER_MOVE_J &&
-			!(s->failures > 0 && now_ns - s->failing_ns >= FAILING_NS);
+			piper_news_fresh(&f->status_news, now_ns, PIPER_STALE_NS) && piper_session_follows(s) && !(s->failures > 0 && now_ns - s->failing_ns >= FAILING_NS);
 }
 
 /* What has to be heard before anything is said: the arm is there, and under our control. The mode is ours to say. */

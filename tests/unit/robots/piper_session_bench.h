@@ -28,6 +28,7 @@ static struct {
 	uint8_t last[0x800][8];
 	int64_t at_ns[0x800];
 	bool asked[PIPER_ASK_RESUME + 1];
+	uint32_t outbox[PIPER_OUTBOX_MAX]; /* ids of the newest that was not empty */
 	double target_rad[6], step_max_rad;
 	bool has_target;
 } said;
@@ -127,6 +128,8 @@ static inline void send_all(const struct piper_outbox *out)
 	int code = 0;
 
 	assert_true(out->n <= PIPER_OUTBOX_MAX);
+	for (uint32_t i = 0; i < out->n; i++)
+		said.outbox[i] = out->frame[i].id;
 	for (uint32_t i = 0; i < out->n && code == 0; i++) {
 		code = i >= bus.sent_max ? bus.code : 0;
 		if (code < 0)

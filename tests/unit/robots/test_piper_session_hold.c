@@ -75,10 +75,12 @@ static void leaps_are_left_out(void **unused)
 static void first_command_must_begin_where_it_is_held(void **unused)
 {
 	struct robot_command old = { .hold = true };
+	uint64_t generation;
 
 	(void)unused;
 	hold_arm("S-V1.8-9");
 	control.drives = false;
+	generation = state.generation;
 	piper_session_command(&session, &(struct robot_command){ .hold = false }, now_ns);
 	memcpy(old.q_rad, state.q_d_rad, sizeof old.q_rad);
 	old.q_rad[1] += 0.03;
@@ -88,6 +90,7 @@ static void first_command_must_begin_where_it_is_held(void **unused)
 	}
 	assert_true(fabs(state.q_d_rad[1] - (old.q_rad[1] - 0.03)) < 1e-9);
 	assert_int_equal(session.counters.leaps, 20);
+	assert_int_equal(state.generation, generation + 1); /* of 20 within a tenth of a second: control needs time to begin anew */
 	old.q_rad[1] -= 0.015;
 	piper_session_command(&session, &old, now_ns);
 	run(20);
@@ -146,6 +149,10 @@ static void enabling_byte_for_byte(void **unused)
 	assert_int_equal(said.count[0x151] + said.count[0x155], 0);
 	assert_int_equal(state.mode, ARM_IDLE);
 	assert_trouble("enabling");
+	while (said.count[0x151] == 0)
+		run(1);
+	for (int i = 0; i < 7; i++) /* the target before the mode, for arms that keep an older one; and behind it */
+		assert_int_equal(said.outbox[i], i == 3 ? 0x151 : 0x155 + i % 4);
 	run(300);
 	assert_int_equal(state.mode, ARM_READY);
 	assert_said(0x151, "01 01 64 00 00 00 00 00");
@@ -286,6 +293,22 @@ static void a_held_arm_is_taken_over_where_it_is(void **unused)
 		assert_true(distance_rad(state.q_d_rad) < 0.01);
 		assert_int_equal(arm.enabled, 0x3F);
 	}
+}
+
+/* It would ignore what holds it, and go to where it was told before as soon as it is back inside. */
+static void an_arm_outside_its_range_is_not_taken_over(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	control.drives = false;
+	memset(said.asked, 0, sizeof said.asked);
+	piper_session_init(&session, &setup);
+	arm.flash.zero_rad[4] = raised[4] - 1.3; /* joint 5 is told as 1.3 rad, its range ends at 1.22 */
+	open_bus();
+	run(1000);
+	assert_int_equal(state.mode, ARM_IDLE);
+	assert_trouble("outside_limits");
+	assert_int_equal(said.count[0x151] + said.count[0x155], 0);
 }
 
 static void an_arm_in_another_mode_is_taken_over_too(void **unused)
@@ -573,6 +596,7 @@ int main(void)
 		cmocka_unit_test(not_enabled_outside_its_range),
 		cmocka_unit_test(angles_that_no_arm_has),
 		cmocka_unit_test(a_held_arm_is_taken_over_where_it_is),
+		cmocka_unit_test(an_arm_outside_its_range_is_not_taken_over),
 		cmocka_unit_test(an_arm_in_another_mode_is_taken_over_too),
 		cmocka_unit_test(rates_are_kept),
 		cmocka_unit_test(golden_targets),

@@ -1,5 +1,5 @@
 /* test_piper_session_others.c - who else may have a PiPER's control: a person's hand, another interface, a leader arm, another program on
- * the bus. The driver's session keeps silent then. With the simulated arm, on virtual time. */
+ * the bus, where the driver's session keeps silent; and noise, which is nobody. With the simulated arm, on virtual time. */
 #include "robots/piper/session.h"
 
 #include <setjmp.h>
@@ -104,6 +104,33 @@ static void a_stop_is_said_whoever_has_the_bus(void **unused)
 	assert_true(arm.stopped);
 }
 
+/* Frames from nowhere, one in each millisecond for ten seconds, as the simulated arm makes them: the arm goes where it is told. */
+static void noise_stops_nothing(void **unused)
+{
+	uint64_t r = 88172645463325252u;
+
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	for (int i = 0; i < 10000; i++) {
+		struct bus_frame f = { .length = 8 };
+
+		r ^= r << 13, r ^= r >> 7, r ^= r << 17; /* xorshift64 */
+		f.id = r >> 60 < 4 ? 0x251 + (uint32_t)(r >> 32) % (0x2A9 - 0x251) : (uint32_t)(r >> 32) & BUS_ID_MAX;
+		f.length = (r >> 56 & 7) == 0 ? 8 : (uint8_t)(r >> 50 & 7);
+		r *= 0x2545F4914F6CDD1Du;
+		memcpy(f.data, &r, f.length);
+		piper_session_take(&session, &(struct bus_event){ .t_ns = now_ns, .frame = f });
+		run(1);
+		assert_int_equal(state.mode, ARM_READY);
+		assert_true(state.engaged);
+		control.goal_rad[0] = i / 2500 % 2 ? 0.8 : -0.8;
+	}
+	assert_int_equal(state.generation, 1);
+	assert_true(fabs(state.q_rad[0] - 0.8) < 0.01);
+	assert_true(said.step_max_rad <= 0.0105);
+	assert_true(session.feedback.counters.unknown > 1000 && session.feedback.counters.odd > 1 && session.feedback.counters.wild > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +138,7 @@ int main(void)
 		cmocka_unit_test(a_leader_is_never_spoken_to),
 		cmocka_unit_test(another_host_has_the_bus),
 		cmocka_unit_test(a_stop_is_said_whoever_has_the_bus),
+		cmocka_unit_test(noise_stops_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

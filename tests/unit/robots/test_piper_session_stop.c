@@ -129,12 +129,13 @@ static void a_stop_is_said_to_a_silent_arm(void **unused)
 static void a_stop_waits_for_the_bus_for_ten_seconds(void **unused)
 {
 	(void)unused;
-	for (int late = 0; late < 2; late++) {
+	for (int late = 0; late < 3; late++) {
 		raise_arm("S-V1.8-9");
 		piper_session_closed(&session, -ENODEV, now_ns);
 		run(10);
 		ask(PIPER_ASK_EMERGENCY_STOP);
-		run(late ? 10500 : 5000);
+		run(late == 1 ? 10500 : 5000);
+		now_ns += late == 2 ? 5500 * MS : 0; /* opening may take long, and nothing is asked meanwhile */
 		open_bus();
 		run(500);
 		assert_int_equal(arm.stopped, !late);
@@ -167,6 +168,52 @@ static void a_stop_while_it_is_being_enabled(void **unused)
 	assert_true(arm.stopped);
 	assert_int_equal(said.count[0x471] + said.count[0x155], 0);
 	assert_int_equal(session.phase, PIPER_EMERGENCY);
+}
+
+/* Nor does it go on being enabled after something went wrong meanwhile. */
+static void an_error_while_it_is_being_enabled(void **unused)
+{
+	(void)unused;
+	for (int i = 0; i < 3; i++) {
+		connect_arm("S-V1.8-9");
+		arm.deaf = 0x3F;
+		ask(PIPER_ASK_ENABLE);
+		run(2);
+		assert_int_equal(session.phase, PIPER_ENABLES);
+		if (i == 0)
+			piper_arm_fail_joint(&arm, 3, PIPER_MOTOR_HOT, false);
+		arm.control = i == 1 ? PIPER_TEACH : arm.control;
+		bus.arm_mute = i == 2;
+		run(250);
+		assert_int_not_equal(session.phase, PIPER_ENABLES);
+		piper_arm_fail_joint(&arm, 3, 0, false);
+		arm.control = PIPER_STANDBY;
+		bus.arm_mute = false;
+		said.asked[PIPER_ASK_ENABLE] = false;
+		run(1000);
+		assert_int_equal(session.phase, PIPER_OFF);
+		assert_int_equal(said.count[0x151], 0);
+	}
+}
+
+/* A status that changes all the time is waited for; the stop that was taken back is not said any more. */
+static void a_stop_taken_back_while_the_arm_wavers(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	bus.lose_said_id = 0x150;
+	bus.lose_said = UINT32_MAX;
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(50);
+	said.asked[PIPER_ASK_EMERGENCY_STOP] = false;
+	ask(PIPER_ASK_RESUME);
+	for (int i = 0; i < 100; i++) {
+		arm.control = i % 2 ? PIPER_CAN : PIPER_STANDBY;
+		run(5);
+	}
+	bus.lose_said = 0;
+	run(1000);
+	assert_trouble("motors_off");
 }
 
 /* ---- resume: the arm falls ---- */
@@ -232,6 +279,7 @@ static void resume_overrides_a_stop_and_a_stop_a_resume(void **unused)
 	bus.lose_said = 2;
 	ask(PIPER_ASK_EMERGENCY_STOP);
 	run(10);
+	said.asked[PIPER_ASK_EMERGENCY_STOP] = false; /* not once more */
 	ask(PIPER_ASK_RESUME);
 	run(1000);
 	assert_trouble("motors_off");
@@ -419,6 +467,24 @@ static void joints_that_differ_from_their_motors(void **unused)
 	assert_trouble("motors_off");
 }
 
+/* One document gives the motors' positions in radians: nothing can be compared then. */
+static void motors_that_tell_whole_radians(void **unused)
+{
+	(void)unused;
+	set_up("S-V1.8-9");
+	bus.lose_id = 0x252;
+	bus.lose = UINT32_MAX;
+	open_bus();
+	for (int i = 0; i < 60; i++) {
+		arm.plant.q_rad[1] = 1.0; /* the others at rest, at 0 */
+		arm.plant.dq_rad_s[1] = 0;
+		take(&(struct piper_message){ .kind = PIPER_MOTOR_FAST, .index = 1, .fast = { .position_mrad = 1 } });
+		run(5);
+		assert_int_not_equal(state.mode, ARM_REFLEX);
+	}
+	assert_int_equal(session.phase, PIPER_OFF);
+}
+
 static void motions_are_no_difference(void **unused)
 {
 	(void)unused;
@@ -489,6 +555,8 @@ int main(void)
 		cmocka_unit_test(a_stop_waits_for_the_bus_for_ten_seconds),
 		cmocka_unit_test(a_stop_at_the_arm),
 		cmocka_unit_test(a_stop_while_it_is_being_enabled),
+		cmocka_unit_test(an_error_while_it_is_being_enabled),
+		cmocka_unit_test(a_stop_taken_back_while_the_arm_wavers),
 		cmocka_unit_test(resume),
 		cmocka_unit_test(a_resume_that_gets_lost),
 		cmocka_unit_test(resume_overrides_a_stop_and_a_stop_a_resume),
@@ -500,6 +568,7 @@ int main(void)
 		cmocka_unit_test(noise_is_no_error),
 		cmocka_unit_test(arm_states),
 		cmocka_unit_test(joints_that_differ_from_their_motors),
+		cmocka_unit_test(motors_that_tell_whole_radians),
 		cmocka_unit_test(motions_are_no_difference),
 		cmocka_unit_test(a_power_cycle_too_short_to_be_missed),
 		cmocka_unit_test(off_for_a_while),

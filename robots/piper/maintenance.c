@@ -255,27 +255,41 @@ static void describe(const struct piper_maintenance *m, char *out, size_t capaci
 	}
 }
 
-static const char *consequence(const struct piper_maintenance *m)
+/* What yes would do. */
+static void foretell(const struct piper_maintenance *m, char *out, size_t capacity)
 {
+	unsigned int value = m->wish.value;
+
 	switch (m->wish.change) {
-	case PIPER_MAKE_LEADER: return "It becomes a leader: it obeys no commands any more, and is moved by hand, from its next start on.";
-	case PIPER_MAKE_FOLLOWER: return "It becomes a follower, an arm that obeys commands, from its next start on.";
-	case PIPER_SET_GRIPPER: return "Its gripper's stroke is changed for good; want that of the gripper that is mounted.";
-	case PIPER_SET_COLLISION: return m->wish.value ? "Its collision levels are changed for good."
-			: "Its collision protection is switched OFF for good: it stops for nothing and nobody.";
-	default: return "Its joints' errors are cleared. A joint may take hold, or let go: support the arm.";
+	case PIPER_MAKE_LEADER:
+		snprintf(out, capacity, "It becomes a leader: it obeys no commands any more, and is moved by hand, from its next start on.");
+		return;
+	case PIPER_MAKE_FOLLOWER:
+		snprintf(out, capacity, "It becomes a follower, an arm that obeys commands, from its next start on.");
+		return;
+	case PIPER_SET_GRIPPER:
+		snprintf(out, capacity, "Its gripper's stroke becomes %u mm for good: that has to be the gripper that is mounted.", value);
+		return;
+	case PIPER_SET_COLLISION:
+		snprintf(out, capacity, "The collision levels of all joints become %u for good%s.", value,
+				value ? "" : ": NO PROTECTION, the arm stops for nothing and nobody");
+		return;
+	default:
+		snprintf(out, capacity, "The errors of its joints are cleared. A joint may take hold, or let go: support the arm.");
+		return;
 	}
 }
 
 void piper_maintenance_question(const struct piper_maintenance *m, char *out, size_t capacity)
 {
 	const struct piper_version *v = &m->look.version;
-	char is[96], version[32] = "unknown";
+	char is[96], becomes[160], version[32] = "unknown";
 
 	describe(m, is, sizeof is);
+	foretell(m, becomes, sizeof becomes);
 	if (m->look.has_version)
 		snprintf(version, sizeof version, "S-V%u.%u-%u", v->major, v->minor, v->patch);
-	snprintf(out, capacity, "%s, the PiPER at %s: firmware %s, %s. %s", m->arm, m->address, version, is, consequence(m));
+	snprintf(out, capacity, "%s, the PiPER at %s: firmware %s, %s. %s", m->arm, m->address, version, is, becomes);
 }
 
 /* What comes after it. */

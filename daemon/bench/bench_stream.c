@@ -15,7 +15,7 @@
 
 enum { COMMAND_MS = 5, ACTION_MS = 100, POINTS = 60, WHOLE_MS = (POINTS - 1) * ACTION_MS, LAG_MS_MAX = 400, SAMPLES = WHOLE_MS + 1 };
 enum { CRUISE_FROM = 2, CRUISE_RAMP = 4, CRUISE_POINTS = 24, WANDER_POINTS = 40, TURN_POINTS = 6, JOLT_MS = 10, SETTLED_MS = 500 };
-enum { PAUSE_FROM_MS = 1300, WAKE_MS = 5000, WAY_MS = 4000, REST_MS = 1000 };
+enum { PAUSE_FROM_MS = 1300, WAKE_MS = 5000, WAY_MS = 2500, REST_MS = 700 };
 static const double fastest_rad_s = 0.5, wander_rad_s = 0.3, action_s = 0.1;
 static const double turn_share = 0.3; /* of what is missing, in each action */
 static const double clock_off = 0.005, late_ms_max = 1.0, frame_ms = 0.15;
@@ -258,34 +258,37 @@ static void run_motion(struct run *r)
 
 /* ---- what came of it ------------------------------------------------------------------------------------------------------ */
 
-static double apart_by(const struct run *r, int lag_ms, double *worst)
+/* How far the arm is from what was wanted lag_ms before: the sum of squares, of every 5th ms. */
+static double apart_by(const struct run *r, int lag_ms)
 {
 	double sum = 0.0;
+	int n = 0;
 
-	*worst = 0.0;
-	for (int t = lag_ms; t < SAMPLES; t++)
+	for (int t = lag_ms; t < SAMPLES; t += COMMAND_MS, n++)
 		for (int j = 0; j < PIPER_JOINTS; j++) {
 			double apart = r->q[t].q_rad[j] - r->wanted[t - lag_ms].q_rad[j];
 
 			sum += apart * apart;
-			*worst = fmax(*worst, fabs(apart));
 		}
-	return sum / (SAMPLES - lag_ms);
+	return sum / n;
 }
 
 static void find_lag(const struct run *r, struct stream_result *out)
 {
-	double least = INFINITY, worst;
+	double least = INFINITY;
+	int best_ms = 0;
 
 	for (int lag_ms = 0; lag_ms <= LAG_MS_MAX; lag_ms++) {
-		double sum = apart_by(r, lag_ms, &worst);
+		double sum = apart_by(r, lag_ms);
 
-		if (sum < least) {
-			least = sum;
-			out->lag_ms = lag_ms;
-			out->apart_rad = worst;
-		}
+		best_ms = sum < least ? lag_ms : best_ms;
+		least = fmin(sum, least);
 	}
+	out->lag_ms = best_ms;
+	out->apart_rad = 0.0;
+	for (int t = best_ms; t < SAMPLES; t++)
+		for (int j = 0; j < PIPER_JOINTS; j++)
+			out->apart_rad = fmax(out->apart_rad, fabs(r->q[t].q_rad[j] - r->wanted[t - best_ms].q_rad[j]));
 }
 
 static double speed(const struct sample *q, int t, int j)

@@ -119,15 +119,20 @@ static void send_all(struct piper_link *l, const struct piper_outbox *out)
 
 /* ---- what crosses -------------------------------------------------------------------------------------------------------- */
 
+static void ask(struct piper_link *l, enum piper_ask what)
+{
+	piper_words_ask(&l->words, &l->session, what, piper_session_ask(&l->session, what));
+}
+
 /* An emergency stop is looked for before the asks and obeyed after them: none that came before can undo it. */
 static void take_asks(struct piper_link *l)
 {
 	bool emergency = atomic_exchange_explicit(&l->emergency, false, memory_order_acq_rel);
 
 	for (int at; (at = queue_front(&l->ask_queue)) >= 0; queue_release(&l->ask_queue))
-		piper_session_ask(&l->session, l->ask[at]);
+		ask(l, l->ask[at]);
 	if (emergency)
-		piper_session_ask(&l->session, PIPER_ASK_EMERGENCY_STOP);
+		ask(l, PIPER_ASK_EMERGENCY_STOP);
 }
 
 static void take_command(struct piper_link *l, int64_t now_ns)

@@ -70,6 +70,15 @@ static void tell_phase(const struct piper_words *w, const struct piper_session *
 			status->control, status->state, status->move, motors[0] ? motors : "none");
 }
 
+void piper_words_ask(struct piper_words *w, const struct piper_session *s, enum piper_ask ask, bool taken)
+{
+	static const char *const name[] = { [PIPER_ASK_ENABLE] = "enable", [PIPER_ASK_DISABLE] = "disable",
+		[PIPER_ASK_EMERGENCY_STOP] = "emergency stop", [PIPER_ASK_RESUME] = "recover" };
+
+	log_line(taken ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "arm: %s: piper: asked to %s, in phase %s%s", w->setup->arm, name[ask],
+			piper_phase_name(s->phase), taken ? "" : ": void there, nothing is done");
+}
+
 /* At the first, and then whenever there are ten times as many: a line that comes 200 times a second hides all others. */
 static bool is_worth_telling(uint64_t *told, uint64_t now)
 {
@@ -90,7 +99,6 @@ static void tell_counts(struct piper_words *w, const struct piper_session *s)
 		{ &w->odd, f->counters.odd, "frames with a value that no document has: not used" },
 		{ &w->wild, f->counters.wild, "joint angles that no arm can have: not used" },
 		{ &w->void_commands, s->counters.void_commands, "commands that must not be sent: the last target is held" },
-		{ &w->void_asks, s->counters.void_asks, "requests that the arm's state does not allow" },
 		{ &w->stale, s->counters.stale, "times that the arm was not heard for 50 ms: no targets were sent" },
 	};
 

@@ -11,7 +11,7 @@ struct piper_words {
 	const struct piper_setup *setup; /* outlives it */
 	char bus[ERRBUF_BYTES];    /* the newest thing said about it */
 	enum piper_phase phase;
-	uint64_t torn, odd, wild, void_commands, void_asks, stale; /* as they were when they were last told */
+	uint64_t torn, odd, wild, void_commands, stale; /* as they were when they were last told */
 };
 
 void piper_words_init(struct piper_words *w, const struct piper_setup *setup);
@@ -22,6 +22,9 @@ void piper_words_bus(struct piper_words *w, int code, const char *text);
 
 /* As piper_words_bus: what has changed in the session. */
 void piper_words_session(struct piper_words *w, const struct piper_session *s);
+
+/* As piper_words_bus: what an operator has asked for, and whether the session takes it; each time. */
+void piper_words_ask(struct piper_words *w, const struct piper_session *s, enum piper_ask ask, bool taken);
 
 /* "S-V1.8-9; joint 1 -150.0..150.0 degrees, 3000, 500; ...": as the arm has told it, in its own units. Thread: any. */
 void piper_words_arm(const struct piper_session *s, char *out, size_t capacity);

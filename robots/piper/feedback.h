@@ -33,7 +33,7 @@ struct piper_whole {
 struct piper_feedback_counters {
 	uint64_t frames;                   /* every one that came */
 	uint64_t unknown;                  /* no PiPER's id, or another length than its kind's */
-	uint64_t odd;                      /* with a value that nobody has listed; the first one's name is in odd_name */
+	uint64_t odd;                      /* with a value that nobody has listed */
 	uint64_t torn;                     /* joints or poses of which a frame was missing, late, or came twice */
 	uint64_t wild;                     /* joints, poses, motors and fingers where, or at a speed, no arm's can be: left out */
 	uint64_t errors[BUS_ERROR_COUNT];  /* of the wire */
@@ -62,7 +62,7 @@ struct piper_feedback {
 	/* the wire */
 	bool bus_off;                      /* and nothing has come since */
 	struct piper_news no_ack;
-	const char *odd_name;              /* constant, or NULL */
+	const char *odd_name;              /* of the newest such value ("arm state"); constant, or NULL */
 	struct piper_feedback_counters counters;
 };
 

@@ -93,18 +93,19 @@ static void tell_counts(struct piper_words *w, const struct piper_session *s)
 	const struct piper_feedback *f = &s->feedback;
 	const struct {
 		uint64_t *told, now;
-		const char *what;
+		const char *what, *which;
 	} rows[] = {
 		{ &w->torn, f->counters.torn, "sets of joint angles or poses of which a frame was missing or came twice: not used" },
-		{ &w->odd, f->counters.odd, "frames with a value that no document has: not used" },
-		{ &w->wild, f->counters.wild, "joint angles that no arm can have: not used" },
+		{ &w->odd, f->counters.odd, "frames with a value that no document has, not used; the newest: ", f->odd_name },
+		{ &w->wild, f->counters.wild, "joint angles, speeds or openings that no arm can have: not used" },
 		{ &w->void_commands, s->counters.void_commands, "commands that must not be sent: the last target is held" },
 		{ &w->stale, s->counters.stale, "times that the arm was not heard for 50 ms: no targets were sent" },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (is_worth_telling(rows[i].told, rows[i].now))
-			log_line(LOG_LEVEL_WARNING, "arm: %s: piper: %llu %s", w->setup->arm, (unsigned long long)rows[i].now, rows[i].what);
+			log_line(LOG_LEVEL_WARNING, "arm: %s: piper: %llu %s%s", w->setup->arm, (unsigned long long)rows[i].now, rows[i].what,
+					rows[i].which ? rows[i].which : "");
 }
 
 void piper_words_session(struct piper_words *w, const struct piper_session *s)

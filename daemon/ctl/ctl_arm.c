@@ -47,11 +47,12 @@ static enum verdict judge_ready(const struct message_state *s, const struct fing
 	return is_ready(s) ? VERDICT_DONE : VERDICT_WAIT;
 }
 
+/* Motors that are still being switched off hold the arm: whoever holds it too may not let go yet. */
 static enum verdict judge_disabled(const struct message_state *s, const struct fingers *f, int64_t now_ns)
 {
 	(void)f;
 	(void)now_ns;
-	return is_ready(s) ? VERDICT_WAIT : VERDICT_DONE;
+	return is_ready(s) || strcmp(s->words.trouble, "disabling") == 0 ? VERDICT_WAIT : VERDICT_DONE;
 }
 
 static bool has_homing_failed(const struct message_state *s)
@@ -120,7 +121,7 @@ static const struct deed disable = {
 	.command = "disable",
 	.warning = "will be switched off: one without brakes DROPS. Is it held, or does it rest on something?",
 	.confirms = true,
-	.patience_ns = 5 * NS_PER_S,
+	.patience_ns = 12 * NS_PER_S, /* a PiPER gives up after 10 s */
 	.judge = judge_disabled,
 	.done = "it takes no targets before `dreamvlactl enable`",
 };
@@ -256,13 +257,28 @@ static void tell_change(const struct ctl *ctl, struct message_state *s, char bef
 	memcpy(before, words, sizeof words);
 }
 
-/* Not what was wished for, and not on its way there: the arm says that it cannot, or is in another such mode for SETTLE_NS. */
+/* The arm says that it could not do what it was asked for. */
+static bool says_so(const struct message_state *s)
+{
+	static const char *const words[] = { "recovery_refused", "not_enabled", "not_disabled", "not_resumed" };
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(s->words.trouble, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What the arm said before it was asked is believed after SETTLE_NS only. */
+static bool has_failed(const struct message_state *first, const struct message_state *s, int64_t time_ns)
+{
+	return says_so(s) && (strcmp(s->words.trouble, first->words.trouble) != 0 || time_ns > SETTLE_NS);
+}
+
+/* Not what was wished for, and not on its way there: in another such mode for SETTLE_NS. */
 static bool is_hopeless(const struct deed *d, const struct message_state *s, int64_t since_ns, int64_t now_ns)
 {
 	if (!d->is_of_arm)
 		return false;
-	if (strcmp(s->words.trouble, "recovery_refused") == 0)
-		return true;
 	return s->state.mode != ARM_REFLEX && s->state.mode != ARM_ESTOP && s->state.mode != ARM_IDLE && !is_ready(s) &&
 			now_ns - since_ns > SETTLE_NS;
 }
@@ -289,10 +305,10 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 		mode = s->state.mode;
 		watch_fingers(&fingers, s, now_ns);
 		enum verdict v = d->judge(s, &fingers, now_ns);
+		if (has_failed(first, s, now_ns - begun_ns) || is_hopeless(d, s, since_ns, now_ns))
+			return VERDICT_FAILED;
 		if (v != VERDICT_WAIT)
 			return v;
-		if (is_hopeless(d, s, since_ns, now_ns))
-			return VERDICT_FAILED;
 	}
 	return VERDICT_WAIT;
 }

@@ -127,6 +127,21 @@ class Deeds(WithDoor):
         self.assertEqual(self.asked, [{"cmd": "disable", "confirm": True}])
         self.assertIn("DROPS", done.stderr)
 
+    def test_motors_that_take_their_time(self):
+        """Whoever holds the arm while it is switched off is told when it is off, or that it is not."""
+        on, going = state(brakes=False), state("idle", ["disabling"], trouble="disabling", remedy="wait", brakes=False)
+        off = state("idle", ["motors_off"], trouble="motors_off", remedy="enable it", brakes=False)
+        stuck = state("idle", ["not_disabled"], trouble="not_disabled", remedy="use its switch", brakes=False)
+        done = self.call(self.arm(on, [going, going, off]), "disable", "--yes")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("idle (disabling)\nidle (motors_off)\n", done.stdout)
+        done = self.call(self.arm(on, [going, stuck]), "disable", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("use its switch", done.stderr)
+        again = state("idle", ["not_enabled"], trouble="not_enabled", remedy="off and on", brakes=False)
+        done = self.call(self.arm(again, [again, state("idle", trouble="enabling", remedy="wait", brakes=False), on]), "enable")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def test_recover_of_an_arm_without_brakes(self):
         """It falls and is off then, which is what was asked for; and the question says so."""
         stopped = state("estop", ["emergency_stop"], trouble="emergency_stop", remedy="hold it", brakes=False)

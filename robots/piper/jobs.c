@@ -152,10 +152,6 @@ static void speak_resume(struct piper_session *s, struct piper_outbox *out)
 
 void piper_job_speak(struct piper_session *s, struct piper_outbox *out)
 {
-	if (!s->job.begun) {
-		s->job.begun = true;
-		s->job.begun_ns = s->now_ns;
-	}
 	switch (s->job.kind) {
 	case PIPER_JOB_ENABLE: speak_enable(s, out); return;
 	case PIPER_JOB_DISABLE: speak_disable(s, out); return;

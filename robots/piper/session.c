@@ -12,6 +12,7 @@ static const int64_t OTHERS_NS = NS_PER_S;             /* so long after another 
 static const int64_t OPENING_NS = 500 * NS_PER_MS;     /* so long a bus that was just opened may be silent */
 static const int64_t GROUPS_NS = 500 * NS_PER_MS;      /* so long motors are waited for; then their silence is an error */
 static const int64_t DIFFER_NS = 100 * NS_PER_MS, PAUSE_NS = 20 * NS_PER_MS, STOP_KEPT_NS = 10 * NS_PER_S, MODE_NS = NS_PER_S;
+static const int64_t WAVER_NS = 100 * NS_PER_MS;
 static const int64_t IDLE_STEP_NS = 10 * NS_PER_MS;
 /* Motors tell their positions in milliradians, at another moment than joints: 3 rad/s for 10 ms, and room. */
 static const double DIFFER_RAD = 0.1;
@@ -286,6 +287,19 @@ static struct verdict judge_arm(const struct piper_session *s)
 	return judge_motors(s);
 }
 
+/* Its newest two statuses contradict each other: one is not believed before the next. Those that go on so may tell of several errors by
+ * turns; nothing is moved meanwhile. */
+static struct verdict judge_wavering(const struct piper_session *s)
+{
+	struct verdict v = judge_arm(s);
+
+	if (s->now_ns - s->steady_ns < WAVER_NS)
+		return (struct verdict){ s->phase, s->trouble };
+	if (v.phase == PIPER_HOLDS || v.phase == PIPER_ENABLES)
+		v = (struct verdict){ PIPER_OFF, PIPER_TROUBLE_OTHER_CONTROL };
+	return v;
+}
+
 static struct verdict judge(const struct piper_session *s)
 {
 	const struct piper_feedback *f = &s->feedback;
@@ -302,7 +316,7 @@ static struct verdict judge(const struct piper_session *s)
 		return (struct verdict){ PIPER_LEADS, PIPER_TROUBLE_OTHER_HOST };
 	if (!alive || !s->heard)
 		return (struct verdict){ PIPER_LISTENS, alive ? PIPER_TROUBLE_CONNECTING : why_silent(s) };
-	return piper_session_steady(s) || s->phase <= PIPER_LISTENS ? judge_arm(s) : (struct verdict){ s->phase, s->trouble };
+	return piper_session_steady(s) ? judge_arm(s) : judge_wavering(s);
 }
 
 /* ---- a step ---- */
@@ -333,7 +347,9 @@ static void hear(struct piper_session *s)
 	bool alive = s->open && is_alive(s);
 
 	if (alive && !s->alive)
-		s->alive_ns = s->now_ns;
+		s->alive_ns = s->steady_ns = s->now_ns;
+	if (piper_session_steady(s))
+		s->steady_ns = s->now_ns;
 	s->alive = alive;
 	if (!alive)
 		return;
@@ -348,16 +364,26 @@ static void hear(struct piper_session *s)
 	compare(s);
 }
 
-static void confirm_stop(struct piper_session *s)
+/* Counted from the first step on, whatever keeps it from being done: nobody expects it long after. */
+static void begin_asked(struct piper_session *s)
 {
-	if (!s->stop)
-		return;
-	if (!s->stop_begun) {
+	if (s->job.kind != PIPER_JOB_NONE && !s->job.begun) {
+		s->job.begun = true;
+		s->job.begun_ns = s->now_ns;
+	}
+	if (s->stop && !s->stop_begun) {
 		s->stop_begun = true;
 		s->stop_ns = s->now_ns;
 	}
-	if (s->open && s->stop_sent && s->feedback.status_news.count > s->stop_statuses && s->feedback.status.state == PIPER_ARM_EMERGENCY_STOP &&
-			piper_session_steady(s))
+}
+
+/* An arm that says nothing for so long is told no more: it would be stopped when it is switched on some day. */
+static void confirm_stop(struct piper_session *s)
+{
+	if (!s->alive)
+		drop_old_stop(s);
+	else if (s->stop && s->stop_sent && s->feedback.status_news.count > s->stop_statuses &&
+			s->feedback.status.state == PIPER_ARM_EMERGENCY_STOP && piper_session_steady(s))
 		s->stop = false;
 }
 
@@ -366,7 +392,7 @@ static void leave(struct piper_session *s, enum piper_phase next)
 {
 	if (s->phase == PIPER_HOLDS && next == PIPER_OFF)
 		s->generation++;
-	if (next != PIPER_ENABLES && s->job.kind == PIPER_JOB_ENABLE && next != PIPER_OFF)
+	if (next == PIPER_LEADS || (s->job.kind == PIPER_JOB_ENABLE && next != PIPER_ENABLES && next != PIPER_OFF))
 		piper_session_fail(s, PIPER_TROUBLE_NONE);
 	if (next == PIPER_LISTENS || (next == PIPER_LEADS && s->phase != PIPER_LISTENS && !is_alive(s)))
 		forget(s);
@@ -427,6 +453,7 @@ void piper_session_step(struct piper_session *s, int64_t now_ns, struct piper_ou
 	out->n = 0;
 	s->now_ns = now_ns;
 	s->stream.sending = false;
+	begin_asked(s);
 	hear(s);
 	confirm_stop(s);
 	count_stale(s);

@@ -105,7 +105,7 @@ struct piper_session {
 	uint64_t generation;
 	/* the bus */
 	bool open, alive, heard, stale; /* alive: status and joints come; heard: all groups have come since it was silent */
-	int64_t alive_ns;
+	int64_t alive_ns, steady_ns;   /* since when; when two statuses in a row said the same last */
 	enum piper_trouble closed;     /* why it is not open */
 	int64_t opened_ns;
 	uint32_t failures;             /* outboxes in a row that did not go out */

@@ -104,6 +104,53 @@ static void a_stop_is_said_whoever_has_the_bus(void **unused)
 	assert_true(arm.stopped);
 }
 
+/* What the operator asked for is not done long after, when the others are gone. */
+static void nothing_asked_for_is_put_off(void **unused)
+{
+	static const enum piper_ask asks[] = { PIPER_ASK_DISABLE, PIPER_ASK_RESUME, PIPER_ASK_ENABLE };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+		if (asks[i] == PIPER_ASK_ENABLE)
+			connect_arm("S-V1.8-9");
+		else
+			raise_arm("S-V1.8-9");
+		ask(asks[i]);
+		take(&(struct piper_message){ .kind = PIPER_JOINT_TARGET, .index = 1 });
+		said.asked[asks[i]] = false;
+		run(2000);
+		assert_int_equal(state.mode, asks[i] == PIPER_ASK_ENABLE ? ARM_IDLE : ARM_READY);
+		assert_int_equal(said.count[0x150] + said.count[0x471], 0);
+	}
+}
+
+/* Two statuses by turns, as of several errors at once, are no reason to wait for ever, nor to move. */
+static void a_status_that_wavers(void **unused)
+{
+	static const uint8_t states[][2] = { { PIPER_ARM_NORMAL, PIPER_ARM_OTHER }, { PIPER_ARM_OTHER, PIPER_ARM_CONTROLLER_HOT },
+		{ PIPER_ARM_NORMAL, PIPER_ARM_EMERGENCY_STOP } };
+
+	(void)unused;
+	for (size_t n = 0; n < sizeof states / sizeof *states; n++) {
+		raise_arm("S-V1.8-9");
+		bus.lose_id = 0x2A1;
+		bus.lose = UINT32_MAX;
+		for (int i = 0; i < 200; i++) {
+			take(&(struct piper_message){ .kind = PIPER_STATUS, .status = { .control = PIPER_CAN, .state = states[n][i % 2], .move = PIPER_MOVE_J } });
+			run(5);
+			assert_true(i < 30 || state.mode != ARM_READY);
+		}
+		forget_said();
+		ask(PIPER_ASK_RESUME);
+		run(1);
+		assert_int_equal(said.last[0x150][0], 2);
+		bus.lose = 0;
+		run(1000);
+		assert_trouble("motors_off");
+		assert_int_equal(said.count[0x155], 0);
+	}
+}
+
 /* Frames from nowhere, one in each millisecond for ten seconds, as the simulated arm makes them: the arm goes where it is told. */
 static void noise_stops_nothing(void **unused)
 {
@@ -138,6 +185,8 @@ int main(void)
 		cmocka_unit_test(a_leader_is_never_spoken_to),
 		cmocka_unit_test(another_host_has_the_bus),
 		cmocka_unit_test(a_stop_is_said_whoever_has_the_bus),
+		cmocka_unit_test(nothing_asked_for_is_put_off),
+		cmocka_unit_test(a_status_that_wavers),
 		cmocka_unit_test(noise_stops_nothing),
 	};
 

@@ -123,6 +123,15 @@ static void a_stop_is_said_to_a_silent_arm(void **unused)
 	bus.arm_mute = false;
 	run(500);
 	assert_int_equal(session.phase, PIPER_EMERGENCY);
+	raise_arm("S-V1.8-9");
+	bus.off = bus.arm_mute = true;
+	run(1000);
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(11000);
+	forget_said();
+	run(1000);
+	assert_int_equal(said.frames, 0); /* it is off: not stopped when it is switched on some day */
+	assert_trouble("silent");
 }
 
 /* Nobody expects a stop of long ago. */

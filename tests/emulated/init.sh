@@ -42,6 +42,8 @@ for ends in "vcan0 vcan0" "vxcan0 vxcan1"; do
 	[ $code -eq 0 ] || cat /tmp/bus
 done
 
+. /leader.sh
+
 dreamvla-sim --no-cameras --world tcp://127.0.0.1:7431 --piper vcan0 --piper-firmware S-V1.8-2 --faults tcp://127.0.0.1:7432 2>/tmp/sim &
 sim=$!
 wait_for "candump hears the arm" reads 2A1 '0000000000000000'

@@ -67,6 +67,8 @@ make_root() {
 	rm -rf "${root:?}"
 	mkdir -p "$root/bin" "$root/lib/modules" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
 	find "$folder/kernel/tree" -name '*.ko' -exec cp {} "$root/lib/modules/" \;
+	cp "$here/leader.sh" "$root/"
+	for program in "$(command -v canplayer)" "$B/dreamvla-teleop"; do put "$program"; done
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	cp "$here/init.sh" "$root/init"

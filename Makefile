@@ -233,7 +233,7 @@ check-sanitizers:
 # What crosses threads, under ThreadSanitizer: the hand-over, the cpu backend's crew, a Franka's link, hand and driver, a leader's bus, and the whole dreamvlad and arms
 # peers, in AUTO and TELEOP too. clang's follows stand-alone fences, gcc's does not: where clang is missing, that is said. It knows no
 # layout of memory that is more random than 28 bits; setarch takes the randomness away, where that is permitted.
-THREAD_UNITS := unit/sys/test_handover unit/policy/test_compute_threads unit/robots/test_franka_link unit/robots/test_franka_hand_link unit/teleop/test_bus_ear
+THREAD_UNITS := unit/sys/test_handover unit/policy/test_compute_threads unit/robots/test_franka_link unit/robots/test_franka_hand_link unit/robots/test_piper_link unit/teleop/test_bus_ear
 THREAD_TESTS := $(THREAD_UNITS) system/test_daemon_teleop integration/test_arm$$ integration/test_franka_driver integration/test_piper_driver
 THREAD_CC := $(if $(shell command -v clang),clang,$(CC))
 CALM := $$(setarch -R true 2>/dev/null && echo setarch -R)

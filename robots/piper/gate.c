@@ -39,8 +39,8 @@ static bool limits_good(const struct piper_session *s, int j)
 
 	low = fmax(low, s->setup->model.q_min_rad[j]);
 	high = fmin(high, s->setup->model.q_max_rad[j]);
-	return fabs((double)l->min_ddeg) <= FULL_TURN_DDEG && fabs((double)l->max_ddeg) <= FULL_TURN_DDEG && high - low >= RANGE_MIN_RAD && v >= 0.05 &&
-			v <= 10.0;
+	return fabs((double)l->min_ddeg) <= FULL_TURN_DDEG && fabs((double)l->max_ddeg) <= FULL_TURN_DDEG &&
+			high - low >= RANGE_MIN_RAD && v >= 0.05 && v <= 10.0;
 }
 
 static bool acceleration_good(const struct piper_session *s, int j)
@@ -170,7 +170,8 @@ void piper_gate_judge(struct piper_session *s)
 	struct piper_gate *g = &s->gate;
 
 	if (!g->begun)
-		*g = (struct piper_gate){ .begun = true, .begun_ns = s->now_ns, .firmware_ns = s->now_ns - FIRMWARE_AGAIN_NS, .query_ns = s->now_ns - QUERY_NS };
+		*g = (struct piper_gate){ .begun = true, .begun_ns = s->now_ns,
+			.firmware_ns = s->now_ns - FIRMWARE_AGAIN_NS, .query_ns = s->now_ns - QUERY_NS };
 	narrow(s);
 	bool waited = s->now_ns - g->begun_ns >= ANSWERS_MAX_NS;
 	bool answered = all_answered(f) && (f->gripper_setup_news.count || !s->setup->has_gripper);

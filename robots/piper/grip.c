@@ -52,7 +52,8 @@ static bool is_there(const struct piper_grip *g, const struct piper_feedback *f)
 	return fabs(piper_m_from_um(f->gripper.opening_um) - g->command_m) <= THERE_M;
 }
 
-enum piper_trouble piper_grip_trouble(const struct piper_grip *g, const struct piper_setup *setup, const struct piper_feedback *f, int64_t now_ns)
+enum piper_trouble piper_grip_trouble(const struct piper_grip *g, const struct piper_setup *setup, const struct piper_feedback *f,
+		int64_t now_ns)
 {
 	if (!setup->has_gripper)
 		return PIPER_TROUBLE_NONE;

@@ -34,7 +34,8 @@ void piper_grip_enable(struct piper_grip *g);
 void piper_grip_command(struct piper_grip *g, const struct robot_command *c);
 
 /* Why it is not moved; none of it concerns the arm. */
-enum piper_trouble piper_grip_trouble(const struct piper_grip *g, const struct piper_setup *setup, const struct piper_feedback *f, int64_t now_ns);
+enum piper_trouble piper_grip_trouble(const struct piper_grip *g, const struct piper_setup *setup, const struct piper_feedback *f,
+		int64_t now_ns);
 
 /* Whether its opening is known; *opening_m is then set. */
 bool piper_grip_opening(const struct piper_setup *setup, const struct piper_feedback *f, int64_t now_ns, double *opening_m);

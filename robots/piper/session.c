@@ -29,7 +29,8 @@ struct verdict {
 
 const char *piper_phase_name(enum piper_phase phase)
 {
-	static const char *const names[PIPER_PHASES] = { "closed", "listens", "asks", "refuses", "leads", "stops", "emergency", "resumes", "errors",
+	static const char *const names[PIPER_PHASES] = { "closed", "listens", "asks", "refuses", "leads", "stops", "emergency",
+		"resumes", "errors",
 		"teaches", "off", "enables", "disables", "holds" };
 
 	return phase < PIPER_PHASES ? names[phase] : "unknown";
@@ -37,7 +38,8 @@ const char *piper_phase_name(enum piper_phase phase)
 
 void piper_session_init(struct piper_session *s, const struct piper_setup *setup)
 {
-	*s = (struct piper_session){ .setup = setup, .phase = PIPER_CLOSED, .trouble = PIPER_TROUBLE_CONNECTING, .closed = PIPER_TROUBLE_CONNECTING };
+	*s = (struct piper_session){ .setup = setup, .phase = PIPER_CLOSED, .trouble = PIPER_TROUBLE_CONNECTING,
+		.closed = PIPER_TROUBLE_CONNECTING };
 	piper_feedback_init(&s->feedback, setup->feedback_base, setup->control_base);
 }
 
@@ -187,7 +189,8 @@ bool piper_session_steady(const struct piper_session *s)
 {
 	const struct piper_status *a = &s->feedback.status, *b = &s->feedback.status_before;
 
-	return s->feedback.status_news.count >= 2 && a->control == b->control && a->state == b->state && a->communication_error == b->communication_error;
+	return s->feedback.status_news.count >= 2 && a->control == b->control && a->state == b->state &&
+			a->communication_error == b->communication_error;
 }
 
 /* Written so that NaN is outside. */
@@ -255,7 +258,8 @@ static struct verdict judge_motors(const struct piper_session *s)
 
 static bool is_taught(const struct piper_status *s)
 {
-	return s->control == PIPER_TEACH || s->state == PIPER_ARM_TEACH_RECORD || s->state == PIPER_ARM_TEACH_EXECUTE || s->state == PIPER_ARM_TEACH_PAUSE;
+	return s->control == PIPER_TEACH || s->state == PIPER_ARM_TEACH_RECORD || s->state == PIPER_ARM_TEACH_EXECUTE ||
+			s->state == PIPER_ARM_TEACH_PAUSE;
 }
 
 /* Of an arm that is heard and not disturbed, from the worst on. */
@@ -526,7 +530,8 @@ static void report_motors(const struct piper_session *s, int64_t now_ns, struct 
 void piper_session_report(const struct piper_session *s, int64_t now_ns, struct robot_state *out)
 {
 	const struct piper_feedback *f = &s->feedback;
-	bool alive = s->open && piper_news_fresh(&f->joints.news, now_ns, PIPER_SILENT_NS) && piper_news_fresh(&f->status_news, now_ns, PIPER_SILENT_NS);
+	bool alive = s->open && piper_news_fresh(&f->joints.news, now_ns, PIPER_SILENT_NS) &&
+			piper_news_fresh(&f->status_news, now_ns, PIPER_SILENT_NS);
 
 	*out = (struct robot_state){ .mode = mode_of(s->phase), .generation = s->generation, .trouble = (uint32_t)s->trouble };
 	if (!alive || s->phase <= PIPER_LISTENS) {

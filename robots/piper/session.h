@@ -7,12 +7,12 @@
  *   LISTENS     nothing is sent until status, joints and all motors are heard
  *   ASKS        firmware, limits, the gripper's setting; asked again every 100 ms
  *   REFUSES     the firmware, its model or the limits do not allow it to be driven
- *   LEADER      a leader arm, or somebody else commands this one: nothing is sent
+ *   LEADS       a leader arm, or somebody else commands this one: nothing is sent
  *   STOPS       an emergency stop was asked for and is not confirmed yet: sent again and again
  *   EMERGENCY   the arm says emergency stop
  *   RESUMES     its end was asked for: power is cut
  *   ERRORS      the arm or its joints say that something is wrong, or contradict each other
- *   TEACH       it is guided by hand
+ *   TEACHES     it is guided by hand
  *   OFF         motors off, or not under CAN control
  *   ENABLES     1 to 6 one by one until all say so, the measured joints as target, then CAN control and MOVE J, read back
  *   DISABLES    1 to 6 until none says so
@@ -42,7 +42,7 @@ enum piper_phase { PIPER_CLOSED, PIPER_LISTENS, PIPER_ASKS, PIPER_REFUSES, PIPER
 	PIPER_ERRORS, PIPER_TEACHES, PIPER_OFF, PIPER_ENABLES, PIPER_DISABLES, PIPER_HOLDS, PIPER_PHASES };
 
 /* ENABLE counts in OFF, and in HOLDS for the gripper; DISABLE and RESUME, at which the arm falls, wherever it is heard; EMERGENCY_STOP
- * everywhere but at a leader, and for 10 s without a bus. Elsewhere they are void and counted. */
+ * everywhere but at a leader; for 10 s where there is no bus or the arm is silent. Elsewhere they are void and counted. */
 enum piper_ask { PIPER_ASK_ENABLE, PIPER_ASK_DISABLE, PIPER_ASK_EMERGENCY_STOP, PIPER_ASK_RESUME };
 
 /* Frames to send now, in order. */

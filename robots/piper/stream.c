@@ -10,7 +10,8 @@
 
 static const double FIRST_RAD = 0.02;          /* from where it is held: messages.md, the first target */
 static const double FAST = 1.5;                /* of the model's speed: no command goes further in its time */
-static const int64_t LEAP_MIN_NS = 10 * NS_PER_MS, LEAP_MAX_NS = 100 * NS_PER_MS; /* that time: two periods of control, to a stall of a host */
+/* That time: two periods of control, to a stall of a host. */
+static const int64_t LEAP_MIN_NS = 10 * NS_PER_MS, LEAP_MAX_NS = 100 * NS_PER_MS;
 static const double CATCH_UP = 1.25;           /* of the model's speed: what is sent goes no faster */
 static const double RANGE_TOLERANCE_RAD = 1e-4; /* a target's rounding; the target itself is brought inside */
 #define CONTROL_NS (5 * NS_PER_MS)             /* control's period, as the driver's table says */

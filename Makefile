@@ -166,6 +166,11 @@ $B/tests/peers/piper_wire: $B/tests/peers/piper_wire.o $(call archives,robots)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $^ -lm -o $@
 
+# Moves an arm on the emulated machine, which has no dreamvlad.
+$B/tests/emulated/mover: $B/tests/emulated/mover.o $(call archives,robots)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call libraries,robots) -o $@
+
 $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	@echo "CC   $<"
@@ -254,7 +259,7 @@ check-peers: deps
 
 # SocketCAN on a real kernel, which most build machines' own do not have: Debian's, emulated. About a minute.
 check-emulated: deps
-	@$(MAKE) --no-print-directory all $B/tests/unit/robots/test_bus
+	@$(MAKE) --no-print-directory all $B/tests/unit/robots/test_bus $B/tests/emulated/mover
 	@B=$B tests/emulated/run.sh build/emulated
 
 lint: deps

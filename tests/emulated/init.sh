@@ -6,7 +6,7 @@ export PATH=/bin LC_ALL=C
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-for module in can can-dev can-raw vcan vxcan; do insmod /lib/modules/$module.ko; done
+for module in can can-dev can-raw vcan vxcan sch_netem; do insmod /lib/modules/$module.ko; done
 ip() { /bin/iproute2 "$@"; }
 ip link set lo up
 ip link add vcan0 type vcan && ip link set vcan0 up
@@ -30,8 +30,9 @@ wait_for() {
 }
 
 # reads ID EXTENDED-PATTERN: whether candump's next frame of that id has such data (candump -L: time, interface, id#data).
+wire=vcan0
 reads() {
-	candump -L -n 1 -T 10000 "vcan0,$1:7FF" | grep -qE "#$2\$"
+	candump -L -n 1 -T 10000 "$wire,$1:7FF" | grep -qE "#$2\$"
 }
 
 for ends in "vcan0 vcan0" "vxcan0 vxcan1"; do
@@ -85,5 +86,6 @@ wait_for "emergency stop" reads 2A1 '..01.*'
 kill -0 $sim && kill $sim && wait $sim
 judge "dreamvla-sim ends in order" $?
 cat /tmp/sim
+. /driver.sh
 echo over
 poweroff -f

@@ -39,18 +39,21 @@ open(sys.argv[2], "wb").write(lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(d
 END
 }
 
+MODULES="can can-dev can-raw vcan vxcan sch_netem"
+
 get_kernel() {
 	package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
 	[ -n "$package" ] || return 1
-	[ "$(cat "$folder/kernel/package" 2>/dev/null)" != "$package" ] || return 0
+	[ "$(cat "$folder/kernel/package" 2>/dev/null)" != "$package $MODULES" ] || return 0
 	rm -rf "${folder:?}/kernel"
 	mkdir -p "$folder/kernel/tree"
 	(cd "$folder/kernel" && timeout 200 apt-get download -q "$package") >"$folder/kernel.log" 2>&1 || return 1
-	dpkg-deb --fsys-tarfile "$folder"/kernel/*.deb | tar -x -C "$folder/kernel/tree" --wildcards './boot/vmlinuz-*' '*/can.ko' '*/can-dev.ko' \
-		'*/can-raw.ko' '*/vcan.ko' '*/vxcan.ko' || return 1
+	# shellcheck disable=SC2046 # one pattern a module
+	dpkg-deb --fsys-tarfile "$folder"/kernel/*.deb | tar -x -C "$folder/kernel/tree" --wildcards './boot/vmlinuz-*' $(printf '*/%s.ko ' $MODULES) ||
+		return 1
 	unpack_kernel "$folder"/kernel/tree/boot/vmlinuz-* "$folder/kernel/vmlinux" || return 1
 	rm -f "$folder"/kernel/*.deb
-	echo "$package" >"$folder/kernel/package"
+	echo "$package $MODULES" >"$folder/kernel/package"
 }
 
 # put PROGRAM [NAME]: with the libraries that it needs.
@@ -72,9 +75,11 @@ make_root() {
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	cp "$here/init.sh" "$root/init"
+	cp "$here/driver.sh" "$root/"
 	chmod +x "$root/init"
 	put "$(command -v ip)" iproute2
-	for program in "$(command -v candump)" "$(command -v cansend)" "$B/dreamvla-sim" "$B/tests/unit/robots/test_bus"; do put "$program"; done
+	for program in "$(command -v candump)" "$(command -v cansend)" "$(command -v tc)" "$B/dreamvla-sim" "$B/dreamvla-arm" \
+		"$B/tests/unit/robots/test_bus" "$B/tests/emulated/mover"; do put "$program"; done
 	(cd "$root" && find . | /bin/busybox cpio -o -H newc 2>/dev/null) >"$folder/initramfs"
 }
 

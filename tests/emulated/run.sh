@@ -39,7 +39,7 @@ open(sys.argv[2], "wb").write(lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(d
 END
 }
 
-MODULES="can can-dev can-raw vcan vxcan sch_netem"
+MODULES="can can-dev can-raw vcan vxcan sch_netem sja1000 kvaser_pci"
 
 get_kernel() {
 	package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
@@ -75,10 +75,11 @@ make_root() {
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	cp "$here/init.sh" "$root/init"
-	cp "$here/driver.sh" "$root/"
+	cp "$here/driver.sh" "$here/card.sh" "$root/"
+	cp "$here/../../robots/piper/can-up.sh" "$root/bin/"
 	chmod +x "$root/init"
 	put "$(command -v ip)" iproute2
-	for program in "$(command -v candump)" "$(command -v cansend)" "$(command -v tc)" "$B/dreamvla-sim" "$B/dreamvla-arm" \
+	for program in /bin/dash "$(command -v candump)" "$(command -v cansend)" "$(command -v tc)" "$B/dreamvla-sim" "$B/dreamvla-arm" \
 		"$B/tests/unit/robots/test_bus" "$B/tests/emulated/mover"; do put "$program"; done
 	(cd "$root" && find . | /bin/busybox cpio -o -H newc 2>/dev/null) >"$folder/initramfs"
 }
@@ -90,7 +91,7 @@ make_root || die "the emulated machine's files could not be put together"
 began=$(date +%s)
 # Two processors: the simulator's real-time thread would leave nothing of a single one, as slow as it is.
 timeout "$LIMIT_S" qemu-system-x86_64 -accel tcg -M pc,hpet=on -cpu qemu64 -smp 2 -m 512 -nodefaults -no-user-config -display none -no-reboot \
-	-serial stdio -kernel "$folder/kernel/vmlinux" -initrd "$folder/initramfs" -append "console=ttyS0 quiet panic=-1 mitigations=off" \
+	-object can-bus,id=bus -device kvaser_pci,canbus=bus -device kvaser_pci,canbus=bus -serial stdio -kernel "$folder/kernel/vmlinux" -initrd "$folder/initramfs" -append "console=ttyS0 quiet panic=-1 mitigations=off" \
 	</dev/null 2>&1 | tr -d '\r' >"$folder/console"
 grep -E '^(ok|FAIL) ' "$folder/console"
 passed=$(grep -c '^ok ' "$folder/console") failed=$(grep -c '^FAIL ' "$folder/console")

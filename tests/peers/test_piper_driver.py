@@ -184,7 +184,6 @@ class Frames(unittest.TestCase):
         self.assertEqual(set(self.of(frames, ENABLE)), set(ones))
         first = {f: frames.index(f) for f in ones}
         self.assertEqual(sorted(first, key=first.get), ones)
-        here, = {f for f in frames if f[0] == TARGET[0]}, 
         self.assertEqual(self.triples(frames)[0], self.sdk.says(("JointCtrl", *[round(v * MDEG) for v in stands])))
         self.assertEqual(set(self.of(frames, MODE)), set(self.mode_frame(follow)))
         self.assertLess(max(first.values()), frames.index(self.triples(frames)[0][0]))

@@ -5,8 +5,8 @@ door=tcp://127.0.0.1:7421
 
 cat >/tmp/piper.yaml <<END_OF_CONFIG
 sockets:
-  states: tcp://127.0.0.1:7412
-  targets: tcp://127.0.0.1:7413
+  states: tcp://127.0.0.1:17412
+  targets: tcp://127.0.0.1:17413
 policy:
   model: /tmp
   cameras: [front]
@@ -37,7 +37,7 @@ says() {
 # go SECONDS DEGREES...: to be begun anew where the machine stood still for so long that the arm let go.
 go() {
 	for _ in 1 2 3; do
-		mover $door go tcp://127.0.0.1:7413 tcp://127.0.0.1:7412 "$@" >/tmp/go
+		mover $door go tcp://127.0.0.1:17413 tcp://127.0.0.1:17412 "$@" >/tmp/go
 		code=$?
 		[ $code -eq 3 ] || break
 		sleep 1

@@ -15,7 +15,7 @@
 #include "transport/message/message.h"
 #include "transport/message/request.h"
 
-enum { DOF = 6, PERIOD_US = 5000, ANSWER_MS = 5000, PATIENCE_S = 60, LET_GO = 3 };
+enum { DOF = 6, PERIOD_US = 5000, ANSWER_MS = 1000, PATIENCE_S = 60, LET_GO = 3 };
 static const uint64_t me = 0x1234567890ABCDEF;
 static const int64_t lead_ns = 400 * NS_PER_MS; /* emulated time is slow, and stands still now and then */
 static const double there_rad = 0.003;

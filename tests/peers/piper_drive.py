@@ -2,7 +2,8 @@
 front of it: one request a line as JSON on stdin, one answer a line on stdout. Needs pyzmq and msgpack, which the peers' environments
 do not have. KEY: VALUE are lines of robots[].piper.
 
-  {"do": "until", "mode": "idle"}                        waits for a state of that mode; the answer is the state
+  {"do": "until", "mode": "idle", "says": "motors_off"}  waits for a state of that mode that says so, and with
+                                                         rests: true for joints at rest; the answer is the state
   {"do": "ask", "cmd": "enable", ...}                    a request at the arm's door; the answer is its reply
   {"do": "go", "q": [...], "gripper_m": 0.05}            attaches, moves there, waits for the arm to be there, detaches; the state
   {"do": "end"}                                          SIGTERM; the answer is the exit code
@@ -16,7 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from robots_bench import TCP, Bench, now_ns, wait_for  # noqa: E402
 from test_arm import LEAD_NS, ME, OTHER, PERIOD_S, Driver  # noqa: E402
 
-WAY_S, SETTLED_S, THERE_RAD, THERE_M = 2.0, 0.3, 0.0005, 0.0005
+REST_NS = 300_000_000
+WAY_S, SETTLED_S, THERE_RAD, THERE_M = 3.0, 0.3, 0.0005, 0.0005
 
 
 class Drive:
@@ -26,8 +28,15 @@ class Drive:
         self.driver = Driver(self.bench)
         self.arm = self.bench.start("dreamvla-arm", "--config", self.bench.config, "--driver", "piper")
 
-    def until(self, mode):
-        return wait_for("mode %s" % mode, lambda: (s := self.look())["mode"] == mode and s)
+    def until(self, mode, says=None, rests=False):
+        q = [None, now_ns()]
+
+        def so():
+            s = self.look()
+            if "q" in s and s["q"] != q[0]:
+                q[:] = s["q"], now_ns()
+            return s["mode"] == mode and (not says or says in s["errors"]) and (not rests or now_ns() - q[1] > REST_NS) and s
+        return wait_for("mode %s, %s" % (mode, says), so)
 
     def look(self):
         if self.arm.poll() is not None:

@@ -32,8 +32,7 @@ ask enable >/dev/null
 wait_for "card: ready" says ready
 go 4 10 60 -70 5 20 -15
 judge "card: there, as the arm's own angles say" $?
-reads 2A5 '000027(0F|10|11)0000EA(5F|60|61)'
-judge "card: there, as candump hears it" $?
+wait_for "card: joints 1 and 2, as candump hears it" reads 2A5 '000027(0F|10|11)0000EA(5F|60|61)'
 kill $driver
 wait $driver
 judge "card: the driver ends in order" $?

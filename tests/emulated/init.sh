@@ -12,18 +12,25 @@ ip link set lo up
 ip link add vcan0 type vcan && ip link set vcan0 up
 ip link add vxcan0 type vxcan peer name vxcan1 && ip link set vxcan0 up && ip link set vxcan1 up
 
+# end [WORDS]
+end() {
+	[ $# -eq 0 ] || { echo "$1" && tail -n 50 /tmp/arm /tmp/sim; }
+	echo over
+	poweroff -f
+}
+
 judge() {
 	read -r up _ </proc/uptime
 	if [ "$2" -eq 0 ]; then echo "ok $1 ($up s)"; else echo "FAIL $1 ($up s)"; fi
 }
 
-# wait_for WHAT COMMAND...: until it succeeds; emulated time is slow.
+# wait_for WHAT COMMAND...: until it succeeds; what comes after one that does not would show nothing.
 wait_for() {
 	what=$1 tries=0
 	shift
 	until "$@"; do
 		tries=$((tries + 1))
-		[ $tries -lt 120 ] || { echo "FAIL $what" && return 1; }
+		[ $tries -lt 60 ] || end "FAIL $what"
 		sleep 0.5
 	done
 	judge "$what" 0
@@ -88,5 +95,4 @@ judge "dreamvla-sim ends in order" $?
 cat /tmp/sim
 . /driver.sh
 . /card.sh
-echo over
-poweroff -f
+end

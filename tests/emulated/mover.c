@@ -15,9 +15,9 @@
 #include "transport/message/message.h"
 #include "transport/message/request.h"
 
-enum { DOF = 6, PERIOD_US = 5000, ANSWER_MS = 1000, PATIENCE_S = 60, LET_GO = 3 };
+enum { DOF = 6, PERIOD_US = 20000, ANSWER_MS = 1000, PATIENCE_S = 60, LET_GO = 3 };
 static const uint64_t me = 0x1234567890ABCDEF;
-static const int64_t lead_ns = 400 * NS_PER_MS; /* emulated time is slow, and stands still now and then */
+static const int64_t lead_ns = 400 * NS_PER_MS; /* the most is 500 */
 static const double there_rad = 0.003;
 
 struct mover {
@@ -123,10 +123,10 @@ static bool is_there(const struct mover *m)
 static void attach(struct mover *m)
 {
 	for (m->foreign = 0; m->foreign == 0; ask(m, "status", false)) {
-		if (m->seq > 20 * PATIENCE_S)
+		if (m->seq > 10 * PATIENCE_S)
 			die("no target reaches the arm");
 		send_target(m, clock_monotonic_ns(), 0);
-		usleep(10 * PERIOD_US);
+		usleep(5 * PERIOD_US);
 	}
 	memcpy(m->from_rad, m->state.state.q_d_rad, sizeof m->from_rad);
 	if (!ask(m, "attach", false))

@@ -9,10 +9,12 @@ import unittest
 import peers
 import piper
 import whole
+from piper import begun_anew_after_stalls
 
 DRIVER_ERROR = 32  # bit of 0x26x
 
 
+@begun_anew_after_stalls(20)
 class Faults(piper.Case):
     def goes_on(self, b):
         """In AUTO, and the arm moves."""
@@ -42,7 +44,7 @@ class Faults(piper.Case):
             b.into_motion()
             for cmd in ("bus_off", "silence"):
                 b.robot(cmd, ms=1500)
-                self.fault(b, "disconnected|newest state is")
+                self.fault(b, "lost the arm|disconnected|newest state is")
                 b.arm_says("ready")
                 self.assert_rests(b)
                 b.starts_anew()

@@ -125,6 +125,7 @@ wait_for "driver: under way again" beyond 18000
 sent
 /bin/iproute2-tc qdisc add dev vxcan0 root netem delay 60s limit 5
 wait_for "driver: frames that do not go out are told (ENOBUFS)" says '[a-z]+ .*bus_full'
+kill $moving
 wait $moving
 /bin/iproute2-tc qdisc del dev vxcan0 root
 wait_for "driver: they go out again: ready" says ready

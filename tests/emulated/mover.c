@@ -1,6 +1,6 @@
 /* mover.c - dreamvlad's part of a bench without dreamvlad, for the emulated machine: asks an arm at its door, and moves it by targets.
  *
- *   mover CONTROL ask CMD [confirm]            the request; prints "mode [errors]", or the refusal, and then exits with 1
+ *   mover CONTROL ask CMD [confirm]            the request; prints "mode [errors] [trouble]", or the refusal, and then exits with 1
  *   mover CONTROL go TARGETS STATES SECONDS DEGREES...
  *                                              attaches and moves the joints there, smoothly; exits with 0 once the arm says that it
  *                                              is there, with 3 when the arm obeys us no longer, with 1 when neither comes about */
@@ -77,7 +77,7 @@ static int tell(struct mover *m)
 	printf("%s", arm_mode_name(m->state.state.mode));
 	for (uint32_t i = 0; i < m->state.words.n_errors; i++)
 		printf(" %s", m->state.words.error[i]);
-	printf("\n");
+	printf(" %s\n", m->state.words.trouble);
 	return 0;
 }
 

@@ -73,9 +73,10 @@ class Faults(piper.Case):
             peers.until("an end of AUTO", lambda: b.mode() in ("FAULT", "HOLD"))
             state = b.until_arm("the joint's error", lambda s: any("joint_3" in e for e in s["errors"]))
             self.assertEqual(state["accepted_from"], 0)
-            b.robot("joint", joint=3, bits=0, communication=False)
-            time.sleep(0.3)
             self.assertFalse(b.ask(cmd="mode", mode="auto")["ok"])
+            self.assertTrue(b.ask_arm("recover", confirm=True)["ok"])
+            b.robot("joint", joint=3, bits=0, communication=False)
+            b.arm_says("idle", "motors_off")
             self.recovers_by_a_person(b)
 
     def test_emergency_stop(self):

@@ -1,6 +1,9 @@
 """test_piper_whole.py - dreamvlad, dreamvla-arm --driver piper and the simulated PiPER with its cameras: the policy moves the arm; when one
 of the three dies in motion the arm stands and holds, which without brakes means that its motors stay on, and moves again only when a
-person wants it."""
+person wants it.
+
+Too long for make check: a way home, and new ways into motion, in each; test_piper_demo shows the whole path there.
+"""
 import time
 import unittest
 

@@ -257,7 +257,7 @@ check-peers: deps
 	@tests/peers/environments.sh build/peers
 	@B=$B tests/run.sh $(if $(SECOND_TRY),--second-try) peers
 
-# SocketCAN on a real kernel, which most build machines' own do not have: Debian's, emulated. About a minute.
+# SocketCAN on a real kernel, which most build machines' own do not have: Debian's, emulated. One to some minutes, as busy as the machine is.
 check-emulated: deps
 	@$(MAKE) --no-print-directory all $B/tests/unit/robots/test_bus $B/tests/emulated/mover
 	@B=$B tests/emulated/run.sh build/emulated

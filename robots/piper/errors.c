@@ -8,12 +8,12 @@ enum { JOINT_BITS = 8, GRIPPER_BIT = PIPER_JOINTS * JOINT_BITS, GRIPPER_BITS = 6
 /* In the order of JOINT's names. */
 enum { LIMIT, COMMUNICATION, UNDERVOLTAGE, HOT, OVERCURRENT, COLLISION, DRIVER, STALLED };
 
-#define JOINT(n) "joint_" n "_limit", "joint_" n "_communication", "joint_" n "_undervoltage", "joint_" n "_hot", "joint_" n "_overcurrent", \
-	"joint_" n "_collision", "joint_" n "_driver", "joint_" n "_stalled"
+#define JOINT(n) "joint_" n "_limit", "joint_" n "_communication", "joint_" n "_undervoltage", "joint_" n "_hot", \
+	"joint_" n "_overcurrent", "joint_" n "_collision", "joint_" n "_driver", "joint_" n "_stalled"
 
 /* Arm states that have a bit of their own: the others are said by the joints' bits, or are none (teaching). */
-static const uint8_t states[ERROR_BITS - STATE_BIT] = { PIPER_ARM_EMERGENCY_STOP, PIPER_ARM_NO_SOLUTION, PIPER_ARM_SINGULARITY, PIPER_ARM_BRAKE,
-	PIPER_ARM_COLLISION, PIPER_ARM_TEACH_OVERSPEED, PIPER_ARM_JOINT_STATE, PIPER_ARM_OTHER, PIPER_ARM_CONTROLLER_HOT, PIPER_ARM_RESISTOR_HOT };
+static const uint8_t states[ERROR_BITS - STATE_BIT] = { PIPER_ARM_EMERGENCY_STOP, PIPER_ARM_NO_SOLUTION, PIPER_ARM_SINGULARITY,
+	PIPER_ARM_BRAKE, PIPER_ARM_COLLISION, PIPER_ARM_TEACH_OVERSPEED, PIPER_ARM_JOINT_STATE, PIPER_ARM_OTHER, PIPER_ARM_CONTROLLER_HOT, PIPER_ARM_RESISTOR_HOT };
 
 static const char *const names[ERROR_BITS] = {
 	JOINT("1"), JOINT("2"), JOINT("3"), JOINT("4"), JOINT("5"), JOINT("6"),
@@ -109,7 +109,8 @@ enum piper_trouble piper_errors_stop(const struct piper_feedback *f, int64_t now
 
 	for (int j = 0; j < PIPER_JOINTS; j++) {
 		bits |= motor_bits(f, j);
-		lost |= !piper_news_fresh(&f->fast_news[j], now_ns, PIPER_MOTOR_SILENT_NS) || !piper_news_fresh(&f->slow_news[j], now_ns, PIPER_MOTOR_SILENT_NS);
+		lost |= !piper_news_fresh(&f->fast_news[j], now_ns, PIPER_MOTOR_SILENT_NS) ||
+				!piper_news_fresh(&f->slow_news[j], now_ns, PIPER_MOTOR_SILENT_NS);
 	}
 	if (lost)
 		return PIPER_TROUBLE_COMMUNICATION_ERROR;

@@ -144,8 +144,33 @@ stays "driver: killed in motion: the arm holds"
 start_driver
 wait_for "driver: a new one finds it ready" says ready
 stays "driver: and takes it over where it stands"
+
+ask emergency_stop >/dev/null
+wait_for "driver: emergency stop" says estop
+reads 2A1 '..01.*'
+judge "driver: as the arm says" $?
+! ask recover >/dev/null
+judge "driver: no resume, which drops the arm, unless confirmed" $?
+sent
+[ "$(counts '150#02')" -eq 0 ] && [ "$(counts '150#01')" -gt 0 ]
+judge "driver: one of the two frames" $?
+ask recover confirm >/dev/null
+wait_for "driver: after the resume the motors are off" says 'idle .*motors_off'
+sent
+only '150#0200000000000000|159#[0-9A-F]{16}|4AF#01(00){7}|472#0[1-6]0[12](00){6}|477#0400000003000000'
+judge "driver: resumed, and nothing switched on" $?
+ask enable >/dev/null
+wait_for "driver: ready after that" says ready
+
+sent
 kill $driver
 wait $driver
+judge "driver: ends in order" $?
+reads 266 '.{10}4.{5}'
+judge "driver: which leaves the motors on" $?
+sent
+only '151#0101[0-9A-F]{12}|15[567]#[0-9A-F]{16}|159#[0-9A-F]{16}'
+judge "driver: and sends nothing to end with" $?
 kill $recorder $sim
 wait $sim
 judge "driver: dreamvla-sim ends in order" $?

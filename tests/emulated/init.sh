@@ -6,7 +6,7 @@ export PATH=/bin LC_ALL=C
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-for module in can can-dev can-raw vcan vxcan sch_netem; do insmod /lib/modules/$module.ko; done
+for module in can can-dev can-raw vcan vxcan sch_netem sja1000 kvaser_pci; do insmod /lib/modules/$module.ko; done
 ip() { /bin/iproute2 "$@"; }
 ip link set lo up
 ip link add vcan0 type vcan && ip link set vcan0 up
@@ -94,4 +94,5 @@ kill -0 $sim && kill $sim && wait $sim
 judge "dreamvla-sim ends in order" $?
 cat /tmp/sim
 . /driver.sh
+. /card.sh
 end

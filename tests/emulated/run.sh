@@ -39,7 +39,7 @@ open(sys.argv[2], "wb").write(lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(d
 END
 }
 
-MODULES="can can-dev can-raw vcan vxcan sch_netem"
+MODULES="can can-dev can-raw vcan vxcan sch_netem sja1000 kvaser_pci"
 
 get_kernel() {
 	package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
@@ -71,15 +71,16 @@ make_root() {
 	mkdir -p "$root/bin" "$root/lib/modules" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
 	find "$folder/kernel/tree" -name '*.ko' -exec cp {} "$root/lib/modules/" \;
 	cp "$here/leader.sh" "$root/"
-	for program in "$(command -v canplayer)" "$B/dreamvla-teleop"; do put "$program"; done
+	for program in /bin/dash "$(command -v canplayer)" "$B/dreamvla-teleop"; do put "$program"; done
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	cp "$here/init.sh" "$root/init"
-	cp "$here/driver.sh" "$root/"
+	cp "$here/driver.sh" "$here/card.sh" "$root/"
+	cp "$here/../../robots/piper/can-up.sh" "$root/bin/"
 	chmod +x "$root/init"
 	put "$(command -v ip)" iproute2 # not by the names that BusyBox has, which it would take for its own
 	put "$(command -v tc)" iproute2-tc
-	for program in "$(command -v candump)" "$(command -v cansend)" "$B/dreamvla-sim" "$B/dreamvla-arm" \
+	for program in /bin/dash "$(command -v candump)" "$(command -v cansend)" "$B/dreamvla-sim" "$B/dreamvla-arm" \
 		"$B/tests/unit/robots/test_bus" "$B/tests/emulated/mover"; do put "$program"; done
 	(cd "$root" && find . | /bin/busybox cpio -o -H newc 2>/dev/null) >"$folder/initramfs"
 }
@@ -92,7 +93,9 @@ began=$(date +%s)
 # Its time is that of its instructions, 2 ns each, and passes at once where there are none: however busy this machine is, the emulated
 # one never stands still.
 timeout "$LIMIT_S" qemu-system-x86_64 -accel tcg -icount shift=1,sleep=off -rtc clock=vm -M pc,hpet=on -cpu qemu64 -m 512 -nodefaults \
-	-no-user-config -display none -no-reboot -serial stdio -kernel "$folder/kernel/vmlinux" -initrd "$folder/initramfs" -append "console=ttyS0 quiet panic=-1 mitigations=off" \
+	-no-user-config -display none -no-reboot -object can-bus,id=bus -device kvaser_pci,canbus=bus -device kvaser_pci,canbus=bus \
+	-serial stdio -kernel "$folder/kernel/vmlinux" -initrd "$folder/initramfs" \
+	-append "console=ttyS0 quiet panic=-1 mitigations=off" \
 	</dev/null 2>&1 | tr -d '\r' >"$folder/console"
 grep -E '^(ok|FAIL) ' "$folder/console"
 passed=$(grep -c '^ok ' "$folder/console") failed=$(grep -c '^FAIL ' "$folder/console")

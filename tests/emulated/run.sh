@@ -71,7 +71,7 @@ make_root() {
 	mkdir -p "$root/bin" "$root/lib/modules" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
 	find "$folder/kernel/tree" -name '*.ko' -exec cp {} "$root/lib/modules/" \;
 	cp "$here/leader.sh" "$root/"
-	for program in /bin/dash "$(command -v canplayer)" "$B/dreamvla-teleop"; do put "$program"; done
+	for program in "$(command -v canplayer)" "$B/dreamvla-teleop"; do put "$program"; done
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	cp "$here/init.sh" "$root/init"

@@ -11,10 +11,10 @@
 static const int64_t OTHERS_NS = NS_PER_S;             /* so long after another host's last command nothing is sent */
 static const int64_t OPENING_NS = 500 * NS_PER_MS;     /* so long a bus that was just opened may be silent */
 static const int64_t GROUPS_NS = 500 * NS_PER_MS;      /* so long motors are waited for; then their silence is an error */
-static const int64_t DIFFER_NS = 100 * NS_PER_MS, PAUSE_NS = 20 * NS_PER_MS, STOP_KEPT_NS = 10 * NS_PER_S, MODE_NS = NS_PER_S;
-static const int64_t WAVER_NS = 100 * NS_PER_MS;
+static const int64_t DIFFER_NS = 100 * NS_PER_MS, SAME_NS = 20 * NS_PER_MS, PAUSE_NS = 20 * NS_PER_MS, STOP_KEPT_NS = 10 * NS_PER_S;
+static const int64_t WAVER_NS = 100 * NS_PER_MS, MODE_NS = NS_PER_S;
 static const int64_t IDLE_STEP_NS = 10 * NS_PER_MS;
-/* Motors tell their positions in milliradians, at another moment than joints: 3 rad/s for 10 ms, and room. */
+/* Motors tell their positions in milliradians, at another moment than joints: 3 rad/s for SAME_NS, and room. */
 static const double DIFFER_RAD = 0.1;
 /* Further outside its range than any stop of a PiPER's (piper_control's hard limits): the zeros are lost. */
 static const double NO_ARM_RAD = 0.5;
@@ -49,6 +49,8 @@ static void forget(struct piper_session *s)
 	piper_feedback_forget(&s->feedback);
 	s->alive = s->heard = s->motors_in_mrad = s->differs = s->differing = false;
 	s->gate = (struct piper_gate){ .begun = false };
+	s->compared = 0;
+	s->stop_sent = false; /* statuses are counted from nothing again */
 	piper_session_fail(s, PIPER_TROUBLE_NONE);
 	s->stream = (struct piper_stream){ .has_target = false };
 	piper_grip_begin(&s->grip);
@@ -56,10 +58,10 @@ static void forget(struct piper_session *s)
 
 /* ---- the bus ---- */
 
-/* A stop that could not be said for so long is not said long after. */
+/* A stop that nobody can have heard for so long is not said long after. */
 static void drop_old_stop(struct piper_session *s)
 {
-	if (s->stop && s->stop_begun && s->now_ns - s->stop_ns >= STOP_KEPT_NS)
+	if (s->stop && s->stop_begun && s->now_ns - s->stop_heard_ns >= STOP_KEPT_NS)
 		s->stop = false;
 }
 
@@ -147,8 +149,6 @@ static bool begin_job(struct piper_session *s, enum piper_job_kind kind)
 
 static bool ask_stop(struct piper_session *s)
 {
-	if (s->phase == PIPER_LEADS && s->trouble == PIPER_TROUBLE_LEADER)
-		return false;
 	piper_session_fail(s, PIPER_TROUBLE_NONE);
 	s->stop = true;
 	s->stop_begun = s->stop_sent = false;
@@ -291,16 +291,21 @@ static struct verdict judge_arm(const struct piper_session *s)
 	return judge_motors(s);
 }
 
+static bool wavers(const struct piper_session *s)
+{
+	return s->now_ns - s->steady_ns >= WAVER_NS;
+}
+
 /* Its newest two statuses contradict each other: one is not believed before the next. Those that go on so may tell of several errors by
  * turns; nothing is moved meanwhile. */
 static struct verdict judge_wavering(const struct piper_session *s)
 {
 	struct verdict v = judge_arm(s);
 
-	if (s->now_ns - s->steady_ns < WAVER_NS)
+	if (!wavers(s))
 		return (struct verdict){ s->phase, s->trouble };
-	if (v.phase == PIPER_HOLDS || v.phase == PIPER_ENABLES)
-		v = (struct verdict){ PIPER_OFF, PIPER_TROUBLE_OTHER_CONTROL };
+	if (v.phase == PIPER_HOLDS || v.phase == PIPER_ENABLES || v.phase == PIPER_OFF)
+		v = (struct verdict){ PIPER_OFF, PIPER_TROUBLE_UNSTEADY };
 	return v;
 }
 
@@ -312,32 +317,42 @@ static struct verdict judge(const struct piper_session *s)
 
 	if (!s->open)
 		return (struct verdict){ PIPER_CLOSED, s->closed };
-	if (led || (others && !alive))
-		return (struct verdict){ PIPER_LEADS, PIPER_TROUBLE_LEADER };
 	if (s->stop)
 		return (struct verdict){ PIPER_STOPS, PIPER_TROUBLE_STOPPING };
-	if (others)
-		return (struct verdict){ PIPER_LEADS, PIPER_TROUBLE_OTHER_HOST };
+	if (led || others)
+		return (struct verdict){ PIPER_LEADS, led || !alive ? PIPER_TROUBLE_LEADER : PIPER_TROUBLE_OTHER_HOST };
 	if (!alive || !s->heard)
 		return (struct verdict){ PIPER_LISTENS, alive ? PIPER_TROUBLE_CONNECTING : why_silent(s) };
-	return piper_session_steady(s) ? judge_arm(s) : judge_wavering(s);
+	/* What is asked for in order that the arm has no power waits for no status. */
+	bool steady = piper_session_steady(s) || s->job.kind == PIPER_JOB_RESUME || s->job.kind == PIPER_JOB_DISABLE;
+
+	return steady ? judge_arm(s) : judge_wavering(s);
 }
 
 /* ---- a step ---- */
 
-/* Joints against their motors, where those tell milliradians and not, as one document has it, whole radians. */
+static bool same_moment(const struct piper_news *a, const struct piper_news *b)
+{
+	return a->count > 0 && b->count > 0 && a->t_ns - b->t_ns <= SAME_NS && b->t_ns - a->t_ns <= SAME_NS;
+}
+
+/* Joints against their motors, where those tell milliradians and not, as one document has it, whole radians. Only joints that are new, and
+ * only against what their motors said then: those of a frame that got lost are old, not wrong. */
 static void compare(struct piper_session *s)
 {
 	const struct piper_feedback *f = &s->feedback;
 	double q_rad[PIPER_JOINTS];
 	bool differ = false;
 
+	if (f->joints.news.count == s->compared)
+		return;
+	s->compared = f->joints.news.count;
 	piper_feedback_q(f, q_rad);
 	for (int j = 0; j < PIPER_JOINTS; j++) {
 		int32_t raw = f->fast[j].position_mrad;
 
 		s->motors_in_mrad |= raw > WHOLE_RAD_MAX || raw < -WHOLE_RAD_MAX;
-		differ |= f->fast_news[j].count > 0 && !(fabs(q_rad[j] - raw * 1e-3) <= DIFFER_RAD);
+		differ |= same_moment(&f->joints.news, &f->fast_news[j]) && !(fabs(q_rad[j] - raw * 1e-3) <= DIFFER_RAD);
 	}
 	differ &= s->motors_in_mrad;
 	if (differ && !s->differing)
@@ -366,6 +381,8 @@ static void hear(struct piper_session *s)
 		return;
 	piper_gate_judge(s);
 	compare(s);
+	if (wavers(s) && s->job.kind == PIPER_JOB_ENABLE)
+		piper_session_fail(s, PIPER_TROUBLE_NONE); /* who knows when it would be */
 }
 
 /* Counted from the first step on, whatever keeps it from being done: nobody expects it long after. */
@@ -377,16 +394,17 @@ static void begin_asked(struct piper_session *s)
 	}
 	if (s->stop && !s->stop_begun) {
 		s->stop_begun = true;
-		s->stop_ns = s->now_ns;
+		s->stop_ns = s->stop_heard_ns = s->now_ns;
 	}
 }
 
-/* An arm that says nothing for so long is told no more: it would be stopped when it is switched on some day. */
+/* An arm that nobody can have told for so long is told no more: it would be stopped when it is switched on some day. */
 static void confirm_stop(struct piper_session *s)
 {
-	if (!s->alive)
-		drop_old_stop(s);
-	else if (s->stop && s->stop_sent && s->feedback.status_news.count > s->stop_statuses &&
+	if (s->alive && s->feedback.status.control != PIPER_LEADER)
+		s->stop_heard_ns = s->now_ns;
+	drop_old_stop(s);
+	if (s->open && s->stop && s->stop_sent && s->feedback.status_news.count > s->stop_statuses &&
 			s->feedback.status.state == PIPER_ARM_EMERGENCY_STOP && piper_session_steady(s))
 		s->stop = false;
 }
@@ -396,6 +414,7 @@ static void leave(struct piper_session *s, enum piper_phase next)
 {
 	if (s->phase == PIPER_HOLDS && next == PIPER_OFF)
 		s->generation++;
+	/* What another host has done to the arm since is not undone when it pauses: least of all by letting it fall. */
 	if (next == PIPER_LEADS || (s->job.kind == PIPER_JOB_ENABLE && next != PIPER_ENABLES && next != PIPER_OFF))
 		piper_session_fail(s, PIPER_TROUBLE_NONE);
 	if (next == PIPER_LISTENS || (next == PIPER_LEADS && s->phase != PIPER_LISTENS && !is_alive(s)))

@@ -7,7 +7,7 @@
  *   LISTENS     nothing is sent until status, joints and all motors are heard
  *   ASKS        firmware, limits, the gripper's setting; asked again every 100 ms
  *   REFUSES     the firmware, its model or the limits do not allow it to be driven
- *   LEADS       a leader arm, or somebody else commands this one: nothing is sent
+ *   LEADS       a leader arm, or somebody else commands this one: nothing is sent but an emergency stop, an id that leaders never use
  *   STOPS       an emergency stop was asked for and is not confirmed yet: sent again and again
  *   EMERGENCY   the arm says emergency stop
  *   RESUMES     its end was asked for: power is cut
@@ -41,8 +41,9 @@ enum { PIPER_OUTBOX_MAX = 8 };
 enum piper_phase { PIPER_CLOSED, PIPER_LISTENS, PIPER_ASKS, PIPER_REFUSES, PIPER_LEADS, PIPER_STOPS, PIPER_EMERGENCY, PIPER_RESUMES,
 	PIPER_ERRORS, PIPER_TEACHES, PIPER_OFF, PIPER_ENABLES, PIPER_DISABLES, PIPER_HOLDS, PIPER_PHASES };
 
-/* ENABLE counts in OFF, and in HOLDS for the gripper; DISABLE and RESUME, at which the arm falls, wherever it is heard; EMERGENCY_STOP
- * everywhere but at a leader; for 10 s where there is no bus or the arm is silent. Elsewhere they are void and counted. */
+/* ENABLE counts in OFF, and in HOLDS for the gripper; DISABLE and RESUME, at which the arm falls, wherever it is heard and nobody else
+ * commands it; EMERGENCY_STOP everywhere, until the arm confirms it or was silent, or a leader's, for 10 s. Elsewhere they are void and
+ * counted, and none but a stop goes on after somebody else commanded the arm or it was silent. */
 enum piper_ask { PIPER_ASK_ENABLE, PIPER_ASK_DISABLE, PIPER_ASK_EMERGENCY_STOP, PIPER_ASK_RESUME };
 
 /* Frames to send now, in order. */
@@ -112,7 +113,7 @@ struct piper_session {
 	int64_t failing_ns, spoken_ns;
 	/* the operator */
 	bool stop, stop_begun, stop_sent; /* an emergency stop is to be sent until the arm confirms it */
-	int64_t stop_ns, stop_sent_ns;
+	int64_t stop_ns, stop_sent_ns, stop_heard_ns; /* heard: since then nobody may have heard it */
 	uint64_t stop_statuses;        /* that had come when it was sent first */
 	struct piper_job job;
 	enum piper_trouble failed;     /* why the last job did not succeed: until something else is asked for */
@@ -123,6 +124,7 @@ struct piper_session {
 	bool motors_in_mrad;           /* 0x25x have shown a position that is none in whole radians */
 	bool differs, differing;       /* joints and motors: latched; right now, */
 	int64_t differing_ns;          /* since then */
+	uint64_t compared;             /* joints that had come by then */
 	struct piper_stream stream;
 	struct piper_grip grip;
 	struct piper_session_counters counters;

@@ -169,8 +169,8 @@ bool piper_session_engaged(const struct piper_session *s, int64_t now_ns)
 	const struct piper_feedback *f = &s->feedback;
 
 	return s->phase == PIPER_HOLDS && piper_news_fresh(&f->joints.news, now_ns, PIPER_STALE_NS) &&
-			piper_news_fresh(&f->status_news, now_ns, PIPER_STALE_NS) && piper_session_follows(s) &&
-			!(s->failures > 0 && now_ns - s->failing_ns >= FAILING_NS);
+			piper_news_fresh(&f->status_news, now_ns, PIPER_STALE_NS) && now_ns - s->stream.target_ns <= PIPER_STALE_NS &&
+			piper_session_follows(s) && !(s->failures > 0 && now_ns - s->failing_ns >= FAILING_NS);
 }
 
 /* What has to be heard before anything is said: the arm is there, and under our control. The mode is ours to say. */

@@ -50,10 +50,56 @@ static void targets_are_equal_times_apart(void **unused)
 			streams_evenly(rates_hz[r], phase_ms);
 }
 
+/* Two arms on one bus, or a bit that flickers: nothing is sent, so control does not play on, and a person is told. */
+static void a_status_that_wavers_engages_nobody(void **unused)
+{
+	const struct bus_frame other = { .id = 0x2A1, .length = 8, .data = { 1, 2, 1 } };
+
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	memcpy(control.goal_rad, (const double[6]){ 1.7, 1.0, -1.2, 0.3, 0.5, -0.7 }, sizeof control.goal_rad);
+	for (int i = 0; i < 1500; i++) {
+		run(1);
+		if (i % 5 == 4)
+			piper_session_take(&session, &(struct bus_event){ .t_ns = now_ns, .frame = other });
+		assert_true(!control.command.hold || fabs(control.command.q_rad[0] - session.stream.target_rad[0]) < 0.08);
+	}
+	assert_false(state.engaged);
+	assert_trouble("unsteady");
+	forget_said();
+	run(2500);
+	assert_true(state.engaged);
+	assert_trouble("");
+	assert_true(said.step_max_rad <= 0.0105);
+	assert_true(fabs(state.q_rad[0] - 1.7) < 0.02);
+}
+
+/* It is not switched on at some later time, when nobody expects it any more. */
+static void a_status_that_wavers_lets_nothing_be_enabled(void **unused)
+{
+	const struct bus_frame other = { .id = 0x2A1, .length = 8, .data = { 0, 2, 1 } };
+
+	(void)unused;
+	connect_arm("S-V1.8-9");
+	for (int i = 0; i < 1000; i++) {
+		run(1);
+		if (i % 5 == 4)
+			piper_session_take(&session, &(struct bus_event){ .t_ns = now_ns, .frame = other });
+		if (i == 500)
+			ask(PIPER_ASK_ENABLE);
+	}
+	assert_trouble("unsteady");
+	run(1000);
+	assert_int_equal(said.count[0x471], 0);
+	assert_trouble("motors_off");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(targets_are_equal_times_apart),
+		cmocka_unit_test(a_status_that_wavers_engages_nobody),
+		cmocka_unit_test(a_status_that_wavers_lets_nothing_be_enabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

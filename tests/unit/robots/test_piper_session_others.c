@@ -39,7 +39,7 @@ static void controls_that_are_not_ours(void **unused)
 	}
 }
 
-static void a_leader_is_never_spoken_to(void **unused)
+static void a_leader_is_told_to_stop_and_nothing_else(void **unused)
 {
 	(void)unused;
 	set_up("S-V1.8-9");
@@ -50,11 +50,21 @@ static void a_leader_is_never_spoken_to(void **unused)
 	assert_int_equal(session.phase, PIPER_LEADS);
 	assert_int_equal(state.mode, ARM_DISCONNECTED);
 	assert_trouble("leader");
-	for (int i = 0; i <= PIPER_ASK_RESUME; i++)
-		ask((enum piper_ask)i);
+	ask(PIPER_ASK_ENABLE);
+	ask(PIPER_ASK_DISABLE);
+	ask(PIPER_ASK_RESUME);
 	run(1000);
 	assert_int_equal(said.frames, 0);
-	assert_int_equal(session.counters.void_asks, 4);
+	assert_int_equal(session.counters.void_asks, 3);
+	said.asked[PIPER_ASK_RESUME] = said.asked[PIPER_ASK_DISABLE] = said.asked[PIPER_ASK_ENABLE] = false;
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(11000);
+	assert_true(said.count[0x150] > 0);
+	assert_int_equal(said.frames, said.count[0x150]);
+	assert_trouble("leader");
+	forget_said();
+	run(1000);
+	assert_int_equal(said.frames, 0);
 	arm.flash.linkage.role = PIPER_LINKAGE_FOLLOWER;
 	piper_arm_power_cycle(&arm);
 	run(2000);
@@ -151,6 +161,50 @@ static void a_status_that_wavers(void **unused)
 	}
 }
 
+/* Nor is anything known of an arm of which no status can be understood: it is told all the same. */
+static void a_stop_is_said_to_an_arm_that_another_host_drives_unheard(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	control.drives = false;
+	bus.lose_id = 0x2A1;
+	bus.lose = UINT32_MAX;
+	for (int i = 0; i < 60; i++) {
+		take(&(struct piper_message){ .kind = PIPER_JOINT_TARGET, .index = 1 });
+		run(10);
+	}
+	assert_int_equal(session.phase, PIPER_LEADS);
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(20);
+	assert_true(arm.stopped);
+	assert_int_equal(session.counters.void_asks, 0);
+}
+
+/* What was asked for before somebody else took the arm is not done after they pause: by then they hold it up. */
+static void what_another_host_interrupts_does_not_go_on(void **unused)
+{
+	static const enum piper_ask asks[] = { PIPER_ASK_DISABLE, PIPER_ASK_RESUME };
+
+	(void)unused;
+	for (uint32_t i = 0; i < 2 * sizeof asks / sizeof *asks; i++) {
+		raise_arm("S-V1.8-9");
+		control.drives = false;
+		bus.lose_said_id = asks[i / 2] == PIPER_ASK_DISABLE ? 0x471 : 0x150;
+		bus.lose_said = UINT32_MAX;
+		ask(asks[i / 2]);
+		run(i % 2 ? 0 : 20); /* or in the very turn in which the other is heard */
+		for (int ms = 0; ms < 5000; ms += 100) {
+			take(&(struct piper_message){ .kind = PIPER_JOINT_TARGET, .index = 1 });
+			run(100);
+		}
+		bus.lose_said = 0;
+		memset(said.asked, 0, sizeof said.asked); /* not once more */
+		run(5000);
+		assert_int_equal(arm.enabled, 0x3F);
+		assert_int_equal(state.mode, ARM_READY);
+	}
+}
+
 /* Frames from nowhere, one in each millisecond for ten seconds, as the simulated arm makes them: the arm goes where it is told. */
 static void noise_stops_nothing(void **unused)
 {
@@ -182,11 +236,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controls_that_are_not_ours),
-		cmocka_unit_test(a_leader_is_never_spoken_to),
+		cmocka_unit_test(a_leader_is_told_to_stop_and_nothing_else),
 		cmocka_unit_test(another_host_has_the_bus),
 		cmocka_unit_test(a_stop_is_said_whoever_has_the_bus),
 		cmocka_unit_test(nothing_asked_for_is_put_off),
 		cmocka_unit_test(a_status_that_wavers),
+		cmocka_unit_test(a_stop_is_said_to_an_arm_that_another_host_drives_unheard),
+		cmocka_unit_test(what_another_host_interrupts_does_not_go_on),
 		cmocka_unit_test(noise_stops_nothing),
 	};
 

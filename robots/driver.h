@@ -10,6 +10,9 @@
 #include "daemon/sys/error.h"
 #include "daemon/sys/rt.h"
 
+/* What an operator asks of a driver. */
+enum robot_ask { ROBOT_ENABLE, ROBOT_DISABLE, ROBOT_RECOVER };
+
 /* What the arm reports of itself. Zeroed: not connected. */
 struct robot_state {
 	enum arm_mode mode;        /* READY: it takes commands; MOVING is never reported here */
@@ -25,6 +28,8 @@ struct robot_state {
 	double success_rate;       /* 0..1: of the newest commands, those that came in time */
 	uint64_t errors;           /* bit i: driver->error_name(i) */
 	uint32_t trouble;          /* why it is not READY: driver->trouble(trouble); 0: nothing is wrong */
+	uint32_t void_asks;        /* bits 1 << enum robot_ask: what the driver would not do now if it were asked */
+	bool limp;                 /* no motor has power, by what the arm says: whoever holds it bears all of it */
 	bool has_gripper;
 	double gripper_m;
 };
@@ -99,8 +104,8 @@ struct robot_driver {
 	void (*disable)(void *driver);
 
 	/* The arm's own, harder than standing still: one without brakes sinks. It wins over every other wish that came before; twice is once.
-	 * NULL: it has a button only. Thread: any, the io thread at once and control's after everything else that was asked for. Allocates:
-	 * no. Blocks: no. */
+	 * For an arm that is not reached it is kept for 10 s. NULL: it has a button only. Thread: any, the io thread at once and control's
+	 * after everything else that was asked for. Allocates: no. Blocks: no. */
 	void (*emergency_stop)(void *driver);
 
 	/* NULL where it has none. Thread: any; numbers: the io thread, fills at most ROBOT_NUMBERS_MAX and returns how many. */

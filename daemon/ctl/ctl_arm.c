@@ -15,6 +15,13 @@ static const double FINGERS_M = 0.001; /* less is no motion of theirs */
 
 enum verdict { VERDICT_WAIT, VERDICT_DONE, VERDICT_FAILED };
 
+/* What an arm says, at one moment. */
+struct sight {
+	struct message_state state;
+	bool brakes;           /* it stands without power */
+	bool limp;             /* no motor of it has power */
+};
+
 /* What was seen of the gripper since it was asked. */
 struct fingers {
 	bool seen, moved;
@@ -31,7 +38,7 @@ struct deed {
 	bool confirms;         /* the arm wants to hear that a person has agreed, or --yes has */
 	bool is_of_arm;        /* another mode of the arm says what became of it */
 	int64_t patience_ns;
-	enum verdict (*judge)(const struct message_state *s, const struct fingers *f, int64_t now_ns);
+	enum verdict (*judge)(const struct sight *s, const struct fingers *f, int64_t now_ns);
 	const char *done;      /* said at the end */
 };
 
@@ -40,19 +47,19 @@ static bool is_ready(const struct message_state *s)
 	return s->state.mode == ARM_READY || s->state.mode == ARM_MOVING;
 }
 
-static enum verdict judge_ready(const struct message_state *s, const struct fingers *f, int64_t now_ns)
+static enum verdict judge_ready(const struct sight *s, const struct fingers *f, int64_t now_ns)
 {
 	(void)f;
 	(void)now_ns;
-	return is_ready(s) ? VERDICT_DONE : VERDICT_WAIT;
+	return is_ready(&s->state) ? VERDICT_DONE : VERDICT_WAIT;
 }
 
 /* Motors that are still being switched off hold the arm: whoever holds it too may not let go yet. */
-static enum verdict judge_disabled(const struct message_state *s, const struct fingers *f, int64_t now_ns)
+static enum verdict judge_disabled(const struct sight *s, const struct fingers *f, int64_t now_ns)
 {
 	(void)f;
 	(void)now_ns;
-	return is_ready(s) || strcmp(s->words.trouble, "disabling") == 0 ? VERDICT_WAIT : VERDICT_DONE;
+	return (s->brakes ? !is_ready(&s->state) : s->limp) ? VERDICT_DONE : VERDICT_WAIT;
 }
 
 static bool has_homing_failed(const struct message_state *s)
@@ -77,8 +84,10 @@ static void watch_fingers(struct fingers *f, const struct message_state *s, int6
 }
 
 /* Homing closes the fingers, and ends with them at rest as wide as they go; no message says that it has ended well. */
-static enum verdict judge_homed(const struct message_state *s, const struct fingers *f, int64_t now_ns)
+static enum verdict judge_homed(const struct sight *sight, const struct fingers *f, int64_t now_ns)
 {
+	const struct message_state *s = &sight->state;
+
 	if (has_homing_failed(s) && (!f->failed_before || now_ns - f->asked_ns > SETTLE_NS))
 		return VERDICT_FAILED;
 	bool rests = f->moved && now_ns - f->rest_ns >= REST_NS && f->rest_m >= f->widest_m - FINGERS_M;
@@ -96,12 +105,16 @@ static const struct deed recover = {
 	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`",
 };
 
-/* An arm whose errors end with its power: it is switched on again by `enable`. */
-static enum verdict judge_let_go(const struct message_state *s, const struct fingers *f, int64_t now_ns)
+/* An arm whose errors end with its power, which it may cut some time after it has heard that: it falls then, and is switched on again by
+ * `enable`. */
+static enum verdict judge_let_go(const struct sight *s, const struct fingers *f, int64_t now_ns)
 {
+	const char *trouble = s->state.words.trouble;
+
 	(void)f;
 	(void)now_ns;
-	return is_ready(s) || s->state.mode == ARM_IDLE ? VERDICT_DONE : VERDICT_WAIT;
+	return s->limp && s->state.state.mode == ARM_IDLE && strcmp(trouble, "resuming") != 0 && strcmp(trouble, "not_resumed") != 0 ?
+			VERDICT_DONE : VERDICT_WAIT;
 }
 
 static const struct deed recover_unbraked = {
@@ -109,7 +122,7 @@ static const struct deed recover_unbraked = {
 	.warning = "has no brakes: its power is cut for that, and it FALLS. Do you HOLD it, and is everybody else away from it?",
 	.confirms = true,
 	.is_of_arm = true,
-	.patience_ns = 5 * NS_PER_S,
+	.patience_ns = 8 * NS_PER_S, /* a PiPER gives up after 6 s */
 	.judge = judge_let_go,
 	.done = "it is off until `dreamvlactl enable`",
 };
@@ -193,8 +206,8 @@ static const struct ctl_door *choose(const struct ctl *ctl, const char *name, st
 
 /* ---- asking and watching ----------------------------------------------------------------------------------------- */
 
-/* brakes: what the arm says of itself, unchanged where it says nothing. */
-static int look(const struct ctl *ctl, const struct ctl_door *door, struct message_state *s, bool *brakes, struct errbuf *e)
+/* What the arm does not say of its power stays. */
+static int look(const struct ctl *ctl, const struct ctl_door *door, struct sight *s, struct errbuf *e)
 {
 	struct map_builder request;
 	struct ctl_answer a;
@@ -202,9 +215,11 @@ static int look(const struct ctl *ctl, const struct ctl_door *door, struct messa
 
 	request_begin(&request, bytes, sizeof bytes, "status");
 	int rc = ctl_ask(ctl, door, &request, CTL_TIMEOUT_MS, &a, e);
-	if (rc == 0)
-		(void)reply_bool(a.bytes, a.n, "brakes", brakes);
-	return rc == 0 ? message_state_decode_reply(s, a.bytes, a.n, e) : rc;
+	if (rc < 0)
+		return rc;
+	(void)reply_bool(a.bytes, a.n, "brakes", &s->brakes);
+	(void)reply_bool(a.bytes, a.n, "limp", &s->limp);
+	return message_state_decode_reply(&s->state, a.bytes, a.n, e);
 }
 
 /* "reflex (joint_reflex)" */
@@ -285,18 +300,18 @@ static bool is_hopeless(const struct deed *d, const struct message_state *s, int
 
 /* Until the deed is done, fails, or takes too long; *s is the newest state, and e says why there is no newer one. */
 static enum verdict watch(const struct ctl *ctl, const struct deed *d, const struct ctl_door *door, const struct message_state *first,
-		struct message_state *s, struct errbuf *e)
+		struct sight *sight, struct errbuf *e)
 {
 	int64_t begun_ns = clock_monotonic_ns(), since_ns = begun_ns, now_ns = begun_ns;
 	enum arm_mode mode = first->state.mode;
 	struct fingers fingers = { .failed_before = has_homing_failed(first), .asked_ns = begun_ns };
+	struct message_state *s = &sight->state;
 	char said[MESSAGE_TEXT_BYTES] = "";
-	bool brakes;
 
 	watch_fingers(&fingers, first, now_ns);
 	for (; now_ns - begun_ns < d->patience_ns; now_ns = clock_monotonic_ns()) {
 		clock_sleep_until(now_ns + WATCH_PERIOD_NS);
-		if (look(ctl, door, s, &brakes, e) < 0)
+		if (look(ctl, door, sight, e) < 0)
 			continue;
 		e->text[0] = '\0';
 		tell_change(ctl, s, said);
@@ -304,7 +319,7 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 			since_ns = now_ns;
 		mode = s->state.mode;
 		watch_fingers(&fingers, s, now_ns);
-		enum verdict v = d->judge(s, &fingers, now_ns);
+		enum verdict v = d->judge(sight, &fingers, now_ns);
 		if (has_failed(first, s, now_ns - begun_ns) || is_hopeless(d, s, since_ns, now_ns))
 			return VERDICT_FAILED;
 		if (v != VERDICT_WAIT)
@@ -332,24 +347,24 @@ static int run(const struct ctl *ctl, const struct deed *d, const char *name)
 {
 	struct ctl_door doors[ARMS_MAX];
 	const struct ctl_door *door = choose(ctl, name, doors);
-	struct message_state first, s;
+	struct message_state first;
+	struct sight s = { .brakes = true };
 	struct errbuf e = { "" };
-	bool brakes = true;
 
 	if (!door)
 		return CTL_FAILED;
-	if (look(ctl, door, &first, &brakes, &e) < 0)
+	if (look(ctl, door, &s, &e) < 0)
 		return ctl_fail(ctl, "%s", e.text);
-	if (d == &recover && !brakes)
+	if (d == &recover && !s.brakes)
 		d = &recover_unbraked;
-	s = first;
-	if (d->warning && !ctl->yes && !is_confirmed(d, door, &s))
+	first = s.state;
+	if (d->warning && !ctl->yes && !is_confirmed(d, door, &s.state))
 		return ctl_fail(ctl, "%s: not confirmed, nothing was sent", d->command);
 	int code = ask(ctl, d, door);
 	if (code != CTL_OK)
 		return code;
 	enum verdict v = watch(ctl, d, door, &first, &s, &e);
-	return e.text[0] ? ctl_fail(ctl, "%s: %s", d->command, e.text) : tell_end(ctl, d, door, v, &s);
+	return e.text[0] ? ctl_fail(ctl, "%s: %s", d->command, e.text) : tell_end(ctl, d, door, v, &s.state);
 }
 
 int ctl_run_recover(const struct ctl *ctl, int n, char **argument)

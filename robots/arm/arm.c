@@ -9,6 +9,7 @@ static const double GRIPPER_TOLERANCE_M = 0.001;
 static const double LIMIT_TOLERANCE = 1e-6; /* of a share of a limit: rounding */
 static const int64_t PAUSE_NS = 500000;         /* less is no pause but a late tick */
 static const int64_t LEFT_ALONE_NS = 100000000; /* five times what a Franka waits for packets before it stops by itself */
+static const int64_t HELD_OFF_NS = 500000000;   /* so long motors may still say that they are on */
 static const double MOVING_RAD_S = 1e-4;    /* commanded; slower counts as standing */
 
 void arm_init(struct arm *a, const struct arm_setup *setup, const struct robot_driver *driver)
@@ -245,8 +246,16 @@ static enum arm_reply detach(struct arm *a, const struct arm_request *r)
 	return ARM_REPLY_OK;
 }
 
+static bool is_void(const struct arm *a, enum robot_ask ask)
+{
+	return a->measured.void_asks >> ask & 1;
+}
+
+/* Where the motors have a switch of their own, one that is not reached stays on. */
 static enum arm_reply disable(struct arm *a, const struct arm_request *r)
 {
+	if (a->driver->disable && (a->measured.mode == ARM_DISCONNECTED || is_void(a, ROBOT_DISABLE)))
+		return ARM_REPLY_NOT_NOW;
 	if (mode_of(a) == ARM_MOVING)
 		return ARM_REPLY_MOVING;
 	if (!a->driver->has_brakes && !r->confirm)
@@ -262,7 +271,7 @@ static enum arm_reply enable(struct arm *a)
 {
 	enum arm_mode mode = a->measured.mode;
 
-	if (a->driver->enable && mode != ARM_IDLE && mode != ARM_READY)
+	if (a->driver->enable && ((mode != ARM_IDLE && mode != ARM_READY) || is_void(a, ROBOT_ENABLE)))
 		return ARM_REPLY_NOT_NOW;
 	a->enabled = true;
 	a->enable = a->driver->enable != NULL;
@@ -276,6 +285,8 @@ static enum arm_reply recover(struct arm *a, const struct arm_request *r)
 		return ARM_REPLY_NO_ERROR;
 	if (!a->driver->recover)
 		return ARM_REPLY_NO_RECOVERY;
+	if (is_void(a, ROBOT_RECOVER))
+		return ARM_REPLY_NOT_NOW;
 	if (!a->driver->has_brakes && !r->confirm)
 		return ARM_REPLY_CONFIRM;
 	a->recover = true;
@@ -389,7 +400,7 @@ struct arm_answer arm_take_request(struct arm *a, const struct arm_request *r, i
 {
 	enum arm_reply reply = obey(a, r, now_ns);
 
-	return (struct arm_answer){ r->ticket, reply, mode_of(a), a->accepted_from };
+	return (struct arm_answer){ r->ticket, reply, mode_of(a), a->accepted_from, a->measured.trouble };
 }
 
 /* ---- the tick ---------------------------------------------------------------------------------------------------- */
@@ -539,9 +550,18 @@ static void watch_limits(struct arm *a)
 	c->limits_exceeded += beyond;
 }
 
+/* Ready, and only our word keeps it from being driven: its motors were to be switched off. */
+static void watch_power(struct arm *a, int64_t now_ns)
+{
+	if (a->enabled || !a->driver->disable || a->measured.mode != ARM_READY)
+		a->not_held_ns = now_ns;
+	a->held_off = now_ns - a->not_held_ns > HELD_OFF_NS;
+}
+
 void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns, struct robot_command *out)
 {
 	measure(a, measured);
+	watch_power(a, now_ns);
 	follow_arm(a, now_ns);
 	if (a->accepted_from && now_ns - a->valid_ns > ARM_SILENCE_NS)
 		release(a, LOSS_SILENCE);
@@ -564,6 +584,7 @@ void arm_get_report(const struct arm *a, struct arm_report *out)
 		.connected = a->measured.mode != ARM_DISCONNECTED, .ee = a->ee,
 		.has_tau = a->measured.has_tau, .has_success_rate = a->measured.has_success_rate, .success_rate = a->measured.success_rate,
 		.errors = a->measured.errors, .trouble = a->measured.trouble,
+		.held_off = a->held_off, .limp = a->measured.limp && a->measured.mode != ARM_DISCONNECTED,
 		.has_gripper = a->measured.has_gripper && a->measured.mode != ARM_DISCONNECTED, .gripper_m = a->measured.gripper_m,
 		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .stopped = a->stopped,
 		.refusal = a->refusal, .loss = a->loss, .counters = a->counters };

@@ -50,13 +50,14 @@ struct arm_request {
 
 enum arm_reply { ARM_REPLY_OK, ARM_REPLY_STOPPED, ARM_REPLY_TAKEN, ARM_REPLY_NOT_READY, ARM_REPLY_NOT_ATTACHED,
 	ARM_REPLY_MOVING, ARM_REPLY_CONFIRM, ARM_REPLY_NO_ERROR, ARM_REPLY_NO_RECOVERY, ARM_REPLY_NO_HOMING, ARM_REPLY_NO_GRIPPER,
-	ARM_REPLY_NOT_NOW, ARM_REPLY_NO_EMERGENCY_STOP, ARM_REPLY_COUNT };
+	ARM_REPLY_NOT_NOW, ARM_REPLY_NO_EMERGENCY_STOP, ARM_REPLY_NOT_REACHED, ARM_REPLY_COUNT };
 
 struct arm_answer {
 	uint32_t ticket;
 	enum arm_reply reply;
 	enum arm_mode mode;
 	uint64_t accepted_from;
+	uint32_t trouble;          /* of driver->trouble */
 };
 
 /* Why accepted_from became 0 or another one's. */
@@ -92,6 +93,8 @@ struct arm_report {
 	double success_rate;
 	uint64_t errors;           /* bits, names by driver->error_name */
 	uint32_t trouble;          /* of driver->trouble */
+	bool held_off;             /* IDLE by our own word alone: its motors, which have a switch, stay on */
+	bool limp;                 /* as robot_state.limp */
 	bool has_gripper;
 	double gripper_m;
 	uint64_t ack_seq, accepted_from;
@@ -110,6 +113,8 @@ struct arm {
 	const struct arm_setup *setup; /* constant */
 	const struct robot_driver *driver;
 	bool enabled, stopped;
+	bool held_off;             /* arm_report.held_off, */
+	int64_t not_held_ns;       /* which it was not then */
 	bool recover, home_gripper, stop_homing, enable, disable, emergency_stop; /* asked for, not passed on yet */
 	enum arm_phase phase;
 	uint64_t generation;       /* of the driver's arm */

@@ -139,7 +139,7 @@ static void log_words(const struct arm_io *io, const struct arm_report *before, 
 	char errors[MESSAGE_TEXT_BYTES] = "";
 	size_t n = 0;
 
-	if (r->trouble == before->trouble && r->errors == before->errors)
+	if (r->trouble == before->trouble && r->errors == before->errors && r->held_off == before->held_off)
 		return;
 	arm_words_text(r, io->driver, &w);
 	for (uint32_t i = 0; i < w.n_errors && n < sizeof errors; i++)
@@ -147,9 +147,9 @@ static void log_words(const struct arm_io *io, const struct arm_report *before, 
 			n += (size_t)snprintf(errors + n, sizeof errors - n, "%s%s", n > 0 ? ", " : "errors ", w.error[i]);
 	if (errors[0])
 		log_line(LOG_LEVEL_WARNING, "arm: %s", errors);
-	if (r->trouble != before->trouble && w.trouble[0])
+	if ((r->trouble != before->trouble || r->held_off != before->held_off) && w.trouble[0])
 		log_line(LOG_LEVEL_WARNING, "arm: %s: %s", w.trouble, w.remedy);
-	if (!r->trouble && !r->errors)
+	if (!r->trouble && !r->errors && !r->held_off)
 		log_line(LOG_LEVEL_INFO, "arm: nothing is wrong any more");
 }
 

@@ -18,6 +18,7 @@ enum { ARM_PENDING_MAX = ARM_REQUEST_RING };
 /* A request that the control thread has not answered yet. ticket 0: free. */
 struct arm_pending {
 	uint32_t ticket;
+	int at;                    /* its place in the links' ring */
 	int64_t asked_ns;
 	struct endpoint_peer peer;
 };
@@ -75,7 +76,7 @@ void arm_io_publish(struct arm_io *io);
 /* Answers or hands over every request that waits. */
 void arm_requests_receive(struct arm_io *io);
 
-/* Sends the control thread's answers; gives up on what was not answered within 90 ms. */
+/* Sends the control thread's answers; withdraws what it has not taken within 90 ms, and gives up on what it has and did not answer. */
 void arm_requests_answer(struct arm_io *io);
 
 /* The state as a message; m->head is filled in too. */

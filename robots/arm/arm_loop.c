@@ -3,6 +3,19 @@
 #include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
 
+static void obey(struct arm_loop *l, const struct arm_request *r, int64_t now_ns)
+{
+	struct arm_links *k = l->links;
+	struct arm_answer answer = arm_take_request(&l->arm, r, now_ns);
+	int slot = queue_claim(&k->answer_queue);
+
+	if (slot < 0)
+		return; /* io notices by its deadline */
+	k->answer[slot] = answer;
+	queue_publish(&k->answer_queue);
+	eventfd_signal(k->answer_fd);
+}
+
 /* Stops are looked for before the queue and obeyed after it: no request that came before can undo one. */
 static void take_requests(struct arm_loop *l, int64_t now_ns)
 {
@@ -10,16 +23,9 @@ static void take_requests(struct arm_loop *l, int64_t now_ns)
 	bool stop = atomic_exchange_explicit(&k->stop_asked, false, memory_order_acq_rel);
 	bool emergency = atomic_exchange_explicit(&k->emergency_asked, false, memory_order_acq_rel);
 
-	for (int at; (at = queue_front(&k->request_queue)) >= 0; queue_release(&k->request_queue)) {
-		struct arm_answer answer = arm_take_request(&l->arm, &k->request[at], now_ns);
-		int slot = queue_claim(&k->answer_queue);
-
-		if (slot < 0)
-			continue; /* io notices by its deadline */
-		k->answer[slot] = answer;
-		queue_publish(&k->answer_queue);
-		eventfd_signal(k->answer_fd);
-	}
+	for (int at; (at = queue_front(&k->request_queue)) >= 0; queue_release(&k->request_queue))
+		if (arm_links_close(k, at, k->request[at].ticket))
+			obey(l, &k->request[at], now_ns);
 	if (stop)
 		(void)arm_take_request(&l->arm, &(struct arm_request){ .ask = ARM_ASK_STOP }, now_ns);
 	if (emergency)

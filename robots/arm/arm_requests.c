@@ -41,7 +41,7 @@ static void send_answer(struct arm_io *io, const struct endpoint_peer *to, const
 	struct map_builder b;
 
 	if (a->reply != ARM_REPLY_OK) {
-		arm_reply_text(a, &text);
+		arm_reply_text(a, io->driver, &text);
 		send_error(io, to, text.error, text.hint);
 		return;
 	}
@@ -56,19 +56,15 @@ static void send_answer(struct arm_io *io, const struct endpoint_peer *to, const
 static int hand_over(struct arm_io *io, const struct endpoint_peer *from, struct arm_request *r, struct errbuf *e)
 {
 	struct arm_pending *free_one = NULL;
-	int at = -1;
+	int at;
 
 	for (int i = 0; i < ARM_PENDING_MAX; i++)
 		if (!io->pending[i].ticket)
 			free_one = &io->pending[i];
-	if (free_one)
-		at = queue_claim(&io->links->request_queue);
-	if (at < 0)
-		return fail(e, -EAGAIN, "too many requests at once: ask again");
 	r->ticket = ++io->ticket ? io->ticket : ++io->ticket; /* 0 means free */
-	*free_one = (struct arm_pending){ r->ticket, io->now_ns, *from };
-	io->links->request[at] = *r;
-	queue_publish(&io->links->request_queue);
+	if (!free_one || !arm_links_ask(io->links, r, &at))
+		return fail(e, -EAGAIN, "too many requests at once: ask again");
+	*free_one = (struct arm_pending){ r->ticket, at, io->now_ns, *from };
 	return 0;
 }
 
@@ -81,6 +77,15 @@ static void answer_pending(struct arm_io *io, const struct arm_answer *a)
 		}
 }
 
+static void give_up(struct arm_io *io, struct arm_pending *p)
+{
+	bool withdrawn = arm_links_close(io->links, p->at, p->ticket);
+
+	send_error(io, &p->peer, "the control thread does not answer",
+			withdrawn ? "nothing was done; see the log of dreamvla-arm" : "it may be done all the same: see `dreamvlactl status`");
+	p->ticket = 0;
+}
+
 void arm_requests_answer(struct arm_io *io)
 {
 	struct arm_links *k = io->links;
@@ -88,10 +93,8 @@ void arm_requests_answer(struct arm_io *io)
 	for (int at; (at = queue_front(&k->answer_queue)) >= 0; queue_release(&k->answer_queue))
 		answer_pending(io, &k->answer[at]);
 	for (int i = 0; i < ARM_PENDING_MAX; i++)
-		if (io->pending[i].ticket && io->now_ns - io->pending[i].asked_ns > PATIENCE_NS) {
-			send_error(io, &io->pending[i].peer, "the control thread does not answer", "see the log of dreamvla-arm");
-			io->pending[i].ticket = 0;
-		}
+		if (io->pending[i].ticket && io->now_ns - io->pending[i].asked_ns > PATIENCE_NS)
+			give_up(io, &io->pending[i]);
 }
 
 /* ---- the requests ------------------------------------------------------------------------------------------------ */
@@ -180,12 +183,20 @@ static void stop_at_once(struct arm_io *io)
 	log_line(LOG_LEVEL_WARNING, "arm: emergency stop asked for at its own door");
 }
 
+/* It is passed on in any case. */
+static enum arm_reply emergency_reply(const struct arm_io *io)
+{
+	if (!io->driver->emergency_stop)
+		return ARM_REPLY_NO_EMERGENCY_STOP;
+	return io->report.connected ? ARM_REPLY_OK : ARM_REPLY_NOT_REACHED;
+}
+
 /* Needs no room in a queue, so that no other peer's requests can crowd it out; answered at once. */
 static int handle_stop(struct arm_io *io, const struct row *row, const struct request *q, const struct endpoint_peer *from,
 		struct errbuf *e)
 {
 	bool emergency = row->ask == ARM_ASK_EMERGENCY_STOP;
-	enum arm_reply reply = emergency && !io->driver->emergency_stop ? ARM_REPLY_NO_EMERGENCY_STOP : ARM_REPLY_OK;
+	enum arm_reply reply = emergency ? emergency_reply(io) : ARM_REPLY_OK;
 
 	(void)q;
 	atomic_store_explicit(emergency ? &io->links->emergency_asked : &io->links->stop_asked, true, memory_order_release);
@@ -194,7 +205,7 @@ static int handle_stop(struct arm_io *io, const struct row *row, const struct re
 		stop_at_once(io);
 	if (io->now_ns - io->report_ns > PATIENCE_NS)
 		return fail(e, -ETIMEDOUT, "the control thread does not answer: see the log of dreamvla-arm, press the arm's own emergency stop");
-	send_answer(io, from, &(struct arm_answer){ 0, reply, io->report.mode, io->report.accepted_from });
+	send_answer(io, from, &(struct arm_answer){ 0, reply, io->report.mode, io->report.accepted_from, io->report.trouble });
 	return 0;
 }
 
@@ -297,6 +308,7 @@ static int handle_status(struct arm_io *io, const struct row *row, const struct 
 	map_add_text(&b, "model", io->setup->model.name);
 	map_add_text(&b, "driver", io->driver->name);
 	map_add_bool(&b, "brakes", io->driver->has_brakes);
+	map_add_bool(&b, "limp", io->report.limp);
 	add_counters(io, &b);
 	add_numbers(io, &b);
 	send_map(io, from, &b);

@@ -93,9 +93,16 @@ static void add_error(struct arm_words *w, const char *name)
 		snprintf(w->error[w->n_errors++], sizeof w->error[0], "%s", name);
 }
 
+static const struct robot_trouble *trouble_of(uint32_t trouble, const struct robot_driver *driver)
+{
+	return trouble && driver->trouble ? driver->trouble(trouble) : NULL;
+}
+
 void arm_words_text(const struct arm_report *r, const struct robot_driver *driver, struct arm_words *out)
 {
-	const struct robot_trouble *t = r->trouble && driver->trouble ? driver->trouble(r->trouble) : NULL;
+	static const struct robot_trouble held_off = { "disabled", "this arm was disabled here, and its motors are on all the same: "
+			"`dreamvlactl disable` again switches them off, `dreamvlactl enable` takes it as it is" };
+	const struct robot_trouble *t = r->held_off ? &held_off : trouble_of(r->trouble, driver);
 
 	*out = (struct arm_words){ 0 };
 	for (uint32_t bit = 0; bit < 64 && driver->error_name; bit++)
@@ -110,7 +117,7 @@ void arm_words_text(const struct arm_report *r, const struct robot_driver *drive
 	snprintf(out->remedy, sizeof out->remedy, "%s", t->remedy);
 }
 
-void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)
+void arm_reply_text(const struct arm_answer *a, const struct robot_driver *driver, struct arm_reply_text *out)
 {
 	static const struct {
 		const char *error, *hint;
@@ -125,16 +132,20 @@ void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out)
 		[ARM_REPLY_NO_ERROR] = { "there is nothing to recover from", "" },
 		[ARM_REPLY_NO_RECOVERY] = { "this arm has no error recovery", "mend it at the arm itself" },
 		[ARM_REPLY_NO_HOMING] = { "this arm's gripper needs no homing", "" },
-		[ARM_REPLY_NOT_NOW] = { "the arm cannot be switched on now", "end first what stopped it: see errors in `dreamvlactl status`; `dreamvlactl recover` ends an emergency stop" },
+		[ARM_REPLY_NOT_NOW] = { "the arm does not do that now", "see errors in `dreamvlactl status`; `dreamvlactl recover` ends an emergency stop" },
 		[ARM_REPLY_NO_EMERGENCY_STOP] = { "this arm has no emergency stop but its own button", "it was told to stop and hold, which is latched: press the button if anything moves" },
+		[ARM_REPLY_NOT_REACHED] = { "the arm is not reached, so nobody knows that it stops", "use its own switch; it is stopped if it comes back within 10 s" },
 		[ARM_REPLY_NO_GRIPPER] = { "the gripper is not there", "see errors in `dreamvlactl status` and the log of dreamvla-arm" },
 	};
 
+	const struct robot_trouble *t = a->reply == ARM_REPLY_NOT_NOW ? trouble_of(a->trouble, driver) : NULL;
+
 	if (a->reply == ARM_REPLY_NOT_READY || a->reply == ARM_REPLY_NOT_NOW)
-		snprintf(out->error, sizeof out->error, "%s: it is %s", TEXT[a->reply].error, arm_mode_name(a->mode));
+		snprintf(out->error, sizeof out->error, "%s: it is %s%s%s%s", TEXT[a->reply].error, arm_mode_name(a->mode), t ? " (" : "",
+				t ? t->name : "", t ? ")" : "");
 	else if (a->reply == ARM_REPLY_TAKEN)
 		snprintf(out->error, sizeof out->error, "%s: %016llx", TEXT[a->reply].error, (unsigned long long)a->accepted_from);
 	else
 		snprintf(out->error, sizeof out->error, "%s", TEXT[a->reply].error);
-	out->hint = TEXT[a->reply].hint;
+	out->hint = t ? t->remedy : TEXT[a->reply].hint;
 }

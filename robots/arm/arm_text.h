@@ -17,11 +17,11 @@ void arm_loss_text(const struct arm_loss *l, char *out, size_t capacity);
  * the trouble with its remedy. More names than fit are left out. As arm_refusal_text. */
 void arm_words_text(const struct arm_report *r, const struct robot_driver *driver, struct arm_words *out);
 
-/* Error and hint of an answer that is not OK; the hint may be "". */
+/* Error and hint of an answer that is not OK; the hint may be "". What the arm does not do now has its trouble for a reason. */
 struct arm_reply_text {
 	char error[160];
 	const char *hint;
 };
-void arm_reply_text(const struct arm_answer *a, struct arm_reply_text *out);
+void arm_reply_text(const struct arm_answer *a, const struct robot_driver *driver, struct arm_reply_text *out);
 
 #endif

@@ -175,6 +175,23 @@ static bool obey(struct piper_session *s, enum piper_ask ask)
 	return false;
 }
 
+/* Motors that did not do what they were told are rid of their power by a resume. */
+static bool may_recover(const struct piper_session *s)
+{
+	if (s->phase == PIPER_OFF)
+		return s->trouble == PIPER_TROUBLE_MOTOR_LOST || s->trouble == PIPER_TROUBLE_NOT_RESUMED ||
+				s->trouble == PIPER_TROUBLE_NOT_ENABLED || s->trouble == PIPER_TROUBLE_NOT_DISABLED;
+	return s->phase == PIPER_STOPS || s->phase == PIPER_EMERGENCY || s->phase == PIPER_ERRORS || s->phase == PIPER_TEACHES;
+}
+
+/* What is under way already is not void. */
+static uint32_t void_asks(const struct piper_session *s)
+{
+	bool may_enable = s->phase == PIPER_OFF || s->phase == PIPER_ENABLES || s->phase == PIPER_HOLDS;
+
+	return (uint32_t)!may_enable << ROBOT_ENABLE | (uint32_t)!is_heard(s) << ROBOT_DISABLE | (uint32_t)!may_recover(s) << ROBOT_RECOVER;
+}
+
 bool piper_session_ask(struct piper_session *s, enum piper_ask ask)
 {
 	bool obeyed = obey(s, ask);
@@ -552,7 +569,8 @@ void piper_session_report(const struct piper_session *s, int64_t now_ns, struct 
 	bool alive = s->open && piper_news_fresh(&f->joints.news, now_ns, PIPER_SILENT_NS) &&
 			piper_news_fresh(&f->status_news, now_ns, PIPER_SILENT_NS);
 
-	*out = (struct robot_state){ .mode = mode_of(s->phase), .generation = s->generation, .trouble = (uint32_t)s->trouble };
+	*out = (struct robot_state){ .mode = mode_of(s->phase), .generation = s->generation, .trouble = (uint32_t)s->trouble,
+		.void_asks = void_asks(s) };
 	if (!alive || s->phase <= PIPER_LISTENS) {
 		out->mode = ARM_DISCONNECTED;
 		out->trouble = (uint32_t)(s->trouble != PIPER_TROUBLE_NONE ? s->trouble : PIPER_TROUBLE_SILENT);
@@ -560,6 +578,7 @@ void piper_session_report(const struct piper_session *s, int64_t now_ns, struct 
 	}
 	out->stamp_ns = f->joints.news.t_ns;
 	out->engaged = piper_session_engaged(s, now_ns);
+	out->limp = piper_motors_off(f) == PIPER_ALL;
 	piper_feedback_q(f, out->q_rad);
 	report_motors(s, now_ns, out);
 	out->errors = piper_errors_of(f, s->setup->has_gripper);

@@ -130,7 +130,7 @@ class Deeds(WithDoor):
     def test_motors_that_take_their_time(self):
         """Whoever holds the arm while it is switched off is told when it is off, or that it is not."""
         on, going = state(brakes=False), state("idle", ["disabling"], trouble="disabling", remedy="wait", brakes=False)
-        off = state("idle", ["motors_off"], trouble="motors_off", remedy="enable it", brakes=False)
+        off = state("idle", ["motors_off"], trouble="motors_off", remedy="enable it", brakes=False, limp=True)
         stuck = state("idle", ["not_disabled"], trouble="not_disabled", remedy="use its switch", brakes=False)
         done = self.call(self.arm(on, [going, going, off]), "disable", "--yes")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -138,6 +138,13 @@ class Deeds(WithDoor):
         done = self.call(self.arm(on, [going, stuck]), "disable", "--yes")
         self.assertEqual(done.returncode, 1)
         self.assertIn("use its switch", done.stderr)
+        begun = time.monotonic()
+        no_news = state("idle", brakes=False, limp=False)  # off by the program's own word alone, or while somebody else leads
+        done = self.call(self.arm(on, [no_news] * 15 + [off]), "disable", "--yes")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertGreater(time.monotonic() - begun, 1.5)
+        unsupported = state("idle", ["limits_bad"], trouble="limits_bad", remedy="its tool", brakes=False, limp=True)
+        self.assertEqual(self.call(self.arm(on, [going, unsupported]), "disable", "--yes").returncode, 0)
         again = state("idle", ["not_enabled"], trouble="not_enabled", remedy="off and on", brakes=False)
         done = self.call(self.arm(again, [again, state("idle", trouble="enabling", remedy="wait", brakes=False), on]), "enable")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -145,14 +152,32 @@ class Deeds(WithDoor):
     def test_recover_of_an_arm_without_brakes(self):
         """It falls and is off then, which is what was asked for; and the question says so."""
         stopped = state("estop", ["emergency_stop"], trouble="emergency_stop", remedy="hold it", brakes=False)
-        off = state("idle", ["motors_off"], trouble="motors_off", remedy="enable it", brakes=False)
-        done = self.call(self.arm(stopped, [stopped, off]), "recover", stdin="y\n")
+        cutting = state("idle", ["resuming"], trouble="resuming", remedy="it falls", brakes=False, limp=False)
+        off = state("idle", ["motors_off"], trouble="motors_off", remedy="enable it", brakes=False, limp=True)
+        done = self.call(self.arm(stopped, [stopped, cutting, cutting, off]), "recover", stdin="y\n")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(self.asked, [{"cmd": "recover", "confirm": True}])
         self.assertRegex(done.stderr, "no brakes.*FALLS.*HOLD it")
         self.assertIn("`dreamvlactl enable`", done.stdout)
+        self.assertIn("idle (resuming)\nidle (motors_off)\n", done.stdout)
         done = self.call(self.arm(stopped, [off]), "recover", stdin="n\n")
         self.assertEqual((done.returncode, self.asked), (1, []))
+
+    def test_power_that_is_not_cut(self):
+        """It still falls: whoever holds it is not told that it is over before it is, and not that it failed before it has."""
+        stopped = state("estop", ["emergency_stop"], trouble="emergency_stop", remedy="hold it", brakes=False)
+        cutting = state("idle", ["resuming"], trouble="resuming", remedy="it falls", brakes=False, limp=False)
+        failed = state("idle", ["not_resumed"], trouble="not_resumed", remedy="use its switch", brakes=False, limp=False)
+        off = state("idle", ["motors_off"], trouble="motors_off", remedy="enable it", brakes=False, limp=True)
+        begun = time.monotonic()
+        done = self.call(self.arm(stopped, [cutting] * 58 + [off]), "recover", "--yes")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertGreater(time.monotonic() - begun, 5.8)
+        done = self.call(self.arm(stopped, [cutting] * 3 + [failed]), "recover", "--yes")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("use its switch", done.stderr)
+        done = self.call(self.arm(failed, [failed] * 5 + [cutting] * 3 + [off]), "recover", "--yes")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_home_gripper(self):
         """Over when the fingers rest wide open, not while they are closed: no message says so."""

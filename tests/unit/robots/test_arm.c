@@ -245,7 +245,7 @@ static void test_stop_is_latched(void **state)
 	struct arm_answer a = ask(&b, ARM_ASK_ATTACH, ME, true, false);
 	struct arm_reply_text text;
 	assert_int_equal(a.reply, ARM_REPLY_STOPPED);
-	arm_reply_text(&a, &text);
+	arm_reply_text(&a, robot_driver_find("sim"), &text);
 	assert_string_equal(text.error, "stopped");
 	assert_int_equal(ask(&b, ARM_ASK_ATTACH, ME, false, true).reply, ARM_REPLY_OK);
 	assert_false(report(&b).stopped);

@@ -13,6 +13,9 @@
 # does: those of unit/ whose source has a line "In real time: WHY", and those of integration/, system/ and peers/ unless theirs has
 # "Not in real time: WHY". Those with a line "Too long for make check: WHY" run in sanitized builds, which make check-full makes, and
 # when a PART asks for them.
+# Under AddressSanitizer, where nothing is quick, tests that need a clock run beside each other too, and so do those of peers/ with a line
+# "Has time to spare: WHY"; one that fails there, and neither crashed nor hung nor had a finding, has shown nothing yet: it is listed and
+# judged by itself, as above.
 # --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes; so
 # are tests that began parts of themselves anew. Neither forgives a crash, a test that did not end, or what a sanitizer has found.
 # The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing ran.
@@ -118,6 +121,14 @@ runs_alone() {
 	esac
 }
 
+# Whether this one may run beside others all the same, for a first look.
+is_crowded() {
+	runs_alone "$1" || return
+	case $SAN in *address*) return 0 ;; esac
+	peer=${1#peers/}
+	[ "$peer" != "$1" ] && grep -q 'Has time to spare: ' "tests/peers/test_${peer%@*}.py"
+}
+
 # Sorts the tests into $run/beside and $run/alone.
 sort_tests() {
 	: >"$run/beside"
@@ -125,7 +136,7 @@ sort_tests() {
 	while IFS=$tab read -r name command; do
 		[ -n "$name" ] || continue
 		where=beside
-		! runs_alone "$name" || where=alone
+		! runs_alone "$name" || is_crowded "$name" || where=alone
 		printf '%s\t%s\n' "$name" "$command" >>"$run/$where"
 	done
 }
@@ -144,8 +155,7 @@ judge() {
 	started=$(date +%s%N)
 	run_test "$1" "$2"
 	case $verdict/$1 in FAIL/integration/* | FAIL/system/* | FAIL/peers/*) runs_alone "$1" || return ;; *) return ;; esac
-	[ -z "$finding" ] || return
-	[ "$code" -ne 124 ] && [ "$code" -lt 128 ] && ! crashed || return
+	! is_certain || return
 	taken=$(($(stolen) - before))
 	ticks=$(($(tenths_since "$started") * 10 * $(nproc) + 1))
 	[ $((taken * 100)) -gt "$ticks" ] || [ -n "$always_again" ] || return
@@ -156,6 +166,11 @@ judge() {
 	note="${note:+$note; }second try: the first ended with \"$first\" while the host took $((taken * 100 / ticks)) % of the processors, see $log.first"
 	[ $verdict = FAIL ] || second_tries="$second_tries
 passed on the second try: $1 (see $log.first)"
+}
+
+# Whether this failure is one whatever else the machine was doing.
+is_certain() {
+	[ -n "$finding" ] || [ "$code" -eq 124 ] || [ "$code" -ge 128 ] || crashed
 }
 
 # Whether the test tells of a program of ours that a signal ended, or that did not end when it was asked to.
@@ -240,13 +255,25 @@ tell() {
 begun anew: $anew in $1 (see $log)"
 }
 
+# Judges one test that runs beside others; sets verdict to LATER if it is to be judged by itself.
+measure_beside() {
+	if ! is_crowded "$1"; then
+		measure "$1" "$2"
+		return
+	fi
+	began=$(date +%s%N)
+	run_test "$1" "$2"
+	[ $verdict != FAIL ] || is_certain || verdict=LATER
+	tenths=$(tenths_since "$began")
+}
+
 # Judges tests that nobody else has taken, until there are none or the run's folder is gone; prints the number of each one done.
 work() {
 	n=0
 	while IFS=$tab read -r name command; do
 		n=$((n + 1))
 		mkdir "$run/$n" 2>/dev/null || continue
-		measure "$name" "$command"
+		measure_beside "$name" "$command"
 		printf '%s\n' $verdict $tenths $anew "$note" >"$run/$n/result.new"
 		mv "$run/$n/result.new" "$run/$n/result"
 		echo $n
@@ -259,7 +286,16 @@ tell_result() {
 	log=$(log_of "$name")
 	verdict=FAIL tenths=0 anew=0 note="what judged it has ended"
 	[ ! -e "$run/$1/result" ] || { read -r verdict && read -r tenths && read -r anew && IFS= read -r note; } <"$run/$1/result"
-	tell "$name"
+	if [ $verdict != LATER ]; then
+		tell "$name"
+		return
+	fi
+	k=$((k + 1)) total=$((total + 1))
+	printf '(%d/%d) ...  %-40s %3d.%d s  %s beside others: judged by itself, below\n' $k $total "$name" $((tenths / 10)) $((tenths % 10)) "$note"
+	mv "$log" "$log.beside"
+	sed -n "$1p" "$run/beside" >>"$run/alone"
+	crowded="$crowded
+failed beside others: $name (see $log.beside)"
 }
 
 # They are told of in the order of the list.
@@ -291,7 +327,7 @@ report_into "$run/reports/list"
 tests=$([ $which = quick ] && list_tests || list_peers)
 tests=$(echo "$tests" | grep -F -e "$parts")
 total=$(printf '%s' "$tests" | grep -c '')
-k=0 passed=0 failed=0 skipped=0 failures= second_tries= times=
+k=0 passed=0 failed=0 skipped=0 failures= second_tries= crowded= times=
 sort_tests <<END
 $tests
 END
@@ -302,6 +338,7 @@ stray after
 
 printf '%s' "$times" | sort -rn | awk -v whole="$(tenths_since "$started_all")" 'NR == 1 { print "the slowest:" } NR <= 10 { printf "%7.1f s  %s\n", $1 / 10, $2 } { sum += $1 }
 	END { if (NR) printf "%7.1f s  all %d, done in %.1f s\n", sum / 10, NR, whole / 10 }'
+[ -z "$crowded" ] || echo "${crowded#?}"
 [ -z "$second_tries" ] || echo "${second_tries#?}"
 [ -z "$failures" ] || echo "failed:$failures"
 [ $((passed + failed)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$(echo $parts)'?"

@@ -2,6 +2,7 @@
 """AgileX's piper_sdk, unmodified, against dreamvla-sim --piper: what its demos do with an arm, and what it makes of one in trouble.
 
 Angles are the SDK's 0.001 degrees, lengths 0.001 mm.
+Has time to spare: it waits for what an arm needs moments for, most of the time.
 
 environments: piper-0.6.1 piper-0.6.2
 """

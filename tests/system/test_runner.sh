@@ -253,6 +253,25 @@ run || { echo "tests met that must not, or none ran" && cat "$root/out" && probl
 told=$(sed -n 's/^(\([0-9]\)\/8) ok   [a-z/]*test_\(.\) .*/\1\2/p' "$root/out" | tr '\n' ' ')
 [ "$told" = "1b 2c 3e 4h 5a 6d 7f 8g " ] || { echo "want other numbers than $told" && problems=$((problems + 1)); }
 
+# Under AddressSanitizer they meet all the same; what fails there is judged once more, by itself, and what is certain is not.
+none
+patience=300
+meets b | unit a '/* In real time: it meets. */'
+meets a | unit b '/* In real time: it meets. */'
+SAN=address run || { echo "two tests did not run at the same time under AddressSanitizer" && problems=$((problems + 1)); }
+expect "$root/out" '^2 passed, 0 failed, 0 skipped$'
+none
+flaky "$root/tests/system/test_flaky.sh"
+echo 'exit 4' >"$root/tests/system/test_bad.sh"
+echo 'kill -SEGV $$' >"$root/tests/system/test_dies.sh"
+SAN=address run && echo "what failed twice passed" && problems=$((problems + 1))
+expect "$root/out" '^(1/4) \.\.\.  system/test_bad .* exit 4 beside others: judged by itself, below$'
+expect "$root/out" '^(2/4) FAIL system/test_dies .* exit 139$'
+expect "$root/out" '^(4/5) FAIL system/test_bad .* exit 4$'
+expect "$root/out" '^(5/5) ok   system/test_flaky '
+expect "$root/out" '^failed beside others: system/test_flaky (see .*system_test_flaky.log.beside)$'
+expect "$root/out" '^1 passed, 2 failed, 0 skipped$'
+
 # Each has findings, words, signals and an end of its own.
 none
 unit a <<'END'

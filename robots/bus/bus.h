@@ -42,8 +42,9 @@ struct bus_options {
 struct bus;
 
 /* Opens an interface, or connects to a socketcand server. Errors say what to do: -EAFNOSUPPORT no CAN in this kernel, -ENODEV no such
- * interface, -ENETDOWN it is down, -EPROTO another bit rate, -ECONNREFUSED nobody serves there, -EACCES the server lets nobody in,
- * -ETIMEDOUT it does not answer, -EINVAL the options. Thread: any but control. Allocates: yes. Blocks: up to BUS_OPEN_MS_MAX, and as
+ * interface, -ENETDOWN it is down, -EMEDIUMTYPE another bit rate, -ENOENT nobody knows the host's name, -EHOSTUNREACH, -ENETUNREACH no way
+ * there, -ECONNREFUSED nobody serves there, -EPROTO what does is no socketcand, -EACCES the server lets nobody in, -ETIMEDOUT it does not
+ * answer, -EINVAL the options. Thread: any but control. Allocates: yes. Blocks: up to BUS_OPEN_MS_MAX, and as
  * long as the resolver takes for a name. */
 MUST_CHECK int bus_open(struct bus **out, const struct bus_options *o, struct errbuf *e);
 

@@ -39,8 +39,8 @@ MUST_CHECK int socketcan_open(struct bus **out, const struct bus_options *o, str
 MUST_CHECK int socketcand_connect(struct bus **out, const struct bus_place *p, struct errbuf *e);
 MUST_CHECK int socketcand_listen(struct bus **out, const struct bus_place *p, uint16_t *port, struct errbuf *e);
 
-/* 0: the interface is one for CAN, is up, and has this bit rate (0: any; vcan has none, which is well too). -ENODEV, -ENETDOWN, -EPROTO
- * as bus_open. Blocks: up to a second, for the kernel. */
+/* 0: the interface is one for CAN, is up, and has this bit rate (0: any; vcan has none, which is well too). -ENODEV, -ENETDOWN,
+ * -EMEDIUMTYPE as bus_open. Blocks: up to a second, for the kernel. */
 MUST_CHECK int can_link_check(const char *name, uint32_t bitrate, struct errbuf *e);
 
 /* What the kernel answers to RTM_GETLINK, as it stands in linux/can/netlink.h. false: there is no bit rate in it. For tests. */

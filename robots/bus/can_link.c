@@ -137,6 +137,6 @@ int can_link_check(const char *name, uint32_t bitrate, struct errbuf *e)
 	close(fd);
 	if (rc < 0 || bitrate == 0 || read_bitrate(if_nametoindex(name), &found) < 0 || found == bitrate)
 		return rc;
-	return fail(e, -EPROTO, "CAN bus %s: the interface is set to %u bit/s, want %u; set it: sudo can-up.sh %s", name, found, bitrate,
+	return fail(e, -EMEDIUMTYPE, "CAN bus %s: the interface is set to %u bit/s, want %u; set it: sudo can-up.sh %s", name, found, bitrate,
 			name);
 }

@@ -86,7 +86,7 @@ static int reach(const struct attempt *a)
 	int rc = getaddrinfo(a->place->host, a->place->port, &wanted, &list), fd = -EHOSTUNREACH;
 
 	if (rc != 0)
-		return refuse(a, -EHOSTUNREACH, gai_strerror(rc));
+		return refuse(a, -ENOENT, gai_strerror(rc));
 	for (const struct addrinfo *at = list; at && fd < 0; at = at->ai_next)
 		fd = connect_to(at, a->until_ns);
 	freeaddrinfo(list);
@@ -95,6 +95,12 @@ static int reach(const struct attempt *a)
 	if (fd == -ECONNREFUSED)
 		return refuse(a, fd, "nobody serves there: start the server (dreamvla-sim --piper, or socketcand), or mend the address");
 	return fd < 0 ? refuse(a, fd, strerror(-fd)) : fd;
+}
+
+/* Before it has said hi, nothing tells that it is a socketcand. */
+static int hung_up(const struct attempt *a, enum socketcand_kind waited_for)
+{
+	return refuse(a, waited_for == SOCKETCAND_HI ? -EPROTO : -EACCES, "the server closed the connection instead of letting us in");
 }
 
 static int expect(struct socketcand *c, enum socketcand_kind kind, const struct attempt *a)
@@ -106,7 +112,7 @@ static int expect(struct socketcand *c, enum socketcand_kind kind, const struct 
 		if (!wait_for(c->stream.fd, POLLIN, a->until_ns))
 			return late(a, "no answer");
 		if (!stream_fill(&c->stream))
-			return refuse(a, -ECONNRESET, "the server closed the connection instead of letting us in");
+			return hung_up(a, kind);
 	}
 	if (rc > 0 && m.kind == kind)
 		return 0;
@@ -120,7 +126,7 @@ static int ask(struct socketcand *c, const char *text, const struct attempt *a)
 {
 	stream_put(&c->stream, text, strlen(text)); /* there is room: nothing went before it */
 	if (stream_flush(&c->stream) < 0)
-		return refuse(a, -ECONNRESET, "the server closed the connection instead of letting us in");
+		return hung_up(a, SOCKETCAND_OK);
 	return expect(c, SOCKETCAND_OK, a);
 }
 

@@ -371,7 +371,7 @@ static void gripper(const uint8_t *data, size_t n)
 
 static void change_bus(const uint8_t *data, size_t n)
 {
-	static const int codes[] = { 0, -ENETDOWN, -ENODEV, -ECONNRESET, -EPROTO, -ENOMEM };
+	static const int codes[] = { 0, -ENETDOWN, -ENODEV, -ECONNRESET, -EPROTO, -EMEDIUMTYPE, -ENOENT, -ENOMEM };
 
 	if (w.session.open)
 		piper_session_closed(&w.session, codes[byte(data, n, 0) % 6], w.now_ns);

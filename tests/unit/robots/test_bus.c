@@ -317,7 +317,7 @@ static void addresses_that_are_none_are_refused(void **state)
 		refused(none[i], true, -EINVAL, none[i]);
 	}
 	refused("socketcand://localhost:0", true, -EINVAL, "numbers");
-	refused("socketcand://[fe80::1%nowhere]:1", false, -EHOSTUNREACH, "nowhere"); /* asks no resolver */
+	refused("socketcand://[fe80::1%nowhere]:1", false, -ENOENT, "nowhere"); /* asks no resolver */
 }
 
 static void too_many_filters_are_refused(void **state)

@@ -27,8 +27,9 @@ static void why_the_bus_is_not_open(void **unused)
 	static const struct {
 		int code;
 		const char *trouble;
-	} rows[] = { { -ENODEV, "no_interface" }, { -ENETDOWN, "interface_down" }, { -EAFNOSUPPORT, "no_can" }, { -EPROTO, "bit_rate" },
+	} rows[] = { { -ENODEV, "no_interface" }, { -ENETDOWN, "interface_down" }, { -EAFNOSUPPORT, "no_can" }, { -EMEDIUMTYPE, "bit_rate" },
 		{ -ECONNREFUSED, "no_server" }, { -EACCES, "server_refuses" }, { -ETIMEDOUT, "server_silent" }, { -EINVAL, "address_void" },
+		{ -EPROTO, "server_silent" }, { -ENOENT, "name_unknown" }, { -EHOSTUNREACH, "unreachable" }, { -ENETUNREACH, "unreachable" },
 		{ -ECONNRESET, "connection_lost" }, { 0, "connecting" } };
 
 	(void)unused;

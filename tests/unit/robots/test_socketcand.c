@@ -432,13 +432,13 @@ static int open_before(const char *const *script, size_t pieces, struct bus **ou
 static void servers_that_are_none_are_refused(void **state)
 {
 	static const struct { const char *script[5]; int code; const char *word; } cases[] = {
-		{ { NULL }, -ECONNRESET, "closed the connection" },
+		{ { NULL }, -EPROTO, "closed the connection" },
 		{ { "SSH-2.0-OpenSSH_9.2\r\n", NULL }, -EPROTO, "does not speak" },
 		{ { "< ok >", NULL }, -EPROTO, "does not speak" },
 		{ { "< error too many clients >", NULL }, -EACCES, "refuses: too many clients" },
 		{ { "<error>", NULL }, -EACCES, "refuses:" },
 		{ { "< hi >", "< error could not open bus >", NULL }, -EACCES, "refuses: could not open bus" },
-		{ { "< hi >", NULL }, -ECONNRESET, "closed the connection" },
+		{ { "< hi >", NULL }, -EACCES, "closed the connection" },
 		{ { "< hi >", "< ok >", "< error unknown command >", NULL }, -EACCES, "refuses: unknown command" },
 		{ { "< hi >", "< ok >", "< hi >", NULL }, -EPROTO, "does not speak" },
 		{ { "< hi >", "", NULL }, -ETIMEDOUT, "no answer within 3 s" },

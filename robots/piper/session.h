@@ -81,6 +81,7 @@ struct piper_job {
 	bool begun, sent;
 	int64_t begun_ns, sent_ns;
 	bool takes;                    /* ENABLE: all motors are on, control was asked for */
+	bool heard;                    /* RESUME: by the arm, as its status says; its power is waited for */
 	uint64_t statuses;             /* ENABLE, RESUME: had come when that was sent first */
 };
 

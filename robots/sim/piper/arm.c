@@ -213,7 +213,7 @@ static struct piper_drive drive_of(const struct piper_arm *a, int j)
 		return planned;
 	if (!(a->enabled >> j & 1))
 		return (struct piper_drive){ .kind = PIPER_DRIVE_OFF };
-	if (a->stopped)
+	if (a->stopped || a->cut_ms > 0)
 		return (struct piper_drive){ .kind = PIPER_DRIVE_DAMPED };
 	if (piper_arm_mit_mode(a) && a->mit[j].kind == PIPER_DRIVE_IMPEDANCE)
 		return a->mit[j];
@@ -226,7 +226,7 @@ static struct piper_drive drive_of(const struct piper_arm *a, int j)
 
 double piper_arm_fingers_goal_m(const struct piper_arm *a)
 {
-	return a->fingers.enabled && !a->stopped ? a->fingers.command_m : a->fingers.opening_m;
+	return a->fingers.enabled && !a->stopped && a->cut_ms == 0 ? a->fingers.command_m : a->fingers.opening_m;
 }
 
 static void move_fingers(struct piper_arm *a)
@@ -255,6 +255,7 @@ void piper_arm_step(struct piper_arm *a)
 	struct piper_drive drive[PIPER_JOINTS];
 
 	a->now_ms++;
+	piper_arm_wait_for_cut(a);
 	plan(a);
 	for (int j = 0; j < PIPER_JOINTS; j++) {
 		drive[j] = drive_of(a, j);

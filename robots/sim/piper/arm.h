@@ -5,8 +5,9 @@
  *   Joint targets are obeyed pair by pair as the frames come, poses with their third frame, MOVE C with the next mode frame behind its
  *   third point. Targets count in the mode that they are for only, with CAN control, without an emergency stop and joint errors, and for joints
  *   that are enabled (poses: all six). One out of range is ignored and shown: arm state 4 and the joints' bits.
- *   An emergency stop leaves the joints enabled and damped, and nothing but resume is heard. Resume (also without a stop before) cuts the power, clears errors, ends CAN
- *   control, and the first 0x471 after it has no effect (piper_sdk issue 66: enable twice).
+ *   An emergency stop leaves the joints enabled and damped, and nothing but resume is heard. Resume (also without a stop before) clears errors and ends CAN
+ *   control at once, cuts the power 727 ms later, anew with each resume meanwhile (measured: piper_control, pull request 87), joints damped
+ *   until then, and the first 0x471 after it has no effect (piper_sdk issue 66: enable twice).
  *   In MIT mode a joint keeps its place until its first MIT frame. On firmware up to S-V1.8-2 joints 1-3 give four times the torque that
  *   was asked for and report a quarter of theirs; before S-V1.7-3 MIT signs are turned on joints 1, 2, 4, 6.
  *   Up to S-V1.8-4 only a resume leads from MIT and high-follow back to planned motion; until then such mode frames are ignored.
@@ -76,6 +77,7 @@ struct piper_arm {
 	uint8_t control, move, follow, speed_percent, mount;
 	bool stopped, paused;
 	uint8_t enabled, deaf;         /* bit 0 is joint 1; deaf: to the next 0x471 */
+	uint32_t cut_ms;               /* until the power is cut that a resume has taken; 0: it is not */
 	uint8_t state, over_limit;     /* of the last target: enum piper_arm_state */
 	int32_t pose_raw[6];           /* frames 0x152-154 */
 	uint32_t arc_points;           /* bit 1 start, 2 middle, 3 end */

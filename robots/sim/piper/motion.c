@@ -7,16 +7,29 @@
 #include "robots/sim/piper/parts.h"
 
 enum { ALL = (1u << PIPER_JOINTS) - 1, TRACK_PAUSE = 1, TRACK_GO = 2, TRACK_CLEAR = 3, TRACK_CLEAR_ALL = 4, TRACK_END = 6, TRACK_TRANSFER = 7 };
-enum { TRAJECTORY_ACK = 0x50 };
+enum { TRAJECTORY_ACK = 0x50, CUT_MS = 727 };
 
 /* ---- power and stop ---- */
 
-static void resume(struct piper_arm *a)
+static void cut(struct piper_arm *a)
 {
-	a->stopped = a->paused = false;
 	a->enabled = 0;
 	a->deaf = ALL;
 	a->fingers.enabled = false;
+}
+
+void piper_arm_wait_for_cut(struct piper_arm *a)
+{
+	if (a->cut_ms > 0 && --a->cut_ms == 0)
+		cut(a);
+}
+
+static void resume(struct piper_arm *a)
+{
+	a->cut_ms = a->enabled || a->fingers.enabled ? CUT_MS : 0;
+	if (a->cut_ms == 0)
+		cut(a);
+	a->stopped = a->paused = false;
 	a->fingers.errors = 0;
 	memset(a->joint_errors, 0, sizeof a->joint_errors);
 	a->communication_errors = 0;

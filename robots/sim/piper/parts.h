@@ -20,6 +20,7 @@ bool piper_arm_fast_mode(const struct piper_arm *a);  /* MOVE J with MIT: high-f
 
 /* motion.c: frames that move or stop the arm. true: it was one. */
 bool piper_arm_obey(struct piper_arm *a, const struct piper_message *m);
+void piper_arm_wait_for_cut(struct piper_arm *a); /* a millisecond of it */
 
 /* settings.c: frames that ask or set. */
 void piper_arm_answer(struct piper_arm *a, const struct piper_message *m);

@@ -18,9 +18,13 @@ static void resume(void **unused)
 	run(2);
 	assert_trouble("resuming");
 	assert_int_equal(state.mode, ARM_IDLE);
-	run(300);
+	run(700);
+	assert_trouble("resuming"); /* standby since long, and power is on */
+	assert_int_equal(arm.enabled, 0x3F);
+	run(100);
 	assert_int_equal(session.phase, PIPER_OFF);
 	assert_trouble("motors_off");
+	assert_int_equal(arm.enabled, 0);
 	assert_int_equal(said.last[0x150][0], 2);
 	assert_int_equal(said.count[0x150], 2); /* one stop, one resume */
 	run(500);
@@ -39,17 +43,21 @@ static void a_resume_that_gets_lost(void **unused)
 	run(200);
 	bus.lose_said_id = 0x150;
 	bus.lose_said = 3;
+	forget_said();
 	ask(PIPER_ASK_RESUME);
-	run(1000);
+	run(1500);
 	assert_false(arm.stopped);
 	assert_trouble("motors_off");
+	assert_int_equal(said.count[0x150], 4);
 	raise_arm("S-V1.8-9");
 	ask(PIPER_ASK_EMERGENCY_STOP);
 	run(200);
 	bus.lose_said_id = 0x150;
 	bus.lose_said = UINT32_MAX;
 	ask(PIPER_ASK_RESUME);
-	run(3500);
+	run(5900);
+	assert_trouble("resuming");
+	run(200);
 	assert_int_equal(state.mode, ARM_ESTOP);
 	assert_trouble("not_resumed");
 	forget_said();
@@ -57,8 +65,39 @@ static void a_resume_that_gets_lost(void **unused)
 	assert_int_equal(said.frames, 0);
 	bus.lose_said = 0;
 	ask(PIPER_ASK_RESUME);
-	run(500);
+	run(1000);
 	assert_trouble("motors_off");
+}
+
+/* One more while its motors are still being cut would have the arm begin that anew: it would stay up, and fall when nobody expects it. */
+static void a_resume_that_was_heard_is_waited_for(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(200);
+	forget_said();
+	ask(PIPER_ASK_RESUME);
+	for (int ms = 0; ms < 1300; ms++) {
+		run(1);
+		if (arm.cut_ms > 0 && arm.cut_ms < 600)
+			arm.cut_ms = 600; /* slower than it was ever seen */
+		assert_trouble("resuming");
+	}
+	assert_int_equal(said.count[0x150], 1);
+	run(700);
+	assert_trouble("motors_off");
+	assert_int_equal(said.count[0x150], 1);
+	hold_arm("S-V1.8-9"); /* a power that stays on is tried to be cut until six seconds have passed, not for ever */
+	forget_said();
+	ask(PIPER_ASK_RESUME);
+	for (int ms = 0; ms < 6100; ms++) {
+		run(1);
+		arm.cut_ms = arm.cut_ms > 0 ? 600 : 0;
+	}
+	assert_int_equal(state.mode, ARM_IDLE);
+	assert_trouble("not_resumed");
+	assert_int_equal(said.count[0x150], 3);
 }
 
 static void resume_overrides_a_stop_and_a_stop_a_resume(void **unused)
@@ -87,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resume),
 		cmocka_unit_test(a_resume_that_gets_lost),
+		cmocka_unit_test(a_resume_that_was_heard_is_waited_for),
 		cmocka_unit_test(resume_overrides_a_stop_and_a_stop_a_resume),
 	};
 

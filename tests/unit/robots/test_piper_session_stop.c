@@ -441,7 +441,7 @@ static void joints_that_differ_from_their_motors(void **unused)
 	run(1000);
 	assert_int_equal(state.mode, ARM_REFLEX); /* not believed again by itself */
 	ask(PIPER_ASK_RESUME);
-	run(500);
+	run(1000);
 	assert_trouble("motors_off");
 }
 

@@ -79,9 +79,15 @@ static void resume_drops_the_arm_and_asks_for_all_anew(void **unused)
 	say(STOP);
 	run(100);
 	say(RESUME);
-	run(300);
+	run(20);
 	assert_int_equal(status_byte(0), 0);
 	assert_int_equal(status_byte(1), 0);
+	run(600);
+	assert_int_equal(enabled_bits(), ALL_ENABLED);
+	say(RESUME); /* the power's end begins anew */
+	run(700);
+	assert_int_equal(enabled_bits(), ALL_ENABLED);
+	run(300);
 	assert_int_equal(enabled_bits(), 0);
 	assert_true(sunk() > 3000);
 	run(5000);
@@ -105,7 +111,7 @@ static void resume_drops_an_arm_that_was_well(void **unused)
 	(void)unused;
 	up();
 	say(RESUME);
-	run(500);
+	run(1200);
 	assert_int_equal(enabled_bits(), 0);
 	assert_true(sunk() > 5000);
 }

@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from piper_bench import ALL_ON, REACHED_RAD, Station, apart  # noqa: E402
+from piper_client import Host  # noqa: E402
 from test_arm import steady  # noqa: E402
 
 
@@ -149,6 +150,55 @@ class Wrong(Station):
         self.assertRefused(self.driver.attach(clear_stop=True), "estop")
 
 
+@steady
+class Answers(Station):
+    """Whoever holds the arm, or stands beside it, goes by what is answered: an OK is for what is done."""
+
+    def test_not_reached(self):
+        self.to_work()
+        self.robot("silence", ms=3000)
+        self.until_mode("disconnected", "silent")
+        self.assertRefused(self.driver.ask("disable", confirm=True), "disconnected (silent)")
+        self.assertEqual(self.robot()["enabled"], ALL_ON)
+        done = self.ctl("emergency-stop", "arm")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("its own switch", done.stdout)
+        self.assertNotIn("hold it", done.stdout)
+        self.until_mode("estop", "emergency_stop")                     # as it was told, when it is heard again
+        self.assertTrue(self.robot()["stopped"])
+
+    def test_motor_that_was_switched_off(self):
+        """What its remedy says can be done."""
+        self.enable()
+        host = Host(int(self.bus.rsplit(":", 1)[1]))
+        self.addCleanup(host.close)
+        host.send(0x471, 3, 1, 0, 0, 0, 0, 0, 0)
+        s = self.until_mode("idle", "other_host")
+        self.assertRefused(self.driver.ask("disable", confirm=True), "other_host")
+        s = self.until_mode("idle", "motor_lost")
+        self.assertIn("dreamvlactl recover", s["remedy"])
+        self.assertRefused(self.driver.ask("recover"), "no brakes")
+        self.done("recover", "--yes")
+        self.assertEqual(self.robot()["enabled"], 0)                   # by then, not some time later
+        self.off()
+        self.assertRefused(self.driver.ask("recover", confirm=True), "motors_off")
+
+
+class Early(Station):
+    def start(self):
+        self.start_sim()
+        self.robot("drop", what="feedback", count=100000, id=0x4AF)
+        self.start_arm()
+
+    def test_enable_before_the_arm_is_known(self):
+        self.until_mode("idle", "asking")
+        done = self.ctl("enable")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "it is idle .asking(.|\n)*being asked for its firmware")
+        self.robot("drop", what="feedback", count=0)
+        self.enable()
+
+
 class Refused(Station):
     """Arms that are not to be driven, and are not: nothing but questions is sent."""
 
@@ -175,12 +225,14 @@ class Refused(Station):
     def test_leader(self):
         """It sends the ids that we would: two nodes with one id are an error on the wire, so that nothing is sent but what no leader says."""
         self.robot("leader", on=True)
-        before = self.robot()["frames"]
+        r = self.robot()
+        before, before_control = r["frames"], r["control"]
         self.refused("leader")
         time.sleep(0.5)
         self.assertEqual(self.robot()["frames"], before)
         self.assertRefused(self.driver.ask("emergency_stop"), "not reached")
-        self.wait_robot("the stop", lambda r: r["frames"] > before)
+        r = self.wait_robot("the stop", lambda r: r["frames"] > before)
+        self.assertEqual((r["targets"], r["control"], r["maintenance"], r["never"], r["unknown"]), (0, before_control, 0, 0, 0))
 
 
 class OldFirmware(Refused):

@@ -46,7 +46,7 @@ struct piper_link {
 	struct piper_outlet outlet;
 	struct piper_words words;
 	struct bus *bus;           /* NULL: not open */
-	int64_t retry_ns, backoff_ns;
+	int64_t retry_ns, backoff_ns, turned_ns; /* turned: what was sent last was decided then */
 	uint64_t opens;
 	pthread_t thread;
 	bool started;
@@ -162,12 +162,23 @@ static void wait_for_something(struct piper_link *l)
 		eventfd_clear(l->wake_fd);
 }
 
+/* After a program stood still (Ctrl-Z and fg, a suspended machine), what a server has kept for it is old and looks new, and a request
+ * that was under way is one of long ago: the arm is found anew, and asked, which it answers behind all that. */
+static void mind_the_gap(struct piper_link *l)
+{
+	int64_t now_ns = clock_monotonic_ns();
+
+	if (l->bus && now_ns - l->turned_ns > PIPER_SILENT_NS)
+		piper_session_opened(&l->session, now_ns);
+}
+
 /* What has come is taken before what has not is missed. */
 static void turn(struct piper_link *l)
 {
 	struct piper_outbox out;
 	int64_t now_ns;
 
+	mind_the_gap(l);
 	if (!l->bus && clock_monotonic_ns() >= l->retry_ns)
 		open_bus(l);
 	if (l->bus)
@@ -176,7 +187,8 @@ static void turn(struct piper_link *l)
 	take_asks(l);
 	take_command(l, now_ns);
 	piper_session_step(&l->session, now_ns, &out);
-	if (l->bus)
+	l->turned_ns = now_ns;
+	if (l->bus && clock_monotonic_ns() - now_ns <= PIPER_SILENT_NS) /* else it stood still since, and the next turn begins anew */
 		send_all(l, &out);
 	piper_words_session(&l->words, &l->session);
 	publish(l, clock_monotonic_ns());

@@ -2,6 +2,7 @@
 """dreamvla-arm --driver piper when things go wrong: programs and buses that die, frames that are lost, late or from nowhere, joints in
 error, arms that are not to be driven. Nothing moves, falls or is switched that nobody asked for, and a person can always go on.
 Too long for make check: three quarters of a minute, a robot and an arm's process for each."""
+import math
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from piper_client import MOVE_J, Host  # noqa: E402
 from piper_bench import ALL_ON, REACHED_RAD, Station, apart  # noqa: E402
 from piper_client import Host  # noqa: E402
 from test_arm import steady  # noqa: E402
@@ -56,6 +58,34 @@ class Gone(Station):
         s = self.off()
         self.assertEqual(s["accepted_from"], 0)
         self.assertEqual(self.stands(0.3, within_rad=9.9) and self.robot()["enabled"], 0)
+
+
+class StoodStill(Station):
+    """Ctrl-Z and fg: what the bus has kept for the driver meanwhile is the oldest, and looks new."""
+
+    def test_another_host_moved_the_arm_meanwhile(self):
+        self.to_work()
+        self.assertOk(self.driver.ask("detach", **{"from": self.driver.look()["accepted_from"]}))
+        os.kill(self.arm.pid, signal.SIGSTOP)
+        try:
+            time.sleep(1)                                              # more than a socket has room for
+            moved = self.other_host_turns(math.radians(30))
+        finally:
+            os.kill(self.arm.pid, signal.SIGCONT)
+        self.assertLess(apart(self.stands(2.0), moved), REACHED_RAD)
+        self.assertLess(apart(self.stands(0), moved), REACHED_RAD)
+        self.ready()
+
+    def other_host_turns(self, by_rad):
+        before = [round(math.degrees(q) * 1000) for q in self.robot()["q"]]
+        goal = [before[0] + round(math.degrees(by_rad) * 1000)] + before[1:]
+        host = Host(int(self.bus.rsplit(":", 1)[1]))
+        host.mode(MOVE_J)
+        host.target(0x155, goal)
+        host.wait("it turned", lambda: abs(host.joints_mdeg()[0] - goal[0]) < 100)
+        host.close()
+        time.sleep(1)
+        return self.robot()["q"]
 
 
 class Nobody(Station):

@@ -168,11 +168,17 @@ static bool ask_enable(struct piper_session *s)
 	return s->phase == PIPER_HOLDS;
 }
 
+/* What the arm stopped for is ended by a resume alone, which cuts its power: motors that it holds in a stop do not obey. */
+static bool may_disable(const struct piper_session *s)
+{
+	return is_heard(s) && !(s->phase >= PIPER_STOPS && s->phase <= PIPER_ERRORS);
+}
+
 static bool obey(struct piper_session *s, enum piper_ask ask)
 {
 	switch (ask) {
 	case PIPER_ASK_ENABLE: return ask_enable(s);
-	case PIPER_ASK_DISABLE: return is_heard(s) && begin_job(s, PIPER_JOB_DISABLE);
+	case PIPER_ASK_DISABLE: return may_disable(s) && begin_job(s, PIPER_JOB_DISABLE);
 	case PIPER_ASK_RESUME: return is_heard(s) && begin_job(s, PIPER_JOB_RESUME);
 	case PIPER_ASK_EMERGENCY_STOP: return ask_stop(s);
 	}
@@ -291,7 +297,7 @@ static struct verdict judge_arm(const struct piper_session *s)
 
 	if (s->job.kind == PIPER_JOB_RESUME)
 		return (struct verdict){ PIPER_RESUMES, PIPER_TROUBLE_RESUMING };
-	if (s->job.kind == PIPER_JOB_DISABLE)
+	if (s->job.kind == PIPER_JOB_DISABLE && !(f->status.state == PIPER_ARM_EMERGENCY_STOP && piper_session_steady(s)))
 		return (struct verdict){ PIPER_DISABLES, PIPER_TROUBLE_DISABLING };
 	if (f->status.state == PIPER_ARM_EMERGENCY_STOP)
 		return (struct verdict){ PIPER_EMERGENCY, s->failed != PIPER_TROUBLE_NONE ? s->failed : PIPER_TROUBLE_EMERGENCY_STOP };
@@ -436,7 +442,8 @@ static void leave(struct piper_session *s, enum piper_phase next)
 	if (s->phase == PIPER_HOLDS && next == PIPER_OFF)
 		s->generation++;
 	/* What another host has done to the arm since is not undone when it pauses: least of all by letting it fall. */
-	if (next == PIPER_LEADS || (s->job.kind == PIPER_JOB_ENABLE && next != PIPER_ENABLES && next != PIPER_OFF))
+	if (next == PIPER_LEADS || (s->job.kind == PIPER_JOB_ENABLE && next != PIPER_ENABLES && next != PIPER_OFF) ||
+			(s->job.kind == PIPER_JOB_DISABLE && next == PIPER_EMERGENCY))
 		piper_session_fail(s, PIPER_TROUBLE_NONE);
 	if (next == PIPER_LISTENS || (next == PIPER_LEADS && s->phase != PIPER_LISTENS && !is_alive(s)))
 		forget(s);

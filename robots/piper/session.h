@@ -42,7 +42,7 @@ enum piper_phase { PIPER_CLOSED, PIPER_LISTENS, PIPER_ASKS, PIPER_REFUSES, PIPER
 	PIPER_ERRORS, PIPER_TEACHES, PIPER_OFF, PIPER_ENABLES, PIPER_DISABLES, PIPER_HOLDS, PIPER_PHASES };
 
 /* ENABLE counts in OFF, and in HOLDS for the gripper; DISABLE and RESUME, at which the arm falls, wherever it is heard and nobody else
- * commands it; EMERGENCY_STOP everywhere, until the arm confirms it or was silent, or a leader's, for 10 s. Elsewhere they are void and
+ * commands it, DISABLE not in STOPS, EMERGENCY, RESUMES and ERRORS, out of which RESUME leads; EMERGENCY_STOP everywhere, until the arm confirms it or was silent, or a leader's, for 10 s. Elsewhere they are void and
  * counted, and none but a stop goes on after somebody else commanded the arm or it was silent. */
 enum piper_ask { PIPER_ASK_ENABLE, PIPER_ASK_DISABLE, PIPER_ASK_EMERGENCY_STOP, PIPER_ASK_RESUME };
 

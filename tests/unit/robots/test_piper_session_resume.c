@@ -121,6 +121,66 @@ static void resume_overrides_a_stop_and_a_stop_a_resume(void **unused)
 	assert_int_equal(arm.enabled, 0x3F);
 }
 
+/* It would take the way out of the stop away for as long as motors that do not obey are waited for. */
+static void disable_leads_out_of_no_stop_and_no_error(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(200);
+	forget_said();
+	ask(PIPER_ASK_DISABLE);
+	run(200);
+	assert_int_equal(session.counters.void_asks, 1);
+	assert_int_equal(state.mode, ARM_ESTOP);
+	assert_trouble("emergency_stop");
+	assert_int_equal(said.frames, 0);
+	ask(PIPER_ASK_RESUME);
+	run(2);
+	ask(PIPER_ASK_DISABLE); /* nor does it take the resume's place */
+	run(1000);
+	assert_int_equal(session.counters.void_asks, 2);
+	assert_int_equal(said.count[0x471], 0);
+	assert_trouble("motors_off");
+	raise_arm("S-V1.8-9");
+	bus.lose_said_id = 0x150;
+	bus.lose_said = 15;
+	ask(PIPER_ASK_EMERGENCY_STOP);
+	run(30);
+	ask(PIPER_ASK_DISABLE); /* the stop that the arm has not heard goes on being said */
+	run(1500);
+	assert_int_equal(session.phase, PIPER_EMERGENCY);
+	raise_arm("S-V1.8-9");
+	piper_arm_fail_joint(&arm, 2, PIPER_MOTOR_HOT, false);
+	run(300);
+	ask(PIPER_ASK_DISABLE);
+	run(300);
+	assert_int_equal(state.mode, ARM_REFLEX);
+	assert_int_equal(said.count[0x471], 0);
+}
+
+static void a_stop_at_the_arm_ends_a_disable(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	bus.lose_said_id = 0x471;
+	bus.lose_said = UINT32_MAX;
+	ask(PIPER_ASK_DISABLE);
+	run(200);
+	assert_int_equal(session.phase, PIPER_DISABLES);
+	piper_arm_emergency_stop(&arm);
+	run(200);
+	assert_int_equal(state.mode, ARM_ESTOP);
+	assert_trouble("emergency_stop");
+	bus.lose_said = 0;
+	forget_said();
+	said.asked[PIPER_ASK_DISABLE] = false;
+	ask(PIPER_ASK_RESUME);
+	run(1000);
+	assert_trouble("motors_off");
+	assert_int_equal(said.count[0x471], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +188,8 @@ int main(void)
 		cmocka_unit_test(a_resume_that_gets_lost),
 		cmocka_unit_test(a_resume_that_was_heard_is_waited_for),
 		cmocka_unit_test(resume_overrides_a_stop_and_a_stop_a_resume),
+		cmocka_unit_test(disable_leads_out_of_no_stop_and_no_error),
+		cmocka_unit_test(a_stop_at_the_arm_ends_a_disable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

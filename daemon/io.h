@@ -189,7 +189,7 @@ void io_camera_receive(struct io *io);            /* io_camera.c */
 void io_camera_status(struct io *io);             /* copies into inputs what the control thread needs */
 void io_observation_publish(struct io *io);       /* io_observation.c: the newest set of frames, if there is a newer one */
 void io_state_receive(struct io *io);             /* io_state.c */
-const struct arm_words *io_words(const struct io *io, uint32_t arm); /* what it says keeps it from being driven, or NULL */
+const struct arm_words *io_words(const struct io *io, uint32_t reason, uint32_t arm); /* what it says about that, or NULL */
 void io_told_follow(struct io *io);               /* io_told.c: keeps what arms say of themselves when a reason comes up */
 const struct arm_words *io_told_reason(const struct io *io); /* for the sentence of the mode's reason; may be NULL */
 const struct arm_words *io_told_cause(const struct io *io, uint32_t reason, uint32_t arm); /* of a fault that stands, else present ones; may be NULL */

@@ -80,7 +80,7 @@ static void write_reason(const struct io *io, const struct control_event *event,
 		n = strlen(out);
 		n += (size_t)snprintf(out + n, capacity - n, "; ");
 	}
-	reason_sentence(io->setup, &(struct reason_case){ event->reason, event->arm, event->value, event->limit, io_words(io, event->arm) },
+	reason_sentence(io->setup, &(struct reason_case){ event->reason, event->arm, event->value, event->limit, io_words(io, event->reason, event->arm) },
 			out + n, capacity - n);
 	n += strlen(out + n);
 	if (event->reason == REASON_TELEOP_OUTRANKED && event->value >= 0.0 && event->value < TELEOP_DEVICES_MAX)

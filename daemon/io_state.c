@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/io.h"
+#include "daemon/reason_text.h"
 #include "daemon/sys/clock.h"
 #include "transport/stamp.h"
 #include "transport/topic.h"
@@ -102,7 +103,9 @@ void io_state_receive(struct io *io)
 	}
 }
 
-const struct arm_words *io_words(const struct io *io, uint32_t arm)
+const struct arm_words *io_words(const struct io *io, uint32_t reason, uint32_t arm)
 {
-	return arm < io->setup->n_arms && io->arm[arm].words.n_errors > 0 ? &io->arm[arm].words : NULL;
+	const struct arm_words *w = arm < io->setup->n_arms ? &io->arm[arm].words : NULL;
+
+	return w && (w->n_errors > 0 || (w->trouble[0] && reason_tells_trouble(reason))) ? w : NULL;
 }

@@ -13,11 +13,19 @@ static void begin(struct io *io, struct io_told *t, uint32_t reason, uint32_t su
 	*t = (struct io_told){ .stands = true, .reason = reason, .subject = subject, .since_ns = io->now_ns };
 }
 
+/* What keeps it from being driven weighs more than what does not. */
+static int weight(const struct arm_words *w)
+{
+	return w->n_errors > 0 ? 2 : w->trouble[0] != '\0';
+}
+
+/* Of why it has nothing new to tell, the first word is the cause: once it tells again, it speaks of what follows. */
 static void listen(const struct io *io, struct io_told *t)
 {
-	const struct arm_words *w = reason_is_about_arm(t->reason) ? io_words(io, t->subject) : NULL;
+	const struct arm_words *w = reason_is_about_arm(t->reason) ? io_words(io, t->reason, t->subject) : NULL;
+	bool late = io->now_ns - t->since_ns > TOLD_LATE_NS;
 
-	if (w && io->now_ns - t->since_ns <= TOLD_LATE_NS)
+	if (w && !late && !(reason_tells_trouble(t->reason) && weight(w) <= weight(&t->words)))
 		t->words = *w;
 }
 
@@ -56,7 +64,7 @@ void io_told_follow(struct io *io)
 
 static const struct arm_words *spoken(const struct io_told *t)
 {
-	return t->words.n_errors > 0 ? &t->words : NULL;
+	return weight(&t->words) > 0 ? &t->words : NULL;
 }
 
 const struct arm_words *io_told_reason(const struct io *io)
@@ -68,5 +76,5 @@ const struct arm_words *io_told_cause(const struct io *io, uint32_t reason, uint
 {
 	const struct io_told *t = &io->told_cause[reason];
 
-	return t->stands && t->subject == arm ? spoken(t) : io_words(io, arm);
+	return t->stands && t->subject == arm ? spoken(t) : io_words(io, reason, arm);
 }

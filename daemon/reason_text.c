@@ -17,6 +17,11 @@ bool reason_is_about_arm(uint32_t reason)
 	return strstr(reason_text(reason), "%n") && !is_about_camera(reason);
 }
 
+bool reason_tells_trouble(uint32_t reason)
+{
+	return strstr(reason_text(reason), "%t") != NULL;
+}
+
 static const char *subject_name(const struct control_setup *setup, uint32_t reason, uint32_t subject)
 {
 	if (is_about_camera(reason))
@@ -61,6 +66,8 @@ static size_t put_place(const struct control_setup *setup, const struct reason_c
 		said += put_number(t[1] == 'v' ? c->value : c->limit, t + 2, out, capacity);
 	else if (t[1] == 'e')
 		put_errors(c->words, out, capacity);
+	else if (t[1] == 't' && c->words && c->words->trouble[0])
+		snprintf(out, capacity, "; it says %s: %s", c->words->trouble, c->words->remedy);
 	else if (t[1] == 'h' && c->words && c->words->remedy[0]) {
 		snprintf(out, capacity, "%s", c->words->remedy);
 		said = strlen(t);

@@ -23,4 +23,7 @@ void reason_sentence(const struct control_setup *setup, const struct reason_case
 /* Does the sentence name an arm? Thread: any. Allocates: no. Blocks: no. */
 bool reason_is_about_arm(uint32_t reason);
 
+/* Does it say what that arm says is wrong, also where that alone keeps nobody from driving it? Thread: any. Allocates: no. Blocks: no. */
+bool reason_tells_trouble(uint32_t reason);
+
 #endif

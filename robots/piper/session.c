@@ -467,10 +467,15 @@ static void enter(struct piper_session *s, const struct verdict *v)
 	}
 }
 
+static bool is_stale(const struct piper_session *s, int64_t now_ns)
+{
+	return !(piper_news_fresh(&s->feedback.joints.news, now_ns, PIPER_STALE_NS) &&
+			piper_news_fresh(&s->feedback.status_news, now_ns, PIPER_STALE_NS));
+}
+
 static void count_stale(struct piper_session *s)
 {
-	bool stale = s->phase == PIPER_HOLDS && !(piper_news_fresh(&s->feedback.joints.news, s->now_ns, PIPER_STALE_NS) &&
-			piper_news_fresh(&s->feedback.status_news, s->now_ns, PIPER_STALE_NS));
+	bool stale = s->phase == PIPER_HOLDS && is_stale(s, s->now_ns);
 
 	s->counters.stale += stale && !s->stale;
 	s->stale = stale;
@@ -550,6 +555,8 @@ static enum piper_trouble lesser_trouble(const struct piper_session *s, int64_t 
 {
 	if (s->failures > 0)
 		return PIPER_TROUBLE_BUS_FULL;
+	if (is_stale(s, now_ns))
+		return s->feedback.bus_off ? PIPER_TROUBLE_BUS_OFF : PIPER_TROUBLE_UNHEARD;
 	if (!piper_session_follows(s) && now_ns - s->phase_ns >= MODE_NS)
 		return PIPER_TROUBLE_OTHER_CONTROL;
 	if (s->stream.refused || s->feedback.status.state == PIPER_ARM_TARGET_LIMIT)

@@ -110,7 +110,7 @@ class Patience(WithDoor):
 
     def test_first_chunk(self):
         for mode in ("auto", "shadow"):
-            door = self.daemon([NO_CHUNK, NO_CHUNK + "\narm left: still coming to a stop", "arm left: not attached; `dreamvlactl reset` attaches it"])
+            door = self.daemon([NO_CHUNK, NO_CHUNK + "\narm left: still coming to a stop", "arm left: not attached; `dreamvlactl reset` attaches it once it is ready"])
             done = ctl("--address", door.address, "mode", mode, "--wait", "20")
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual(done.stdout, "ok; mode AUTO\n")

@@ -252,6 +252,40 @@ static void what_is_missing_says_what_the_arm_says_now(void **state)
 	assert_string_equal(w->remedy, "plug the cable in");
 }
 
+static void arm_says_trouble(const char *trouble, bool keeps, const char *remedy)
+{
+	struct arm_words *w = &io->arm[0].words;
+
+	*w = (struct arm_words){ .n_errors = keeps };
+	snprintf(w->error[0], sizeof w->error[0], "%s", keeps ? trouble : "");
+	snprintf(w->trouble, sizeof w->trouble, "%s", trouble);
+	snprintf(w->remedy, sizeof w->remedy, "%s", remedy);
+	io_wake(io);
+}
+
+/* Not the driver is slow where the arm is silent: its word is heard a little later, and stays when the arm is heard again. */
+static void states_that_come_late_are_told_with_the_arm_s_own_word(void **state)
+{
+#define LATE "arm left: its newest state is 0 ms old (limit 0 ms) although states come: its driver has no newer ones, or they are held up on the way"
+	static const char bare[] = LATE, unheard[] = LATE "; it says unheard: see to the bus", silent[] = LATE "; it says silent: its power";
+
+	(void)state;
+	control_says(MODE_FAULT, REASON_STATE_LATE, REASON_BIT(REASON_STATE_LATE));
+	expect_told(bare, bare);
+	arm_says_trouble("unheard", false, "see to the bus");
+	expect_told(unheard, unheard);
+	arm_says_trouble("silent", true, "its power");
+	expect_told(silent, silent);
+	arm_says_trouble("connecting", true, "wait");
+	arm_says_trouble("gripper_off", false, "enable it");
+	arm_says_trouble("", false, "");
+	expect_told(silent, silent);
+	control_says(MODE_HOLD, REASON_OPERATOR_RESET, 0);
+	arm_says_trouble("gripper_off", false, "enable it");
+	control_says(MODE_FAULT, REASON_ARM_ERRORS, REASON_BIT(REASON_ARM_ERRORS)); /* which that is none of */
+	expect_told("arm left: reports errors: see the arm's own status", "arm left: reports errors: see the arm's own status");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +295,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reason_keeps_the_words_of_its_beginning, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reason_takes_the_words_of_its_cause, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(words_that_come_a_little_later_are_its_own_but_no_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(states_that_come_late_are_told_with_the_arm_s_own_word, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_missing_says_what_the_arm_says_now, set_up, tear_down),
 	};
 

@@ -127,13 +127,13 @@ static void sentences_name_what_they_are_about(void **state)
 	reason_sentence(&s, &(struct reason_case){ REASON_TRACKING_ERROR, 0, 0.31234, 0.3, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm left: commanded and measured joints differ by 0.3123 rad (limit 0.3 rad)");
 	reason_sentence(&s, &(struct reason_case){ REASON_ARM_DETACHED, 1, 0.0, 0.0, NULL }, text, sizeof text);
-	assert_string_equal(text, "arm right: not attached; `dreamvlactl reset` attaches it");
+	assert_string_equal(text, "arm right: not attached; `dreamvlactl reset` attaches it once it is ready");
 	reason_sentence(&s, &(struct reason_case){ REASON_TARGET_REFUSED, 0, 123456789.0, 0.0, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm left: refused target 123456789");
 	reason_sentence(&s, &(struct reason_case){ REASON_CAMERA_STALE, 1, 250.04, 200.0, NULL }, text, sizeof text);
 	assert_non_null(strstr(text, "250 ms"));
 	reason_sentence(&s, &(struct reason_case){ REASON_ARM_DETACHED, 7, 0.0, 0.0, NULL }, text, sizeof text);
-	assert_string_equal(text, "arm ?: not attached; `dreamvlactl reset` attaches it");
+	assert_string_equal(text, "arm ?: not attached; `dreamvlactl reset` attaches it once it is ready");
 }
 
 /* What the arm says of itself is more than its mode: which error it was, and what mends it. */
@@ -153,6 +153,10 @@ static void sentences_say_what_the_arm_says(void **state)
 	assert_string_equal(text, "arm right: idle: unlock the joints in Desk");
 	reason_sentence(&s, &(struct reason_case){ REASON_ARM_IDLE, 1, 0, 0, NULL }, text, sizeof text);
 	assert_string_equal(text, "arm right: idle: enable it, `dreamvlactl enable`");
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_ESTOP, 0, 0, 0, &locked }, text, sizeof text);
+	assert_string_equal(text, "arm left: emergency stop: unlock the joints in Desk");
+	reason_sentence(&s, &(struct reason_case){ REASON_ARM_ESTOP, 0, 0, 0, NULL }, text, sizeof text);
+	assert_string_equal(text, "arm left: emergency stop: release it where it is pressed, `dreamvlactl recover`, then reset");
 	reason_sentence(&s, &(struct reason_case){ REASON_CAMERA_ABSENT, 0, 0, 0, &reflex }, text, sizeof text);
 	assert_null(strstr(text, "reflex"));
 }

@@ -1,4 +1,4 @@
-/* session.c - see session.h: which phase it is, and what is reported. */
+/* session.c - see session.h: which phase it is. */
 #include "robots/piper/session.h"
 
 #include <errno.h>
@@ -12,16 +12,13 @@ static const int64_t OTHERS_NS = NS_PER_S;             /* so long after another 
 static const int64_t OPENING_NS = 500 * NS_PER_MS;     /* so long a bus that was just opened may be silent */
 static const int64_t GROUPS_NS = 500 * NS_PER_MS;      /* so long motors are waited for; then their silence is an error */
 static const int64_t DIFFER_NS = 100 * NS_PER_MS, SAME_NS = 20 * NS_PER_MS, PAUSE_NS = 20 * NS_PER_MS, STOP_KEPT_NS = 10 * NS_PER_S;
-static const int64_t WAVER_NS = 100 * NS_PER_MS, MODE_NS = NS_PER_S;
+static const int64_t WAVER_NS = 100 * NS_PER_MS;
 static const int64_t IDLE_STEP_NS = 10 * NS_PER_MS;
 /* Motors tell their positions in milliradians, at another moment than joints: 3 rad/s for SAME_NS, and room. */
 static const double DIFFER_RAD = 0.1;
 /* Further outside its range than any stop of a PiPER's (piper_control's hard limits): the zeros are lost. */
 static const double NO_ARM_RAD = 0.5;
 enum { WHOLE_RAD_MAX = 4 };
-/* Motor torque per current, Nm/A (piper_sdk). Up to S-V1.8-2 joints 1-3 tell a quarter of it (piper_sdk issue 104). */
-static const double MOTOR_NM_A[PIPER_JOINTS] = { 1.18125, 1.18125, 1.18125, 0.95844, 0.95844, 0.95844 };
-
 struct verdict {
 	enum piper_phase phase;
 	enum piper_trouble trouble;
@@ -195,11 +192,11 @@ static bool may_recover(const struct piper_session *s)
 }
 
 /* What is under way already is not void. */
-static uint32_t void_asks(const struct piper_session *s)
+uint32_t piper_session_void_asks(const struct piper_session *s)
 {
 	bool may_enable = s->phase == PIPER_OFF || s->phase == PIPER_ENABLES || s->phase == PIPER_HOLDS;
 
-	return (uint32_t)!may_enable << ROBOT_ENABLE | (uint32_t)!is_heard(s) << ROBOT_DISABLE | (uint32_t)!may_recover(s) << ROBOT_RECOVER;
+	return (uint32_t)!may_enable << ROBOT_ENABLE | (uint32_t)!may_disable(s) << ROBOT_DISABLE | (uint32_t)!may_recover(s) << ROBOT_RECOVER;
 }
 
 bool piper_session_ask(struct piper_session *s, enum piper_ask ask)
@@ -467,7 +464,7 @@ static void enter(struct piper_session *s, const struct verdict *v)
 	}
 }
 
-static bool is_stale(const struct piper_session *s, int64_t now_ns)
+bool piper_session_stale(const struct piper_session *s, int64_t now_ns)
 {
 	return !(piper_news_fresh(&s->feedback.joints.news, now_ns, PIPER_STALE_NS) &&
 			piper_news_fresh(&s->feedback.status_news, now_ns, PIPER_STALE_NS));
@@ -475,7 +472,7 @@ static bool is_stale(const struct piper_session *s, int64_t now_ns)
 
 static void count_stale(struct piper_session *s)
 {
-	bool stale = s->phase == PIPER_HOLDS && is_stale(s, s->now_ns);
+	bool stale = s->phase == PIPER_HOLDS && piper_session_stale(s, s->now_ns);
 
 	s->counters.stale += stale && !s->stale;
 	s->stale = stale;
@@ -532,78 +529,4 @@ int64_t piper_session_next_ns(const struct piper_session *s)
 	if (s->phase != PIPER_HOLDS || due_ns >= next_ns)
 		return next_ns;
 	return due_ns > s->now_ns ? due_ns : s->now_ns + NS_PER_MS;
-}
-
-/* ---- what is reported ---- */
-
-static enum arm_mode mode_of(enum piper_phase phase)
-{
-	switch (phase) {
-	case PIPER_CLOSED:
-	case PIPER_LISTENS: return ARM_DISCONNECTED;
-	case PIPER_STOPS:
-	case PIPER_EMERGENCY: return ARM_ESTOP;
-	case PIPER_ERRORS: return ARM_REFLEX;
-	case PIPER_TEACHES: return ARM_GUIDING;
-	case PIPER_HOLDS: return ARM_READY;
-	default: return ARM_IDLE;
-	}
-}
-
-/* Of an arm that is ready: what a person should know all the same. */
-static enum piper_trouble lesser_trouble(const struct piper_session *s, int64_t now_ns)
-{
-	if (s->failures > 0)
-		return PIPER_TROUBLE_BUS_FULL;
-	if (is_stale(s, now_ns))
-		return s->feedback.bus_off ? PIPER_TROUBLE_BUS_OFF : PIPER_TROUBLE_UNHEARD;
-	if (!piper_session_follows(s) && now_ns - s->phase_ns >= MODE_NS)
-		return PIPER_TROUBLE_OTHER_CONTROL;
-	if (s->stream.refused || s->feedback.status.state == PIPER_ARM_TARGET_LIMIT)
-		return PIPER_TROUBLE_TARGET_REFUSED;
-	if (s->gate.warning != PIPER_TROUBLE_NONE)
-		return s->gate.warning;
-	return piper_grip_trouble(&s->grip, s->setup, &s->feedback, now_ns);
-}
-
-static void report_motors(const struct piper_session *s, int64_t now_ns, struct robot_state *out)
-{
-	const struct piper_feedback *f = &s->feedback;
-	bool quarter = f->has_version && !piper_version_at_least(&f->version, 1, 8, 3);
-
-	out->has_tau = f->has_version;
-	for (int j = 0; j < PIPER_JOINTS; j++) {
-		bool fresh = piper_news_fresh(&f->fast_news[j], now_ns, PIPER_SILENT_NS);
-
-		out->dq_rad_s[j] = fresh ? f->fast[j].speed_mrad_s * 1e-3 : 0;
-		out->tau_nm[j] = f->fast[j].current_ma * 1e-3 * MOTOR_NM_A[j] * (quarter && j < 3 ? 4 : 1);
-		out->has_tau = out->has_tau && fresh;
-	}
-}
-
-void piper_session_report(const struct piper_session *s, int64_t now_ns, struct robot_state *out)
-{
-	const struct piper_feedback *f = &s->feedback;
-	bool alive = s->open && piper_news_fresh(&f->joints.news, now_ns, PIPER_SILENT_NS) &&
-			piper_news_fresh(&f->status_news, now_ns, PIPER_SILENT_NS);
-
-	*out = (struct robot_state){ .mode = mode_of(s->phase), .generation = s->generation, .trouble = (uint32_t)s->trouble,
-		.void_asks = void_asks(s) };
-	if (!alive || s->phase <= PIPER_LISTENS) {
-		out->mode = ARM_DISCONNECTED;
-		out->trouble = (uint32_t)(s->trouble != PIPER_TROUBLE_NONE ? s->trouble : PIPER_TROUBLE_SILENT);
-		return;
-	}
-	out->stamp_ns = f->joints.news.t_ns;
-	out->engaged = piper_session_engaged(s, now_ns);
-	out->limp = piper_motors_off(f) == PIPER_ALL;
-	piper_feedback_q(f, out->q_rad);
-	report_motors(s, now_ns, out);
-	out->errors = piper_errors_of(f, s->setup->has_gripper);
-	out->has_gripper = piper_grip_opening(s->setup, f, now_ns, &out->gripper_m);
-	if (s->phase != PIPER_HOLDS)
-		return;
-	out->trouble = (uint32_t)lesser_trouble(s, now_ns);
-	out->has_q_d = s->stream.has_target;
-	memcpy(out->q_d_rad, s->stream.target_rad, sizeof s->stream.target_rad);
 }

@@ -36,5 +36,7 @@ int64_t piper_stream_due_ns(const struct piper_session *s); /* when the next tar
 /* session.c */
 bool piper_session_steady(const struct piper_session *s); /* the newest two statuses say the same */
 bool piper_session_inside(const struct piper_session *s); /* no joint is further outside its range than PIPER_OUTSIDE_RAD */
+bool piper_session_stale(const struct piper_session *s, int64_t now_ns); /* joints or status are older than PIPER_STALE_NS */
+uint32_t piper_session_void_asks(const struct piper_session *s); /* robot_state.void_asks */
 
 #endif

@@ -130,6 +130,7 @@ static void disable_leads_out_of_no_stop_and_no_error(void **unused)
 	run(200);
 	forget_said();
 	ask(PIPER_ASK_DISABLE);
+	assert_true(state.void_asks >> ROBOT_DISABLE & 1);
 	run(200);
 	assert_int_equal(session.counters.void_asks, 1);
 	assert_int_equal(state.mode, ARM_ESTOP);
@@ -152,7 +153,9 @@ static void disable_leads_out_of_no_stop_and_no_error(void **unused)
 	assert_int_equal(session.phase, PIPER_EMERGENCY);
 	raise_arm("S-V1.8-9");
 	piper_arm_fail_joint(&arm, 2, PIPER_MOTOR_HOT, false);
+	assert_false(state.void_asks >> ROBOT_DISABLE & 1);
 	run(300);
+	assert_true(state.void_asks >> ROBOT_DISABLE & 1);
 	ask(PIPER_ASK_DISABLE);
 	run(300);
 	assert_int_equal(state.mode, ARM_REFLEX);

@@ -55,6 +55,9 @@ class Power(Station):
         self.assertTrue(self.robot()["stopped"])
         self.wait_robot("sinking", lambda r: apart(r["q"], before) > 0.01)
         self.assertRefused(self.driver.ask("enable"), "estop")
+        refused = self.ctl("disable", "--yes")                         # nor does that take recover's place
+        self.assertEqual((refused.returncode, self.status()["mode"]), (1, "estop"), refused.stdout)
+        self.assertIn("dreamvlactl recover", refused.stderr)
         self.assertRefused(self.driver.ask("recover"), "no brakes")
         self.assertEqual(self.ctl("recover").returncode, 1)            # nobody says yes
         self.assertTrue(self.robot()["stopped"])

@@ -164,6 +164,27 @@ static void take_word(struct piper_feedback *f, const struct piper_message *m, i
 
 /* ---- what others say ---- */
 
+/* What changes what an arm's angles and targets mean, or whom it obeys: none to be driven through. */
+static bool is_setting(const struct piper_message *m)
+{
+	switch (m->kind) {
+	case PIPER_LIMITS_SET:
+	case PIPER_LINKAGE: return true;
+	case PIPER_JOINT_SET: return m->joint_set.zero || m->joint_set.apply_acceleration || m->joint_set.clear_error;
+	case PIPER_PARAMETER: return m->parameter.restore || m->parameter.end_stream || m->parameter.apply_load;
+	default: return false;
+	}
+}
+
+/* What the arm has answered is true no longer. */
+static void take_setting(struct piper_feedback *f)
+{
+	f->settings++;
+	for (int j = 0; j < PIPER_JOINTS; j++)
+		f->limits_news[j].count = f->acceleration_news[j].count = 0;
+	f->gripper_setup_news.count = 0;
+}
+
 /* Commands of another host or of a leader arm; what asks commands nothing. Motors in MIT mode are commanded with MODE frames too. */
 static bool is_command(const struct piper_message *m)
 {
@@ -177,8 +198,15 @@ static bool is_command(const struct piper_message *m)
 	case PIPER_GRIPPER_TARGET:
 	case PIPER_ENABLE:
 		return true;
-	default: return false;
+	default: return is_setting(m);
 	}
+}
+
+static void take_command(struct piper_feedback *f, const struct piper_message *m, int64_t t_ns)
+{
+	came(&f->others, t_ns);
+	if (is_setting(m))
+		take_setting(f);
 }
 
 static bool is_hosts(enum piper_kind k)
@@ -227,7 +255,7 @@ void piper_feedback_take(struct piper_feedback *f, const struct bus_event *e)
 	else if (!is_hosts(m.kind))
 		take_word(f, &m, e->t_ns);
 	else if (is_command(&m))
-		came(&f->others, e->t_ns);
+		take_command(f, &m, e->t_ns);
 }
 
 /* ---- filters ---- */
@@ -236,7 +264,8 @@ uint32_t piper_feedback_filters(uint16_t feedback_base, uint16_t control_base, s
 {
 	static const enum piper_kind kinds[] = { PIPER_STATUS, PIPER_POSE, PIPER_JOINT_ANGLES, PIPER_GRIPPER, PIPER_IK_ANGLES, PIPER_MOTOR_FAST,
 		PIPER_MOTOR_SLOW, PIPER_LIMITS, PIPER_ACCELERATION, PIPER_GRIPPER_SETUP, PIPER_FIRMWARE, PIPER_STOP, PIPER_MODE,
-		PIPER_POSE_TARGET, PIPER_JOINT_TARGET, PIPER_ARC_POINT, PIPER_GRIPPER_TARGET, PIPER_ENABLE };
+		PIPER_POSE_TARGET, PIPER_JOINT_TARGET, PIPER_ARC_POINT, PIPER_GRIPPER_TARGET, PIPER_ENABLE,
+		PIPER_LINKAGE, PIPER_LIMITS_SET, PIPER_JOINT_SET, PIPER_PARAMETER };
 	const struct piper_dialect d = { .feedback_base = feedback_base, .control_base = control_base };
 	struct bus_filter some[PIPER_KIND_FRAMES_MAX];
 	uint32_t n = 0;

@@ -59,6 +59,7 @@ struct piper_feedback {
 	bool has_version;
 	struct piper_version version;
 	struct piper_news others;          /* frames that only hosts and leader arms send: somebody else commands this arm */
+	uint64_t settings;                 /* of those, that changed limits, zeros, loads or roles: answers from before are forgotten */
 	/* the wire */
 	bool bus_off;                      /* and nothing has come since */
 	struct piper_news no_ack;

@@ -13,7 +13,7 @@
 static const int64_t FIRMWARE_AGAIN_NS = 100 * NS_PER_MS, QUERY_NS = 10 * NS_PER_MS; /* one at a time: queues are short */
 static const int64_t PATIENT_NS = 5 * NS_PER_S, PATIENT_AGAIN_NS = 500 * NS_PER_MS;  /* then it is asked less often, for ever */
 static const int64_t ANSWERS_MAX_NS = 2 * NS_PER_S;                                  /* for all but the firmware */
-static const double FULL_TURN_DDEG = 3600, RANGE_MIN_RAD = 0.1;
+static const double FULL_TURN_DDEG = 3600, RANGE_MIN_RAD = 0.1, ROUNDING_RAD = 1e-4;
 enum { QUERIES = 2 * PIPER_JOINTS + 1 };
 
 static double nearer(double a, double b, double usual)
@@ -140,6 +140,17 @@ static void narrow(struct piper_session *s)
 	}
 }
 
+/* Targets that were within their ranges are brought back into none: that would be a motion that nobody asked for. */
+static bool beyond_range(const struct piper_session *s)
+{
+	const double *q_rad = s->stream.target_rad;
+
+	for (int j = 0; j < PIPER_JOINTS; j++)
+		if (!(q_rad[j] >= s->q_min_rad[j] - ROUNDING_RAD && q_rad[j] <= s->q_max_rad[j] + ROUNDING_RAD))
+			return true;
+	return false;
+}
+
 static bool is_version(const struct piper_version *v, uint32_t major, uint32_t minor, uint32_t patch)
 {
 	return v->major == major && v->minor == minor && v->patch == patch;
@@ -161,6 +172,8 @@ static enum piper_trouble refusal(const struct piper_session *s)
 		return PIPER_TROUBLE_FIRMWARE_BAD;
 	if (!model_fits(s))
 		return PIPER_TROUBLE_WRONG_MODEL;
+	if (s->gate.narrowed)
+		return PIPER_TROUBLE_LIMITS_CHANGED;
 	return any_bad(s) ? PIPER_TROUBLE_LIMITS_BAD : PIPER_TROUBLE_NONE;
 }
 
@@ -169,10 +182,11 @@ void piper_gate_judge(struct piper_session *s)
 	const struct piper_feedback *f = &s->feedback;
 	struct piper_gate *g = &s->gate;
 
-	if (!g->begun)
-		*g = (struct piper_gate){ .begun = true, .begun_ns = s->now_ns,
+	if (!g->begun || g->settings != f->settings)
+		*g = (struct piper_gate){ .begun = true, .begun_ns = s->now_ns, .settings = f->settings,
 			.firmware_ns = s->now_ns - FIRMWARE_AGAIN_NS, .query_ns = s->now_ns - QUERY_NS };
 	narrow(s);
+	g->narrowed = (s->phase == PIPER_HOLDS || (g->narrowed && piper_motors_off(f) != PIPER_ALL)) && beyond_range(s);
 	bool waited = s->now_ns - g->begun_ns >= ANSWERS_MAX_NS;
 	bool answered = all_answered(f) && (f->gripper_setup_news.count || !s->setup->has_gripper);
 

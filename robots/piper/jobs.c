@@ -57,7 +57,7 @@ static void take_control(struct piper_session *s, struct piper_outbox *out)
 {
 	bool first = !s->job.takes;
 
-	if (!piper_news_fresh(&s->feedback.joints.news, s->now_ns, PIPER_STALE_NS))
+	if (s->leapt || !piper_news_fresh(&s->feedback.joints.news, s->now_ns, PIPER_STALE_NS))
 		return;
 	if (first) {
 		s->job.takes = true;

@@ -27,6 +27,8 @@ static enum piper_trouble lesser_trouble(const struct piper_session *s, int64_t 
 {
 	if (s->failures > 0)
 		return PIPER_TROUBLE_BUS_FULL;
+	if (s->leapt)
+		return PIPER_TROUBLE_BAD_FEEDBACK;
 	if (piper_session_stale(s, now_ns))
 		return s->feedback.bus_off ? PIPER_TROUBLE_BUS_OFF : PIPER_TROUBLE_UNHEARD;
 	if (!piper_session_follows(s) && now_ns - s->phase_ns >= MODE_NS)

@@ -2,7 +2,6 @@
 #include "robots/piper/session.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "daemon/sys/clock.h"
@@ -11,14 +10,11 @@
 static const int64_t OTHERS_NS = NS_PER_S;             /* so long after another host's last command nothing is sent */
 static const int64_t OPENING_NS = 500 * NS_PER_MS;     /* so long a bus that was just opened may be silent */
 static const int64_t GROUPS_NS = 500 * NS_PER_MS;      /* so long motors are waited for; then their silence is an error */
-static const int64_t DIFFER_NS = 100 * NS_PER_MS, SAME_NS = 20 * NS_PER_MS, PAUSE_NS = 20 * NS_PER_MS, STOP_KEPT_NS = 10 * NS_PER_S;
-static const int64_t WAVER_NS = 100 * NS_PER_MS;
+static const int64_t PAUSE_NS = 20 * NS_PER_MS, STOP_KEPT_NS = 10 * NS_PER_S, WAVER_NS = 100 * NS_PER_MS;
 static const int64_t IDLE_STEP_NS = 10 * NS_PER_MS;
-/* Motors tell their positions in milliradians, at another moment than joints: 3 rad/s for SAME_NS, and room. */
-static const double DIFFER_RAD = 0.1;
 /* Further outside its range than any stop of a PiPER's (piper_control's hard limits): the zeros are lost. */
 static const double NO_ARM_RAD = 0.5;
-enum { WHOLE_RAD_MAX = 4 };
+
 struct verdict {
 	enum piper_phase phase;
 	enum piper_trouble trouble;
@@ -47,6 +43,7 @@ static void forget(struct piper_session *s)
 	s->alive = s->heard = s->motors_in_mrad = s->differs = s->differing = false;
 	s->gate = (struct piper_gate){ .begun = false };
 	s->compared = 0;
+	s->leapt = false;
 	s->stop_sent = false; /* statuses are counted from nothing again */
 	piper_session_fail(s, PIPER_TROUBLE_NONE);
 	s->stream = (struct piper_stream){ .has_target = false };
@@ -217,23 +214,6 @@ bool piper_session_steady(const struct piper_session *s)
 			a->communication_error == b->communication_error;
 }
 
-/* Written so that NaN is outside. */
-static bool within(const struct piper_session *s, double beyond_rad)
-{
-	double q_rad[PIPER_JOINTS];
-
-	piper_feedback_q(&s->feedback, q_rad);
-	for (int j = 0; j < PIPER_JOINTS; j++)
-		if (!(q_rad[j] >= s->q_min_rad[j] - beyond_rad && q_rad[j] <= s->q_max_rad[j] + beyond_rad))
-			return false;
-	return true;
-}
-
-bool piper_session_inside(const struct piper_session *s)
-{
-	return within(s, PIPER_OUTSIDE_RAD);
-}
-
 static bool all_groups(const struct piper_session *s)
 {
 	const struct piper_feedback *f = &s->feedback;
@@ -302,7 +282,7 @@ static struct verdict judge_arm(const struct piper_session *s)
 		return (struct verdict){ PIPER_ERRORS, error };
 	if (s->differs)
 		return (struct verdict){ PIPER_ERRORS, PIPER_TROUBLE_JOINTS_DIFFER };
-	if (!within(s, NO_ARM_RAD))
+	if (!piper_joints_within(s, NO_ARM_RAD))
 		return (struct verdict){ PIPER_ERRORS, PIPER_TROUBLE_BAD_FEEDBACK };
 	if (is_taught(&f->status))
 		return (struct verdict){ PIPER_TEACHES, PIPER_TROUBLE_TEACHING };
@@ -355,36 +335,6 @@ static struct verdict judge(const struct piper_session *s)
 
 /* ---- a step ---- */
 
-static bool same_moment(const struct piper_news *a, const struct piper_news *b)
-{
-	return a->count > 0 && b->count > 0 && a->t_ns - b->t_ns <= SAME_NS && b->t_ns - a->t_ns <= SAME_NS;
-}
-
-/* Joints against their motors, where those tell milliradians and not, as one document has it, whole radians. Only joints that are new, and
- * only against what their motors said then: those of a frame that got lost are old, not wrong. */
-static void compare(struct piper_session *s)
-{
-	const struct piper_feedback *f = &s->feedback;
-	double q_rad[PIPER_JOINTS];
-	bool differ = false;
-
-	if (f->joints.news.count == s->compared)
-		return;
-	s->compared = f->joints.news.count;
-	piper_feedback_q(f, q_rad);
-	for (int j = 0; j < PIPER_JOINTS; j++) {
-		int32_t raw = f->fast[j].position_mrad;
-
-		s->motors_in_mrad |= raw > WHOLE_RAD_MAX || raw < -WHOLE_RAD_MAX;
-		differ |= same_moment(&f->joints.news, &f->fast_news[j]) && !(fabs(q_rad[j] - raw * 1e-3) <= DIFFER_RAD);
-	}
-	differ &= s->motors_in_mrad;
-	if (differ && !s->differing)
-		s->differing_ns = s->now_ns;
-	s->differing = differ;
-	s->differs |= differ && s->now_ns - s->differing_ns >= DIFFER_NS;
-}
-
 static void hear(struct piper_session *s)
 {
 	bool alive = s->open && is_alive(s);
@@ -404,7 +354,7 @@ static void hear(struct piper_session *s)
 	if (!s->heard)
 		return;
 	piper_gate_judge(s);
-	compare(s);
+	piper_joints_judge(s);
 	if (wavers(s) && s->job.kind == PIPER_JOB_ENABLE)
 		piper_session_fail(s, PIPER_TROUBLE_NONE); /* who knows when it would be */
 }

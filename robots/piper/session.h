@@ -69,6 +69,8 @@ struct piper_gate {
 	int64_t begun_ns, firmware_ns, query_ns; /* when it was asked first; the newest questions */
 	uint32_t next;                 /* question, in rotation */
 	bool open;                     /* all is known that has to be */
+	bool narrowed;                 /* the arm's limits have become such that what it is held at lies outside */
+	uint64_t settings;             /* of others, that had come when it was asked first */
 	enum piper_trouble refusal;    /* it is not to be driven */
 	enum piper_trouble warning;    /* it is, but */
 };
@@ -125,6 +127,9 @@ struct piper_session {
 	bool motors_in_mrad;           /* 0x25x have shown a position that is none in whole radians */
 	bool differs, differing;       /* joints and motors: latched; right now, */
 	int64_t differing_ns;          /* since then */
+	bool leapt;                    /* joints are where no motion has brought them, not long ago */
+	int64_t leapt_ns, joints_ns;   /* when; of the joints then compared with the ones before */
+	double joints_rad[PIPER_JOINTS]; /* those */
 	uint64_t compared;             /* joints that had come by then */
 	struct piper_stream stream;
 	struct piper_grip grip;

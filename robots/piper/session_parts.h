@@ -33,10 +33,14 @@ bool piper_session_engaged(const struct piper_session *s, int64_t now_ns);
 int64_t piper_stream_period_ns(const struct piper_session *s);
 int64_t piper_stream_due_ns(const struct piper_session *s); /* when the next target goes out if nothing new comes */
 
-/* session.c */
-bool piper_session_steady(const struct piper_session *s); /* the newest two statuses say the same */
+/* joints.c */
+void piper_joints_judge(struct piper_session *s);         /* those that are new: against their motors', and against those before */
+bool piper_joints_within(const struct piper_session *s, double beyond_rad); /* of its range */
 bool piper_session_inside(const struct piper_session *s); /* no joint is further outside its range than PIPER_OUTSIDE_RAD */
 bool piper_session_stale(const struct piper_session *s, int64_t now_ns); /* joints or status are older than PIPER_STALE_NS */
 uint32_t piper_session_void_asks(const struct piper_session *s); /* robot_state.void_asks */
+
+/* session.c */
+bool piper_session_steady(const struct piper_session *s); /* the newest two statuses say the same */
 
 #endif

@@ -170,7 +170,7 @@ bool piper_session_engaged(const struct piper_session *s, int64_t now_ns)
 
 	return s->phase == PIPER_HOLDS && piper_news_fresh(&f->joints.news, now_ns, PIPER_STALE_NS) &&
 			piper_news_fresh(&f->status_news, now_ns, PIPER_STALE_NS) && now_ns - s->stream.target_ns <= PIPER_STALE_NS &&
-			piper_session_follows(s) && !(s->failures > 0 && now_ns - s->failing_ns >= FAILING_NS);
+			!s->leapt && piper_session_follows(s) && !(s->failures > 0 && now_ns - s->failing_ns >= FAILING_NS);
 }
 
 /* What has to be heard before anything is said: the arm is there, and under our control. The mode is ours to say. */
@@ -179,7 +179,7 @@ static bool may_stream(const struct piper_session *s)
 	const struct piper_feedback *f = &s->feedback;
 
 	return piper_news_fresh(&f->joints.news, s->now_ns, PIPER_STALE_NS) && piper_news_fresh(&f->status_news, s->now_ns, PIPER_STALE_NS) &&
-			f->status.control == PIPER_CAN && piper_session_steady(s);
+			f->status.control == PIPER_CAN && piper_session_steady(s) && !s->leapt;
 }
 
 /* Control's period and this one are clocks of two threads. Where both strike at once, one target would be one command after the last and

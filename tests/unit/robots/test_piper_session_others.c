@@ -205,6 +205,79 @@ static void what_another_host_interrupts_does_not_go_on(void **unused)
 	}
 }
 
+/* To the arm, and heard by us: as another program on the bus says it. */
+static void both_hear(const struct piper_message *m)
+{
+	struct bus_frame f;
+
+	assert_true(piper_put(&session.feedback.dialect, m, &f));
+	piper_arm_take(&arm, &f);
+	take(m);
+}
+
+static void tells_limits(int16_t min_ddeg, int16_t max_ddeg)
+{
+	both_hear(&(struct piper_message){ .kind = PIPER_LIMITS_SET, .limits = { .joint = 2, .min_ddeg = min_ddeg, .max_ddeg = max_ddeg, .speed_raw = 3000 } });
+	run(5);
+	both_hear(&(struct piper_message){ .kind = PIPER_LIMIT_QUERY, .limit_query = { 2, PIPER_QUERY_LIMITS } });
+}
+
+/* What an arm is held at is not brought into a range that another program has set: nobody has commanded a motion. */
+static void limits_that_are_set_move_nothing(void **unused)
+{
+	(void)unused;
+	for (int told = 0; told < 2; told++) {
+		raise_arm("S-V1.8-9");
+		control.drives = false;
+		if (told)
+			tells_limits(0, 300); /* J2 is held at 57 degrees */
+		else /* the setting itself was not heard */
+			arm.flash.limits[1].max_ddeg = 300, session.feedback.limits[1].max_ddeg = 300;
+		run(3000);
+		assert_true(distance_rad(raised) < 0.01);
+		assert_int_equal(state.mode, ARM_IDLE);
+		assert_trouble(told ? "outside_limits" : "limits_changed");
+		assert_true(said.step_max_rad < 0.001);
+		forget_said();
+		run(1000);
+		assert_int_equal(said.count[0x155] + said.count[0x471] + said.count[0x150], 0);
+		if (told)
+			tells_limits(0, 1950);
+		else
+			arm.flash.limits[1].max_ddeg = 1950, session.feedback.limits[1].max_ddeg = 1950;
+		run(2000);
+		assert_int_equal(state.mode, ARM_READY);
+		assert_true(distance_rad(raised) < 0.01);
+		assert_int_equal(said.count[0x471], 0);
+	}
+}
+
+/* Its angles are others all at once; what it holds is where it stands, by whatever name. */
+static void a_zero_that_is_set_moves_nothing(void **unused)
+{
+	const struct piper_message zero = { .kind = PIPER_JOINT_SET, .joint_set = { .joint = 1, .zero = PIPER_CONFIRM, .acceleration_raw = PIPER_KEEP } };
+	struct bus_frame f;
+
+	(void)unused;
+	for (int heard = 0; heard < 2; heard++) {
+		raise_arm("S-V1.8-9");
+		control.drives = false;
+		const double before_rad = arm.plant.q_rad[0];
+
+		assert_true(piper_put(&session.feedback.dialect, &zero, &f));
+		piper_arm_take(&arm, &f);
+		if (heard)
+			take(&zero);
+		run(20);
+		assert_false(state.engaged);
+		run(3000);
+		assert_true(fabs(arm.plant.q_rad[0] - before_rad) < 0.01);
+		assert_int_equal(state.mode, ARM_READY);
+		assert_true(state.engaged);
+		assert_true(fabs(state.q_rad[0]) < 0.01);
+	}
+}
+
 /* Frames from nowhere, one in each millisecond for ten seconds, as the simulated arm makes them: the arm goes where it is told. */
 static void noise_stops_nothing(void **unused)
 {
@@ -243,6 +316,8 @@ int main(void)
 		cmocka_unit_test(a_status_that_wavers),
 		cmocka_unit_test(a_stop_is_said_to_an_arm_that_another_host_drives_unheard),
 		cmocka_unit_test(what_another_host_interrupts_does_not_go_on),
+		cmocka_unit_test(limits_that_are_set_move_nothing),
+		cmocka_unit_test(a_zero_that_is_set_moves_nothing),
 		cmocka_unit_test(noise_stops_nothing),
 	};
 

@@ -40,6 +40,7 @@ struct deed {
 	int64_t patience_ns;
 	enum verdict (*judge)(const struct sight *s, const struct fingers *f, int64_t now_ns);
 	const char *done;      /* said at the end */
+	bool drives;           /* it takes targets then */
 };
 
 static bool is_ready(const struct message_state *s)
@@ -102,7 +103,7 @@ static const struct deed recover = {
 	.is_of_arm = true,
 	.patience_ns = 35 * NS_PER_S, /* a Franka's recovery takes up to 30 s */
 	.judge = judge_ready,
-	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`",
+	.drives = true,
 };
 
 /* An arm whose errors end with its power, which it may cut some time after it has heard that: it falls then, and is switched on again by
@@ -128,7 +129,7 @@ static const struct deed recover_unbraked = {
 };
 
 static const struct deed enable = { .command = "enable", .is_of_arm = true, .patience_ns = 12 * NS_PER_S, .judge = judge_ready,
-	.done = "`dreamvlactl reset` attaches again; nothing moves before `dreamvlactl mode auto`" };
+	.drives = true };
 
 static const struct deed disable = {
 	.command = "disable",
@@ -328,6 +329,12 @@ static enum verdict watch(const struct ctl *ctl, const struct deed *d, const str
 	return VERDICT_WAIT;
 }
 
+static const char *who_drives(const struct message_state *s)
+{
+	return s->state.accepted_from ? "somebody is attached to it: `dreamvlactl status` says what it does" :
+			"where `dreamvlactl status` says that it is not attached, `dreamvlactl reset` attaches it; nothing moves before `dreamvlactl mode auto`";
+}
+
 static int tell_end(const struct ctl *ctl, const struct deed *d, const struct ctl_door *door, enum verdict v, struct message_state *s)
 {
 	char words[MESSAGE_TEXT_BYTES];
@@ -339,7 +346,7 @@ static int tell_end(const struct ctl *ctl, const struct deed *d, const struct ct
 		return ctl_fail(ctl, "%s: arm %s %s: it is %s%s%s", d->command, door->name,
 				v == VERDICT_FAILED ? "did not get there" : "took too long", words, s->words.remedy[0] ? ": " : "",
 				ctl_clean(s->words.remedy));
-	printf("arm %s: done; %s\n", door->name, d->done);
+	printf("arm %s: done; %s\n", door->name, d->drives ? who_drives(s) : d->done);
 	return CTL_OK;
 }
 
@@ -355,9 +362,14 @@ static int run(const struct ctl *ctl, const struct deed *d, const char *name)
 		return CTL_FAILED;
 	if (look(ctl, door, &s, &e) < 0)
 		return ctl_fail(ctl, "%s", e.text);
-	if (d == &recover && !s.brakes)
+	bool mends = d == &recover;
+
+	if (mends && !s.brakes)
 		d = &recover_unbraked;
 	first = s.state;
+	if (mends && !ctl->yes && is_ready(&first)) /* nobody has to be frightened for nothing */
+		return ctl_fail(ctl, "%s: arm %s is %s: there is nothing to recover from, nothing was sent", d->command, door->name,
+				arm_mode_name(first.state.mode));
 	if (d->warning && !ctl->yes && !is_confirmed(d, door, &s.state))
 		return ctl_fail(ctl, "%s: not confirmed, nothing was sent", d->command);
 	int code = ask(ctl, d, door);

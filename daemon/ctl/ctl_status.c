@@ -33,11 +33,20 @@ static bool is_fault(const char *name)
 	return false;
 }
 
+/* The first that is heard and takes no targets: it was switched off, or somebody else has it. NULL: none. */
+static const char *away_arm(struct message_status *s)
+{
+	for (uint32_t i = 0; i < s->n_arms; i++)
+		if (is_fresh(s, &s->arm[i]) && s->arm[i].mode != ARM_READY && s->arm[i].mode != ARM_MOVING)
+			return ctl_clean(s->arm[i].name);
+	return NULL;
+}
+
 /* How to get on. A fault that stopped only its own arm waits for the reset in HOLD; one that is gone still does, in FAULT. */
 static void print_way_back(struct message_status *s)
 {
 	bool fault = strcmp(s->mode, mode_name(MODE_FAULT)) == 0, latched = false;
-	const char *first = s->n_faults > 0 ? "see to the faults, " : "";
+	const char *first = s->n_faults > 0 ? "see to the faults, " : "", *away = away_arm(s);
 
 	for (uint32_t i = 0; i < s->n_faults; i++)
 		fault = fault || is_fault(s->fault[i]);
@@ -50,6 +59,8 @@ static void print_way_back(struct message_status *s)
 	}
 	if (fault || latched)
 		printf("way back     %s`dreamvlactl reset`, then `dreamvlactl mode auto`\n", fault ? first : "");
+	else if (strcmp(s->mode, mode_name(MODE_HOLD)) == 0 && away)
+		printf("way back     %ssee to arm %s, which takes no targets now, `dreamvlactl reset`, then `dreamvlactl mode auto`\n", first, away);
 	else if (strcmp(s->mode, mode_name(MODE_HOLD)) == 0)
 		printf("way back     %s`dreamvlactl mode auto`\n", first);
 }

@@ -118,18 +118,21 @@ static uint32_t choose_all(const struct ctl *ctl, struct knock *k)
 	return 1 + ctl->n_arms;
 }
 
-/* That arm's door alone. 0: nobody is called so. */
-static uint32_t choose_one(const struct ctl *ctl, const char *name, struct ctl_door learnt[ARMS_MAX], struct knock *k)
+/* That arm's door alone, of n. NULL: nobody is called so. */
+static const struct ctl_door *find(const struct ctl_door *door, uint32_t n, const char *name)
 {
-	uint32_t n = ctl->knows_arms ? 0 : ctl_learn_arms(ctl, learnt);
-	const struct ctl_door *door = n > 0 ? learnt : ctl->arm;
+	for (uint32_t i = 0; i < n; i++)
+		if (strcmp(door[i].name, name) == 0)
+			return &door[i];
+	return NULL;
+}
 
-	for (uint32_t i = 0; i < (n > 0 ? n : ctl->n_arms); i++)
-		if (strcmp(door[i].name, name) == 0) {
-			k[0].door = &door[i];
-			return 1;
-		}
-	return 0;
+static void tell_names(const struct ctl_door *door, uint32_t n, const char *name)
+{
+	fprintf(stderr, "dreamvlactl: no arm is called %s, %s", name, n > 0 ? "want one of the arms:" : "nor is any arm known");
+	for (uint32_t i = 0; i < n; i++)
+		fprintf(stderr, " %s", door[i].name);
+	fprintf(stderr, "; `stop` for all instead\n");
 }
 
 static int finish(const struct ctl *ctl, struct knock *k, uint32_t n, bool all)
@@ -167,8 +170,12 @@ int ctl_run_emergency_stop(const struct ctl *ctl, int n, char **argument)
 
 	if (n == 0)
 		return stop_all(ctl, "emergency_stop", !ctl->lost);
-	if (choose_one(ctl, argument[0], learnt, k) == 0) {
-		fprintf(stderr, "dreamvlactl: no arm is called %s: `stop` for all instead\n", argument[0]);
+	uint32_t n_learnt = ctl->knows_arms ? 0 : ctl_learn_arms(ctl, learnt), n_arms = n_learnt > 0 ? n_learnt : ctl->n_arms;
+	const struct ctl_door *arm = n_learnt > 0 ? learnt : ctl->arm;
+
+	k[0].door = find(arm, n_arms, argument[0]);
+	if (!k[0].door) {
+		tell_names(arm, n_arms, argument[0]);
 		return stop_all(ctl, "stop", false);
 	}
 	knock_at(ctl, "emergency_stop", k, 0, 1);

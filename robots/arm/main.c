@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
+#include "robots/arm/arm_alone.h"
 #include "robots/arm/arm_process.h"
 #include "robots/arm/preflight_run.h"
 #include "robots/driver.h"
@@ -25,7 +26,7 @@ static const char USAGE[] =
 	"  --arm NAME        which of the robots; may be left out when there is one\n"
 	"  --driver NAME     one of those below\n"
 	"  --world ADDRESS   driver sim: the world's socket (default " WORLD_ADDRESS_DEFAULT ")\n"
-	"  --preflight       test instead of driving: holds the arm still, measures, and says whether this machine is fit (exit code 0) or\n"
+	"  --preflight       driver franka: test instead of driving: holds the arm still, measures, and says whether this machine is fit (exit code 0) or\n"
 	"                    not (1), with what mends it; needs no dreamvlad\n"
 	"  --seconds N       preflight: how long to measure, 1 to 600 (default 10)\n"
 	"  --json            preflight: the result as JSON\n"
@@ -120,7 +121,9 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = fail(e, -EINVAL, "--%s is missing; dreamvla-arm --help lists the options", a->config ? "driver" : "config");
 	if (rc == 0 && !a->help && a->only_preflight && !a->preflight)
 		rc = fail(e, -EINVAL, "--seconds and --json belong to --preflight");
-	return rc < 0 || a->help ? rc : check_maintenance(a, e);
+	if (rc == 0 && !a->help)
+		rc = check_maintenance(a, e);
+	return rc < 0 || a->help || !a->preflight ? rc : preflight_check(a->process.driver, e);
 }
 
 static int test(struct arguments *a, bool *fit, struct errbuf *e)
@@ -129,6 +132,17 @@ static int test(struct arguments *a, bool *fit, struct errbuf *e)
 	a->test.arm = a->process.arm;
 	a->test.driver = a->process.driver;
 	return preflight_run(&a->test, fit, e);
+}
+
+static int maintain_alone(const struct arguments *a, const struct config_robot *robot, const struct piper_setup *setup, struct errbuf *e)
+{
+	struct arm_alone alone;
+	int rc = arm_alone_begin(&alone, &a->process.config, robot, e);
+
+	if (rc == 0)
+		rc = piper_maintenance_run(&(struct piper_maintenance_options){ setup, a->wish, a->yes }, e);
+	arm_alone_end(&alone);
+	return rc;
 }
 
 static int maintain(const struct arguments *a, struct errbuf *e)
@@ -141,7 +155,7 @@ static int maintain(const struct arguments *a, struct errbuf *e)
 
 	if (rc == 0)
 		rc = piper_setup_make(&setup, &(struct robot_driver_options){ .setup = &arm, .config = robot, .robot = (uint32_t)(robot - c->robot) }, e);
-	return rc < 0 ? rc : piper_maintenance_run(&(struct piper_maintenance_options){ &setup, a->wish, a->yes }, e);
+	return rc < 0 ? rc : maintain_alone(a, robot, &setup, e);
 }
 
 static int run(struct arguments *a, bool *fit, struct errbuf *e)

@@ -253,8 +253,6 @@ static int start(struct run *r, struct errbuf *e)
 	if (rc < 0)
 		return rc;
 	d = r->choice.driver;
-	if (!d->wait || !d->numbers)
-		return fail(e, -EINVAL, "--preflight: driver %s has nothing to be measured: its arm takes commands whenever they come", d->name);
 	fprintf(stderr, "Preflight of arm %s at %s: for %g s the robot runs a motion that holds it still where it stands. It is not meant to move; stay "
 			"clear all the same, with the stop at hand. Nobody else may be connected to it.\n", r->choice.setup.name,
 			r->choice.robot->address, o->seconds);
@@ -284,6 +282,15 @@ static void tell(struct run *r, bool *fit)
 		print_words(r, &f, &v, failure);
 	fflush(stdout);
 	*fit = v.fit;
+}
+
+int preflight_check(const char *driver, struct errbuf *e)
+{
+	const struct robot_driver *d = robot_driver_find(driver);
+
+	if (!d || (d->wait && d->numbers)) /* of one that does not exist the rest says more */
+		return 0;
+	return fail(e, -EINVAL, "--preflight: driver %s has nothing to be measured: its arm takes commands whenever they come", d->name);
 }
 
 int preflight_run(const struct preflight_options *o, bool *fit, struct errbuf *e)

@@ -16,6 +16,9 @@ struct preflight_options {
 	bool json;                 /* the result as one object on standard output */
 };
 
+/* 0: the driver of that name has something to be measured, or there is none. -EINVAL. Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int preflight_check(const char *driver, struct errbuf *e);
+
 /* Says what it is about to do, measures, says the result. *fit: the verdict. -EINVAL, -errno: nothing was measured, as e says. SIGINT and
  * SIGTERM end the motion properly, and the measuring with it. Thread: main, which blocks those signals for good. Allocates: yes. Blocks:
  * some seconds longer than asked for. */

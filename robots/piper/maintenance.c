@@ -298,7 +298,8 @@ static const char *next(const struct piper_maintenance *m)
 	switch (m->wish.change) {
 	case PIPER_MAKE_LEADER: return "dreamvla-teleop --device piper-leader listens to it";
 	case PIPER_MAKE_FOLLOWER: return "start dreamvla-arm, then dreamvlactl enable";
-	case PIPER_SET_GRIPPER: return m->wish.value == 70 ? "robots[].gripper_max_m has to be 0.07" : "robots[].gripper_max_m has to be 0.1";
+	case PIPER_SET_GRIPPER: return m->wish.value == 70 ? "robots[].gripper_max_m has to be 0.07; start dreamvla-arm" :
+			"robots[].gripper_max_m has to be 0.1; start dreamvla-arm";
 	case PIPER_SET_COLLISION: return "start dreamvla-arm";
 	default: return "start dreamvla-arm, then dreamvlactl enable";
 	}

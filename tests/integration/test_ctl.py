@@ -180,6 +180,13 @@ class Status(WithDoor):
         self.assertRegex(shown, r"(?m)^stopped +the stop of arm arm is latched")
         self.assertRegex(shown, r"(?m)^way back +`dreamvlactl reset`, then")
 
+    def test_way_back_of_an_arm_that_takes_no_targets(self):
+        """Disabled, or a leader: `mode auto` alone would lead nowhere."""
+        shown = self.table(faults=[], **self.arm(mode="idle", errors=["motors_off"], trouble="motors_off", remedy="`dreamvlactl enable`"))
+        self.assertRegex(shown, r"(?m)^way back +see to arm arm, which takes no targets now, `dreamvlactl reset`, then `dreamvlactl mode auto`$")
+        self.assertRegex(shown, r"(?m)^arm +motors_off: `dreamvlactl enable`$")
+        self.assertRegex(self.table(faults=[], **self.arm("stale", 900.0, mode="idle")), r"(?m)^way back +`dreamvlactl mode auto`$")
+
     def test_margins_not_known(self):
         """Nothing is sent, so nothing has a margin; 1.00 would claim a full one."""
         for gone in (self.arm(attached=False), self.arm("stale", 900.0), self.arm("absent", 0.0, present=False, attached=False)):

@@ -75,6 +75,23 @@ class Deeds(WithDoor):
             self.assertIn("not confirmed, nothing was sent", done.stderr)
             self.assertEqual(self.asked, [])
 
+    def test_nothing_to_recover_from(self):
+        """Nobody is asked whether an arm that is well may fall."""
+        for mode in ("ready", "moving"):
+            done = self.call(self.arm(state(mode, brakes=False), []), "recover", stdin="y\n")
+            self.assertEqual((done.returncode, self.asked), (1, []))
+            self.assertIn("arm arm is %s: there is nothing to recover from" % mode, done.stderr)
+            self.assertNotIn("FALLS", done.stderr)
+
+    def test_who_drives_then(self):
+        """An arm that is driven is not attached again."""
+        done = self.call(self.arm(state("idle"), [state()]), "enable")
+        self.assertIn("says that it is not attached, `dreamvlactl reset`", done.stdout)
+        done = self.call(self.arm(state("moving", accepted_from=7), [state("moving", accepted_from=7)]), "enable")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("somebody is attached to it", done.stdout)
+        self.assertNotIn("reset", done.stdout)
+
     def test_yes(self):
         self.assertEqual(self.call(self.arm(REFLEX, [state()]), "recover", "--yes").returncode, 0)
         self.assertEqual(self.asked, [{"cmd": "recover", "confirm": True}])
@@ -278,7 +295,7 @@ class EmergencyStop(WithDoor):
         done = self.call("emergency-stop", "rihgt")
         self.assertEqual(done.returncode, 1)
         self.assertTold(["stop"], ["stop"], ["stop"])
-        self.assertIn("no arm is called rihgt", done.stderr)
+        self.assertIn("no arm is called rihgt, want one of the arms: left right;", done.stderr)
 
     def test_wrong_call(self):
         self.assertEqual(self.call("--nonsense", "emergency-stop", "--yes").returncode, 0)

@@ -23,6 +23,7 @@ robots:
   - name: left
     model: piper
     address: socketcand://127.0.0.1:%s
+    control: %s
 """
 
 
@@ -39,7 +40,7 @@ class Maintenance(unittest.TestCase):
         self.addCleanup(self.faults.close)
         self.config = os.path.join(self.bench.folder.name, "left.yaml")
         with open(self.config, "w") as f:
-            f.write(CONFIG % self.port)
+            f.write(CONFIG % (self.port, free_addresses(1)[0]))
         self.host = Host(self.port)
         self.addCleanup(self.host.close)
 
@@ -111,15 +112,31 @@ class Maintenance(unittest.TestCase):
 
 @steady
 class BesideADriver(Station):
+    def maintain(self, what, config, why):
+        done = subprocess.run([os.path.join(B, "dreamvla-arm"), "--config", config, "--driver", "piper", "--maintenance", what, "--yes"],
+                              capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(why, done.stderr)
+
     def test_an_arm_that_is_held_is_left_alone(self):
+        """By a driver of another configuration too."""
+        other = self.bench.config + ".other"
+        with open(self.bench.config, encoding="utf-8") as f, open(other, "w", encoding="utf-8") as to:
+            text = f.read()
+            self.assertIn(self.bench.address["control"], text)
+            to.write(text.replace(self.bench.address["control"], free_addresses(1)[0]))
         self.enable()
         for what in ("collision=3", "clear-errors", "gripper=100", "leader"):
-            done = subprocess.run([os.path.join(B, "dreamvla-arm"), "--config", self.bench.config, "--driver", "piper", "--maintenance", what, "--yes"],
-                                  capture_output=True, text=True, timeout=PATIENCE_S)
-            self.assertEqual(done.returncode, 1, done.stdout)
-            self.assertIn("somebody commands the PiPER", done.stderr)
+            self.maintain(what, other, "somebody commands the PiPER")
         self.assertEqual(self.robot()["maintenance"], 0)
         self.assertEqual(self.status()["mode"], "ready")
+
+    def test_an_arm_that_is_off_is_left_alone(self):
+        """Its driver says nothing then, and would not learn of the change."""
+        self.off()
+        for what in ("gripper=100", "collision=3"):
+            self.maintain(what, self.bench.config, "end its dreamvla-arm first")
+        self.assertEqual(self.robot()["maintenance"], 0)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,18 @@ static void enabled(struct piper_session *s)
 	piper_grip_enable(&s->grip);
 }
 
+/* Still under CAN control, as after a disable: no older target may count when the power comes. */
+static void switch_on(struct piper_session *s, struct piper_outbox *out, uint8_t which)
+{
+	if (!due(s, AGAIN_NS))
+		return;
+	if (s->feedback.status.control == PIPER_CAN) {
+		piper_stream_begin(s);
+		piper_stream_say_target(s, out);
+	}
+	say_motors(s, out, which, PIPER_ENABLE_MOTOR);
+}
+
 static void speak_enable(struct piper_session *s, struct piper_outbox *out)
 {
 	uint8_t on = piper_motors_on(&s->feedback);
@@ -89,8 +101,7 @@ static void speak_enable(struct piper_session *s, struct piper_outbox *out)
 		piper_session_fail(s, PIPER_TROUBLE_NOT_ENABLED);
 	else if (on != PIPER_ALL) {
 		s->job.takes = false;
-		if (due(s, AGAIN_NS))
-			say_motors(s, out, (uint8_t)~on, PIPER_ENABLE_MOTOR);
+		switch_on(s, out, (uint8_t)~on);
 	} else if (taken(s))
 		enabled(s);
 	else

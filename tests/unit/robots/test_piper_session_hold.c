@@ -195,6 +195,27 @@ static void words_that_get_lost_are_said_again(void **unused)
 	}
 }
 
+/* Motors that were switched off and fell keep CAN control, and perhaps their last target: where they lie is said before they have power. */
+static void enabled_again_where_it_lies(void **unused)
+{
+	(void)unused;
+	raise_arm("S-V1.8-9");
+	ask(PIPER_ASK_DISABLE);
+	run(3000);
+	assert_true(distance_rad(raised) > 0.3);
+	assert_int_equal(arm.control, PIPER_CAN);
+	forget_said();
+	ask(PIPER_ASK_ENABLE);
+	run(1);
+	assert_int_equal(said.count[0x471], 6);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(said.outbox[i], i < 3 ? 0x155 + i : 0x471);
+	for (int j = 0; j < 6; j++)
+		assert_true(fabs(said.target_rad[j] - fmin(fmax(state.q_rad[j], session.q_min_rad[j]), session.q_max_rad[j])) < 1e-4);
+	run(500);
+	assert_int_equal(state.mode, ARM_READY);
+}
+
 static void a_motor_that_does_not_come_on(void **unused)
 {
 	(void)unused;
@@ -418,6 +439,7 @@ int main(void)
 		cmocka_unit_test(enabling_byte_for_byte),
 		cmocka_unit_test(enabling_moves_nothing),
 		cmocka_unit_test(words_that_get_lost_are_said_again),
+		cmocka_unit_test(enabled_again_where_it_lies),
 		cmocka_unit_test(a_motor_that_does_not_come_on),
 		cmocka_unit_test(an_arm_that_takes_no_control),
 		cmocka_unit_test(not_enabled_outside_its_range),

@@ -64,7 +64,7 @@ enum piper_trouble piper_grip_trouble(const struct piper_grip *g, const struct p
 	if (f->gripper.bits & ERROR_BITS)
 		return PIPER_TROUBLE_GRIPPER_ERROR;
 	if (!(f->gripper.bits & PIPER_GRIPPER_ENABLED))
-		return PIPER_TROUBLE_GRIPPER_OFF;
+		return g->step == PIPER_GRIP_RESTS ? PIPER_TROUBLE_GRIPPER_OFF : PIPER_TROUBLE_GRIPPER_WAITS;
 	return g->has_command && g->barred && !is_there(g, f) ? PIPER_TROUBLE_GRIPPER_WAITS : PIPER_TROUBLE_NONE;
 }
 

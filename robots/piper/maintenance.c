@@ -10,7 +10,7 @@
 /* LOOK: 24 times the slowest feedback's period. ASK: real arms take 30 ms to answer. */
 static const int64_t LOOK_NS = 600 * NS_PER_MS, LOOK_MAX_NS = 3 * NS_PER_S, ASK_NS = 100 * NS_PER_MS, SET_NS = 500 * NS_PER_MS,
 	ACT_MAX_NS = 3 * NS_PER_S, RECENT_NS = 200 * NS_PER_MS, POWER_MAX_NS = 300 * NS_PER_S;
-enum { ROLE_SETS = 3, COLLISION_MAX = 8, SETUP_PERCENT = 100, SETUP_FRICTION = 1 }; /* the SDK's own 0x47D: 64 46 01 */
+enum { CONTROL_IDS = 16, ROLE_SETS = 3, COLLISION_MAX = 8, SETUP_PERCENT = 100, SETUP_FRICTION = 1 }; /* the SDK's own 0x47D: 64 46 01 */
 #define ERROR_BITS (0xFFu & ~(unsigned)PIPER_MOTOR_ENABLED)
 
 /* ---- what is wished ------------------------------------------------------------------------------------------------------ */
@@ -83,17 +83,42 @@ static void take_motor(struct piper_look *l, uint32_t joint, uint8_t bits)
 	l->bits[joint] = bits;
 }
 
+/* Control ids by the id alone: with another length, or as an MIT frame of other firmware, they may move an arm as well. */
+static bool is_command(const struct piper_maintenance *m, const struct bus_frame *f, enum piper_kind k)
+{
+	return k == PIPER_ENABLE || k == PIPER_CPV || (f->flags == 0 && f->id - m->dialect.control_base < CONTROL_IDS);
+}
+
+/* What a leader says too, which may be one. */
+static bool is_leaders(enum piper_kind k)
+{
+	return k == PIPER_MODE || k == PIPER_JOINT_TARGET || k == PIPER_GRIPPER_TARGET;
+}
+
+static bool take_command(struct piper_maintenance *m, const struct bus_event *ev, enum piper_kind k)
+{
+	if (!is_command(m, &ev->frame, k))
+		return false;
+	m->look.commanded = true;
+	m->look.has_host = m->look.has_host || !is_leaders(k);
+	if (k == PIPER_JOINT_TARGET)
+		m->look.leads_ns = ev->t_ns;
+	return true;
+}
+
 void piper_maintenance_take(struct piper_maintenance *m, const struct bus_event *ev)
 {
 	struct piper_look *l = &m->look;
 	struct piper_message p;
 
-	if (ev->error != BUS_ERROR_NONE || !piper_get(&m->dialect, &ev->frame, &p))
+	if (ev->error != BUS_ERROR_NONE)
+		return;
+	(void)!piper_get(&m->dialect, &ev->frame, &p); /* PIPER_NONE where it is none */
+	if (take_command(m, ev, p.kind))
 		return;
 	switch (p.kind) {
 	case PIPER_STATUS: take_status(l, &p.status, ev->t_ns); return;
 	case PIPER_JOINT_ANGLES: l->angles_ns = ev->t_ns; return;
-	case PIPER_JOINT_TARGET: l->leads_ns = ev->t_ns; return;
 	case PIPER_MOTOR_SLOW: take_motor(l, p.index, p.slow.bits); return;
 	case PIPER_FIRMWARE: take_firmware(l, &p.firmware); return;
 	case PIPER_GRIPPER_SETUP: l->has_setup = true; l->setup = p.gripper_setup; return;
@@ -332,7 +357,7 @@ static int check_who(struct piper_maintenance *m, bool late, int64_t now_ns)
 
 	if (!leader && !recent(m->look.angles_ns, now_ns))
 		return late ? refuse_silence(m) : -EAGAIN;
-	if (!leader && recent(m->look.leads_ns, now_ns))
+	if (leader ? m->look.has_host : m->look.commanded)
 		return fail(&m->text, -EBUSY, "%s: somebody commands the PiPER at %s, a program or a leader on the same bus: end it (systemctl stop "
 				"dreamvla-arm@%s, or switch the leader off), the arm has to be alone", m->arm, m->address, m->arm);
 	if (leader && !is_role(m))
@@ -353,12 +378,13 @@ static int check_firmware(struct piper_maintenance *m, bool late)
 	return 0;
 }
 
-/* Motors that are on hold the arm up. What is set may be made to count, and the power cut, only where nothing falls. */
+/* Motors that are on hold the arm up. What is set may be made to count, and the power cut, only where nothing falls; and no protection is
+ * taken from an arm that may move. */
 static int check_motors(struct piper_maintenance *m, bool late)
 {
 	const struct piper_look *l = &m->look;
 
-	if (m->wish.change == PIPER_SET_COLLISION)
+	if (m->wish.change == PIPER_SET_COLLISION && m->wish.value > 0)
 		return 0;
 	if (l->motors != 0x3F && m->wish.change != PIPER_CLEAR_ERRORS)
 		return late ? fail(&m->text, -ENODATA, "%s: not all motors of the PiPER at %s are heard (0x261 to 0x266): heard of 0x%02X, bit 0 is joint 1",
@@ -447,6 +473,11 @@ static void step_wait(struct piper_maintenance *m, int64_t now_ns, struct piper_
 				m->wish.change == PIPER_MAKE_LEADER ? "leader" : "follower");
 		enter(m, PIPER_MAINTENANCE_FAILED, now_ns);
 	}
+}
+
+bool piper_maintenance_told(const struct piper_maintenance *m)
+{
+	return m->phase == PIPER_MAINTENANCE_WAITS && m->sets >= ROLE_SETS;
 }
 
 void piper_maintenance_step(struct piper_maintenance *m, int64_t now_ns, struct piper_outbox *out)

@@ -34,6 +34,7 @@ enum piper_maintenance_phase { PIPER_MAINTENANCE_LOOKS, PIPER_MAINTENANCE_WANTS_
 struct piper_look {
 	int64_t status_ns;             /* each: when the newest came; 0: none */
 	int64_t angles_ns, leads_ns;   /* joints that an arm says which is no leader; joint targets of a leader or a host */
+	bool commanded, has_host;      /* by a leader or a host (its control ids, 0x471, 0x181-187); by what no leader says */
 	struct piper_status status;
 	uint8_t motors;                /* bit 0 is joint 1: heard of */
 	uint8_t bits[PIPER_JOINTS];    /* of 0x26x */
@@ -63,6 +64,9 @@ void piper_maintenance_take(struct piper_maintenance *m, const struct bus_event 
 
 /* Goes on in time, at least every 10 ms; *out is what to send now. */
 void piper_maintenance_step(struct piper_maintenance *m, int64_t now_ns, struct piper_outbox *out);
+
+/* All that is to be sent before the arm is switched off and on was in an outbox. */
+bool piper_maintenance_told(const struct piper_maintenance *m);
 
 /* In WANTS_YES: what is there, and what yes would do. */
 void piper_maintenance_question(const struct piper_maintenance *m, char *out, size_t capacity);

@@ -70,7 +70,7 @@ static int hear_answer(struct run *r, struct errbuf *e)
 
 static void tell_to_switch(struct run *r)
 {
-	if (r->told || r->m.phase != PIPER_MAINTENANCE_WAITS)
+	if (r->told || !piper_maintenance_told(&r->m))
 		return;
 	printf("It was told. Switch the arm off and on now; this waits up to five minutes until it has come back. Ctrl-C ends the waiting.\n");
 	fflush(stdout);
@@ -98,8 +98,9 @@ static int turn(struct run *r, struct errbuf *e)
 	piper_maintenance_step(&r->m, clock_monotonic_ns(), &out);
 	if (r->m.phase == PIPER_MAINTENANCE_WANTS_YES && !r->asked)
 		ask(r);
-	tell_to_switch(r);
-	return send_all(r, &out, e);
+	if ((rc = send_all(r, &out, e)) == 0)
+		tell_to_switch(r);
+	return rc;
 }
 
 static int conclude(const struct run *r, struct errbuf *e)

@@ -109,7 +109,7 @@ static bool is_alone(struct piper_leader *l, int64_t now_ns, struct errbuf *e)
 	if (!piper_leader_has_company(&l->leader, now_ns))
 		return true;
 	leader_map_forget_deadman(&l->map);
-	(void)!fail(e, -EBUSY, "nothing is sent: the arm on %s is no leader (it says its joints, 0x2A5), or there is a follower beside it, which "
+	(void)!fail(e, -EBUSY, "nothing is sent: the arm on %s is no leader (it says its joints, 0x2A5, or moved 0x2B5, 0x2C5), or there is a follower beside it, which "
 			"obeys it by itself; give the leader a bus of its own, or make the arm one: dreamvla-arm --driver piper --maintenance leader",
 			l->address);
 	return false;
@@ -127,7 +127,9 @@ static bool piper_leader_read(void *device, int64_t now_ns, int64_t offset_ns, s
 
 	if (!leader_map_read(&l->map, now_ns, out)) {
 		(void)!fail(e, -ENODATA, "nothing is sent: no joints of a leader yet on %s%s%s; is it on? An interface that only listens "
-				"(listen-only) acknowledges nothing, and it needs somebody who does", l->address, why[0] ? ": " : "", why);
+				"(listen-only) acknowledges nothing, and it needs somebody who does. One whose control ids were moved (0x165 or 0x175 "
+				"instead of 0x155) is not heard: move them back (AgileX's SDK: MasterSlaveConfig(0xFA, 0, 0, 0)), switch it off and on",
+				l->address, why[0] ? ": " : "", why);
 		return false;
 	}
 	if (why[0])

@@ -19,19 +19,31 @@ void piper_leader_map_init(struct piper_leader_map *m)
 	*m = (struct piper_leader_map){ .dialect = { .feedback_base = PIPER_FEEDBACK_BASE, .control_base = PIPER_CONTROL_BASE } };
 }
 
+/* Where 0x470 has moved the ids of an arm's feedback. 0x3A0, the other base that was seen, is no follower's for sure: leaders were seen to
+ * say 0x3Ax. */
+static const struct piper_dialect moved[] = { { .feedback_base = PIPER_FEEDBACK_BASE + 0x10, .control_base = PIPER_CONTROL_BASE },
+	{ .feedback_base = PIPER_FEEDBACK_BASE + 0x20, .control_base = PIPER_CONTROL_BASE } };
+enum { MOVED = sizeof moved / sizeof *moved };
+
+static uint32_t add_filters(const struct piper_dialect *d, enum piper_kind kind, struct bus_filter *out)
+{
+	struct bus_filter some[PIPER_KIND_FRAMES_MAX];
+	uint32_t n = piper_kind_filters(d, kind, some);
+
+	memcpy(out, some, n * sizeof *some);
+	return n;
+}
+
 void piper_leader_filters(struct bus_filter out[PIPER_LEADER_FILTERS])
 {
 	static const enum piper_kind kind[] = { PIPER_MODE, PIPER_JOINT_TARGET, PIPER_GRIPPER_TARGET, PIPER_JOINT_ANGLES };
 	static const struct piper_dialect d = { .feedback_base = PIPER_FEEDBACK_BASE, .control_base = PIPER_CONTROL_BASE };
-	struct bus_filter some[PIPER_KIND_FRAMES_MAX];
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < sizeof kind / sizeof *kind; i++) {
-		uint32_t more = piper_kind_filters(&d, kind[i], some);
-
-		memcpy(out + n, some, more * sizeof *some);
-		n += more;
-	}
+	for (size_t i = 0; i < sizeof kind / sizeof *kind; i++)
+		n += add_filters(&d, kind[i], out + n);
+	for (size_t i = 0; i < MOVED; i++)
+		n += add_filters(&moved[i], PIPER_JOINT_ANGLES, out + n);
 }
 
 static void tear(struct piper_leader_map *m)
@@ -113,6 +125,16 @@ static void take_gripper(struct piper_leader_map *m, const struct piper_gripper_
 	m->gripper_m = fmax(opening_m, 0.0); /* closed is a little below zero where its zero is off */
 }
 
+static bool is_moved_follower(const struct bus_frame *f)
+{
+	struct piper_message p;
+
+	for (size_t i = 0; i < MOVED; i++)
+		if (piper_get(&moved[i], f, &p) && p.kind == PIPER_JOINT_ANGLES)
+			return true;
+	return false;
+}
+
 enum piper_leader_news piper_leader_take(struct piper_leader_map *m, const struct bus_event *ev, struct leader_stand *out)
 {
 	struct piper_message p;
@@ -122,7 +144,10 @@ enum piper_leader_news piper_leader_take(struct piper_leader_map *m, const struc
 		return PIPER_LEADER_NOTHING;
 	}
 	if (!piper_get(&m->dialect, &ev->frame, &p)) {
-		m->odd++;
+		if (is_moved_follower(&ev->frame))
+			m->obeys_ns = ev->t_ns;
+		else
+			m->odd++;
 		return PIPER_LEADER_NOTHING;
 	}
 	switch (p.kind) {

@@ -10,7 +10,7 @@
 #include "robots/piper/wire.h"
 #include "robots/teleop/leader_map.h"
 
-enum { PIPER_LEADER_FILTERS = 8 };
+enum { PIPER_LEADER_FILTERS = 14 };
 
 struct piper_leader_map {
 	struct piper_dialect dialect;
@@ -22,7 +22,7 @@ struct piper_leader_map {
 	int64_t gripper_ns;
 	bool has_gripper;
 	double gripper_m;
-	int64_t obeys_ns;              /* when an arm said its joints (0x2A5), as no leader does; 0: never */
+	int64_t obeys_ns;              /* when an arm said its joints (0x2A5, moved 0x2B5 or 0x2C5), as no leader does; 0: never */
 	uint64_t torn, odd, leaps;     /* not used: incomplete, nonsense, beyond every hand's speed */
 };
 

@@ -2,8 +2,10 @@
 """dreamvla-arm --maintenance with the simulated PiPER over socketcand: a person's yes, what the arm then has, and what is refused."""
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import unittest
 
 import msgpack
@@ -56,6 +58,12 @@ class Maintenance(unittest.TestCase):
     def maintain(self, *arguments, typed="", **more):
         return subprocess.run(self.command("--maintenance", *arguments, **more), input=typed, capture_output=True, text=True, timeout=PATIENCE_S)
 
+    def start(self, *arguments):
+        process = subprocess.Popen(self.command(*arguments), stdout=subprocess.PIPE, text=True)
+        for end in (process.stdout.close, process.wait, process.kill):  # last first
+            self.addCleanup(end)
+        return process
+
     def does(self, *arguments, typed=""):
         done = self.maintain(*arguments, typed=typed)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -92,15 +100,33 @@ class Maintenance(unittest.TestCase):
         self.refuses("dreamvlactl disable left", "leader", "--yes")
         self.arm("power_cycle")
         for role in ("leader", "follower"):
-            with subprocess.Popen(self.command("--maintenance", role, "--yes"), stdout=subprocess.PIPE, text=True) as process:
-                said = [process.stdout.readline(), process.stdout.readline()]
-                self.assertIn("Switch the arm off and on now", said[1])
-                self.assertEqual(self.arm()["leader"], role == "follower")
-                self.arm("silence", ms=500)
-                self.arm("power_cycle")
-                self.assertIn("a %s; next:" % role, process.communicate(timeout=PATIENCE_S)[0])
+            before = self.arm()["maintenance"]
+            process = self.start("--maintenance", role, "--yes")
+            said = [process.stdout.readline(), process.stdout.readline()]
+            process.send_signal(signal.SIGSTOP)  # a person may be as quick: all is sent before it says so
+            self.assertIn("Switch the arm off and on now", said[1])
+            wait_for("all that it was told", lambda: self.arm()["maintenance"] == before + 3)
+            self.assertEqual(self.arm()["leader"], role == "follower")
+            self.arm("silence", ms=500)
+            self.arm("power_cycle")
+            process.send_signal(signal.SIGCONT)
+            self.assertIn("a %s; next:" % role, process.communicate(timeout=PATIENCE_S)[0])
             self.assertEqual(process.returncode, 0)
             self.assertEqual(self.arm()["leader"], role == "leader")
+
+    def test_another_host(self):
+        end = threading.Event()
+        poses = threading.Thread(target=self.stream_poses, args=(end,))
+        poses.start()
+        self.addCleanup(poses.join)
+        self.addCleanup(end.set)
+        for what in ("collision=0", "clear-errors"):
+            self.refuses("somebody commands the PiPER", what, "--yes")
+
+    def stream_poses(self, end):
+        while not end.wait(0.01):
+            self.host.send(0x151, 1, 0, 10, 0, 0, 0, 0, 0)
+            self.host.send(0x152, 0, 0, 0, 0, 0, 0, 0, 0)
 
     def test_what_does_not_go_together(self):
         self.refuses("want leader", "zero", code=2)

@@ -230,7 +230,11 @@ static void test_leader_and_back(void **state)
 	go_to(PIPER_MAINTENANCE_WANTS_YES);
 	piper_maintenance_yes(&m, b.now_ns);
 	go_to(PIPER_MAINTENANCE_WAITS);
-	run(60000);
+	assert_false(piper_maintenance_told(&m)); /* nobody is to switch it off yet */
+	for (int i = 0; i < PATIENCE_MS && !piper_maintenance_told(&m); i++)
+		run(1);
+	assert_int_equal(b.for_good, 3);
+	run(5000);
 	assert_int_equal(m.phase, PIPER_MAINTENANCE_WAITS); /* it counts from the next start on */
 	assert_int_equal(b.for_good, 3);
 	assert_last("470 fa 00 00 00 00 00 00 00");
@@ -267,7 +271,9 @@ static void test_nobody_switches_it_off(void **state)
 	go_to(PIPER_MAINTENANCE_WANTS_YES);
 	piper_maintenance_yes(&m, b.now_ns);
 	go_to(PIPER_MAINTENANCE_WAITS);
-	run(299 * 1000);
+	run(500);
+	b.now_ns += 298 * 1000 * MS; /* nothing happens */
+	run(500);
 	assert_int_equal(m.phase, PIPER_MAINTENANCE_WAITS);
 	run(2000);
 	assert_int_equal(m.phase, PIPER_MAINTENANCE_FAILED);
@@ -276,10 +282,10 @@ static void test_nobody_switches_it_off(void **state)
 
 static void test_motors_that_hold_the_arm_up(void **state)
 {
-	static const char *const wish[] = { "leader", "gripper=100" };
+	static const char *const wish[] = { "leader", "gripper=100", "collision=0" }; /* 0: no protection */
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		begin("S-V1.8-9", wish[i]);
 		arm.enabled = 0x10; /* one is enough */
 		fails_with("dreamvlactl disable left");
@@ -294,17 +300,58 @@ static void test_motors_that_hold_the_arm_up(void **state)
 	}
 }
 
-static void test_an_arm_that_is_not_alone(void **state)
+static void assert_refused_beside(const char *wish, const struct bus_frame *other, uint32_t period_ms)
 {
-	const struct bus_frame joints = { .id = 0x156, .length = 8 };
-
-	(void)state;
-	begin("S-V1.8-9", "collision=3");
-	for (int i = 0; i < 700 && m.phase == PIPER_MAINTENANCE_LOOKS; i++) {
-		hear(&joints);
+	begin("S-V1.8-9", wish);
+	for (uint32_t i = 1; i < 700 && m.phase == PIPER_MAINTENANCE_LOOKS; i++) {
+		if (i % period_ms == 0)
+			hear(other);
 		run(1);
 	}
 	fails_with("somebody commands");
+}
+
+/* Whatever moves an arm, or switches its motors: joints, poses, arcs, MIT frames of any firmware, the gripper, an emergency stop. */
+static void test_an_arm_that_is_not_alone(void **state)
+{
+	static const uint32_t id[] = { 0x150, 0x151, 0x152, 0x154, 0x155, 0x156, 0x158, 0x159, 0x15A, 0x15F, 0x187, 0x471 };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof id / sizeof *id; i++) {
+		const struct bus_frame other = { .id = id[i], .length = id[i] == 0x187 ? 7 : 8, .data = { 1 } };
+
+		assert_refused_beside("clear-errors", &other, 10);
+		assert_refused_beside("collision=3", &other, 500); /* one of them is enough */
+	}
+	const struct bus_frame question = { .id = 0x477, .length = 8, .data = { 4 } };
+
+	begin("S-V1.8-9", "collision=3");
+	for (int i = 0; i < 700; i++) {
+		hear(&question); /* moves nothing */
+		run(1);
+	}
+	assert_int_equal(m.phase, PIPER_MAINTENANCE_WANTS_YES);
+}
+
+/* A leader's own frames are its own; poses are not. */
+static void test_a_leader_that_is_not_alone(void **state)
+{
+	const struct bus_frame pose = { .id = 0x152, .length = 8 };
+
+	(void)state;
+	for (int beside = 0; beside < 2; beside++) {
+		begin("S-V1.8-9", "follower");
+		arm.flash.linkage.role = PIPER_LINKAGE_LEADER;
+		piper_arm_power_cycle(&arm);
+		for (int i = 0; i < 700 && m.phase == PIPER_MAINTENANCE_LOOKS; i++) {
+			if (beside)
+				hear(&pose);
+			run(1);
+		}
+		if (beside)
+			fails_with("somebody commands");
+		assert_int_equal(m.phase, beside ? PIPER_MAINTENANCE_FAILED : PIPER_MAINTENANCE_WANTS_YES);
+	}
 }
 
 static void test_silence_and_old_firmware(void **state)
@@ -363,7 +410,7 @@ static void test_whatever_comes(void **state)
 	uint64_t seed = 7;
 
 	(void)state;
-	for (unsigned round = 0; round < 40; round++) {
+	for (unsigned round = 0; round < 12; round++) {
 		begin("S-V1.8-9", wish[round % 4]);
 		b.hides = round % 3 == 0 ? 0x264 : 0;
 		for (int t = 0; t < 6000 && m.phase < PIPER_MAINTENANCE_DONE; t++) {
@@ -371,7 +418,7 @@ static void test_whatever_comes(void **state)
 			struct bus_frame f = { .id = id[r % (sizeof id / sizeof *id)], .length = 8 };
 
 			memcpy(f.data, &data, sizeof data);
-			if ((r >> 32 & (round < 20 ? 0xFF : 0x7)) == 0)
+			if ((r >> 32 & (round < 6 ? 0xFF : 0x7)) == 0)
 				hear(&f);
 			run(1); /* deliver() judges what is sent */
 			if (m.phase == PIPER_MAINTENANCE_WANTS_YES && (r >> 40 & 0xFF) == 0)
@@ -394,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_switches_it_off),
 		cmocka_unit_test(test_motors_that_hold_the_arm_up),
 		cmocka_unit_test(test_an_arm_that_is_not_alone),
+		cmocka_unit_test(test_a_leader_that_is_not_alone),
 		cmocka_unit_test(test_silence_and_old_firmware),
 		cmocka_unit_test(test_moved_ids),
 		cmocka_unit_test(test_whatever_comes),

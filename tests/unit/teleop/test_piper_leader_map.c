@@ -225,6 +225,21 @@ static void test_company(void **state)
 	assert_true(piper_leader_has_company(&b.map, b.now_ns));
 	assert_true(piper_leader_has_company(&b.map, b.now_ns + 900 * MS));
 	assert_false(piper_leader_has_company(&b.map, b.now_ns + 1000 * MS));
+	static const char *const moved[] = { "2B5", "2B7", "2C6" };
+
+	for (int i = 0; i < 3; i++) { /* 0x470 has moved a follower's ids; it obeys 0x155 all the same */
+		char text[32];
+
+		begin();
+		snprintf(text, sizeof text, "%s 00 00 00 00 00 00 00 00", moved[i]);
+		hear(text);
+		assert_true(piper_leader_has_company(&b.map, b.now_ns));
+		assert_int_equal(b.map.odd, 0);
+	}
+	begin();
+	hear("3A5 00 00 00 00 00 00 00 00"); /* seen of leaders */
+	hear("2B1 00 00 00 00 00 00 00 00");
+	assert_false(piper_leader_has_company(&b.map, b.now_ns));
 }
 
 /* The simulated arm as a leader, frame by frame as it puts them on the bus. */
@@ -256,7 +271,8 @@ static void test_the_simulated_leader(void **state)
 /* Frames are wanted by their ids: those above. */
 static void test_filters(void **state)
 {
-	static const uint32_t want[] = { 0x151, 0x155, 0x156, 0x157, 0x159, 0x2A5, 0x2A6, 0x2A7 };
+	static const uint32_t want[] = { 0x151, 0x155, 0x156, 0x157, 0x159, 0x2A5, 0x2A6, 0x2A7, 0x2B5, 0x2B6, 0x2B7, 0x2C5,
+		0x2C6, 0x2C7 };
 	struct bus_filter f[PIPER_LEADER_FILTERS];
 
 	(void)state;

@@ -192,7 +192,7 @@ void io_state_receive(struct io *io);             /* io_state.c */
 const struct arm_words *io_words(const struct io *io, uint32_t reason, uint32_t arm); /* what it says about that, or NULL */
 void io_told_follow(struct io *io);               /* io_told.c: keeps what arms say of themselves when a reason comes up */
 const struct arm_words *io_told_reason(const struct io *io); /* for the sentence of the mode's reason; may be NULL */
-const struct arm_words *io_told_cause(const struct io *io, uint32_t reason, uint32_t arm); /* of a fault that stands, else present ones; may be NULL */
+const struct arm_words *io_told_cause(const struct io *io, uint32_t reason, uint32_t arm); /* present ones, else of the fault that stands; may be NULL */
 void io_operator_receive(struct io *io);          /* io_operator.c */
 void io_teleop_init(struct io *io);               /* io_teleop.c: the slots of the listed devices. Thread: main */
 bool io_teleop_knows(const struct io *io, const char *name); /* the device has a slot */

@@ -106,6 +106,8 @@ void io_state_receive(struct io *io)
 const struct arm_words *io_words(const struct io *io, uint32_t reason, uint32_t arm)
 {
 	const struct arm_words *w = arm < io->setup->n_arms ? &io->arm[arm].words : NULL;
+	enum arm_mode mode = w ? io->inputs.arm[arm].mode : ARM_IDLE;
+	bool lesser = mode == ARM_READY || mode == ARM_MOVING; /* its trouble does not keep it from being driven */
 
-	return w && (w->n_errors > 0 || (w->trouble[0] && reason_tells_trouble(reason))) ? w : NULL;
+	return w && (w->n_errors > 0 || (w->trouble[0] && (!lesser || reason_tells_trouble(reason)))) ? w : NULL;
 }

@@ -1,5 +1,6 @@
 /* io_told.c - what an arm said of itself when a reason about it came up. A reason outlives its cause: an arm that was recovered, or whose
- * stop was released, says nothing any more, and its sentence would be empty or about something else. */
+ * stop was released, says nothing any more, and its sentence would be empty or about something else. But who is told what still stands in
+ * the way is told what to do now: as long as the arm says something, that. */
 #include "daemon/io.h"
 #include "daemon/reason_text.h"
 #include "daemon/stage/reason.h"
@@ -75,6 +76,9 @@ const struct arm_words *io_told_reason(const struct io *io)
 const struct arm_words *io_told_cause(const struct io *io, uint32_t reason, uint32_t arm)
 {
 	const struct io_told *t = &io->told_cause[reason];
+	const struct arm_words *now = io_words(io, reason, arm);
 
-	return t->stands && t->subject == arm ? spoken(t) : io_words(io, reason, arm);
+	bool keeps = t->stands && t->subject == arm && (!now || reason_tells_trouble(reason));
+
+	return keeps ? spoken(t) : now;
 }

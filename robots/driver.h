@@ -57,6 +57,7 @@ struct robot_driver_options {
 struct robot_trouble {
 	const char *name;          /* one word: in state's errors and status */
 	const char *remedy;        /* a sentence: what it is and what mends it */
+	bool expected;             /* nothing is wrong: the arm is off, or on its way; no error, though it cannot be driven */
 };
 
 /* A driver's own figure for `status`, e.g. states missed. */

@@ -111,7 +111,7 @@ void arm_words_text(const struct arm_report *r, const struct robot_driver *drive
 			add_error(out, driver->error_name(bit));
 	if (!t)
 		return;
-	if (r->mode != ARM_READY && r->mode != ARM_MOVING)
+	if (r->mode != ARM_READY && r->mode != ARM_MOVING && !t->expected)
 		add_error(out, t->name);
 	snprintf(out->trouble, sizeof out->trouble, "%s", t->name);
 	snprintf(out->remedy, sizeof out->remedy, "%s", t->remedy);

@@ -13,8 +13,8 @@ void arm_refusal_text(const struct arm_refusal *r, char *out, size_t capacity);
 /* "" before the first loss. As arm_refusal_text. */
 void arm_loss_text(const struct arm_loss *l, char *out, size_t capacity);
 
-/* What is wrong with the arm: its errors' names, with its trouble's word behind them where that keeps the arm from being driven, and
- * the trouble with its remedy. More names than fit are left out. As arm_refusal_text. */
+/* What is wrong with the arm: its errors' names, with its trouble's word behind them where that keeps the arm from being driven and
+ * something is wrong, and the trouble with its remedy. More names than fit are left out. As arm_refusal_text. */
 void arm_words_text(const struct arm_report *r, const struct robot_driver *driver, struct arm_words *out);
 
 /* Error and hint of an answer that is not OK; the hint may be "". What the arm does not do now has its trouble for a reason. */

@@ -4,8 +4,10 @@
 const struct robot_trouble *piper_trouble(uint32_t trouble)
 {
 	static const struct robot_trouble troubles[PIPER_TROUBLES] = {
-#define TROUBLE(name, word, remedy) [PIPER_TROUBLE_##name] = { word, remedy },
+#define TROUBLE(name, word, remedy) [PIPER_TROUBLE_##name] = { word, remedy, false },
+#define EXPECTED(name, word, remedy) [PIPER_TROUBLE_##name] = { word, remedy, true },
 #include "robots/piper/troubles.def"
+#undef EXPECTED
 #undef TROUBLE
 	};
 

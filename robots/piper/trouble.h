@@ -8,7 +8,9 @@
 
 enum piper_trouble {
 #define TROUBLE(name, word, remedy) PIPER_TROUBLE_##name,
+#define EXPECTED(name, word, remedy) PIPER_TROUBLE_##name,
 #include "robots/piper/troubles.def"
+#undef EXPECTED
 #undef TROUBLE
 	PIPER_TROUBLES
 };

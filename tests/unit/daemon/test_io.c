@@ -234,7 +234,27 @@ static void words_that_come_a_little_later_are_its_own_but_no_others(void **stat
 	control_says(MODE_FAULT, REASON_ARM_DISCONNECTED, REASON_BIT(REASON_ARM_DISCONNECTED));
 	long_since();
 	arm_says(1, "no_answer", "plug the cable in");
-	expect_told(bare, bare);
+	expect_told(bare, kept);
+}
+
+/* A PiPER in an emergency stop that was recovered, then enabled: its first remedy, followed a second time, would let it fall. */
+static void what_still_stands_says_what_to_do_now(void **state)
+{
+	static const char begun[] = "arm left: reports errors (emergency_stop): hold it, then recover";
+
+	(void)state;
+	arm_says(1, "emergency_stop", "hold it, then recover");
+	io->inputs.arm[0].mode = ARM_ESTOP;
+	control_says(MODE_FAULT, REASON_ARM_ERRORS, REASON_BIT(REASON_ARM_ERRORS));
+	long_since();
+	arm_says(1, "motor_lost", "recover it, then enable");
+	expect_told(begun, "arm left: reports errors (motor_lost): recover it, then enable");
+	arm_says(0, "", "its motors are off: enable");
+	io->inputs.arm[0].mode = ARM_IDLE;
+	strcpy(io->arm[0].words.trouble, "motors_off");
+	expect_told(begun, "arm left: reports errors: its motors are off: enable");
+	io->inputs.arm[0].mode = ARM_READY; /* whatever is the matter with its gripper is no remedy of the fault's */
+	expect_told(begun, begun);
 }
 
 /* What is no fault stands as long as its cause, and says what the arm says now. */
@@ -281,6 +301,7 @@ static void states_that_come_late_are_told_with_the_arm_s_own_word(void **state)
 	arm_says_trouble("", false, "");
 	expect_told(silent, silent);
 	control_says(MODE_HOLD, REASON_OPERATOR_RESET, 0);
+	io->inputs.arm[0].mode = ARM_READY;
 	arm_says_trouble("gripper_off", false, "enable it");
 	control_says(MODE_FAULT, REASON_ARM_ERRORS, REASON_BIT(REASON_ARM_ERRORS)); /* which that is none of */
 	expect_told("arm left: reports errors: see the arm's own status", "arm left: reports errors: see the arm's own status");
@@ -296,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reason_takes_the_words_of_its_cause, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(words_that_come_a_little_later_are_its_own_but_no_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(states_that_come_late_are_told_with_the_arm_s_own_word, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_still_stands_says_what_to_do_now, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_missing_says_what_the_arm_says_now, set_up, tear_down),
 	};
 

@@ -22,9 +22,10 @@ static const char *name_error(uint32_t bit)
 
 static const struct robot_trouble *name_trouble(uint32_t trouble)
 {
-	static const struct robot_trouble known[] = { { "reflex", "recover it" }, { "hand_absent", "plug it in" } };
+	static const struct robot_trouble known[] = { { "reflex", "recover it", false }, { "hand_absent", "plug it in", false },
+		{ "motors_off", "enable it", true } };
 
-	return trouble >= 1 && trouble <= 2 ? &known[trouble - 1] : NULL;
+	return trouble >= 1 && trouble <= 3 ? &known[trouble - 1] : NULL;
 }
 
 static const struct robot_driver talks = { .name = "talks", .error_name = name_error, .trouble = name_trouble };
@@ -74,6 +75,19 @@ static void a_trouble_that_does_not_stop_the_arm_is_no_error(void **state)
 	assert_int_equal(w.n_errors, 1);
 }
 
+/* What was an error until it was recovered is none any more once its motors are off; what to do is said all the same. */
+static void what_is_expected_is_no_error(void **state)
+{
+	const struct arm_report r = { .mode = ARM_IDLE, .trouble = 3 };
+	struct arm_words w;
+
+	(void)state;
+	arm_words_text(&r, &talks, &w);
+	assert_int_equal(w.n_errors, 0);
+	assert_string_equal(w.trouble, "motors_off");
+	assert_string_equal(w.remedy, "enable it");
+}
+
 static void more_errors_than_fit(void **state)
 {
 	const struct arm_report r = { .mode = ARM_REFLEX, .errors = UINT64_MAX, .trouble = 1 };
@@ -120,6 +134,7 @@ int main(void)
 		cmocka_unit_test(nothing_wrong),
 		cmocka_unit_test(errors_by_name_then_the_trouble),
 		cmocka_unit_test(a_trouble_that_does_not_stop_the_arm_is_no_error),
+		cmocka_unit_test(what_is_expected_is_no_error),
 		cmocka_unit_test(more_errors_than_fit),
 		cmocka_unit_test(drivers_without_words),
 		cmocka_unit_test(every_drivers_words_fit),

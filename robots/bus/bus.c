@@ -1,6 +1,7 @@
 /* bus.c - see bus.h. What all kinds of bus have in common: addresses, filters, what exists as a frame, words for troubles. */
 #include "robots/bus/bus.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/can/error.h>
 #include <stdio.h>
@@ -43,21 +44,41 @@ static bool parse_place(struct bus_place *p, const char *text)
 	return !memchr(text, ':', host) && take(p->host, sizeof p->host, text, host) && take(p->channel, sizeof p->channel, channel, strlen(channel));
 }
 
-/* true: it is an interface's name. */
+/* true: it is an interface's name. The kernel takes 127.0.0.1 for one too; whoever writes that means a host. */
 static bool is_interface(const char *address)
 {
 	size_t n = strlen(address);
+	struct in_addr ip;
 
-	return n > 0 && n < 16 && !strpbrk(address, ":/ \t");
+	return n > 0 && n < 16 && !strpbrk(address, ":/ \t") && inet_pton(AF_INET, address, &ip) != 1;
+}
+
+/* 1: a server's, which *p is then; 0: an interface's. */
+static int parse_address(const char *address, struct bus_place *p, struct errbuf *e)
+{
+	bool server = strncmp(address, SCHEME, strlen(SCHEME)) == 0;
+
+	if (server ? !parse_place(p, address + strlen(SCHEME)) : !is_interface(address))
+		return fail(e, -EINVAL, "CAN bus: found \"%.200s\", allowed an interface's name (can0) or " SCHEME "HOST:PORT[/CHANNEL]", address);
+	return server;
+}
+
+int bus_check_address(const char *address, struct errbuf *e)
+{
+	struct bus_place place = { 0 };
+	int server = parse_address(address, &place, e);
+
+	if (server > 0 && strtol(place.port, NULL, 10) == 0)
+		return fail(e, -EINVAL, "CAN bus: found \"%.200s\", allowed PORT 1..65535", address);
+	return server < 0 ? server : 0;
 }
 
 static int check_options(const struct bus_options *o, struct bus_place *p, struct errbuf *e)
 {
-	bool server = strncmp(o->address, SCHEME, strlen(SCHEME)) == 0;
+	int server = parse_address(o->address, p, e);
 
-	if (server ? !parse_place(p, o->address + strlen(SCHEME)) : !is_interface(o->address))
-		return fail(e, -EINVAL, "CAN bus: found \"%.200s\", allowed an interface's name (can0) or " SCHEME "HOST:PORT[/CHANNEL]",
-				o->address);
+	if (server < 0)
+		return server;
 	if (o->filters > BUS_FILTERS_MAX)
 		return fail(e, -EINVAL, "CAN bus %s: %u filters, allowed %d", o->address, o->filters, BUS_FILTERS_MAX);
 	return server;

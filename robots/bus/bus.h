@@ -41,6 +41,10 @@ struct bus_options {
 
 struct bus;
 
+/* Whether bus_open would look for a bus there: the name of an interface, or socketcand://HOST:PORT[/CHANNEL] with a port that is not 0.
+ * -EINVAL says what was found and what is allowed. Thread: any. Allocates: no. Blocks: no. */
+MUST_CHECK int bus_check_address(const char *address, struct errbuf *e);
+
 /* Opens an interface, or connects to a socketcand server. Errors say what to do: -EAFNOSUPPORT no CAN in this kernel, -ENODEV no such
  * interface, -ENETDOWN it is down, -EMEDIUMTYPE another bit rate, -ENOENT nobody knows the host's name, -EHOSTUNREACH, -ENETUNREACH no way
  * there, -ECONNREFUSED nobody serves there, -EPROTO what does is no socketcand, -EACCES the server lets nobody in, -ETIMEDOUT it does not

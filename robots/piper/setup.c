@@ -2,9 +2,11 @@
 #include "robots/piper/setup.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "robots/bus/bus.h"
 #include "robots/model/model.h"
 
 _Static_assert((int)PIPER_ADDRESS_BYTES >= (int)CONFIG_TEXT_BYTES, "every address of a configuration fits");
@@ -28,10 +30,15 @@ static void take_keys(struct piper_setup *s, const struct config_robot *r)
 	s->gripper_effort_nm = r->piper_gripper_effort_nm;
 }
 
+static bool is_stroke(double opening_m, double stroke_m)
+{
+	return fabs(opening_m - stroke_m) <= ROUNDING_M;
+}
+
 static void take_stroke(struct piper_setup *s, double gripper_max_m)
 {
 	s->gripper_max_m = gripper_max_m;
-	s->gripper_range_mm = gripper_max_m <= SMALL_M + ROUNDING_M ? 70 : 100;
+	s->gripper_range_mm = is_stroke(gripper_max_m, SMALL_M) ? 70 : 100;
 }
 
 void piper_setup_defaults(struct piper_setup *s)
@@ -52,6 +59,7 @@ static bool is_piper(const char *model)
 int piper_setup_make(struct piper_setup *s, const struct robot_driver_options *o, struct errbuf *e)
 {
 	const struct arm_setup *a = o->setup;
+	struct errbuf why = { "" };
 
 	if (!is_piper(a->model.name))
 		return fail(e, -EINVAL, "robots[%u].model: found %s, which --driver piper does not drive: want piper (firmware S-V1.6-3 and "
@@ -59,9 +67,11 @@ int piper_setup_make(struct piper_setup *s, const struct robot_driver_options *o
 	if (!o->config->address[0])
 		return fail(e, -EINVAL, "robots[%u].address: not given: want the arm's CAN interface (can0), or "
 				"socketcand://HOST:PORT/CHANNEL (or --driver sim for a simulated arm)", o->robot);
-	if (o->config->piper_gripper_use && !(a->gripper_max_m <= LARGE_M + ROUNDING_M))
-		return fail(e, -EINVAL, "robots[%u].gripper_max_m: found %g m, allowed up to 0.1 m: a PiPER's grippers open 0.07 or 0.1 m", o->robot,
-				a->gripper_max_m);
+	if (bus_check_address(o->config->address, &why) < 0)
+		return fail(e, -EINVAL, "robots[%u].address: %s", o->robot, why.text);
+	if (o->config->piper_gripper_use && !is_stroke(a->gripper_max_m, SMALL_M) && !is_stroke(a->gripper_max_m, LARGE_M))
+		return fail(e, -EINVAL, "robots[%u].gripper_max_m: found %g m, allowed 0.07 or 0.1, the strokes of a PiPER's grippers (or "
+				"robots[%u].piper.gripper.use: false)", o->robot, a->gripper_max_m, o->robot);
 	*s = (struct piper_setup){ .model = a->model };
 	snprintf(s->arm, sizeof s->arm, "%s", a->name);
 	snprintf(s->address, sizeof s->address, "%s", o->config->address);

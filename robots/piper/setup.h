@@ -30,8 +30,8 @@ struct piper_setup {
 /* Everything but arm and address, which become "", with model piper and its small gripper. Thread: any. Allocates: no. Blocks: no. */
 void piper_setup_defaults(struct piper_setup *s);
 
-/* From a driver's options: the entry of `robots`, and the arm as arm_setup_make has understood it. -EINVAL: no address, a model that is
- * no PiPER, a gripper that no PiPER has; the text names robots[i] and its key, and what to write there. Thread: any. Allocates: no.
+/* From a driver's options: the entry of `robots`, and the arm as arm_setup_make has understood it. -EINVAL: no address or one that can be none, a
+ * model that is no PiPER, a gripper that no PiPER has; the text names robots[i] and its key, and what to write there. Thread: any. Allocates: no.
  * Blocks: no. */
 MUST_CHECK int piper_setup_make(struct piper_setup *s, const struct robot_driver_options *o, struct errbuf *e);
 

@@ -309,7 +309,7 @@ static void addresses_that_are_none_are_refused(void **state)
 	const char *const none[] = { "", "can0:1", "a_name_that_is_too_long", "socketcand://", "socketcand://:29536", "socketcand://localhost",
 		"socketcand://localhost:", "socketcand://localhost:x", "socketcand://localhost:65536", "socketcand://localhost:-1",
 		"socketcand://localhost:29536/", "socketcand://localhost:29536/a_channel_of_17_ch", "socketcand://localhost:1/can 0",
-		"socketcand://localhost:1/can0>", "socketcand://::1/can0", "tcp://localhost:1", "can 0" };
+		"socketcand://localhost:1/can0>", "socketcand://::1/can0", "tcp://localhost:1", "can 0", "127.0.0.1" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
@@ -317,6 +317,10 @@ static void addresses_that_are_none_are_refused(void **state)
 		refused(none[i], true, -EINVAL, none[i]);
 	}
 	refused("socketcand://localhost:0", true, -EINVAL, "numbers");
+	assert_int_equal(bus_check_address("socketcand://localhost:0", &bench_error), -EINVAL);
+	assert_int_equal(bus_check_address("can0/x", &bench_error), -EINVAL);
+	assert_int_equal(bus_check_address("can0.1", &bench_error), 0);
+	assert_int_equal(bus_check_address("socketcand://[::1]:29536/can1", &bench_error), 0);
 	refused("socketcand://[fe80::1%nowhere]:1", false, -ENOENT, "nowhere"); /* asks no resolver */
 }
 

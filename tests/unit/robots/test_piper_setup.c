@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,6 +63,9 @@ static void refuses(struct bench *b, const char *key, const char *remedy)
 
 static void test_refusals(void **state)
 {
+	static const char *const no_bus[] = { "can0/x", "/dev/ttyACM0", "socketcand://..", "socketcand://127.0.0.1", "can0/can1", "127.0.0.1",
+		"socketcand://127.0.0.1:0/can0" };
+	static const double no_stroke[] = { 0.11, 0.08, 0.0701, 0.05 };
 	struct bench b;
 
 	(void)state;
@@ -69,10 +73,19 @@ static void test_refusals(void **state)
 	refuses(&b, "robots[1].model", "piper_1.6-2");
 	make(&b, "piper", "");
 	refuses(&b, "robots[1].address", "socketcand://HOST:PORT");
+	for (size_t i = 0; i < sizeof no_bus / sizeof *no_bus; i++) {
+		char found[80];
+
+		snprintf(found, sizeof found, "robots[1].address: CAN bus: found \"%s\", allowed ", no_bus[i]);
+		make(&b, "piper", no_bus[i]);
+		refuses(&b, found, strstr(no_bus[i], ":0") ? "1..65535" : "socketcand://HOST:PORT");
+	}
 	make(&b, "piper", "can0");
-	b.config.robot[1].gripper_max_m = 0.11;
-	set_up(&b);
-	refuses(&b, "robots[1].gripper_max_m: found 0.11", "0.07 or 0.1");
+	for (size_t i = 0; i < sizeof no_stroke / sizeof *no_stroke; i++) {
+		b.config.robot[1].gripper_max_m = no_stroke[i];
+		set_up(&b);
+		refuses(&b, "robots[1].gripper_max_m: found 0.", "0.07 or 0.1");
+	}
 	b.config.robot[1].piper_gripper_use = false; /* whatever is at its flange is no PiPER's then */
 	struct piper_setup s;
 	takes(&b, &s);

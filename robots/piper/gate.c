@@ -157,9 +157,13 @@ static bool is_version(const struct piper_version *v, uint32_t major, uint32_t m
 }
 
 /* From S-V1.6-3 on the zeros of joints 2 and 3 lie 2 degrees elsewhere. */
-static bool model_fits(const struct piper_session *s)
+static enum piper_trouble wrong_model(const struct piper_session *s)
 {
-	return piper_version_at_least(&s->feedback.version, 1, 6, 3) == (strcmp(s->setup->model.name, "piper_1.6-2") != 0);
+	bool old = !piper_version_at_least(&s->feedback.version, 1, 6, 3), model_old = strcmp(s->setup->model.name, "piper_1.6-2") == 0;
+
+	if (old == model_old)
+		return PIPER_TROUBLE_NONE;
+	return model_old ? PIPER_TROUBLE_WRONG_MODEL_OLD : PIPER_TROUBLE_WRONG_MODEL_NEW;
 }
 
 static enum piper_trouble refusal(const struct piper_session *s)
@@ -170,8 +174,8 @@ static enum piper_trouble refusal(const struct piper_session *s)
 		return PIPER_TROUBLE_FIRMWARE_OLD;
 	if (is_version(v, 1, 6, 5))
 		return PIPER_TROUBLE_FIRMWARE_BAD;
-	if (!model_fits(s))
-		return PIPER_TROUBLE_WRONG_MODEL;
+	if (wrong_model(s) != PIPER_TROUBLE_NONE)
+		return wrong_model(s);
 	if (s->gate.narrowed)
 		return PIPER_TROUBLE_LIMITS_CHANGED;
 	return any_bad(s) ? PIPER_TROUBLE_LIMITS_BAD : PIPER_TROUBLE_NONE;

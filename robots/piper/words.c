@@ -6,7 +6,7 @@
 
 #include "daemon/sys/log.h"
 
-enum { ARM_TEXT_BYTES = 512 };
+enum { ARM_TEXT_BYTES = 1024 };
 
 void piper_words_init(struct piper_words *w, const struct piper_setup *setup)
 {
@@ -23,20 +23,38 @@ void piper_words_bus(struct piper_words *w, int code, const char *text)
 	log_line(code == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "arm: %s: piper at %s: %s", w->setup->arm, w->setup->address, said);
 }
 
+/* "speed 3000 (3 rad/s)": as the arm has it, and in the unit that gate.c takes for right; 0: gate.c refuses it. */
+static size_t number_text(const char *what, uint32_t raw, double value, const char *unit, char *out, size_t capacity)
+{
+	if (!(value > 0))
+		return (size_t)snprintf(out, capacity, ", %s %u (refused)", what, raw);
+	return (size_t)snprintf(out, capacity, ", %s %u (%.3g %s)", what, raw, value, unit);
+}
+
+static size_t joint_text(const struct piper_session *s, uint32_t j, char *out, size_t capacity)
+{
+	const struct piper_feedback *f = &s->feedback;
+	size_t n = (size_t)snprintf(out, capacity, "; joint %u: limits not told", j + 1);
+
+	if (f->limits_news[j].count > 0)
+		n = (size_t)snprintf(out, capacity, "; joint %u: %.1f..%.1f degrees", j + 1, f->limits[j].min_ddeg * 0.1, f->limits[j].max_ddeg * 0.1);
+	if (n < capacity && f->limits_news[j].count > 0)
+		n += number_text("speed", f->limits[j].speed_raw, s->speed_rad_s[j], "rad/s", out + n, capacity - n);
+	if (n < capacity && f->acceleration_news[j].count > 0)
+		n += number_text("acceleration", f->acceleration_raw[j], s->acceleration_rad_s2[j], "rad/s^2", out + n, capacity - n);
+	else if (n < capacity)
+		n += (size_t)snprintf(out + n, capacity - n, ", acceleration not told");
+	return n;
+}
+
 void piper_words_arm(const struct piper_session *s, char *out, size_t capacity)
 {
 	const struct piper_feedback *f = &s->feedback;
 	size_t n = (size_t)snprintf(out, capacity, f->has_version ? "firmware S-V%u.%u-%u" : "firmware not told", f->version.major,
 			f->version.minor, f->version.patch);
 
-	for (uint32_t j = 0; j < PIPER_JOINTS && n < capacity; j++) {
-		if (f->limits_news[j].count == 0)
-			n += (size_t)snprintf(out + n, capacity - n, "; joint %u: not told", j + 1);
-		else
-			n += (size_t)snprintf(out + n, capacity - n, "; joint %u: %.1f..%.1f degrees, speed %u, acceleration %u", j + 1,
-					f->limits[j].min_ddeg * 0.1, f->limits[j].max_ddeg * 0.1, f->limits[j].speed_raw,
-					f->acceleration_raw[j]);
-	}
+	for (uint32_t j = 0; j < PIPER_JOINTS && n < capacity; j++)
+		n += joint_text(s, j, out + n, capacity - n);
 	if (f->gripper_setup_news.count > 0 && n < capacity)
 		snprintf(out + n, capacity - n, "; gripper of %u mm", f->gripper_setup.range_mm);
 }

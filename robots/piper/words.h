@@ -26,7 +26,8 @@ void piper_words_session(struct piper_words *w, const struct piper_session *s);
 /* As piper_words_bus: what an operator has asked for, and whether the session takes it; each time. */
 void piper_words_ask(struct piper_words *w, const struct piper_session *s, enum piper_ask ask, bool taken);
 
-/* "S-V1.8-9; joint 1 -150.0..150.0 degrees, 3000, 500; ...": as the arm has told it, in its own units. Thread: any. */
+/* "firmware S-V1.8-9; joint 1: -150.0..150.0 degrees, speed 3000 (3 rad/s), acceleration 500 (5 rad/s^2); ...": as the arm has told it,
+ * with what its numbers are taken for, or "refused". Thread: any. */
 void piper_words_arm(const struct piper_session *s, char *out, size_t capacity);
 
 #endif

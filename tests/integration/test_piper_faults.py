@@ -270,7 +270,7 @@ class OldFirmware(Refused):
     test_corrupted_limits = test_leader = None
 
     def test_wrong_model(self):
-        self.refused("wrong_model")
+        self.assertIn("robots[].model is piper, ", self.refused("wrong_model_new")["remedy"])
 
 
 class BadFirmware(Refused):
@@ -278,7 +278,7 @@ class BadFirmware(Refused):
     test_corrupted_limits = test_leader = None
 
     def test_firmware_with_faults(self):
-        self.refused("firmware_bad")
+        self.assertIn("S-V1.6-5, which is known to go to its zero pose", self.refused("firmware_bad")["remedy"])
 
 
 class GripperRange(Station):

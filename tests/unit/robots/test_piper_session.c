@@ -1,6 +1,7 @@
 /* test_piper_session.c - what the PiPER driver's session listens for and asks before an arm may be driven: silence, part of the
  * feedback, firmware, model, limits. With the simulated arm, on virtual time. */
 #include "robots/piper/session.h"
+#include "robots/piper/words.h"
 
 #include <errno.h>
 
@@ -139,8 +140,8 @@ static void firmware_that_is_not_driven(void **unused)
 		const char *version, *model, *trouble;
 	} rows[] = {
 		{ "S-V1.5-1", "piper_1.6-2", "firmware_old" }, { "S-V1.4-9", "piper_1.6-2", "firmware_old" }, { "S-V0.9-9", "piper", "firmware_old" },
-		{ "S-V1.6-5", "piper", "firmware_bad" }, { "S-V1.6-2", "piper", "wrong_model" }, { "S-V1.5-2", "piper", "wrong_model" },
-		{ "S-V1.6-3", "piper_1.6-2", "wrong_model" }, { "S-V1.8-9", "piper_1.6-2", "wrong_model" },
+		{ "S-V1.6-5", "piper", "firmware_bad" }, { "S-V1.6-2", "piper", "wrong_model_new" }, { "S-V1.5-2", "piper", "wrong_model_new" },
+		{ "S-V1.6-3", "piper_1.6-2", "wrong_model_old" }, { "S-V1.8-9", "piper_1.6-2", "wrong_model_old" },
 		{ "S-V1.6-3", "piper", "motors_off" }, { "S-V1.6-2", "piper_1.6-2", "motors_off" }, { "S-V1.6-4", "piper", "motors_off" },
 		{ "S-V1.8-6", "piper", "motors_off" }, { "S-V2.0-0", "piper", "motors_off" },
 	};
@@ -308,6 +309,51 @@ static void units_are_found_out(void **unused)
 	assert_true(fabs(session.acceleration_rad_s2[3] - 5.0) < 1e-9);
 }
 
+static void tells(const char *what)
+{
+	char text[1024];
+
+	piper_words_arm(&session, text, sizeof text);
+	assert_true(strlen(text) < sizeof text - 1);
+	if (!strstr(text, what))
+		fail_msg("\"%s\" is not in: %s", what, text);
+}
+
+/* The log has what the arm has told, in the arm's numbers and in units, and what of it is refused. */
+static void what_it_told_has_units(void **unused)
+{
+	(void)unused;
+	set_up("S-V1.8-9");
+	arm.flash.limits[2].speed_raw = 300;
+	arm.flash.limits[3] = (struct piper_limits){ 4, INT16_MAX, INT16_MIN, 65535 };
+	arm.flash.acceleration_raw[4] = 0;
+	bus.lose_id = 0x47C;
+	bus.lose = 1; /* joint 1's, until it is asked for again */
+	open_bus();
+	run(50);
+	tells("acceleration not told");
+	run(950);
+	tells("firmware S-V1.8-9; joint 1: -150.0..150.0 degrees, speed 3000 (3 rad/s), acceleration 500 (5 rad/s^2); joint 2: ");
+	tells("joint 3: -170.0..0.0 degrees, speed 300 (3 rad/s), ");
+	tells("joint 4: -3276.8..3276.7 degrees, speed 65535 (refused), acceleration ");
+	tells("acceleration 0 (refused); joint 6: ");
+}
+
+static void what_is_not_driven_says_what_is_wanted(void **unused)
+{
+	static const struct {
+		enum piper_trouble trouble;
+		const char *found, *wanted;
+	} rows[] = { { PIPER_TROUBLE_FIRMWARE_BAD, "S-V1.6-5", "zero pose" }, { PIPER_TROUBLE_WRONG_MODEL_NEW, "robots[].model is piper,", "write piper_1.6-2," },
+		{ PIPER_TROUBLE_WRONG_MODEL_OLD, "robots[].model is piper_1.6-2,", "write piper," } };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_non_null(strstr(piper_trouble(rows[i].trouble)->remedy, rows[i].found));
+		assert_non_null(strstr(piper_trouble(rows[i].trouble)->remedy, rows[i].wanted));
+	}
+}
+
 static void ranges_are_the_narrower(void **unused)
 {
 	(void)unused;
@@ -391,6 +437,8 @@ int main(void)
 		cmocka_unit_test(lost_questions),
 		cmocka_unit_test(no_limits_is_a_warning),
 		cmocka_unit_test(units_are_found_out),
+		cmocka_unit_test(what_it_told_has_units),
+		cmocka_unit_test(what_is_not_driven_says_what_is_wanted),
 		cmocka_unit_test(ranges_are_the_narrower),
 		cmocka_unit_test(what_is_reported_while_off),
 		cmocka_unit_test(moved_ids),

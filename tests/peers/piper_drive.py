@@ -35,7 +35,7 @@ class Drive:
             s = self.look()
             if "q" in s and s["q"] != q[0]:
                 q[:] = s["q"], now_ns()
-            return s["mode"] == mode and (not says or says in s["errors"]) and (not rests or now_ns() - q[1] > REST_NS) and s
+            return s["mode"] == mode and (not says or says in s["errors"] or says == s.get("trouble")) and (not rests or now_ns() - q[1] > REST_NS) and s
         return wait_for("mode %s, %s" % (mode, says), so)
 
     def look(self):

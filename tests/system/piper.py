@@ -77,7 +77,7 @@ class Bench(whole.Bench):
             raise AssertionError(f"{failure}; the arm says {state.get('mode')}, {state.get('errors')}") from None
 
     def arm_says(self, mode, *errors):
-        return self.until_arm(f"the arm to be {mode} {errors}", lambda s: s["mode"] == mode and set(errors) <= set(s["errors"]))
+        return self.until_arm(f"the arm to be {mode} {errors}", lambda s: s["mode"] == mode and set(errors) <= {*s["errors"], s.get("trouble")})
 
     def enable(self):
         self.arm_says("idle", "motors_off")

@@ -1,10 +1,15 @@
 /* bench_arm.c - see bench_arm.h. */
 #include "daemon/bench/bench_arm.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "daemon/bench/bench_keys.h"
+#include "robots/model/model.h"
 #include "transport/wire.h"
+
+/* Of what an arm measures at rest; dreamvlad itself ends a way home within 0.001 rad of what it has commanded. */
+static const double at_home_rad = 0.02;
 
 #define REALS(key, member, n) { key, NUMBER_REALS, offsetof(struct arm_numbers, member), n }
 #define U64(key, member) { key, NUMBER_U64, offsetof(struct arm_numbers, member) }
@@ -80,4 +85,17 @@ int arm_status_decode(struct arm_numbers *a, const char *driver, const uint8_t *
 	int rc = numbers_decode(keys, sizeof keys / sizeof *keys, "the arm's", a, bytes, n, e);
 
 	return rc == 0 ? take_own(a, driver, bytes, n, e) : rc;
+}
+
+bool arm_stands_at_home(const struct message_state *m, const struct config_robot *r)
+{
+	const struct robot_model *model = robot_model_find(r->model);
+	bool there = model && m->state.has_q && m->dof == model->dof && (r->home.n == 0 || r->home.n == m->dof);
+
+	for (uint32_t j = 0; there && j < m->dof; j++) {
+		double home_rad = r->home.n > 0 ? r->home.value[j] : model->home_rad[j];
+
+		there = fabs(m->state.q_rad[j] - home_rad) <= at_home_rad;
+	}
+	return there;
 }

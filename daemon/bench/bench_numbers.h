@@ -40,7 +40,7 @@ struct arm_numbers {
 	uint32_t n_own;
 	struct arm_own own[ARM_OWN_MAX]; /* since its start */
 	double piper_wanted_hz;     /* targets a second that a PiPER's driver is to send it */
-	struct piper_numbers piper; /* of the simulated PiPER, during the run */
+	struct piper_numbers piper; /* of the simulated PiPER, as piper_numbers_since */
 };
 
 struct demo_numbers {

@@ -77,6 +77,13 @@ int piper_status_decode(struct piper_numbers *p, const uint8_t *bytes, size_t n,
 	return numbers_decode(piper_keys, sizeof piper_keys / sizeof *piper_keys, "the simulated PiPER's", p, bytes, n, e);
 }
 
+void piper_numbers_since(const struct piper_numbers *first, struct piper_numbers *p)
+{
+	p->pairs -= first->pairs;
+	p->ignored -= first->ignored;
+	p->stood_still_ms -= first->stood_still_ms;
+}
+
 int fci_status_decode(struct fci_numbers *f, const uint8_t *bytes, size_t n, struct errbuf *e)
 {
 	return numbers_decode(keys, sizeof keys / sizeof *keys, "the simulated Franka's", f, bytes, n, e);

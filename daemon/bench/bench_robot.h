@@ -50,6 +50,10 @@ struct piper_numbers {
 /* As fci_status_decode. */
 MUST_CHECK int piper_status_decode(struct piper_numbers *p, const uint8_t *bytes, size_t n, struct errbuf *e);
 
+/* Takes off what `first` had already, but for the frames that must not be sent at all: while connecting, enabling and going home no more than
+ * later. */
+void piper_numbers_since(const struct piper_numbers *first, struct piper_numbers *p);
+
 /* `n` TCP ports of 127.0.0.1 that nobody has, for a bus each. -errno: the system has none. Thread: any. Allocates: no. Blocks: no. */
 enum { FREE_PORTS_MAX = 8 };
 MUST_CHECK int bench_free_ports(uint16_t *port, uint32_t n, struct errbuf *e);

@@ -164,16 +164,6 @@ static double piper_rate_hz(const struct config_robot *r)
 	return rate_hz[r->piper_rate_hz];
 }
 
-static void piper_difference(const struct piper_numbers *first, struct piper_numbers *p)
-{
-	p->pairs -= first->pairs;
-	p->ignored -= first->ignored;
-	p->unknown -= first->unknown;
-	p->never -= first->never;
-	p->maintenance -= first->maintenance;
-	p->stood_still_ms -= first->stood_still_ms;
-}
-
 static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *a)
 {
 	const struct arm_numbers *first = &r->arm_first[i];
@@ -187,7 +177,7 @@ static void arm_difference(const struct run *r, uint32_t i, struct arm_numbers *
 	a->underruns -= first->underruns;
 	a->path_m -= first->path_m;
 	a->piper_wanted_hz = piper_rate_hz(&r->session->config.robot[i]);
-	piper_difference(&first->piper, &a->piper);
+	piper_numbers_since(&first->piper, &a->piper);
 	for (uint32_t k = 0; k < HISTOGRAM_ROWS; k++)
 		a->late_row[k] -= first->late_row[k];
 }

@@ -470,7 +470,29 @@ static int ask_home(struct session *s, const char *unused, struct errbuf *why)
 	return rc < 0 ? rc : session_ask(s, s->config.sockets_control, "home", answer, sizeof answer, &n, why);
 }
 
-/* Until dreamvlad no longer drives them there. */
+static int arm_is_home(struct session *s, uint32_t i, struct errbuf *e)
+{
+	uint8_t answer[REPLY_BYTES];
+	struct message_state m;
+	size_t n;
+	int rc = session_ask(s, s->config.robot[i].control, "status", answer, sizeof answer, &n, e);
+
+	if (rc < 0 || (rc = message_state_decode_reply(&m, answer, n, e)) < 0)
+		return rc;
+	return arm_stands_at_home(&m, &s->config.robot[i]);
+}
+
+/* 1, 0 or -errno. */
+static int arms_are_home(struct session *s, struct errbuf *e)
+{
+	int rc = 1;
+
+	for (uint32_t i = 0; rc == 1 && i < s->config.n_robots; i++)
+		rc = arm_is_home(s, i, e);
+	return rc;
+}
+
+/* Until dreamvlad no longer drives them there. 1: they are there; 0: they are not, their way was ended. */
 static int wait_for_home(struct session *s, int64_t until_ns, struct errbuf *e)
 {
 	int64_t from_ns = clock_monotonic_ns();
@@ -482,9 +504,20 @@ static int wait_for_home(struct session *s, int64_t until_ns, struct errbuf *e)
 			return rc;
 		/* A status that was on its way when the arms were sent says nothing. */
 		if (rc == 1 && s->status_ns - from_ns > NS_PER_S && strcmp(s->status.driver, "home") != 0)
-			return 0;
+			return arms_are_home(s, e);
 	}
 	return fail(e, -ETIMEDOUT, "the arms did not come home in time; dreamvlad is in %s: %s", s->status.mode, s->status.reason);
+}
+
+/* As often as something ends their way. */
+static int bring_home(struct session *s, int64_t until_ns, struct errbuf *e)
+{
+	int rc = 0;
+
+	while (rc == 0)
+		if ((rc = ask_until(s, &(struct wish){ "going home", ask_home, NULL }, until_ns, e)) == 0)
+			rc = wait_for_home(s, until_ns, e);
+	return rc < 0 ? rc : 0;
 }
 
 int session_wake_arms(struct session *s, int64_t wait_ms, struct errbuf *e)
@@ -497,9 +530,7 @@ int session_wake_arms(struct session *s, int64_t wait_ms, struct errbuf *e)
 		snprintf(what, sizeof what, "enabling arm %s", s->config.robot[i].name);
 		rc = ask_until(s, &(struct wish){ what, ask_enable, s->config.robot[i].control }, until_ns, e);
 	}
-	if (rc == 0)
-		rc = ask_until(s, &(struct wish){ "going home", ask_home, NULL }, until_ns, e);
-	return rc < 0 ? rc : wait_for_home(s, until_ns, e);
+	return rc < 0 ? rc : bring_home(s, until_ns, e);
 }
 
 /* ---- reading a status ------------------------------------------------------------------------------------------- */

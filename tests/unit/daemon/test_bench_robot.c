@@ -125,6 +125,22 @@ static void test_piper_status(void **state)
 	assert_int_equal(p.stood_still_ms, 6);
 }
 
+/* What must never be sent is judged from the first frame on. */
+static void test_piper_numbers_of_a_run(void **state)
+{
+	const struct piper_numbers first = { .pairs = 100, .ignored = 10, .unknown = 1, .never = 2, .maintenance = 3, .stood_still_ms = 40 };
+	struct piper_numbers p = { .pairs = 130, .ignored = 11, .unknown = 1, .never = 2, .maintenance = 3, .stood_still_ms = 45 };
+
+	(void)state;
+	piper_numbers_since(&first, &p);
+	assert_int_equal(p.pairs, 30);
+	assert_int_equal(p.ignored, 1);
+	assert_int_equal(p.stood_still_ms, 5);
+	assert_int_equal(p.unknown, 1);
+	assert_int_equal(p.never, 2);
+	assert_int_equal(p.maintenance, 3);
+}
+
 static void test_status(void **state)
 {
 	static const char *const keys[] = { "motions", "reflexes", "violations", "commands", "missed", "late", "longest_row", "stood_still_ms" };
@@ -155,6 +171,7 @@ int main(void)
 		cmocka_unit_test(test_ports_are_free_and_differ),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_piper_status),
+		cmocka_unit_test(test_piper_numbers_of_a_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,13 +12,12 @@
 
 #define IN_10_MS 0.05 /* rad/s: the arm's acceleration, 5 rad/s^2, for so long */
 
-static struct stream_result measured(uint32_t rate_hz, bool high_follow, bool played_out)
+static struct stream_result measure(const struct stream_case *c)
 {
-	const struct stream_case c = { .rate_hz = rate_hz, .high_follow = high_follow, .played_out = played_out };
 	struct stream_result r;
 	struct stream_wish w;
 
-	assert_int_equal(stream_measure(&c, &r, &w), 0);
+	assert_int_equal(stream_measure(c, &r, &w), 0);
 	assert_true(w.speed_rad_s > 0.45 && w.speed_rad_s < 0.6);
 	assert_true(w.acceleration_rad_s2 > 1.0 && w.acceleration_rad_s2 < 5.0); /* the arm is able to */
 	assert_true(w.sway_rad_s < 0.01);
@@ -26,6 +25,18 @@ static struct stream_result measured(uint32_t rate_hz, bool high_follow, bool pl
 	assert_true(r.final_rad < 1e-4);
 	assert_true(r.overshoot_rad < 1e-3);
 	return r;
+}
+
+/* Each case is measured when it is first asked for. */
+static struct stream_result measured(uint32_t rate_hz, bool high_follow, bool played_out)
+{
+	static struct { bool done; struct stream_result r; } known[3][2][2];
+	const uint32_t row = rate_hz / 100; /* 50, 100, 200 */
+
+	if (!known[row][high_follow][played_out].done)
+		known[row][high_follow][played_out].r = measure(&(struct stream_case){ rate_hz, high_follow, played_out });
+	known[row][high_follow][played_out].done = true;
+	return known[row][high_follow][played_out].r;
 }
 
 /* The arm's own planning never gives more than its acceleration, whatever it is sent and whenever. */
@@ -69,7 +80,7 @@ static void test_high_follow_passes_everything_on(void **state)
 
 static void test_it_comes_to_the_same_again(void **state)
 {
-	struct stream_result first = measured(100, true, true), second = measured(100, true, true);
+	struct stream_result first = measured(200, true, true), second = measure(&(struct stream_case){ 200, true, true });
 
 	(void)state;
 	assert_memory_equal(&first, &second, sizeof first);

@@ -79,8 +79,8 @@ class Pair(unittest.TestCase):
         config = self.write_config(follower)
         self.start("dreamvla-arm", "--config", config, "--driver", "piper")
         self.start("dreamvlad", "--config", config)
-        self.start("dreamvla-teleop", "--config", config, "--device", "piper-leader", "--bus", leader, "--deadman-evdev", self.pedal.path,
-                   environment=fake.environment(self.inputs))
+        self.teleop = self.start("dreamvla-teleop", "--config", config, "--device", "piper-leader", "--bus", leader, "--deadman-evdev",
+                                 self.pedal.path, environment=fake.environment(self.inputs))
         peers.until("motors that are off", lambda: self.ask("arm").get("trouble") == "motors_off")
         self.assertTrue(self.ask("arm", "enable")["ok"])
         peers.until("attach", lambda: self.ask()["arms"]["arm"]["attached"])
@@ -112,7 +112,7 @@ class Pair(unittest.TestCase):
 
     def lead(self, q, gripper_m=0.05):
         self.robot("leader", "lead", q=q, gripper_m=gripper_m)
-        peers.until("the leader there", lambda: apart(self.robot("leader")["q"], q) < 1e-3)
+        peers.until("the leader there", lambda: apart(self.robot("leader")["q"], q) < 1e-3 and abs(self.robot("leader")["gripper_m"] - gripper_m) < 1e-3)
 
     def drive(self):
         """Steps on the pedal until that counts: this machine's pauses can be a silence or hide a step."""
@@ -127,13 +127,40 @@ class Pair(unittest.TestCase):
 
         peers.until("TELEOP", driving)
 
-    def follows(self, q):
+    def keep_driving(self):
+        if self.mode() != "TELEOP":
+            self.drive()
+
+    def work_the_gripper(self, q, gripper_m):
+        """After a take-over it follows only once it is moved."""
+        if gripper_m is not None:
+            self.lead(q, gripper_m + 0.02)
+            time.sleep(0.2)
+            self.lead(q, gripper_m)
+
+    def follows(self, q, gripper_m=None):
         def there():
             if self.mode() != "TELEOP":
                 self.drive()
-            return apart(self.robot("follower")["q"], q) < WITHIN_RAD
+                self.work_the_gripper(q, gripper_m)
+            follower = self.robot("follower")
+            return apart(follower["q"], q) < WITHIN_RAD and (gripper_m is None or abs(follower["gripper_m"] - gripper_m) < 1e-3)
 
         peers.until(f"the follower at {q}", there)
+
+    def fall_silent(self):
+        """The leader, while it leads: a pause of this machine that had ended that already would show nothing."""
+        def silenced():
+            self.robot("leader", "silence", ms=0)
+            self.keep_driving()
+            said = len(self.teleop.text())
+            self.robot("leader", "silence", ms=60000)
+            led = self.mode() == "TELEOP"
+            peers.until("HOLD", lambda: self.mode() == "HOLD")
+            peers.until("the reason", lambda: "the leader is silent" in self.teleop.text()[said:])
+            return led
+
+        peers.until("silence that ends TELEOP", silenced)
 
     def test_the_follower_goes_where_the_leader_is_guided(self):
         try:
@@ -145,10 +172,8 @@ class Pair(unittest.TestCase):
     def run_through(self):
         self.drive()
         self.lead(AHEAD, 0.02)
-        self.follows(AHEAD)
-        peers.until("its gripper", lambda: abs(self.robot("follower")["gripper_m"] - 0.02) < 1e-3)
-        self.robot("leader", "silence", ms=60000)
-        peers.until("HOLD", lambda: self.mode() == "HOLD")
+        self.follows(AHEAD, 0.02)
+        self.fall_silent()
         self.lead(ELSEWHERE)
         self.robot("leader", "silence", ms=0)  # the foot is still on the pedal: nobody has pressed it since
         time.sleep(0.5)

@@ -20,7 +20,7 @@ struct row {
 
 static void print_head(const struct stream_wish *w)
 {
-	printf("a simulated PiPER follows streamed joint targets (MOVE J); virtual time, the worst joint\n"
+	printf("a simulated PiPER follows streamed joint targets (MOVE J); virtual time; the worst joint, the lag of all together\n"
 		"wanted: up to %.2f rad/s and %.1f rad/s2, which is %.3f rad/s within 10 ms\n\n"
 		"%-11s  %-11s  %4s  %7s  %9s  %10s  %10s  %13s  %10s  %9s\n", w->speed_rad_s, w->acceleration_rad_s2, w->jolt_rad_s, "targets",
 		"mode", "Hz", "lag", "off by", "sway", "jolt", "after a pause", "overshoot", "at rest");
@@ -44,7 +44,7 @@ static void print_all(const struct row *row, const struct stream_wish *w)
 	printf("\n"
 		"lag            by which the arm's motion fits what was wanted best, and how far it is then off\n"
 		"sway           while a constant speed is wanted, from its slowest to its fastest\n"
-		"jolt           largest change of speed within 10 ms; after a pause: with a host that stands still for %d ms\n"
+		"jolt           largest change of speed within 10 ms; after a pause: with a host that stands still once, for %d ms\n"
 		"at rest        how far from the last target the arm comes to rest\n", STREAM_PAUSE_MS);
 }
 

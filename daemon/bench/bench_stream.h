@@ -26,13 +26,13 @@ struct stream_case {
 	bool played_out;               /* and sent by the driver's session; else raw, by a script */
 };
 
-/* The worst joint of the worse motion. */
+/* The worst joint of the worse motion; the lag is one for all joints. */
 struct stream_result {
 	double lag_ms;                 /* by which the arm's motion fits what was wanted best */
 	double apart_rad;              /* how far it then still is from it */
 	double sway_rad_s;             /* cruise: between fastest and slowest while a constant speed is wanted */
 	double jolt_rad_s;             /* largest change of speed within 10 ms */
-	double pause_jolt_rad_s;       /* the same of the cruise whose host stood still */
+	double pause_jolt_rad_s;       /* the same of the cruise whose host stood still, once: not the worst moment for it */
 	double overshoot_rad;          /* cruise: past its end */
 	double final_rad;              /* from the last target, more than 1 s after it */
 	uint64_t ignored;              /* frames that the arm took for nothing */

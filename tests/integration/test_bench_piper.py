@@ -1,26 +1,41 @@
-"""test_bench_piper.py - `dreamvla-bench piper` shows every rate, mode and kind of targets, in words and as JSON, and the same in both.
+"""test_bench_piper.py - `dreamvla-bench piper` shows every rate, mode and kind of targets, in words and as JSON, and the same in both; and what config/README.md
+says of it is what it shows.
 Not in real time: everything that it measures is on virtual time."""
 import json
 import math
 import os
+import pathlib
 import subprocess
 import unittest
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = os.path.join(os.environ.get("B", "build/release"), "dreamvla-bench")
 CASES = [(targets, mode, rate_hz) for targets in ("played out", "raw") for mode in ("planned", "high_follow") for rate_hz in (50, 100, 200)]
 
 
-def run(*arguments):
-    return subprocess.run([BENCH, "piper", *arguments], capture_output=True, text=True)
+def begin(*arguments):
+    return subprocess.Popen([BENCH, "piper", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def readme_rows():
+    """{(targets, mode, rate_hz): the numbers as they stand there}"""
+    rows = {}
+    for line in (ROOT / "config/README.md").read_text().splitlines():
+        cells = [c.strip(" *`") for c in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 8 and cells[1] in ("planned", "high_follow"):
+            rows["raw" if cells[0].startswith("raw") else "played out", cells[1], int(cells[2])] = cells[3:]
+    return rows
 
 
 class Table(unittest.TestCase):
     def test_words_and_json_say_the_same(self):
-        words, done = run(), run("--json")
-        self.assertEqual((words.returncode, words.stderr, done.returncode, done.stderr), (0, "", 0, ""))
-        measured = json.loads(done.stdout)
+        both = begin(), begin("--json")  # at the same time
+        (words, words_error), (text, text_error) = (p.communicate() for p in both)
+        self.assertEqual(([p.returncode for p in both], words_error, text_error), ([0, 0], "", ""))
+        measured = json.loads(text)
+        self.compare_with_readme(measured["cases"])
         self.assertEqual([(c["targets"], c["mode"], c["rate_hz"]) for c in measured["cases"]], CASES)
-        rows = [line.split() for line in words.stdout.replace("played out", "played_out").splitlines()
+        rows = [line.split() for line in words.replace("played out", "played_out").splitlines()
                 if line.startswith(("played_out ", "raw "))]
         self.assertEqual(len(rows), len(CASES))
         for case, row in zip(measured["cases"], rows):
@@ -31,8 +46,18 @@ class Table(unittest.TestCase):
             self.assertEqual(case["ignored"], 0)
             self.assertTrue(all(math.isfinite(case[key]) for key, _, _ in keys))
 
+    def compare_with_readme(self, cases):
+        """As rounded there, and a little more: another processor may round otherwise."""
+        found = {(c["targets"], c["mode"], c["rate_hz"]): c for c in cases}
+        rows = readme_rows()
+        self.assertEqual(len(rows), 8)
+        for case, row in rows.items():
+            for text, (key, unit) in zip(row, (("lag_ms", 1), ("off_by_rad", 1e3), ("sway_rad_s", 1), ("jolt_rad_s", 1), ("pause_jolt_rad_s", 1))):
+                digit = 10.0 ** -len(text.partition(".")[2])
+                self.assertLess(abs(float(text) - found[case][key] * unit), 0.6 * digit, (case, key))
+
     def test_a_stray_word(self):
-        done = run("soon")
+        done = subprocess.run([BENCH, "piper", "soon"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 2)
         self.assertIn("found 'soon'", done.stderr)
 

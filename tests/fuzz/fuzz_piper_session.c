@@ -37,7 +37,7 @@ struct world {
 	uint32_t lose_id, lose;
 	bool streams;              /* has held since the newest target */
 	double target_rad[PIPER_JOINTS];
-	int64_t target_ns;
+	uint64_t generation;       /* of the newest target: another one begins where the arm then stands */
 	uint32_t steps;
 };
 
@@ -59,7 +59,8 @@ static void check_pair(const struct bus_frame *f)
 		double rad = piper_rad_from_mdeg(i32(f->data + 4 * i)), most_rad = 1.25 * setup.model.dq_max_rad_s[j] * 2 / setup.rate_hz + 2e-5;
 
 		fuzz_require(rad >= setup.model.q_min_rad[j] - 1e-5 && rad <= setup.model.q_max_rad[j] + 1e-5);
-		fuzz_require(!w.streams || fabs(rad - w.target_rad[j]) <= most_rad || w.session.phase != PIPER_HOLDS);
+		fuzz_require(!w.streams || fabs(rad - w.target_rad[j]) <= most_rad || w.session.phase != PIPER_HOLDS ||
+				(w.session.generation != w.generation && fabs(rad - piper_rad_from_mdeg(w.arm.mdeg[j])) <= most_rad));
 		w.target_rad[j] = rad;
 	}
 }
@@ -240,6 +241,7 @@ static void step(void)
 		return;
 	piper_session_step(&w.session, w.now_ns, &out);
 	send_all(&out);
+	w.generation = w.session.counters.targets > targets ? w.session.generation : w.generation;
 	/* What did not go out may be followed by a target as far from the one before that. */
 	w.streams = w.session.phase == PIPER_HOLDS && (w.streams || w.session.counters.targets > targets) && w.code == 0;
 	piper_session_report(&w.session, w.now_ns, &w.state);

@@ -180,7 +180,7 @@ class Refusals(unittest.TestCase):
 
     def test_state_that_is_not_finite_or_of_another_arm(self):
         with peers.bench() as (daemon, arm, _, request):
-            peers.until("the attach", lambda: arm.accepted_from)
+            peers.until("the attach", lambda: request(cmd="status")["arms"]["arm"]["attached"])  # control's, not only the arm's
             arm.special = {"q": [float("nan")] * 7}
             peers.until("void states", lambda: request(cmd="status")["counters"]["states_void"] > 0)
             peers.until("the fault", lambda: "what has come since is void" in request(cmd="status")["reason"])

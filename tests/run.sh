@@ -13,9 +13,9 @@
 # does: those of unit/ whose source has a line "In real time: WHY", and those of integration/, system/ and peers/ unless theirs has
 # "Not in real time: WHY". Those with a line "Too long for make check: WHY" run in sanitized builds, which make check-full makes, and
 # when a PART asks for them.
-# Under AddressSanitizer, where nothing is quick, tests that need a clock run beside each other too, and so do those of peers/ with a line
-# "Has time to spare: WHY"; one that fails there, and neither crashed nor hung nor had a finding, has shown nothing yet: it is listed and
-# judged by itself, as above.
+# But most of those only wait most of the time. So they have a first go beside each other all the same, except under ThreadSanitizer, and
+# of peers/ only those with a line "Has time to spare: WHY". One that fails there, and neither crashed nor hung nor had a finding, has
+# shown nothing yet: it is listed, and judged by itself when nothing else runs.
 # --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes; so
 # are tests that began parts of themselves anew. Neither forgives a crash, a test that did not end, or what a sanitizer has found.
 # The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing ran.
@@ -124,9 +124,9 @@ runs_alone() {
 # Whether this one may run beside others all the same, for a first look.
 is_crowded() {
 	runs_alone "$1" || return
-	case $SAN in *address*) return 0 ;; esac
+	case $SAN in *thread*) return 1 ;; esac
 	peer=${1#peers/}
-	[ "$peer" != "$1" ] && grep -q 'Has time to spare: ' "tests/peers/test_${peer%@*}.py"
+	[ "$peer" = "$1" ] || grep -q 'Has time to spare: ' "tests/peers/test_${peer%@*}.py"
 }
 
 # Sorts the tests into $run/beside and $run/alone.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sys/clock.h"
 #include "daemon/sys/jpeg.h"
 #include "policy/image_resize.h"
 
@@ -388,12 +389,15 @@ int image_prep_run(struct image_prep *p, uint32_t i, const struct policy_picture
 		return fail(e, -EINVAL, "picture %u has %u x %u pixels, announced were at most %u x %u", i, picture->width, picture->height,
 				p->max_width, p->max_height);
 	stages->decoded = *picture;
+	int64_t start_ns = clock_monotonic_ns();
 	int rc = run_steps(p, &p->camera[i], stages, &inner);
 
 	if (rc < 0)
 		return fail(e, rc, "picture %u: %.900s", i, inner.text);
+	stages->resize_ns = clock_monotonic_ns() - start_ns;
 	stages->grid_rows = stages->smart.height / p->patch;
 	stages->grid_columns = stages->smart.width / p->patch;
 	cut_patches(p, stages->smart, patches);
+	stages->patches_ns = clock_monotonic_ns() - start_ns - stages->resize_ns;
 	return 0;
 }

@@ -22,6 +22,7 @@ struct image_prep_options {
 struct image_stages {
 	struct policy_picture decoded, round_trip, rotated, resized, cropped, smart;
 	uint32_t grid_rows, grid_columns;           /* patches */
+	int64_t resize_ns, patches_ns;              /* time that all steps before the patches took, and cutting them */
 };
 
 /* -EINVAL: steps that make no sense (the text names picture and step); -ENOMEM. Thread: start-up. Allocates: yes. */

@@ -395,13 +395,14 @@ static void trace_picture(const struct network *n, uint32_t i, const struct imag
 }
 
 /* Pictures -> p->patches, p->grid, p->n_patches. */
-static int prepare_pictures(struct policy *p, const struct policy_observation *o, struct errbuf *e)
+static int prepare_pictures(struct policy *p, const struct policy_observation *o, struct policy_times *times, struct errbuf *e)
 {
 	uint32_t values = image_prep_patch_values(p->image_prep);
 	int64_t grids[2 * POLICY_PICTURES_MAX];
 	struct image_stages stages;
 
 	p->n_patches = 0;
+	times->resize_ns = times->patches_ns = 0;
 	for (uint32_t i = 0; i < o->n_pictures; i++) {
 		int rc = image_prep_run(p->image_prep, i, &o->picture[i], p->patches + (size_t)p->n_patches * values, &stages, e);
 
@@ -412,6 +413,8 @@ static int prepare_pictures(struct policy *p, const struct policy_observation *o
 		grids[2 * i] = stages.grid_rows;
 		grids[2 * i + 1] = stages.grid_columns;
 		p->n_patches += stages.grid_rows * stages.grid_columns;
+		times->resize_ns += stages.resize_ns;
+		times->patches_ns += stages.patches_ns;
 	}
 	network_trace_host(&p->network, 'i', grids, o->n_pictures, 2, "grids");
 	network_trace_host(&p->network, 'f', p->patches, p->n_patches, values, "patches");
@@ -539,7 +542,7 @@ static int infer(struct policy *p, const struct policy_observation *o, struct po
 	int rc;
 
 	if ((rc = check_observation(p, o, e)) < 0 || (rc = prepare_state(p, o->state, e)) < 0
-			|| (rc = prepare_pictures(p, o, e)) < 0 || (rc = prepare_prompt(p, e)) < 0)
+			|| (rc = prepare_pictures(p, o, t, e)) < 0 || (rc = prepare_prompt(p, e)) < 0)
 		return rc;
 	t->preprocess_ns = clock_monotonic_ns() - start_ns;
 	(void)decoder_take_elapsed_ns(p->decoder);

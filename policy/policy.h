@@ -87,9 +87,10 @@ struct policy_observation {
 	uint32_t n_committed;
 };
 
-/* Durations of one inference, ns. */
+/* Durations of one inference, ns. Of preprocess, which has checks, state and prompt too: resize_ns is everything that makes the decoded
+ * pictures the network's size (image_prep.h), patches_ns cutting them up, of all pictures together. */
 struct policy_times {
-	int64_t preprocess_ns, vision_ns, decoder_ns, action_decode_ns, total_ns;
+	int64_t preprocess_ns, resize_ns, patches_ns, vision_ns, decoder_ns, action_decode_ns, total_ns;
 };
 
 enum { POLICY_VALUES_MAX = POLICY_CHUNK_MAX * 32 };

@@ -40,10 +40,11 @@ void output_json(const struct policy_info *info, const struct policy_result *r, 
 		json_array_append_new(tokens, json_integer(r->token[i]));
 	if (r->lost)
 		lost = json_pack("{s:i, s:i}", "position", (int)r->lost_position, "token", (int)r->lost_token);
-	json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f}}", "actions",
+	json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}}", "actions",
 			json_rows(r->action, info->action_chunk, info->action_dim), "normalised",
 			json_rows(r->normalised, info->action_chunk, info->action_dim), "tokens", tokens, "lost", lost, "times_ms",
-			"files", to_ms(files_ns), "preprocess", to_ms(r->times.preprocess_ns), "vision", to_ms(r->times.vision_ns), "decoder",
+			"files", to_ms(files_ns), "preprocess", to_ms(r->times.preprocess_ns), "resize",
+			to_ms(r->times.resize_ns), "patches", to_ms(r->times.patches_ns), "vision", to_ms(r->times.vision_ns), "decoder",
 			to_ms(r->times.decoder_ns), "action_decode", to_ms(r->times.action_decode_ns), "total",
 			to_ms(r->times.total_ns));
 

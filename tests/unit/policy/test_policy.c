@@ -85,6 +85,8 @@ static void check_golden(const char *name, const char *decoder, enum policy_prec
 	assert_true(equal >= share * VALUES);
 	assert_true(result.times.total_ns >= result.times.vision_ns + result.times.decoder_ns);
 	assert_true(result.times.vision_ns > 0 && result.times.decoder_ns > 0);
+	assert_true(result.times.resize_ns > 0 && result.times.patches_ns > 0);
+	assert_true(result.times.preprocess_ns >= result.times.resize_ns + result.times.patches_ns);
 	policy_destroy(p);
 	case_close(&g);
 }

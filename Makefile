@@ -58,7 +58,7 @@ SOURCES_infer := $(filter-out %/main.c,$(wildcard policy/infer/*.c))
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
 SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/franka/*.c robots/sim/piper/*.c robots/franka/*.c robots/piper/*.c robots/bus/*.c))
 SOURCES_teleop := $(filter-out %/main.c,$(wildcard robots/teleop/*.c))
-SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/ctl/*.c daemon/bench/*.c))
+SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/record/*.c daemon/ctl/*.c daemon/bench/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml
 LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl -lgomp -lz
@@ -235,10 +235,10 @@ variant = $(if $(filter file,$(origin B)),build/$(1),$B-$(1))
 check-sanitizers:
 	@$(MAKE) --no-print-directory check SAN=address,undefined B=$(call variant,address-undefined)
 
-# What crosses threads, under ThreadSanitizer: the hand-over, the cpu backend's crew, a Franka's link, hand and driver, a leader's bus, and the whole dreamvlad and arms
+# What crosses threads, under ThreadSanitizer: the hand-over, the tapes, the cpu backend's crew, a Franka's link, hand and driver, a leader's bus, and the whole dreamvlad and arms
 # peers, in AUTO and TELEOP too. clang's follows stand-alone fences, gcc's does not: where clang is missing, that is said. It knows no
 # layout of memory that is more random than 28 bits; setarch takes the randomness away, where that is permitted.
-THREAD_UNITS := unit/sys/test_handover unit/policy/test_compute_threads unit/robots/test_franka_link unit/robots/test_franka_hand_link unit/robots/test_piper_link unit/teleop/test_bus_ear
+THREAD_UNITS := unit/sys/test_handover unit/sys/test_tape unit/policy/test_compute_threads unit/robots/test_franka_link unit/robots/test_franka_hand_link unit/robots/test_piper_link unit/teleop/test_bus_ear
 THREAD_TESTS := $(THREAD_UNITS) system/test_daemon_teleop integration/test_arm$$ integration/test_franka_driver integration/test_piper_driver
 THREAD_CC := $(if $(shell command -v clang),clang,$(CC))
 CALM := $$(setarch -R true 2>/dev/null && echo setarch -R)

@@ -11,13 +11,15 @@
  *   event   control -> io         every edge
  *   hint    control -> policy     mode and epoch: which observations are wanted
  *   motion  control -> policy     the running motion, with execution.method inpaint (stage/motion.h)
- *   observation io -> policy      newest set of frames, states and instruction; policy is woken through observation_eventfd */
+ *   observation io -> policy      newest set of frames, states and instruction; policy is woken through observation_eventfd
+ *   control_tape, policy_tape, io_tape  each -> aux   what is to be written down (record/kinds.h); without memory nothing is */
 #ifndef DREAMVLA_DAEMON_LINKS_H
 #define DREAMVLA_DAEMON_LINKS_H
 
 #include "daemon/flow.h"
 #include "daemon/stage/motion.h"
 #include "daemon/sys/handover.h"
+#include "daemon/sys/tape.h"
 
 enum { COMMAND_RING = 64, TARGET_RING = 16, EVENT_RING = 256 };
 
@@ -44,6 +46,7 @@ struct links {
 	struct latest observation_box;
 	struct observation observation[LATEST_SLOTS]; /* frame bytes: buffers that io allocated at start */
 	int observation_eventfd;
+	struct tape control_tape, policy_tape, io_tape; /* memory: reserved at start, locked */
 };
 
 /* Before anything is handed over; the links are zeroed, their eventfds are the owner's. Thread: start-up. Allocates: no. Blocks: no. */

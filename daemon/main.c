@@ -74,6 +74,7 @@ static const struct part {
 	int (*start)(struct runtime *r, struct errbuf *e);
 	void (*stop)(struct runtime *r);
 } parts[] = {
+	{ "aux", false, runtime_start_aux, runtime_stop_aux },
 	{ "sockets", false, runtime_start_sockets, runtime_stop_sockets },
 	{ "io", false, runtime_start_io, runtime_stop_io },
 	{ "control", false, runtime_start_control, runtime_stop_control },
@@ -107,6 +108,7 @@ static void stop_parts(struct runtime *r, enum exit_code code)
 	if (!runtime_end_policy(r, POLICY_PATIENCE_NS)) {
 		log_line(LOG_LEVEL_WARNING, "stop: the policy is still at work after %d s; leaving without it",
 				(int)(POLICY_PATIENCE_NS / NS_PER_S));
+		runtime_stop_aux(r);
 		log_stop();
 		_exit((int)code);
 	}

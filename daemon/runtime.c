@@ -53,6 +53,24 @@ static void free_links(struct runtime *r)
 	r->links = NULL;
 }
 
+/* Half of the room is io's, whose frames are large; a quarter each is plenty for numbers. Locked: control and io write there. */
+static int make_tapes(struct runtime *r, struct errbuf *e)
+{
+	size_t bytes = (size_t)r->config.record_buffer_mb << 20;
+	uint8_t *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct links *l = r->links;
+
+	if (room == MAP_FAILED)
+		return fail(e, -ENOMEM, "record.buffer_mb: %d MB: %s", (int)r->config.record_buffer_mb, strerror(errno));
+	r->tapes.memory = room;
+	r->tapes.bytes = bytes;
+	rt_lock_memory(room, bytes);
+	tape_init(&l->control_tape, room, bytes / 4);
+	tape_init(&l->policy_tape, room + bytes / 4, bytes / 4);
+	tape_init(&l->io_tape, room + bytes / 2, bytes / 2);
+	return 0;
+}
+
 static int make_links(struct runtime *r, struct errbuf *e)
 {
 	struct links *l = aligned_alloc(_Alignof(struct links), sizeof *l);
@@ -114,17 +132,31 @@ int runtime_init(struct runtime *r, struct errbuf *e)
 		return rc;
 	rt_lock_memory(r->links, sizeof *r->links); /* touching rewrites every page: before any other thread does */
 	rt_lock_memory(r->stats, sizeof *r->stats);
-	return 0;
+	return make_tapes(r, e);
 }
 
 void runtime_finish(struct runtime *r)
 {
+	if (r->tapes.memory)
+		munmap(r->tapes.memory, r->tapes.bytes);
+	r->tapes.memory = NULL;
 	free_links(r);
 	free(r->stats);
 	r->stats = NULL;
 }
 
 /* ---- parts ---- */
+
+int runtime_start_aux(struct runtime *r, struct errbuf *e)
+{
+	return aux_thread_start(&r->aux, r->links, r->cpu, e);
+}
+
+void runtime_stop_aux(struct runtime *r)
+{
+	aux_thread_stop(r->aux);
+	r->aux = NULL;
+}
 
 /* libzmq's own thread moves every message, so it is as urgent as the io thread and shares its processor. */
 static void set_zmq_thread(struct runtime *r)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+#include "daemon/aux_thread.h"
 #include "daemon/control_thread.h"
 #include "daemon/flow.h"
 #include "daemon/io.h"
@@ -20,11 +21,13 @@ struct runtime {
 	int cpu;                      /* of the control and io threads; the policy keeps off it */
 	bool realtime;                /* SCHED_FIFO is to be had */
 	struct links *links;
+	struct runtime_tapes { void *memory; size_t bytes; } tapes;
 	struct stats *stats;
 	void *zmq;
 	struct io *io;
 	struct policy_thread *policy;
 	struct control_thread *control;
+	struct aux_thread *aux;
 };
 
 /* Makes the set-up from r->config, then links, statistics and eventfds; starts nothing. Thread: main. Allocates: yes. */
@@ -32,6 +35,8 @@ MUST_CHECK int runtime_init(struct runtime *r, struct errbuf *e);
 void runtime_finish(struct runtime *r); /* everything that was started has been stopped; copes with a half-made one */
 
 /* The parts of dreamvlad, each started and stopped by main's list. Thread: main. */
+MUST_CHECK int runtime_start_aux(struct runtime *r, struct errbuf *e);
+void runtime_stop_aux(struct runtime *r);
 MUST_CHECK int runtime_start_sockets(struct runtime *r, struct errbuf *e);
 void runtime_stop_sockets(struct runtime *r);
 MUST_CHECK int runtime_start_policy(struct runtime *r, struct errbuf *e); /* -EINTR: r->interrupted() while it loaded */

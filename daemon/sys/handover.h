@@ -1,4 +1,4 @@
-/* handover.h - the only three ways in which data crosses a thread boundary.
+/* handover.h - the only three ways in which data crosses a thread boundary; what is written down has a fourth, tape.h.
  *
  *   latest   newest value wins, one writer, one reader, both wait-free; the caller owns `T slot[3]`
  *   board    newest value, one writer, many readers; the writer never waits, a reader may have to try again

@@ -1,0 +1,55 @@
+/* kinds.h - the records that the threads of dreamvlad put on their tapes (daemon/sys/tape.h) and that the aux thread writes down: fixed
+ * structs and bytes as they came or went, never text that had to be formatted. Times are ns of CLOCK_MONOTONIC.
+ *
+ * Each record's header on tape holds its kind (enum record_kind) and the time at which it was put there. */
+#ifndef DREAMVLA_DAEMON_RECORD_KINDS_H
+#define DREAMVLA_DAEMON_RECORD_KINDS_H
+
+#include <stdint.h>
+
+#include "daemon/flow.h"
+#include "daemon/sys/tape.h"
+
+enum record_kind {
+	RECORD_NONE,
+#define RECORD_KIND(NAME, name, type, tape) RECORD_##NAME,
+#include "daemon/record/kinds.def"
+#undef RECORD_KIND
+	RECORD_KIND_COUNT
+};
+
+_Static_assert((int)RECORD_KIND_COUNT <= (int)TAPE_KINDS_MAX, "a bit of tape_want for every kind");
+
+/* The bit of a kind in tape_want. */
+#define RECORD_BIT(NAME) (UINT64_C(1) << RECORD_##NAME)
+
+/* One stage of one frame's way, chunk or target. What does not apply is 0. */
+struct record_span {
+	uint16_t stage;
+	uint16_t index;               /* camera or arm */
+	uint32_t step;                /* of the chunk */
+	int64_t begin_ns, end_ns;
+	uint64_t observation, chunk;  /* ids */
+	int64_t frame_stamp_ns;
+	uint64_t frame_seq;
+	uint64_t value;               /* what else the stage has to tell */
+};
+
+_Static_assert(sizeof(struct record_span) == 64, "spans are many");
+
+enum { RECORD_TOPIC_BYTES = 40 };     /* "camera/" and a name of NAME_BYTES, with the terminating zero */
+
+/* A message as it was received or sent: the topic, then n_map bytes of the map and n_picture bytes of a frame's third part. */
+struct record_message {
+	char topic[RECORD_TOPIC_BYTES];
+	int64_t stamp_ns;             /* the message's own time, in our clock */
+	uint32_t n_map, n_picture;
+};
+
+/* What the policy made of one observation. */
+struct record_chunk {
+	uint64_t observation;
+	struct action_chunk chunk;
+};
+
+#endif

@@ -279,6 +279,13 @@ static void commit(struct policy_runner *r, const struct observation *o, struct 
 	input->n_committed = r->n_committed * r->info->action_dim;
 }
 
+/* What policy.extra_latency_ms asks for: nobody hears of the result before. */
+static void wait_longer(const struct policy_runner *r)
+{
+	if (r->config->policy_extra_latency_ms > 0)
+		clock_sleep_until(clock_monotonic_ns() + r->config->policy_extra_latency_ms * NS_PER_MS);
+}
+
 static void infer(struct policy_runner *r, const struct observation *o)
 {
 	struct policy_picture picture[CAMERAS_MAX];
@@ -305,6 +312,7 @@ static void infer(struct policy_runner *r, const struct observation *o)
 		r->status.health = rc == -EINVAL ? POLICY_WARM : POLICY_BROKEN; /* -EINVAL: the input's fault */
 		return;
 	}
+	wait_longer(r);
 	r->status.health = POLICY_WARM;
 	if (!result_good(r))
 		return;
@@ -413,6 +421,9 @@ int policy_runner_init(struct policy_runner *r, const struct config *c, const st
 			r->info->backend,
 			r->info->threads, (double)(clock_monotonic_ns() - begin_ns) / (double)NS_PER_S,
 			r->info->weight_bytes >> 20, r->info->arena_bytes >> 20);
+	if (c->policy_extra_latency_ms > 0)
+		log_line(LOG_LEVEL_WARNING, "policy.extra_latency_ms: each chunk is held back for %" PRId64 " ms on purpose: for a bench, not for work",
+				(int64_t)c->policy_extra_latency_ms);
 	r->status.health = POLICY_WARM;
 	publish_status(r);
 	return 0;

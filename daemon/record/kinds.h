@@ -5,6 +5,7 @@
 #ifndef DREAMVLA_DAEMON_RECORD_KINDS_H
 #define DREAMVLA_DAEMON_RECORD_KINDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/flow.h"
@@ -51,5 +52,35 @@ struct record_chunk {
 	uint64_t observation;
 	struct action_chunk chunk;
 };
+
+/* ---- replay: everything that one step of control or of the policy started from, and what came out of it --------- */
+
+#define RECORD_RAW_ENCODING "x-dreamvla"
+
+/* One control tick. Behind it lie, in this order and as far as it says that they are there: struct inputs, struct policy_status,
+ * struct action_chunk (what was new in this tick), n_commands of struct command (those it obeyed), n_targets of struct
+ * driver_target (its result). */
+struct record_tick {
+	uint64_t tick;                /* counts up from 1 with the daemon's start */
+	int64_t now_ns;               /* its nominal time */
+	uint32_t n_commands, n_targets;
+	uint8_t has_inputs, has_policy, has_chunk;
+	uint8_t refused;              /* io's ring of targets was full: they were not handed over */
+	uint8_t reserved[4];
+};
+
+/* One inference, written as it begins. Behind it lie n_ids int32 (the committed actions' ids), then the frames' bytes in the order of
+ * the cameras, each rounded up to RECORD_PART_BYTES. */
+struct record_observation {
+	uint64_t inference;           /* counts up from 1 with the daemon's start: the place in the stream of the policy's noise */
+	uint64_t chunk;               /* id of the chunk that it will give if it succeeds */
+	uint32_t epoch;               /* of the chunk */
+	uint32_t n_ids;
+	int64_t hint_ns, motion_ns;   /* the ticks that told the hint and the motion it went by; 0: none yet */
+	int64_t latency_ns;           /* that it reckoned with */
+	struct observation observation; /* frame[].bytes are NULL */
+};
+
+enum { RECORD_PART_BYTES = 8 };
 
 #endif

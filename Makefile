@@ -27,10 +27,17 @@ comma := ,
 VARIANT := $(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 B ?= build/$(VARIANT)
 
-override CUDA := $(if $(filter auto,$(CUDA)),$(if $(wildcard policy/compute/cuda/*.cu),$(if $(shell command -v $(NVCC)),1,0),0),$(CUDA))
+# auto: with CUDA where there is a compiler for it, but not in sanitized builds, whose shadow memory CUDA's driver does not know.
+NVCC_PATH := $(shell command -v $(NVCC))
+override CUDA := $(if $(filter auto,$(CUDA)),$(if $(SAN),0,$(if $(NVCC_PATH),1,0)),$(CUDA))
 
 # Asking for what is not there is an error, not a build without it.
-$(if $(filter 1,$(CUDA)),$(if $(wildcard policy/compute/cuda/*.cu),,$(error CUDA=1: this version has no CUDA backend; use CUDA=auto or CUDA=0)))
+$(if $(filter 1,$(CUDA)),$(if $(NVCC_PATH),,$(error CUDA=1: $(NVCC) is not there; install a CUDA toolkit, name its compiler with NVCC=, or use CUDA=0)))
+
+# Code for A100 and H100/H200, and PTX, from which the driver makes code for what comes later when a program first runs there.
+CUDA_ARCH ?= -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90,code=sm_90 -gencode=arch=compute_90,code=compute_90
+CUDA_HOME := $(patsubst %/bin/$(notdir $(NVCC)),%,$(realpath $(NVCC_PATH)))
+NVCC_FLAGS = -std=c++17 -O3 $(CUDA_ARCH) -Xcompiler -Wall,-Wextra,-Wno-missing-field-initializers,-fno-exceptions,-fno-threadsafe-statics
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	-Wno-missing-field-initializers
@@ -45,6 +52,7 @@ LDFLAGS += $(if $(SAN),-fsanitize=$(SAN)) -pthread
 CFLAGS_policy_image_resize := -O3 -fno-trapping-math -ffp-contract=off
 CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
+CFLAGS_policy_compute_cuda_device = -idirafter $(CUDA_HOME)/include
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
 AREAS := daemon teleop transport infer policy robots setup config stage model sys
@@ -53,7 +61,8 @@ SOURCES_stage := $(wildcard daemon/stage/*.c)
 SOURCES_model := $(wildcard robots/model/*.c)
 SOURCES_setup := $(wildcard robots/setup/*.c)
 SOURCES_config := $(wildcard config/*.c)
-SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c policy/compute/cpu/*.c)
+SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c policy/compute/cpu/*.c \
+	$(if $(filter 1,$(CUDA)),policy/compute/cuda/*.c policy/compute/cuda/*.cu))
 SOURCES_infer := $(filter-out %/main.c,$(wildcard policy/infer/*.c))
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
 SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/franka/*.c robots/sim/piper/*.c robots/franka/*.c robots/piper/*.c robots/bus/*.c))
@@ -61,7 +70,7 @@ SOURCES_teleop := $(filter-out %/main.c,$(wildcard robots/teleop/*.c))
 SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/record/*.c daemon/ctl/*.c daemon/bench/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml
-LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl -lgomp -lz
+LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl -lgomp -lz $(if $(filter 1,$(CUDA)),-L$(CUDA_HOME)/lib64 -lcudart_static -lrt)
 LIBS_transport := -lzmq -lmsgpackc
 LIBS_teleop := -levdev -ljansson
 LIBS_daemon := -lsystemd -ljansson -lzstd -lz
@@ -108,11 +117,11 @@ all: $(addprefix $B/,$(PROGRAMS))
 # $(call keep,TEXT,FILE): FILE holds TEXT; written only when that changes, so that what depends on it is not made anew for nothing.
 keep = printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $(2) || printf '%s\n' '$(subst ','\'',$(1))' > $(2)
 
-# An archive is made anew also when one of its sources is gone.
+# An archive is made anew also when one of its sources is gone. (ar's r would take files of one name in two folders for one.)
 define area_rule
-$B/lib$(1).a: $(patsubst %.c,$B/%.o,$(SOURCES_$(1))) $B/lib$(1).list
+$B/lib$(1).a: $(patsubst %,$B/%.o,$(basename $(SOURCES_$(1)))) $B/lib$(1).list
 	@rm -f $$@
-	$(Q)ar rcs $$@ $$(filter %.o,$$^)
+	$(Q)ar qcs $$@ $$(filter %.o,$$^)
 
 $B/lib$(1).list: FORCE
 	@mkdir -p $$(@D)
@@ -134,12 +143,37 @@ $B/tests/unit/$(1)/test_%: $B/tests/unit/$(1)/test_%.o $(call archives,$(1))
 endef
 $(foreach a,$(AREAS) bench,$(eval $(call unit_rule,$(a))))
 
+# Backend cuda-host, for tests: all of backend cuda but the GPU, its kernels built by the host's compiler. Only its table is to be seen, for
+# the rest has the names that backend cuda has.
+CUDA_HOST_SOURCES := $(filter-out %/device.c,$(wildcard policy/compute/cuda/*.c)) $(wildcard policy/compute/cuda/*.cu tests/cuda_host/*.c)
+
+$B/tests/cuda_host/%.o: % $B/flags
+	@mkdir -p $(@D)
+	@echo "CC   $< (host)"
+	$(Q)$(CC) $(CPPFLAGS) -DCUDA_HOST=1 $(ALL_CFLAGS) -O3 -MMD -MP -x c -c $< -o $@
+
+$B/tests/cuda_host/backend.o: $(patsubst %,$B/tests/cuda_host/%.o,$(CUDA_HOST_SOURCES))
+	$(Q)ld -r $^ -o $@
+	$(Q)objcopy --keep-global-symbol=compute_backend_cuda_host $@
+
+# The list of backends with that one in it, in place of the archive's.
+$B/tests/cuda_host/compute.o: policy/compute/compute.c $B/flags
+	@mkdir -p $(@D)
+	@echo "CC   $< (with cuda-host)"
+	$(Q)$(CC) $(CPPFLAGS) -DHAVE_CUDA_HOST=1 $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+CUDA_HOST := $B/tests/cuda_host/compute.o $B/tests/cuda_host/backend.o
+
 # Every operation of every compute backend against its definition.
 CONFORM := $(patsubst %.c,$B/%.o,$(wildcard tests/conform/*.c))
 
-$B/tests/conform/conform: $(CONFORM) $(call archives,policy)
+$B/tests/conform/conform: $(CONFORM) $(CUDA_HOST) $(call archives,policy)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,policy) -o $@
+
+$B/tests/cuda_host/dreamvla-infer: $B/policy/infer/main.o $(CUDA_HOST) $(call archives,infer)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,infer) -o $@
 
 # Scenarios: all of dreamvlad and its arms in one process on virtual time. Clock, sockets and network are the scenario's own, so that
 # its objects come before the archives that hold the real ones.
@@ -176,6 +210,11 @@ $B/%.o: %.c $B/flags
 	@echo "CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
+$B/%.o: %.cu $B/flags
+	@mkdir -p $(@D)
+	@echo "NVCC $<"
+	$(Q)$(NVCC) $(CPPFLAGS) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+
 # The model libraries that the simulated Frankas serve: for their clients, which know nothing of sanitizers.
 FRANKA_LIBRARY_SOURCES := robots/franka/library.c robots/franka/dynamics.c daemon/stage/kinematics.c daemon/stage/geometry.c
 FRANKA_LIBRARIES := $B/robots/franka/library_panda.so $B/robots/franka/library_fr3.so
@@ -188,12 +227,13 @@ $B/robots/sim/franka/library_bytes.o: $(FRANKA_LIBRARIES)
 CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARIES='"$B/robots/franka/library_"'
 
 # Rebuilds everything when the flags change, not when the clock does.
-FLAGS = $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
+FLAGS = $(CC) $(if $(filter 1,$(CUDA)),$(NVCC_PATH) $(NVCC_FLAGS)) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
 $B/flags: FORCE
 	@mkdir -p $B
 	@$(call keep,$(FLAGS),$@)
 
-unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform $B/tests/peers/piper_wire
+unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform \
+	$B/tests/cuda_host/dreamvla-infer $B/tests/peers/piper_wire
 
 # Every scenario as a picture. One that fails is drawn too, up to where it failed.
 scenario-plots: $B/tests/scenario/scenario

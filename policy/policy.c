@@ -165,8 +165,8 @@ static int create_compute(struct policy *p, uint32_t tail_max, struct errbuf *e)
 		p->statistics.proprio.dim, regressed };
 	struct compute_options options = { .precision = o->precision, .threads = o->threads, .max_outer = d->vocabulary,
 		.max_rows = patches > sequence ? patches : sequence, .max_segment = patches > sequence ? patches : sequence,
-		.max_inner = largest(inner, sizeof inner / sizeof *inner), .multiplies = o->multiplies,
-		.multiplies_context = o->multiplies_context };
+		.max_inner = largest(inner, sizeof inner / sizeof *inner), .weight_values = weights_values(p->weights),
+		.multiplies = o->multiplies, .multiplies_context = o->multiplies_context };
 
 	p->network.ops = compute_backend_find(o->backend ? o->backend : "cpu", e);
 	return p->network.ops ? p->network.ops->create(&p->network.compute, &options, e) : -EINVAL;

@@ -37,7 +37,7 @@ struct weights {
 	uint32_t n_shards;
 	struct row *rows;          /* sorted by name */
 	uint32_t n_rows;
-	uint64_t n_bytes;
+	uint64_t n_bytes, n_values;
 };
 
 static int compare_rows(const void *a, const void *b)
@@ -210,6 +210,7 @@ int weights_open(struct weights **out, const char *directory, struct errbuf *e)
 
 		if (tensor_bytes(t->type, t->rank, t->shape, &n_bytes) == 0)
 			w->n_bytes += n_bytes;
+		w->n_values += n_bytes / tensor_type_bytes(t->type);
 	}
 	*out = w;
 	return 0;
@@ -288,4 +289,9 @@ bool weights_has(const struct weights *w, const char *name)
 uint64_t weights_bytes(const struct weights *w)
 {
 	return w->n_bytes;
+}
+
+uint64_t weights_values(const struct weights *w)
+{
+	return w->n_values;
 }

@@ -41,4 +41,7 @@ bool weights_has(const struct weights *w, const char *name);
 /* Sum of all tensors' bytes. Thread: any. Allocates: no. Blocks: no. */
 uint64_t weights_bytes(const struct weights *w);
 
+/* How many values all tensors have. Thread: any. Allocates: no. Blocks: no. */
+uint64_t weights_values(const struct weights *w);
+
 #endif

@@ -27,7 +27,8 @@
 
 struct compute; /* one instance of a backend, with its memory */
 
-/* A weight as stored: [rows][columns], row-major. A vector has one row. data NULL: absent (an optional bias). */
+/* A weight as stored: [rows][columns], row-major. A vector has one row. data NULL: absent (an optional bias). What data points to stays
+ * where and as it is while the instance lives, for a backend may keep a copy. */
 struct compute_matrix {
 	const void *data;
 	enum tensor_type type;
@@ -77,6 +78,7 @@ struct compute_options {
 	uint32_t max_inner;         /* widest x in `linear`, longest weight vector */
 	uint32_t max_segment;       /* longest attention segment */
 	uint32_t max_outer;         /* most columns of logits */
+	uint64_t weight_values;     /* that the checkpoint has, for a backend that keeps them in memory of its own; 0: not known */
 	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
 	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
 	void *multiplies_context;

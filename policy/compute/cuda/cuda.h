@@ -1,0 +1,91 @@
+/* cuda.h - private to the cuda backend: the instance, its memory, and how failures stick.
+ *
+ * Activations and weights are bfloat16 on the device with POLICY_BF16 and float with POLICY_FP32. A weight is brought there when an
+ * operation first meets it, and stays; so what compute_matrix points to must stay as it is while the instance lives. */
+#ifndef DREAMVLA_POLICY_COMPUTE_CUDA_CUDA_H
+#define DREAMVLA_POLICY_COMPUTE_CUDA_CUDA_H
+
+#include "policy/compute/compute.h"
+#include "policy/compute/cuda/device.h"
+#include "policy/compute/cuda/kernels.h"
+
+/* STAGES: buffers through which values travel, so that one is filled while another is under way. STAGE_BYTES: the widest row of float
+ * values, too. BLOCKS_MAX: of memory for weights. RESIDENT_MAX: different weights; Dream-VLA-7B has 729 tensors; a power of two.
+ * DEVICE_ALIGN: of every tensor. */
+enum { STAGES = DEVICE_MARKS, STAGE_BYTES = 8 << 20, BLOCKS_MAX = 64, RESIDENT_MAX = 4096, DEVICE_ALIGN = 256 };
+
+struct stage {
+	uint8_t *pinned, *device;   /* [STAGE_BYTES] */
+};
+
+/* Memory for weights, which fills up and is given back as a whole. */
+struct block {
+	uint8_t *at;
+	uint64_t bytes, used;
+};
+
+struct resident {
+	const void *stored;         /* on the host; NULL: this place in the table is free */
+	uint64_t n;
+	enum tensor_type type;
+	void *at;
+};
+
+struct compute {
+	struct compute_options options;
+	bool narrow;                /* POLICY_BF16 */
+	struct device *device;
+	int error;                  /* first failure, -errno, since the last finish */
+	struct errbuf reason;       /* of it */
+	bool lost;                  /* it was -ENODEV: stays */
+	uint8_t *memory;            /* activations; NULL while they are measured */
+	uint64_t memory_bytes, used;
+	bool frozen;
+	struct stage stage[STAGES];
+	uint32_t turn;              /* the stage that comes next */
+	float *scratch;             /* products that an epilogue of ours follows */
+	uint64_t scratch_floats;
+	struct block block[BLOCKS_MAX];
+	uint32_t n_blocks;
+	struct resident resident[RESIDENT_MAX];
+	uint32_t n_resident;
+};
+
+/* Notes the first code that is not 0; `doing` names the operation. Returns whether all is well so far. */
+bool cuda_went_well(struct compute *c, const char *doing, int code);
+
+/* The next stage, free to be filled; NULL: the device failed. cuda_sent when what uses it is in the stream. */
+struct stage *cuda_stage(struct compute *c);
+void cuda_sent(struct compute *c);
+
+static inline uint32_t cuda_value_bytes(const struct compute *c)
+{
+	return c->narrow ? 2 : 4;
+}
+
+/* -- weights.c: weights on the device --------------------------------------------------------------------------------------------- */
+
+/* The matrix in the instance's type, on the device; NULL when m has no data, or there is no room (which sticks). Allocates: for weights
+ * beyond what reserve was told of. Blocks: the first time, on the disk. */
+const void *cuda_weights(struct compute *c, struct compute_matrix m);
+
+/* What they will take. */
+uint64_t cuda_weights_bytes(const struct compute *c);
+
+MUST_CHECK int cuda_weights_reserve(struct compute *c, struct errbuf *e);
+void cuda_weights_release(struct compute *c);
+
+/* -- operations.c ------------------------------------------------------------------------------------------------------------------ */
+
+void cuda_embed(struct compute *c, struct compute_matrix table, const int32_t *ids, struct compute_view out);
+void cuda_linear(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
+		enum compute_epilogue epilogue, struct compute_view out);
+void cuda_layer_norm(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b, double eps,
+		struct compute_view out);
+void cuda_rms_norm(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out);
+void cuda_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table);
+void cuda_attention(struct compute *c, const struct compute_attention *a);
+void cuda_argmax(struct compute *c, struct compute_view x, int32_t *token);
+void cuda_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
+
+#endif

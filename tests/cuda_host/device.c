@@ -1,0 +1,202 @@
+/* device.c - the device of backend cuda-host: memory and transfers of the host, and a plain product in place of cuBLASLt. Small memory is
+ * NaN before it is written, and what is sent or fetched beyond its end shows under AddressSanitizer. */
+#include "policy/compute/cuda/device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct device {
+	float *x, *w;               /* rows of a product as float */
+	uint64_t x_floats, w_floats;
+};
+
+/* The one failure that this device knows. */
+enum { NO_MEMORY = 1, ALIGN = 256 };
+
+int device_open(struct device **out, struct errbuf *e)
+{
+	*out = calloc(1, sizeof **out);
+	return *out ? 0 : fail(e, -ENOMEM, "cuda-host: out of memory");
+}
+
+void device_close(struct device *d)
+{
+	if (!d)
+		return;
+	free(d->x);
+	free(d->w);
+	free(d);
+}
+
+const char *device_name(const struct device *d)
+{
+	(void)d;
+	return "this host";
+}
+
+void *device_stream(const struct device *d)
+{
+	(void)d;
+	return NULL;
+}
+
+int device_memory(struct device *d, uint64_t *free_bytes, uint64_t *total_bytes)
+{
+	(void)d;
+	*free_bytes = *total_bytes = UINT64_C(1) << 32;
+	return 0;
+}
+
+int device_take(struct device *d, uint64_t bytes, void **out)
+{
+	(void)d;
+	*out = aligned_alloc(ALIGN, (bytes + ALIGN - 1) / ALIGN * ALIGN);
+	if (!*out)
+		return NO_MEMORY;
+	memset(*out, 0xff, bytes < 1u << 16 ? bytes : 1u << 16); /* of large memory the beginning: all of it takes long, case by case */
+	return 0;
+}
+
+void device_give(struct device *d, void *memory)
+{
+	(void)d;
+	free(memory);
+}
+
+int device_take_pinned(struct device *d, uint64_t bytes, void **out)
+{
+	return device_take(d, bytes, out);
+}
+
+void device_give_pinned(struct device *d, void *memory)
+{
+	device_give(d, memory);
+}
+
+int device_send(struct device *d, void *to, const void *host, uint64_t bytes)
+{
+	(void)d;
+	memcpy(to, host, bytes);
+	return 0;
+}
+
+int device_fetch(struct device *d, void *host, const void *from, uint64_t bytes)
+{
+	(void)d;
+	memcpy(host, from, bytes);
+	return 0;
+}
+
+int device_mark(struct device *d, uint32_t number)
+{
+	(void)d;
+	(void)number;
+	return 0;
+}
+
+int device_reach(struct device *d, uint32_t number)
+{
+	(void)d;
+	(void)number;
+	return 0;
+}
+
+int device_wait(struct device *d)
+{
+	(void)d;
+	return 0;
+}
+
+/* -- the product ----------------------------------------------------------------------------------------------------------------- */
+
+static float float_of(uint32_t bits)
+{
+	float x;
+
+	memcpy(&x, &bits, sizeof x);
+	return x;
+}
+
+static uint16_t round_bf16(float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	return (bits & 0x7fffffffu) > 0x7f800000u ? 0x7fff : (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+static float value_at(const void *row, uint64_t i, bool narrow)
+{
+	return narrow ? float_of((uint32_t)((const uint16_t *)row)[i] << 16) : ((const float *)row)[i];
+}
+
+static void widen(const void *from, uint64_t first, uint32_t n, bool narrow, float *out)
+{
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = value_at(from, first + i, narrow);
+}
+
+/* Eight sums at a time, which is what lets it use vector instructions. */
+static float dot(const float *x, const float *w, uint32_t k)
+{
+	float lane[8] = { 0.0f }, sum = 0.0f;
+	uint32_t i = 0;
+
+	for (; i + 8 <= k; i += 8)
+		for (uint32_t j = 0; j < 8; j++)
+			lane[j] += x[i + j] * w[i + j];
+	for (; i < k; i++)
+		sum += x[i] * w[i];
+	for (uint32_t j = 0; j < 8; j++)
+		sum += lane[j];
+	return sum;
+}
+
+static void store(const struct device_product *p, uint64_t at, float y)
+{
+	y += p->add ? value_at(p->out, at, p->narrow_out) : 0.0f;
+	if (p->narrow_out)
+		((uint16_t *)p->out)[at] = round_bf16(y);
+	else
+		((float *)p->out)[at] = y;
+}
+
+static bool has_room(float **room, uint64_t *has, uint64_t floats)
+{
+	if (*has >= floats)
+		return true;
+	free(*room);
+	*room = malloc(floats * sizeof **room);
+	*has = *room ? floats : 0;
+	return *room;
+}
+
+int device_product(struct device *d, const struct device_product *p)
+{
+	if (!has_room(&d->x, &d->x_floats, (uint64_t)p->m * p->k) || !has_room(&d->w, &d->w_floats, p->k))
+		return NO_MEMORY;
+	for (uint32_t r = 0; r < p->m; r++)
+		widen(p->x, (uint64_t)r * p->x_stride, p->k, p->narrow, d->x + (uint64_t)r * p->k);
+	for (uint32_t j = 0; j < p->n; j++) {
+		float bias = p->bias ? value_at(p->bias, j, p->narrow) : 0.0f;
+
+		widen(p->w, (uint64_t)j * p->k, p->k, p->narrow, d->w);
+		for (uint32_t r = 0; r < p->m; r++)
+			store(p, (uint64_t)r * p->out_stride + j, dot(d->x + (uint64_t)r * p->k, d->w, p->k) + bias);
+	}
+	return 0;
+}
+
+uint64_t device_workspace_bytes(const struct device *d)
+{
+	(void)d;
+	return 0;
+}
+
+int device_explain(const struct device *d, int code, const char *doing, struct errbuf *e)
+{
+	(void)d;
+	(void)code;
+	return fail(e, -ENOMEM, "cuda-host: %s: out of memory", doing);
+}

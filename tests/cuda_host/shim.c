@@ -1,0 +1,341 @@
+/* shim.c - see policy/compute/cuda/host_shim.h. Fibers begin on stacks of their own by makecontext and switch by _setjmp, which asks the
+ * kernel for nothing; a fiber whose thread has ended goes on with the next one, so that threads which never wait cost a call. */
+#undef _FORTIFY_SOURCE /* its longjmp takes a change of stacks for a mistake */
+#include "policy/compute/cuda/host_shim.h"
+
+#include <assert.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+/* SHARED_MAX: what a launch may ask for without leave of the driver. */
+enum { THREADS_MAX = 1024, WARPS_MAX = THREADS_MAX / WARP, SHARED_MAX = 48 << 10, FENCE = 64, GIVEN_BYTES = 64 };
+static const size_t STACK_BYTES = 256 << 10, GUARD_BYTES = 4096;
+
+/* Threads that wait for each other: a warp, or the block. */
+struct meeting {
+	uint32_t members, arrived;
+	uint64_t round;             /* counts how often all have met */
+	const char *file;           /* where the first one of this round waits */
+	int line;
+};
+
+struct fiber {
+	jmp_buf here;
+	uint8_t *stack;
+	bool busy;                  /* has a thread that has not ended */
+	uint32_t thread;
+	struct meeting *meeting;    /* NULL: does not wait */
+	uint64_t round;             /* of the meeting, when it began to wait */
+	void *fake_stack;           /* of AddressSanitizer */
+};
+
+struct shim_index shim_thread, shim_block, shim_block_size, shim_grid;
+
+static struct {
+	const char *name;
+	void (*thread)(const void *args);
+	const void *args;
+	bool descending;
+	uint32_t started, ended, shared_bytes;
+	struct meeting block, warp[WARPS_MAX];
+	struct fiber *running;
+} launch;
+
+static struct fiber fibers[THREADS_MAX];
+static uint32_t n_fibers;
+static jmp_buf scheduler;
+static uint64_t n_launches;
+static uint8_t shared[SHARED_MAX + FENCE] __attribute__((aligned(16)));
+
+/* What lanes have given, by thread and by whether it was their exchange with an even or odd number. */
+static struct {
+	uint8_t bytes[2][GIVEN_BYTES];
+	uint32_t count;
+} given[THREADS_MAX];
+
+static _Noreturn void refuse(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: kernel %s, block %u of %u, thread %u of %u: %s\n", file, line, launch.name, shim_block.x, shim_grid.x,
+			shim_thread.x, shim_block_size.x, what);
+	exit(3);
+}
+
+/* -- switching ------------------------------------------------------------------------------------------------------------------- */
+
+#ifdef __SANITIZE_ADDRESS__
+static const void *main_stack;
+static size_t main_stack_bytes;
+static void *main_fake_stack;
+
+static void leave_for(const struct fiber *to, void **fake_stack)
+{
+	__sanitizer_start_switch_fiber(fake_stack, to ? to->stack : main_stack, to ? STACK_BYTES : main_stack_bytes);
+}
+
+/* A fiber is entered from the scheduler alone, which is how the main stack becomes known. */
+static void arrive(void *fake_stack, bool in_fiber)
+{
+	const void *bottom;
+	size_t bytes;
+
+	__sanitizer_finish_switch_fiber(fake_stack, &bottom, &bytes);
+	if (in_fiber) {
+		main_stack = bottom;
+		main_stack_bytes = bytes;
+	}
+}
+#define LEAVE_FOR(to, fake_stack) leave_for((to), (fake_stack))
+#define ARRIVE(fake_stack, in_fiber) arrive((fake_stack), (in_fiber))
+#define MAIN_FAKE_STACK main_fake_stack
+#else
+#define LEAVE_FOR(to, fake_stack) ((void)0)
+#define ARRIVE(fake_stack, in_fiber) ((void)0)
+#endif
+
+static void back_to_scheduler(struct fiber *f)
+{
+	(void)f;
+	if (_setjmp(f->here) == 0) {
+		LEAVE_FOR(NULL, &f->fake_stack);
+		_longjmp(scheduler, 1);
+	}
+	ARRIVE(launch.running->fake_stack, true);
+}
+
+static void run_threads(struct fiber *f)
+{
+	while (launch.started < shim_block_size.x) {
+		uint32_t k = launch.started++;
+
+		f->busy = true;
+		f->thread = shim_thread.x = launch.descending ? shim_block_size.x - 1 - k : k;
+		launch.thread(launch.args);
+		f->busy = false;
+		launch.ended++;
+	}
+}
+
+static void fiber_main(void)
+{
+	struct fiber *f = launch.running;
+
+	ARRIVE(NULL, true);
+	for (;;) {
+		run_threads(f);
+		back_to_scheduler(f);
+	}
+}
+
+static void begin_fiber(struct fiber *f)
+{
+	static ucontext_t context; /* nobody comes back to it */
+	size_t bytes = STACK_BYTES + GUARD_BYTES;
+	uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+	if (memory == MAP_FAILED || mprotect(memory, GUARD_BYTES, PROT_NONE) < 0 || getcontext(&context) < 0)
+		refuse(__FILE__, __LINE__, "no memory for a stack");
+	f->stack = memory + GUARD_BYTES;
+	context.uc_stack.ss_sp = f->stack;
+	context.uc_stack.ss_size = STACK_BYTES;
+	context.uc_link = NULL;
+	makecontext(&context, fiber_main, 0);
+	LEAVE_FOR(f, &main_fake_stack);
+	setcontext(&context);
+	refuse(__FILE__, __LINE__, "setcontext failed");
+}
+
+/* Runs it until it waits or has nothing left to do. */
+static void resume(struct fiber *f)
+{
+	launch.running = f;
+	shim_thread.x = f->thread;
+	if (_setjmp(scheduler) == 0) {
+		if (!f->stack)
+			begin_fiber(f);
+		LEAVE_FOR(f, &main_fake_stack);
+		_longjmp(f->here, 1);
+	}
+	ARRIVE(main_fake_stack, false);
+}
+
+/* -- waiting --------------------------------------------------------------------------------------------------------------------- */
+
+static void meet(struct meeting *m, const char *file, int line)
+{
+	struct fiber *f = launch.running;
+
+	if (m->arrived && (m->file != file || m->line != line)) {
+		fprintf(stderr, "%s:%d: some threads wait here\n", m->file, m->line);
+		refuse(file, line, "waits here while others wait elsewhere");
+	}
+	m->file = file;
+	m->line = line;
+	if (++m->arrived == m->members) {
+		m->arrived = 0;
+		m->round++;
+		return;
+	}
+	f->meeting = m;
+	f->round = m->round;
+	back_to_scheduler(f);
+	f->meeting = NULL;
+}
+
+void shim_barrier(const char *file, int line)
+{
+	meet(&launch.block, file, line);
+}
+
+void shim_warp_barrier(const char *file, int line)
+{
+	meet(&launch.warp[shim_thread.x / WARP], file, line);
+}
+
+/* Whether there was anything to do: a thread to begin, or waiting ones who have all met. */
+static bool go_round(void)
+{
+	bool moved = false;
+
+	for (uint32_t i = 0; i < THREADS_MAX && launch.started < shim_block_size.x; i++)
+		if (!fibers[i].busy) {
+			n_fibers = i < n_fibers ? n_fibers : i + 1;
+			resume(&fibers[i]);
+			moved = true;
+		}
+	for (uint32_t i = 0; i < n_fibers; i++)
+		if (fibers[i].busy && fibers[i].meeting->round != fibers[i].round) {
+			resume(&fibers[i]);
+			moved = true;
+		}
+	return moved;
+}
+
+static void check_end(void)
+{
+	for (uint32_t i = 0; i < n_fibers; i++)
+		if (fibers[i].busy) {
+			shim_thread.x = fibers[i].thread;
+			refuse(fibers[i].meeting->file, fibers[i].meeting->line, "waits here for threads that have ended or wait elsewhere");
+		}
+	for (uint32_t i = 0; i < FENCE; i++)
+		if (shared[launch.shared_bytes + i] != 0xa5)
+			refuse(__FILE__, __LINE__, "wrote beyond its shared memory");
+}
+
+static void run_block(void)
+{
+	launch.started = launch.ended = 0;
+	launch.block = (struct meeting){ .members = shim_block_size.x };
+	for (uint32_t i = 0; i < WARPS_MAX; i++)
+		launch.warp[i] = (struct meeting){ .members = WARP };
+	memset(shared, 0xff, launch.shared_bytes);
+	memset(shared + launch.shared_bytes, 0xa5, FENCE);
+	while (launch.ended < shim_block_size.x && go_round())
+		;
+	check_end();
+}
+
+int shim_launch(const char *name, void (*thread)(const void *args), const void *args, uint32_t blocks, uint32_t threads,
+		uint32_t shared_bytes)
+{
+	launch.name = name;
+	launch.thread = thread;
+	launch.args = args;
+	launch.descending = n_launches++ % 2;
+	launch.shared_bytes = shared_bytes;
+	shim_grid.x = blocks;
+	shim_block_size.x = threads;
+	if (!blocks || !threads || threads > THREADS_MAX || threads % WARP || shared_bytes > SHARED_MAX)
+		refuse(__FILE__, __LINE__, "a launch that the device refuses, or that has a part of a warp");
+	for (uint32_t i = 0; i < blocks; i++) {
+		shim_block.x = launch.descending ? blocks - 1 - i : i;
+		run_block();
+	}
+	return 0;
+}
+
+void *shim_shared(void)
+{
+	return shared;
+}
+
+/* -- a warp's exchanges ---------------------------------------------------------------------------------------------------------- */
+
+void shim_give(const char *file, int line, const void *mine, uint32_t bytes)
+{
+	uint32_t t = shim_thread.x;
+
+	assert(bytes <= GIVEN_BYTES);
+	memcpy(given[t].bytes[++given[t].count % 2], mine, bytes);
+	meet(&launch.warp[t / WARP], file, line);
+}
+
+const void *shim_given(uint32_t lane)
+{
+	uint32_t t = shim_thread.x;
+
+	return given[t / WARP * WARP + lane].bytes[given[t].count % 2];
+}
+
+void shim_exchange(const char *file, int line, const void *mine, void *theirs, uint32_t bytes, uint32_t from)
+{
+	shim_give(file, line, mine, bytes);
+	memcpy(theirs, shim_given(from), bytes);
+}
+
+/* Lane i has given row i % 8 of matrix i / 8. */
+void shim_load_matrices(const char *file, int line, const void *row, bool turned, uint32_t out[4])
+{
+	uint32_t lane = shim_thread.x % WARP, pair = lane % 4 * 2;
+
+	if ((uintptr_t)row % 16)
+		refuse(file, line, "a row of a matrix that is not at 16 bytes");
+	shim_give(file, line, row, 16);
+	for (uint32_t m = 0; m < 4; m++) {
+		const uint16_t *first = shim_given(m * 8 + (turned ? pair : lane / 4));
+		const uint16_t *second = turned ? shim_given(m * 8 + pair + 1) : first + 1;
+
+		first += turned ? lane / 4 : pair;
+		second += turned ? lane / 4 : pair;
+		out[m] = *first | (uint32_t)*second << 16;
+	}
+}
+
+struct fragments {
+	uint32_t a[4], b[2];
+};
+
+/* Element of a's row and column: register 0 has rows and columns below 8, 1 rows from 8, 2 columns from 8, 3 both. */
+static float left(uint32_t row, uint32_t column)
+{
+	const struct fragments *f = shim_given(row % 8 * 4 + column % 8 / 2);
+	uint32_t both = f->a[row / 8 + column / 8 * 2];
+
+	return __uint_as_float(column % 2 ? both & 0xffff0000u : both << 16);
+}
+
+static float right(uint32_t row, uint32_t column)
+{
+	const struct fragments *f = shim_given(column * 4 + row % 8 / 2);
+	uint32_t both = f->b[row / 8];
+
+	return __uint_as_float(row % 2 ? both & 0xffff0000u : both << 16);
+}
+
+void shim_multiply_add(const char *file, int line, float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1)
+{
+	uint32_t lane = shim_thread.x % WARP;
+	struct fragments mine = { { a[0], a[1], a[2], a[3] }, { b0, b1 } };
+
+	shim_give(file, line, &mine, sizeof mine);
+	for (uint32_t i = 0; i < 4; i++)
+		for (uint32_t k = 0; k < 16; k++)
+			c[i] += left(lane / 4 + i / 2 * 8, k) * right(k, lane % 4 * 2 + i % 2);
+}

@@ -53,6 +53,7 @@ CFLAGS_policy_image_resize := -O3 -fno-trapping-math -ffp-contract=off
 CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cuda_device = -idirafter $(CUDA_HOME)/include
+CFLAGS_policy_compute_cuda_cublas = -idirafter $(CUDA_HOME)/include
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
 AREAS := daemon teleop transport infer policy robots setup config stage model sys
@@ -145,7 +146,7 @@ $(foreach a,$(AREAS) bench,$(eval $(call unit_rule,$(a))))
 
 # Backend cuda-host, for tests: all of backend cuda but the GPU, its kernels built by the host's compiler. Only its table is to be seen, for
 # the rest has the names that backend cuda has.
-CUDA_HOST_SOURCES := $(filter-out %/device.c,$(wildcard policy/compute/cuda/*.c)) $(wildcard policy/compute/cuda/*.cu tests/cuda_host/*.c)
+CUDA_HOST_SOURCES := $(filter-out %/device.c %/cublas.c,$(wildcard policy/compute/cuda/*.c)) $(wildcard policy/compute/cuda/*.cu tests/cuda_host/*.c)
 
 $B/tests/cuda_host/%.o: % $B/flags
 	@mkdir -p $(@D)
@@ -154,7 +155,7 @@ $B/tests/cuda_host/%.o: % $B/flags
 
 $B/tests/cuda_host/backend.o: $(patsubst %,$B/tests/cuda_host/%.o,$(CUDA_HOST_SOURCES))
 	$(Q)ld -r $^ -o $@
-	$(Q)objcopy --keep-global-symbol=compute_backend_cuda_host $@
+	$(Q)objcopy $(patsubst %,--keep-global-symbol=%,compute_backend_cuda_host cuda_host_kernels_left cuda_host_print_skipped) $@
 
 # The list of backends with that one in it, in place of the archive's.
 $B/tests/cuda_host/compute.o: policy/compute/compute.c $B/flags

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { SEGMENTS_MAX = 4 };
+enum { SEGMENTS_MAX = 19 };
 
 struct attention_case {
 	uint32_t heads, kv_heads, size;
@@ -135,14 +135,16 @@ static void check(struct rig *r, const struct attention_case *t, enum trouble tr
 }
 
 /* q, k and v as the columns of one buffer, which is how the vision encoder has them. */
-static void check_columns(struct rig *r)
+static void check_columns(struct rig *r, uint32_t size, enum layout layout)
 {
-	enum { ROWS = 65, HEADS = 3, SIZE = 20, WIDTH = HEADS * SIZE };
-	const struct attention_case t = { HEADS, HEADS, SIZE, { 33, 32 }, 2, 1.0f };
+	enum { ROWS = 65, HEADS = 3 };
+	const struct attention_case t = { HEADS, HEADS, size, { 33, 32 }, 2, 1.0f };
+	const uint32_t width = HEADS * size;
 
-	r->layout = LAYOUT_SLICE;
-	rig_begin(r, (struct compute_options){ .max_rows = ROWS, .max_inner = WIDTH, .max_segment = 33, .max_outer = 1 }, "attention q|k|v");
-	struct area *all = rig_area(r, ROWS, 3 * WIDTH, false), *out = rig_area(r, ROWS, WIDTH, false);
+	r->layout = layout;
+	rig_begin(r, (struct compute_options){ .max_rows = ROWS, .max_inner = width, .max_segment = 33, .max_outer = 1 },
+			"attention q|k|v of %u", size);
+	struct area *all = rig_area(r, ROWS, 3 * width, false), *out = rig_area(r, ROWS, width, false);
 
 	rig_place(r);
 	rig_fill(r, all, FRACTIONS);
@@ -151,11 +153,11 @@ static void check_columns(struct rig *r)
 
 	for (uint32_t p = 0; p < 3; p++) {
 		part[p] = *all;
-		part[p].columns = WIDTH;
-		part[p].view = compute_columns(all->view, p * WIDTH, WIDTH);
-		part[p].value = rig_alloc(ROWS * WIDTH, sizeof(float));
-		for (uint32_t i = 0; i < ROWS * WIDTH; i++)
-			part[p].value[i] = all->value[i / WIDTH * 3 * WIDTH + p * WIDTH + i % WIDTH];
+		part[p].columns = width;
+		part[p].view = compute_columns(all->view, p * width, width);
+		part[p].value = rig_alloc((size_t)ROWS * width, sizeof(float));
+		for (uint32_t i = 0; i < ROWS * width; i++)
+			part[p].value[i] = all->value[i / width * 3 * width + p * width + i % width];
 	}
 	struct wanted *wanted = define(r, &t, &o);
 
@@ -182,7 +184,7 @@ static void check_shapes(struct rig *r)
 	static const struct attention_case cases[] = { { 1, 1, 1, { 1 }, 1, 1.0f }, { 4, 2, 5, { 7, 3 }, 2, 1.0f },
 		{ 3, 1, 8, { 150, 1, 131 }, 3, 1.0f }, { 7, 7, 3, { 17, 17, 31 }, 3, 2.0f }, { 6, 3, 33, { 65 }, 1, 1.0f },
 		{ 2, 2, 80, { 127, 129 }, 2, 0.5f }, { 7, 1, 128, { 63 }, 1, 1.0f }, { 1, 1, 20, { 588 }, 1, 1.0f },
-		{ 28, 4, 16, { 33 }, 1, 1.0f }, { 5, 5, 17, { 128, 64, 1, 2 }, 4, 3.0f }, { 4, 4, 2, { 257 }, 1, 1.0f } };
+		{ 28, 4, 16, { 33 }, 1, 1.0f }, { 2, 1, 6, { 3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8 }, 19, 1.0f }, { 5, 5, 17, { 128, 64, 1, 2 }, 4, 3.0f }, { 4, 4, 2, { 257 }, 1, 1.0f } };
 
 	for (uint32_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		r->layout = i % 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
@@ -190,14 +192,33 @@ static void check_shapes(struct rig *r)
 	}
 }
 
+/* Head sizes that backends have matrix units for, about the edges of their tiles. */
+static void check_matrix_units(struct rig *r)
+{
+	static const uint32_t sizes[] = { 64, 80, 128 }, rows[] = { 1, 15, 16, 17, 63, 64, 65, 129 };
+
+	for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		r->layout = LAYOUT_WHOLE;
+		for (uint32_t k = 0; k < sizeof rows / sizeof *rows; k++)
+			check(r, &(struct attention_case){ 4, k % 2 ? 2 : 1, sizes[i], { rows[k], rows[7 - k] }, 2, 0.5f + (float)k }, NO_TROUBLE);
+		for (enum trouble trouble = NAN_IN_Q; trouble <= NAN_IN_V; trouble++)
+			check(r, &(struct attention_case){ 2, 1, sizes[i], { 9, 70, 20 }, 3, 1.0f }, trouble);
+		check(r, &(struct attention_case){ 2, 2, sizes[i], { 67 }, 1, 0.0f }, NO_TROUBLE);
+		check(r, &(struct attention_case){ 2, 2, sizes[i], { 67 }, 1, 100.0f }, NO_TROUBLE);
+		check_columns(r, sizes[i], LAYOUT_WHOLE);
+		check_columns(r, sizes[i], LAYOUT_SLICE);
+	}
+}
+
 void conform_attention(struct rig *r)
 {
 	if (r->threads == 1) {
 		check_shapes(r);
-		check_columns(r);
+		check_columns(r, 20, LAYOUT_SLICE);
 		check_strengths(r);
 		for (enum trouble trouble = NAN_IN_Q; trouble <= NAN_IN_V; trouble++)
 			check(r, &(struct attention_case){ 4, 2, 8, { 9, 20, 5 }, 3, 1.0f }, trouble);
+		check_matrix_units(r);
 		return;
 	}
 	/* Enough at once for threads to share. */

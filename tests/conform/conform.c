@@ -4,11 +4,14 @@
  *   conform --list       the backends of this build, one a line
  *   conform --here       those of them that this machine can run
  *
- * Every machine has to run "cpu": it is never left out, and that it cannot be created is a failure. */
+ * Every machine has to run "cpu" and "cuda-host" (tests/cuda_host: the cuda backend's kernels on the host): they are never left out, and
+ * that one cannot be created is a failure. "cuda-host" has to launch each of its kernels, too. */
 #include "tests/conform/rig.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "tests/cuda_host/cuda_host.h"
 
 static const struct {
 	const char *name;
@@ -30,7 +33,7 @@ static bool can_run(const struct compute_backend *ops, enum policy_precision pre
 
 static bool has_to_run(const struct compute_backend *ops)
 {
-	return !strcmp(ops->name, "cpu");
+	return !strcmp(ops->name, "cpu") || !strcmp(ops->name, "cuda-host");
 }
 
 static int list(bool here)
@@ -88,6 +91,10 @@ int main(int argc, char **argv)
 			return has_to_run(r.ops) ? 1 : 77;
 		}
 		run_all(&r);
+	}
+	if (!strcmp(r.ops->name, "cuda-host")) {
+		cuda_host_print_skipped();
+		r.n_failures += cuda_host_kernels_left();
 	}
 	printf("%s: %ju cases, %ju values, %ju failures\n", r.ops->name, (uintmax_t)r.n_cases, (uintmax_t)r.n_values, (uintmax_t)r.n_failures);
 	return r.n_failures > 0;

@@ -1,7 +1,7 @@
 /* shim.c - see policy/compute/cuda/host_shim.h. Fibers begin on stacks of their own by makecontext and switch by _setjmp, which asks the
  * kernel for nothing; a fiber whose thread has ended goes on with the next one, so that threads which never wait cost a call. */
 #undef _FORTIFY_SOURCE /* its longjmp takes a change of stacks for a mistake */
-#include "policy/compute/cuda/host_shim.h"
+#include "tests/cuda_host/cuda_host.h"
 
 #include <assert.h>
 #include <setjmp.h>
@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+
+#include "policy/compute/cuda/host_shim.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -39,8 +41,7 @@ struct fiber {
 struct shim_index shim_thread, shim_block, shim_block_size, shim_grid;
 
 static struct {
-	const char *name;
-	void (*thread)(const void *args);
+	struct shim_kernel *kernel;
 	const void *args;
 	bool descending;
 	uint32_t started, ended, shared_bytes;
@@ -62,7 +63,7 @@ static struct {
 
 static _Noreturn void refuse(const char *file, int line, const char *what)
 {
-	fprintf(stderr, "%s:%d: kernel %s, block %u of %u, thread %u of %u: %s\n", file, line, launch.name, shim_block.x, shim_grid.x,
+	fprintf(stderr, "%s:%d: kernel %s, block %u of %u, thread %u of %u: %s\n", file, line, launch.kernel->name, shim_block.x, shim_grid.x,
 			shim_thread.x, shim_block_size.x, what);
 	exit(3);
 }
@@ -116,7 +117,7 @@ static void run_threads(struct fiber *f)
 
 		f->busy = true;
 		f->thread = shim_thread.x = launch.descending ? shim_block_size.x - 1 - k : k;
-		launch.thread(launch.args);
+		launch.kernel->thread(launch.args);
 		f->busy = false;
 		launch.ended++;
 	}
@@ -242,11 +243,10 @@ static void run_block(void)
 	check_end();
 }
 
-int shim_launch(const char *name, void (*thread)(const void *args), const void *args, uint32_t blocks, uint32_t threads,
-		uint32_t shared_bytes)
+int shim_launch(struct shim_kernel *k, const void *args, uint32_t blocks, uint32_t threads, uint32_t shared_bytes)
 {
-	launch.name = name;
-	launch.thread = thread;
+	k->launches++;
+	launch.kernel = k;
 	launch.args = args;
 	launch.descending = n_launches++ % 2;
 	launch.shared_bytes = shared_bytes;
@@ -264,6 +264,27 @@ int shim_launch(const char *name, void (*thread)(const void *args), const void *
 void *shim_shared(void)
 {
 	return shared;
+}
+
+static struct shim_kernel *kernels;
+
+void shim_list(struct shim_kernel *k)
+{
+	k->next = kernels;
+	kernels = k;
+}
+
+uint32_t cuda_host_kernels_left(void)
+{
+	uint32_t left = 0, n = 0;
+
+	for (const struct shim_kernel *k = kernels; k; k = k->next, n++) {
+		if (!k->launches)
+			printf("FAIL kernel %s was never launched\n", k->name);
+		left += !k->launches;
+	}
+	printf("cuda-host: %u of %u kernels were launched\n", n - left, n);
+	return left;
 }
 
 /* -- a warp's exchanges ---------------------------------------------------------------------------------------------------------- */

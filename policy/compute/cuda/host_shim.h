@@ -43,6 +43,16 @@ struct float4 {
 
 #define DEVICE static inline
 
+/* One for each kernel, listed before main begins. */
+struct shim_kernel {
+	const char *name;
+	void (*thread)(const void *args);
+	uint64_t launches;
+	struct shim_kernel *next;
+};
+
+void shim_list(struct shim_kernel *k);
+
 /* A kernel has one argument, a struct, which it sees as `a`. */
 #define KERNEL(name, type) \
 	static void name(const struct type a); \
@@ -50,14 +60,18 @@ struct float4 {
 	{ \
 		name(*(const struct type *)a); \
 	} \
+	static struct shim_kernel name##_kernel = { #name, name##_thread, 0, 0 }; \
+	__attribute__((constructor)) static void name##_list(void) \
+	{ \
+		shim_list(&name##_kernel); \
+	} \
 	static void name(const struct type a)
 
 #define LAUNCH(name, blocks, threads, shared_bytes, stream, args) \
-	((void)(stream), shim_launch(#name, name##_thread, &(args), (blocks), (threads), (shared_bytes)))
+	((void)(stream), shim_launch(&name##_kernel, &(args), (blocks), (threads), (shared_bytes)))
 
 /* Runs every thread of every block. Always 0: what is wrong with a kernel ends the program. */
-int shim_launch(const char *name, void (*thread)(const void *args), const void *args, uint32_t blocks, uint32_t threads,
-		uint32_t shared_bytes);
+int shim_launch(struct shim_kernel *k, const void *args, uint32_t blocks, uint32_t threads, uint32_t shared_bytes);
 
 /* The block's shared memory, as many bytes as the launch gave. */
 #define SHARED(type, name) type *const name = (type *)shim_shared()

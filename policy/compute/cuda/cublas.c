@@ -1,0 +1,283 @@
+/* cublas.c - see cublas.h. cuBLASLt counts by columns: our row-major out [m][n] is its column-major [n][m], W its left operand, turned. */
+#include "policy/compute/cuda/cublas.h"
+
+#include <cublasLt.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT(x) #x
+#define VALUE_TEXT(x) TEXT(x)
+#define LIBRARY "libcublasLt.so." VALUE_TEXT(CUBLAS_VER_MAJOR)
+
+#define FUNCTIONS(f) \
+	f(cublasLtCreate) f(cublasLtDestroy) f(cublasLtMatmul) f(cublasLtMatmulAlgoGetHeuristic) \
+	f(cublasLtMatmulDescCreate) f(cublasLtMatmulDescDestroy) f(cublasLtMatmulDescSetAttribute) \
+	f(cublasLtMatrixLayoutCreate) f(cublasLtMatrixLayoutDestroy) \
+	f(cublasLtMatmulPreferenceCreate) f(cublasLtMatmulPreferenceDestroy) f(cublasLtMatmulPreferenceSetAttribute)
+
+/* PLANS_MAX: different shapes of products; a network has about twenty per number of rows. */
+enum { PLANS_MAX = 512 };
+
+/* What a plan depends on. Alignments in bytes, 16 at most. Zeroed before it is filled, for it is compared as bytes. */
+struct key {
+	uint32_t m, n, k, x_stride, out_stride, x_align, w_align, out_align;
+	bool narrow, narrow_out, add, bias;
+};
+
+struct plan {
+	struct key key;
+	cublasLtMatmulDesc_t product;
+	cublasLtMatrixLayout_t w, x, out;
+	cublasLtMatmulAlgo_t algorithm;
+};
+
+struct cublas {
+	void *library;
+#define MEMBER(name) __typeof__(&name) name;
+	FUNCTIONS(MEMBER)
+#undef MEMBER
+	cublasLtHandle_t handle;
+	void *workspace;
+	uint64_t workspace_bytes;
+	struct plan plan[PLANS_MAX];
+	uint32_t n_plans;
+};
+
+static bool find_function(struct cublas *b, const char *name, void *out)
+{
+	void *function = dlsym(b->library, name);
+
+	memcpy(out, &function, sizeof function);
+	return function;
+}
+
+static int load(struct cublas *b, struct errbuf *e)
+{
+	b->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	if (!b->library)
+		return fail(e, -ENOTSUP, "cuda backend: %s cannot be loaded (%s): install the cuBLAS library of CUDA %d, or name its folder in "
+				"LD_LIBRARY_PATH", LIBRARY, dlerror(), CUBLAS_VER_MAJOR);
+#define FIND(name) \
+	if (!find_function(b, #name, &b->name)) \
+		return fail(e, -ENOTSUP, "cuda backend: %s has no function %s: it is of another version; install that of CUDA %d", LIBRARY, \
+				#name, CUBLAS_VER_MAJOR);
+	FUNCTIONS(FIND)
+#undef FIND
+	return 0;
+}
+
+int cublas_open(struct cublas **out, void *workspace, uint64_t workspace_bytes, struct errbuf *e)
+{
+	struct cublas *b = calloc(1, sizeof *b);
+	int rc;
+
+	if (!b)
+		return fail(e, -ENOMEM, "cuda backend: out of memory");
+	b->workspace = workspace;
+	b->workspace_bytes = workspace_bytes;
+	if ((rc = load(b, e)) == 0) {
+		int status = (int)b->cublasLtCreate(&b->handle);
+
+		rc = status ? fail(e, -EIO, "cuda backend: %s: %s", LIBRARY, cublas_status_text(status)) : 0;
+	}
+	if (rc < 0) {
+		cublas_close(b);
+		return rc;
+	}
+	*out = b;
+	return 0;
+}
+
+static void drop_plan(struct cublas *b, struct plan *p)
+{
+	if (p->product)
+		b->cublasLtMatmulDescDestroy(p->product);
+	if (p->w)
+		b->cublasLtMatrixLayoutDestroy(p->w);
+	if (p->x)
+		b->cublasLtMatrixLayoutDestroy(p->x);
+	if (p->out)
+		b->cublasLtMatrixLayoutDestroy(p->out);
+	*p = (struct plan){ 0 };
+}
+
+/* The library stays loaded: unloading it while the driver may still know of its kernels gains nothing. */
+void cublas_close(struct cublas *b)
+{
+	if (!b)
+		return;
+	for (uint32_t i = 0; i < b->n_plans; i++)
+		drop_plan(b, &b->plan[i]);
+	if (b->handle)
+		b->cublasLtDestroy(b->handle);
+	free(b);
+}
+
+/* -- plans ----------------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t alignment_of(const void *at)
+{
+	uintptr_t lowest = (uintptr_t)at & -(uintptr_t)at;
+
+	return lowest && lowest < 16 ? (uint32_t)lowest : 16;
+}
+
+static struct key key_of(const struct device_product *p)
+{
+	struct key k;
+
+	memset(&k, 0, sizeof k);
+	k.m = p->m;
+	k.n = p->n;
+	k.k = p->k;
+	k.x_stride = p->x_stride;
+	k.out_stride = p->out_stride;
+	k.x_align = alignment_of(p->x);
+	k.w_align = alignment_of(p->w);
+	k.out_align = alignment_of(p->out);
+	k.narrow = p->narrow;
+	k.narrow_out = p->narrow_out;
+	k.add = p->add;
+	k.bias = p->bias != NULL;
+	return k;
+}
+
+static cudaDataType_t type_of(bool narrow)
+{
+	return narrow ? CUDA_R_16BF : CUDA_R_32F;
+}
+
+/* Descriptions of the product and its operands. */
+static int describe(struct cublas *b, struct plan *p)
+{
+	const struct key *k = &p->key;
+	cublasOperation_t turned = CUBLAS_OP_T;
+	cublasLtEpilogue_t epilogue = k->bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+	int status;
+
+	if ((status = (int)b->cublasLtMatmulDescCreate(&p->product, CUBLAS_COMPUTE_32F, CUDA_R_32F)) != 0
+			|| (status = (int)b->cublasLtMatmulDescSetAttribute(p->product, CUBLASLT_MATMUL_DESC_TRANSA, &turned, sizeof turned)) != 0
+			|| (status = (int)b->cublasLtMatmulDescSetAttribute(p->product, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
+					sizeof epilogue)) != 0
+			|| (status = (int)b->cublasLtMatrixLayoutCreate(&p->w, type_of(k->narrow), k->k, k->n, k->k)) != 0
+			|| (status = (int)b->cublasLtMatrixLayoutCreate(&p->x, type_of(k->narrow), k->k, k->m, k->x_stride)) != 0)
+		return status;
+	return (int)b->cublasLtMatrixLayoutCreate(&p->out, type_of(k->narrow_out), k->n, k->m, k->out_stride);
+}
+
+/* Parts of a sum that is split may be kept as float only: the result is rounded once. */
+static int prefer(struct cublas *b, const struct key *k, cublasLtMatmulPreference_t preference)
+{
+	const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+	const uint64_t workspace = b->workspace_bytes;
+	const struct {
+		cublasLtMatmulPreferenceAttributes_t attribute;
+		const void *value;
+		size_t bytes;
+	} wish[] = { { CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace },
+		{ CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reduction, sizeof reduction },
+		{ CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &k->w_align, sizeof k->w_align },
+		{ CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &k->x_align, sizeof k->x_align },
+		{ CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &k->out_align, sizeof k->out_align },
+		{ CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &k->out_align, sizeof k->out_align } };
+	int status = 0;
+
+	for (size_t i = 0; i < sizeof wish / sizeof *wish && status == 0; i++)
+		status = (int)b->cublasLtMatmulPreferenceSetAttribute(preference, wish[i].attribute, wish[i].value, wish[i].bytes);
+	return status;
+}
+
+static int choose_algorithm(struct cublas *b, struct plan *p)
+{
+	cublasLtMatmulPreference_t preference = NULL;
+	cublasLtMatmulHeuristicResult_t found;
+	int n = 0, status = (int)b->cublasLtMatmulPreferenceCreate(&preference);
+
+	if (status)
+		return status;
+	status = prefer(b, &p->key, preference);
+	if (status == 0)
+		status = (int)b->cublasLtMatmulAlgoGetHeuristic(b->handle, p->product, p->w, p->x, p->out, p->out, preference, 1, &found, &n);
+	b->cublasLtMatmulPreferenceDestroy(preference);
+	if (status == 0 && n == 0)
+		status = (int)CUBLAS_STATUS_NOT_SUPPORTED;
+	if (status == 0)
+		p->algorithm = found.algo;
+	return status;
+}
+
+/* Those that no network asks for (tests) fill the table: then all are dropped and it begins anew. */
+static int make_plan(struct cublas *b, const struct key *key, struct plan **out)
+{
+	if (b->n_plans == PLANS_MAX)
+		while (b->n_plans)
+			drop_plan(b, &b->plan[--b->n_plans]);
+	struct plan *p = &b->plan[b->n_plans];
+
+	p->key = *key;
+	int status = describe(b, p);
+
+	if (status == 0)
+		status = choose_algorithm(b, p);
+	if (status) {
+		drop_plan(b, p);
+		return status;
+	}
+	b->n_plans++;
+	*out = p;
+	return 0;
+}
+
+static int find_plan(struct cublas *b, const struct device_product *product, struct plan **out)
+{
+	struct key key = key_of(product);
+
+	for (uint32_t i = 0; i < b->n_plans; i++) {
+		if (memcmp(&b->plan[i].key, &key, sizeof key) == 0) {
+			*out = &b->plan[i];
+			return 0;
+		}
+	}
+	return make_plan(b, &key, out);
+}
+
+int cublas_product(struct cublas *b, void *stream, const struct device_product *p)
+{
+	const float one = 1.0f, kept = p->add ? 1.0f : 0.0f;
+	struct plan *plan = NULL;
+	int status = find_plan(b, p, &plan);
+
+	if (status == 0 && p->bias)
+		status = (int)b->cublasLtMatmulDescSetAttribute(plan->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p->bias, sizeof p->bias);
+	if (status)
+		return status;
+	return (int)b->cublasLtMatmul(b->handle, plan->product, &one, p->w, plan->w, p->x, plan->x, &kept, p->out, plan->out, p->out, plan->out,
+			&plan->algorithm, b->workspace, b->workspace_bytes, (cudaStream_t)stream);
+}
+
+const char *cublas_status_text(int status)
+{
+	switch (status) {
+	case CUBLAS_STATUS_NOT_INITIALIZED:
+		return "not initialised: the GPU or its driver refuses";
+	case CUBLAS_STATUS_ALLOC_FAILED:
+		return "out of memory";
+	case CUBLAS_STATUS_INVALID_VALUE:
+		return "an operand that it does not take";
+	case CUBLAS_STATUS_ARCH_MISMATCH:
+		return "the GPU is too old for it";
+	case CUBLAS_STATUS_EXECUTION_FAILED:
+		return "the GPU failed in a product";
+	case CUBLAS_STATUS_NOT_SUPPORTED:
+		return "no algorithm for a product of this shape";
+	default:
+		return "an internal error";
+	}
+}
+
+bool cublas_lost_device(int status)
+{
+	return status == CUBLAS_STATUS_EXECUTION_FAILED;
+}

@@ -1,0 +1,13 @@
+/* cuda_host.h - what tests see of backend cuda-host beside its table. */
+#ifndef DREAMVLA_TESTS_CUDA_HOST_CUDA_HOST_H
+#define DREAMVLA_TESTS_CUDA_HOST_CUDA_HOST_H
+
+#include <stdint.h>
+
+/* How many of its kernels nobody has launched in this process; prints their names. */
+uint32_t cuda_host_kernels_left(void);
+
+/* What only a GPU can show, one line each. */
+void cuda_host_print_skipped(void);
+
+#endif

@@ -1,14 +1,15 @@
 /* attention.cu - attention of any head size, in both precisions, a warp to a query.
  *
- * Keys come 32 at a time, one to a lane; what is added up so far is scaled anew when a larger score comes. All in float. */
+ * Keys come 128 at a time, four to a lane; what is added up so far is scaled anew when a larger score comes. All in float. */
 #include "policy/compute/cuda/attend.h"
 
-enum { WARPS = 4, PER_LANE = HEAD_SIZE_MAX / WARP };
+/* PER_LANE: dimensions of a lane at most, KEYS: keys at a time, of which each lane has KEYS_PER_LANE. */
+enum { WARPS = 4, PER_LANE = HEAD_SIZE_MAX / WARP, KEYS_PER_LANE = 4, KEYS = KEYS_PER_LANE * WARP };
 
 /* Shared memory of a warp. */
 struct desk {
 	float q[HEAD_SIZE_MAX];
-	float weight[WARP];
+	float weight[KEYS];
 };
 
 /* A lane's sums: of dimensions lane, lane + 32 ...; of weights, over its own keys. */
@@ -27,19 +28,38 @@ DEVICE float score_of(const struct attend a, const struct part p, uint32_t key, 
 	return sum * a.scale;
 }
 
-/* The keys start ... start + 31, as far as there are. */
-DEVICE void add_keys(const struct attend a, const struct part p, uint32_t start, bool narrow, struct desk *d, struct sums *s)
+/* Weights of the keys start ... start + 127 relative to the largest score so far, as far as there are such keys; returns how much of what
+ * was added up before remains. */
+DEVICE float weigh_keys(const struct attend a, const struct part p, uint32_t start, bool narrow, struct desk *d, struct sums *s)
 {
-	uint32_t lane = threadIdx.x % WARP, keys = p.end - start < WARP ? p.end - start : WARP;
-	float score = lane < keys ? score_of(a, p, start + lane, narrow, d->q) : -INFINITY;
-	float largest = fmaxf(s->largest, largest_warp(score)), keep = expf(s->largest - largest);
-	float weight = lane < keys ? expf(score - largest) : 0.0f;
+	uint32_t lane = threadIdx.x % WARP;
+	float score[KEYS_PER_LANE], largest = -INFINITY;
+
+	for (uint32_t j = 0; j < KEYS_PER_LANE; j++) {
+		uint32_t key = start + lane + j * WARP;
+
+		score[j] = key < p.end ? score_of(a, p, key, narrow, d->q) : -INFINITY;
+		largest = fmaxf(largest, score[j]);
+	}
+	largest = fmaxf(s->largest, largest_warp(largest));
+	float keep = expf(s->largest - largest);
 
 	s->largest = largest;
-	s->weight = s->weight * keep + weight;
+	s->weight *= keep;
 	__syncwarp();
-	d->weight[lane] = weight;
+	for (uint32_t j = 0; j < KEYS_PER_LANE; j++) {
+		d->weight[lane + j * WARP] = expf(score[j] - largest);
+		s->weight += d->weight[lane + j * WARP];
+	}
 	__syncwarp();
+	return keep;
+}
+
+DEVICE void add_keys(const struct attend a, const struct part p, uint32_t start, bool narrow, struct desk *d, struct sums *s)
+{
+	uint32_t lane = threadIdx.x % WARP, keys = p.end - start < KEYS ? p.end - start : KEYS;
+	float keep = weigh_keys(a, p, start, narrow, d, s);
+
 	for (uint32_t j = 0; j < PER_LANE; j++) {
 		uint32_t i = p.kv_head * a.size + lane + j * WARP;
 		float sum = 0.0f;
@@ -66,7 +86,7 @@ DEVICE void attend_query(const struct attend a, bool narrow, struct desk *desks)
 	s.weight = 0.0f;
 	s.largest = -INFINITY;
 	__syncwarp();
-	for (uint32_t start = p.first; start < p.end; start += WARP)
+	for (uint32_t start = p.first; start < p.end; start += KEYS)
 		add_keys(a, p, start, narrow, d, &s);
 	float share = 1.0f / sum_warp(s.weight);
 

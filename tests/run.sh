@@ -72,6 +72,15 @@ backends() {
 	echo "$found"
 }
 
+# Program and cases: of cuda-host, which only tests have and which is slow, one case of each kind.
+golden_options() {
+	case $1 in
+	cuda-host) echo "'$B/tests/cuda_host/dreamvla-infer' --only one_camera.flow_matching.1 --only two_cameras.l1_regression" \
+		"--only three_cameras.discrete_diffusion.1" ;;
+	*) echo "'$B/dreamvla-infer'" ;;
+	esac
+}
+
 # Prints "name<tab>command" per test, from small to large.
 list_tests() {
 	for source in tests/unit/*/test_*.c; do
@@ -87,7 +96,7 @@ list_tests() {
 	for backend in $([ ! -e tests/golden/golden.py ] || backends --here cpu); do
 		for precision in fp32 bf16; do
 			printf '%s\t%s\n' "golden/$backend-$precision" \
-				"'$PYTHON' tests/golden/golden.py --infer '$B/dreamvla-infer' --backend $backend --precision $precision"
+				"'$PYTHON' tests/golden/golden.py --infer $(golden_options "$backend") --backend $backend --precision $precision"
 		done
 	done
 	for script in tests/fuzz/test_* tests/integration/test_* tests/system/test_*; do

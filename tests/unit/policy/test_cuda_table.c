@@ -1,0 +1,464 @@
+/* test_cuda_table.c - the cuda backend's table on a device that counts and fails: what is sent how often, what is refused, what sticks. */
+#define CUDA_HOST 1
+#include "policy/compute/cuda/cuda.c"
+#include "policy/compute/cuda/operations.c"
+#include "policy/compute/cuda/weights.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h> /* last: its macro fail() would hide ours */
+
+#undef fail
+int fail(struct errbuf *e, int code, const char *format, ...);
+
+/* -- the device ------------------------------------------------------------------------------------------------------------------ */
+
+enum { OUT_OF_MEMORY = 1, BROKEN, LOST };
+
+struct device {
+	int unused;
+};
+
+static struct {
+	uint64_t free_bytes, taken_bytes;
+	uint32_t n_taken;           /* pieces of memory that are not given back */
+	uint32_t sends, kernels, products;
+	uint64_t sent_bytes;
+	int kernel_code, take_code; /* what the next ones answer */
+} device;
+
+int device_open(struct device **out, struct errbuf *e)
+{
+	static struct device one;
+
+	(void)e;
+	memset(&device, 0, sizeof device);
+	device.free_bytes = UINT64_C(1) << 40;
+	*out = &one;
+	return 0;
+}
+
+void device_close(struct device *d)
+{
+	(void)d;
+}
+
+const char *device_name(const struct device *d)
+{
+	(void)d;
+	return "a card";
+}
+
+void *device_stream(const struct device *d)
+{
+	(void)d;
+	return NULL;
+}
+
+int device_memory(struct device *d, uint64_t *free_bytes, uint64_t *total_bytes)
+{
+	(void)d;
+	*free_bytes = device.free_bytes;
+	*total_bytes = UINT64_C(1) << 40;
+	return 0;
+}
+
+int device_take(struct device *d, uint64_t bytes, void **out)
+{
+	(void)d;
+	if (device.take_code)
+		return device.take_code;
+	device.taken_bytes += bytes;
+	device.n_taken++;
+	*out = malloc(bytes);
+	return 0;
+}
+
+void device_give(struct device *d, void *memory)
+{
+	(void)d;
+	device.n_taken -= memory != NULL;
+	free(memory);
+}
+
+int device_take_pinned(struct device *d, uint64_t bytes, void **out)
+{
+	return device_take(d, bytes, out);
+}
+
+void device_give_pinned(struct device *d, void *memory)
+{
+	device_give(d, memory);
+}
+
+int device_send(struct device *d, void *to, const void *host, uint64_t bytes)
+{
+	(void)d;
+	device.sends++;
+	device.sent_bytes += bytes;
+	memcpy(to, host, bytes);
+	return 0;
+}
+
+int device_fetch(struct device *d, void *host, const void *from, uint64_t bytes)
+{
+	(void)d;
+	memcpy(host, from, bytes);
+	return 0;
+}
+
+int device_mark(struct device *d, uint32_t number)
+{
+	(void)d;
+	(void)number;
+	return 0;
+}
+
+int device_reach(struct device *d, uint32_t number)
+{
+	(void)d;
+	(void)number;
+	return 0;
+}
+
+int device_wait(struct device *d)
+{
+	(void)d;
+	return 0;
+}
+
+int device_product(struct device *d, const struct device_product *p)
+{
+	(void)d;
+	(void)p;
+	device.products++;
+	return 0;
+}
+
+uint64_t device_workspace_bytes(const struct device *d)
+{
+	(void)d;
+	return 0;
+}
+
+int device_explain(const struct device *d, int code, const char *doing, struct errbuf *e)
+{
+	(void)d;
+	return fail(e, code == OUT_OF_MEMORY ? -ENOMEM : code == LOST ? -ENODEV : -EIO, "card: %s: code %d", doing, code);
+}
+
+/* Kernels: none does anything but answer. */
+static int launched(void)
+{
+	device.kernels++;
+	return device.kernel_code;
+}
+
+int kernel_zero(void *stream, struct compute_view out)
+{
+	(void)stream;
+	(void)out;
+	return launched();
+}
+
+int kernel_copy(void *stream, struct compute_view x, struct compute_view out)
+{
+	(void)x;
+	return kernel_zero(stream, out);
+}
+
+int kernel_convert(void *stream, struct compute_view x, struct compute_view out)
+{
+	(void)x;
+	return kernel_zero(stream, out);
+}
+
+int kernel_weights(void *stream, const void *stored, enum tensor_type type, uint64_t n, void *out, bool narrow)
+{
+	(void)stream;
+	(void)stored;
+	(void)type;
+	(void)n;
+	(void)out;
+	(void)narrow;
+	return launched();
+}
+
+int kernel_embed(void *stream, const void *table, const int32_t *ids, struct compute_view out)
+{
+	(void)table;
+	(void)ids;
+	return kernel_zero(stream, out);
+}
+
+int kernel_layer_norm(void *stream, struct compute_view x, const void *weight, const void *bias, float eps, struct compute_view out)
+{
+	(void)weight;
+	(void)bias;
+	(void)eps;
+	return kernel_copy(stream, x, out);
+}
+
+int kernel_rms_norm(void *stream, struct compute_view x, const void *weight, float eps, struct compute_view out)
+{
+	(void)weight;
+	(void)eps;
+	return kernel_copy(stream, x, out);
+}
+
+int kernel_rotary(void *stream, struct compute_view x, uint32_t heads, struct compute_view table)
+{
+	(void)heads;
+	return kernel_copy(stream, x, table);
+}
+
+int kernel_epilogue(void *stream, struct compute_view y, const void *bias, bool narrow, enum compute_epilogue epilogue,
+		struct compute_view out)
+{
+	(void)bias;
+	(void)narrow;
+	(void)epilogue;
+	return kernel_copy(stream, y, out);
+}
+
+int kernel_attention(void *stream, const struct compute_attention *a, const uint32_t *first, uint32_t n_segments)
+{
+	(void)first;
+	(void)n_segments;
+	return kernel_copy(stream, a->q, a->out);
+}
+
+int kernel_tensor_attention(void *stream, const struct compute_attention *a, const uint32_t *first, uint32_t n_segments)
+{
+	return kernel_attention(stream, a, first, n_segments);
+}
+
+bool kernel_tensor_attention_takes(const struct compute_attention *a)
+{
+	(void)a;
+	return false;
+}
+
+int kernel_argmax(void *stream, struct compute_view x, int32_t *token)
+{
+	for (uint32_t r = 0; r < x.rows; r++)
+		token[r] = 5;
+	return kernel_zero(stream, x);
+}
+
+int kernel_choose(void *stream, struct compute_view x, uint32_t top_k, struct compute_choice *choice)
+{
+	(void)top_k;
+	for (uint32_t r = 0; r < x.rows; r++)
+		choice[r] = (struct compute_choice){ .token = 5, .probability = 1.0f };
+	return kernel_zero(stream, x);
+}
+
+/* -- tests ----------------------------------------------------------------------------------------------------------------------- */
+
+enum { ROWS = 3, INNER = 40, OUTER = 24 };
+static const struct compute_backend *const table = &compute_backend_cuda_host;
+static const struct compute_options limits = { .precision = POLICY_BF16, .max_rows = ROWS, .max_inner = INNER, .max_segment = ROWS,
+	.max_outer = OUTER };
+
+struct bench {
+	struct compute *c;
+	struct compute_view x, out, logits;
+};
+
+static void open_bench(struct bench *b, struct compute_options options)
+{
+	struct errbuf e;
+
+	assert_int_equal(table->create(&b->c, &options, &e), 0);
+	for (int pass = 0; pass < 2; pass++) {
+		b->x = table->take(b->c, ROWS, INNER);
+		b->out = table->take(b->c, ROWS, OUTER);
+		b->logits = table->take_float(b->c, ROWS, OUTER);
+		if (pass == 0)
+			assert_int_equal(table->reserve(b->c, &e), 0);
+	}
+	table->freeze(b->c);
+}
+
+static void close_bench(struct bench *b)
+{
+	table->destroy(b->c);
+	assert_int_equal(device.n_taken, 0);
+}
+
+static void what_does_not_fit_is_refused_before_it_is_taken(void **state)
+{
+	struct compute_options options = limits;
+	struct compute *c;
+	struct errbuf e;
+
+	(void)state;
+	options.weight_values = UINT64_C(8300000000);
+	assert_int_equal(table->create(&c, &options, &e), 0);
+	(void)table->take(c, ROWS, INNER);
+	device.free_bytes = UINT64_C(15200000000);
+	uint64_t before = device.taken_bytes;
+
+	assert_int_equal(table->reserve(c, &e), -ENOMEM);
+	assert_true(device.taken_bytes == before);
+	assert_non_null(strstr(e.text, "a card: weights 16.60 GB"));
+	assert_non_null(strstr(e.text, "only 15.20 GB are free: 1.40 GB are missing"));
+	assert_null(strstr(e.text, "use precision bf16"));
+	table->destroy(c);
+	options.precision = POLICY_FP32;
+	assert_int_equal(table->create(&c, &options, &e), 0);
+	device.free_bytes = UINT64_C(15200000000);
+	assert_int_equal(table->reserve(c, &e), -ENOMEM);
+	assert_non_null(strstr(e.text, "weights 33.20 GB"));
+	assert_non_null(strstr(e.text, "use precision bf16"));
+	table->destroy(c);
+	assert_int_equal(device.n_taken, 0);
+}
+
+static void a_weight_is_sent_once(void **state)
+{
+	static const uint16_t stored[OUTER * INNER], bias[OUTER];
+	const struct compute_matrix w = { stored, TENSOR_BF16, OUTER, INNER }, b = { bias, TENSOR_BF16, 1, OUTER };
+	struct compute_matrix half = { stored + OUTER / 2 * INNER, TENSOR_BF16, OUTER / 2, INNER };
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	table->linear(bench.c, bench.x, w, b, COMPUTE_STORE, bench.out);
+	assert_int_equal(device.sends, 2);
+	assert_int_equal(device.sent_bytes, sizeof stored + sizeof bias);
+	table->linear(bench.c, bench.x, w, b, COMPUTE_STORE, bench.out);
+	assert_int_equal(device.sends, 2);
+	assert_int_equal(device.products, 2);
+	assert_int_equal(device.kernels, 0); /* stored as it is kept, nothing follows the product */
+	table->linear(bench.c, bench.x, half, (struct compute_matrix){ 0 }, COMPUTE_STORE, compute_columns(bench.out, 0, OUTER / 2));
+	assert_int_equal(device.sends, 3);
+	close_bench(&bench);
+}
+
+static void a_large_weight_goes_by_stages(void **state)
+{
+	enum { VALUES = STAGE_BYTES / 4 * 2 + 1000 };
+	float *stored = calloc(VALUES, sizeof *stored);
+	struct bench bench;
+
+	(void)state;
+	assert_non_null(stored);
+	open_bench(&bench, limits);
+	assert_non_null(cuda_weights(bench.c, (struct compute_matrix){ stored, TENSOR_F32, VALUES / 8, 8 }));
+	assert_int_equal(device.sends, 3);
+	assert_int_equal(device.kernels, 3); /* each part is rounded */
+	assert_int_equal(device.sent_bytes, (uint64_t)VALUES * sizeof *stored);
+	close_bench(&bench);
+	free(stored);
+}
+
+static void the_first_failure_sticks_until_finish(void **state)
+{
+	struct errbuf e;
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	device.kernel_code = BROKEN;
+	table->zero(bench.c, bench.x);
+	device.kernel_code = OUT_OF_MEMORY;
+	table->copy(bench.c, bench.x, bench.x);
+	assert_int_equal(table->finish(bench.c, &e), -EIO);
+	assert_string_equal(e.text, "card: zero: code 2");
+	device.kernel_code = 0;
+	assert_int_equal(table->finish(bench.c, &e), 0);
+	close_bench(&bench);
+}
+
+static void a_failure_leaves_no_tokens(void **state)
+{
+	struct compute_choice choice[ROWS];
+	int32_t token[ROWS];
+	struct errbuf e;
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	table->argmax(bench.c, bench.logits, token);
+	assert_int_equal(token[ROWS - 1], 5);
+	device.kernel_code = BROKEN;
+	table->argmax(bench.c, bench.logits, token);
+	table->choose(bench.c, bench.logits, 0, choice);
+	for (uint32_t i = 0; i < ROWS; i++) {
+		assert_int_equal(token[i], -1);
+		assert_int_equal(choice[i].token, -1);
+	}
+	device.kernel_code = 0; /* what failed earlier spoils what follows it, too */
+	table->argmax(bench.c, bench.logits, token);
+	assert_int_equal(token[0], -1);
+	assert_int_equal(table->finish(bench.c, &e), -EIO);
+	close_bench(&bench);
+}
+
+static void a_lost_device_stays_lost(void **state)
+{
+	struct errbuf e;
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	device.kernel_code = LOST;
+	table->zero(bench.c, bench.x);
+	device.kernel_code = 0;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(table->finish(bench.c, &e), -ENODEV);
+	close_bench(&bench);
+}
+
+static void no_memory_for_a_weight_stops_the_product(void **state)
+{
+	static const uint16_t stored[OUTER * INNER];
+	struct errbuf e;
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	device.take_code = OUT_OF_MEMORY;
+	table->linear(bench.c, bench.x, (struct compute_matrix){ stored, TENSOR_BF16, OUTER, INNER }, (struct compute_matrix){ 0 },
+			COMPUTE_STORE, bench.out);
+	assert_int_equal(device.products, 0);
+	assert_int_equal(table->finish(bench.c, &e), -ENOMEM);
+	assert_non_null(strstr(e.text, "memory for weights"));
+	device.take_code = 0;
+	close_bench(&bench);
+}
+
+static void a_head_too_large_is_refused(void **state)
+{
+	const uint32_t rows = ROWS;
+	struct errbuf e;
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	table->attention(bench.c, &(struct compute_attention){ .q = bench.x, .k = bench.x, .v = bench.x, .out = bench.x, .heads = 1,
+			.kv_heads = 1, .head_size = HEAD_SIZE_MAX + 1, .segment = &rows, .n_segments = 1 });
+	assert_int_equal(device.kernels, 0);
+	assert_int_equal(table->finish(bench.c, &e), -ENOTSUP);
+	assert_non_null(strstr(e.text, "heads of 257 values, at most 256"));
+	close_bench(&bench);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_does_not_fit_is_refused_before_it_is_taken),
+		cmocka_unit_test(a_weight_is_sent_once),
+		cmocka_unit_test(a_large_weight_goes_by_stages),
+		cmocka_unit_test(the_first_failure_sticks_until_finish),
+		cmocka_unit_test(a_failure_leaves_no_tokens),
+		cmocka_unit_test(a_lost_device_stays_lost),
+		cmocka_unit_test(no_memory_for_a_weight_stops_the_product),
+		cmocka_unit_test(a_head_too_large_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

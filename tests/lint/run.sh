@@ -16,7 +16,7 @@ CC=${CC:-cc}
 FUNCTION_LINES_MAX=80
 FILE_LINES_MAX=600
 product() {
-	find daemon policy transport config robots -name '*.[ch]' | sort
+	find daemon policy transport config robots -name '*.[ch]' -o -name '*.cu' | sort
 }
 
 everything() {
@@ -85,7 +85,7 @@ check_includes() {
 
 # Prints "lines name file:line" per function.
 function_lengths() {
-	ctags --c-kinds=f --fields=+ne --output-format=u-ctags -f - -L - | awk -F '\t' '!/^!/ {
+	ctags --langmap=c:+.cu --c-kinds=f --fields=+ne --output-format=u-ctags -f - -L - | awk -F '\t' '!/^!/ {
 		first = last = 0
 		for (i = 4; i <= NF; i++) {
 			if ($i ~ /^line:/) first = substr($i, 6)
@@ -96,7 +96,7 @@ function_lengths() {
 }
 
 check_function_length() {
-	product | grep '\.c$' | function_lengths >"$scratch/lengths"
+	product | grep -E '\.(c|cu)$' | function_lengths >"$scratch/lengths"
 	[ -s "$scratch/lengths" ] || echo "ctags found no functions"
 	awk -v limit=$FUNCTION_LINES_MAX '$1 > limit { print $3 ": " $2 " has " $1 " lines, allowed " limit }' "$scratch/lengths"
 	awk '{ n[NR] = $1 } END { printf "%d functions, lines: median %d, p90 %d, longest %d (%s)\n", NR, n[int((NR + 1) / 2)], n[int(NR * 0.9 + 0.5)], $1, $2 }' \
@@ -104,7 +104,7 @@ check_function_length() {
 }
 
 check_file_length() {
-	everything | grep -E '\.([ch]|py|sh)$' | xargs wc -l | awk -v limit=$FILE_LINES_MAX \
+	everything | grep -E '\.([ch]|cu|py|sh)$' | xargs wc -l | awk -v limit=$FILE_LINES_MAX \
 		'$2 != "total" && $1 > limit { print $2 ": " $1 " lines, allowed " limit }'
 }
 

@@ -149,8 +149,13 @@ static cudaDataType_t type_of(bool narrow)
 	return narrow ? CUDA_R_16BF : CUDA_R_32F;
 }
 
-/* Descriptions of the product and its operands. */
-static int describe(struct cublas *b, struct plan *p)
+static int set_bias(struct cublas *b, struct plan *p, const void *bias)
+{
+	return bias ? (int)b->cublasLtMatmulDescSetAttribute(p->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias) : 0;
+}
+
+/* Descriptions of the product and its operands. The bias belongs to them: the choice of an algorithm may look at where it lies. */
+static int describe(struct cublas *b, struct plan *p, const void *bias)
 {
 	const struct key *k = &p->key;
 	cublasOperation_t turned = CUBLAS_OP_T;
@@ -161,6 +166,7 @@ static int describe(struct cublas *b, struct plan *p)
 			|| (status = (int)b->cublasLtMatmulDescSetAttribute(p->product, CUBLASLT_MATMUL_DESC_TRANSA, &turned, sizeof turned)) != 0
 			|| (status = (int)b->cublasLtMatmulDescSetAttribute(p->product, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
 					sizeof epilogue)) != 0
+			|| (status = set_bias(b, p, bias)) != 0
 			|| (status = (int)b->cublasLtMatrixLayoutCreate(&p->w, type_of(k->narrow), k->k, k->n, k->k)) != 0
 			|| (status = (int)b->cublasLtMatrixLayoutCreate(&p->x, type_of(k->narrow), k->k, k->m, k->x_stride)) != 0)
 		return status;
@@ -209,7 +215,7 @@ static int choose_algorithm(struct cublas *b, struct plan *p)
 }
 
 /* Those that no network asks for (tests) fill the table: then all are dropped and it begins anew. */
-static int make_plan(struct cublas *b, const struct key *key, struct plan **out)
+static int make_plan(struct cublas *b, const struct key *key, const void *bias, struct plan **out)
 {
 	if (b->n_plans == PLANS_MAX)
 		while (b->n_plans)
@@ -217,7 +223,7 @@ static int make_plan(struct cublas *b, const struct key *key, struct plan **out)
 	struct plan *p = &b->plan[b->n_plans];
 
 	p->key = *key;
-	int status = describe(b, p);
+	int status = describe(b, p, bias);
 
 	if (status == 0)
 		status = choose_algorithm(b, p);
@@ -240,7 +246,7 @@ static int find_plan(struct cublas *b, const struct device_product *product, str
 			return 0;
 		}
 	}
-	return make_plan(b, &key, out);
+	return make_plan(b, &key, product->bias, out);
 }
 
 int cublas_product(struct cublas *b, void *stream, const struct device_product *p)
@@ -249,8 +255,8 @@ int cublas_product(struct cublas *b, void *stream, const struct device_product *
 	struct plan *plan = NULL;
 	int status = find_plan(b, p, &plan);
 
-	if (status == 0 && p->bias)
-		status = (int)b->cublasLtMatmulDescSetAttribute(plan->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p->bias, sizeof p->bias);
+	if (status == 0)
+		status = set_bias(b, plan, p->bias);
 	if (status)
 		return status;
 	return (int)b->cublasLtMatmul(b->handle, plan->product, &one, p->w, plan->w, p->x, plan->x, &kept, p->out, plan->out, p->out, plan->out,

@@ -1,10 +1,9 @@
-/* shim.c - see policy/compute/cuda/host_shim.h. Fibers begin on stacks of their own by makecontext and switch by _setjmp, which asks the
- * kernel for nothing; a fiber whose thread has ended goes on with the next one, so that threads which never wait cost a call. */
-#undef _FORTIFY_SOURCE /* its longjmp takes a change of stacks for a mistake */
+/* shim.c - see policy/compute/cuda/host_shim.h. Fibers switch by a few instructions of our own (swapcontext, which other processors use,
+ * asks the kernel each time, and longjmp cleans up under AddressSanitizer); a fiber whose thread has ended goes on with the next one, so
+ * that threads which never wait cost a call. */
 #include "tests/cuda_host/cuda_host.h"
 
 #include <assert.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,6 +19,59 @@
 enum { THREADS_MAX = 1024, WARPS_MAX = THREADS_MAX / WARP, SHARED_MAX = 48 << 10, FENCE = 64, GIVEN_BYTES = 64 };
 static const size_t STACK_BYTES = 256 << 10, GUARD_BYTES = 4096;
 
+/* Where something goes on that has stopped. change: stops here and goes on there. prepare: it will begin with `entry` on that stack. */
+#if defined __x86_64__ && !defined SHIM_PORTABLE
+struct context {
+	void *sp;                   /* to the six registers that a function keeps for its caller, and where to return */
+};
+
+void shim_switch(void **saved, void *to);
+__asm__(".text\n"
+	".globl shim_switch\n"
+	".type shim_switch, @function\n"
+	"shim_switch:\n"
+	"	pushq %rbp\n	pushq %rbx\n	pushq %r12\n	pushq %r13\n	pushq %r14\n	pushq %r15\n"
+	"	movq %rsp, (%rdi)\n"
+	"	movq %rsi, %rsp\n"
+	"	popq %r15\n	popq %r14\n	popq %r13\n	popq %r12\n	popq %rbx\n	popq %rbp\n"
+	"	ret\n"
+	".size shim_switch, . - shim_switch\n");
+
+static void change(struct context *here, struct context *there)
+{
+	shim_switch(&here->sp, there->sp);
+}
+
+static void prepare(struct context *c, uint8_t *stack, void (*entry)(void))
+{
+	void **top = (void **)(void *)(stack + STACK_BYTES);
+
+	*--top = NULL; /* as if called from nowhere, which leaves the stack aligned as functions find it */
+	memcpy(--top, &entry, sizeof entry);
+	for (int i = 0; i < 6; i++)
+		*--top = NULL;
+	c->sp = top;
+}
+#else
+struct context {
+	ucontext_t u;
+};
+
+static void change(struct context *here, struct context *there)
+{
+	(void)swapcontext(&here->u, &there->u);
+}
+
+static void prepare(struct context *c, uint8_t *stack, void (*entry)(void))
+{
+	(void)getcontext(&c->u);
+	c->u.uc_stack.ss_sp = stack;
+	c->u.uc_stack.ss_size = STACK_BYTES;
+	c->u.uc_link = NULL;
+	makecontext(&c->u, entry, 0);
+}
+#endif
+
 /* Threads that wait for each other: a warp, or the block. */
 struct meeting {
 	uint32_t members, arrived;
@@ -29,7 +81,7 @@ struct meeting {
 };
 
 struct fiber {
-	jmp_buf here;
+	struct context here;
 	uint8_t *stack;
 	bool busy;                  /* has a thread that has not ended */
 	uint32_t thread;
@@ -43,7 +95,7 @@ struct shim_index shim_thread, shim_block, shim_block_size, shim_grid;
 static struct {
 	struct shim_kernel *kernel;
 	const void *args;
-	bool descending;
+	bool descending, hurry;
 	uint32_t started, ended, shared_bytes;
 	struct meeting block, warp[WARPS_MAX];
 	struct fiber *running;
@@ -51,7 +103,7 @@ static struct {
 
 static struct fiber fibers[THREADS_MAX];
 static uint32_t n_fibers;
-static jmp_buf scheduler;
+static struct context scheduler;
 static uint64_t n_launches;
 static uint8_t shared[SHARED_MAX + FENCE] __attribute__((aligned(16)));
 
@@ -94,7 +146,6 @@ static void arrive(void *fake_stack, bool in_fiber)
 }
 #define LEAVE_FOR(to, fake_stack) leave_for((to), (fake_stack))
 #define ARRIVE(fake_stack, in_fiber) arrive((fake_stack), (in_fiber))
-#define MAIN_FAKE_STACK main_fake_stack
 #else
 #define LEAVE_FOR(to, fake_stack) ((void)0)
 #define ARRIVE(fake_stack, in_fiber) ((void)0)
@@ -102,12 +153,9 @@ static void arrive(void *fake_stack, bool in_fiber)
 
 static void back_to_scheduler(struct fiber *f)
 {
-	(void)f;
-	if (_setjmp(f->here) == 0) {
-		LEAVE_FOR(NULL, &f->fake_stack);
-		_longjmp(scheduler, 1);
-	}
-	ARRIVE(launch.running->fake_stack, true);
+	LEAVE_FOR(NULL, &f->fake_stack);
+	change(&f->here, &scheduler);
+	ARRIVE(f->fake_stack, true);
 }
 
 static void run_threads(struct fiber *f)
@@ -134,22 +182,15 @@ static void fiber_main(void)
 	}
 }
 
-static void begin_fiber(struct fiber *f)
+static void make_stack(struct fiber *f)
 {
-	static ucontext_t context; /* nobody comes back to it */
 	size_t bytes = STACK_BYTES + GUARD_BYTES;
 	uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
-	if (memory == MAP_FAILED || mprotect(memory, GUARD_BYTES, PROT_NONE) < 0 || getcontext(&context) < 0)
+	if (memory == MAP_FAILED || mprotect(memory, GUARD_BYTES, PROT_NONE) < 0)
 		refuse(__FILE__, __LINE__, "no memory for a stack");
 	f->stack = memory + GUARD_BYTES;
-	context.uc_stack.ss_sp = f->stack;
-	context.uc_stack.ss_size = STACK_BYTES;
-	context.uc_link = NULL;
-	makecontext(&context, fiber_main, 0);
-	LEAVE_FOR(f, &main_fake_stack);
-	setcontext(&context);
-	refuse(__FILE__, __LINE__, "setcontext failed");
+	prepare(&f->here, f->stack, fiber_main);
 }
 
 /* Runs it until it waits or has nothing left to do. */
@@ -157,12 +198,10 @@ static void resume(struct fiber *f)
 {
 	launch.running = f;
 	shim_thread.x = f->thread;
-	if (_setjmp(scheduler) == 0) {
-		if (!f->stack)
-			begin_fiber(f);
-		LEAVE_FOR(f, &main_fake_stack);
-		_longjmp(f->here, 1);
-	}
+	if (!f->stack)
+		make_stack(f);
+	LEAVE_FOR(f, &main_fake_stack);
+	change(&scheduler, &f->here);
 	ARRIVE(main_fake_stack, false);
 }
 
@@ -199,21 +238,45 @@ void shim_warp_barrier(const char *file, int line)
 	meet(&launch.warp[shim_thread.x / WARP], file, line);
 }
 
-/* Whether there was anything to do: a thread to begin, or waiting ones who have all met. */
-static bool go_round(void)
+static void begin_threads(uint32_t n)
+{
+	for (uint32_t i = 0; i < THREADS_MAX && n && launch.started < shim_block_size.x; i++)
+		if (!fibers[i].busy) {
+			n_fibers = i < n_fibers ? n_fibers : i + 1;
+			n--;
+			resume(&fibers[i]);
+		}
+}
+
+/* Those of n fibers who have met whom they waited for, once each. Whether there were any. */
+static bool go_on(uint32_t first, uint32_t n)
 {
 	bool moved = false;
 
-	for (uint32_t i = 0; i < THREADS_MAX && launch.started < shim_block_size.x; i++)
-		if (!fibers[i].busy) {
-			n_fibers = i < n_fibers ? n_fibers : i + 1;
-			resume(&fibers[i]);
-			moved = true;
-		}
-	for (uint32_t i = 0; i < n_fibers; i++)
+	for (uint32_t i = first; i < first + n && i < n_fibers; i++)
 		if (fibers[i].busy && fibers[i].meeting->round != fibers[i].round) {
 			resume(&fibers[i]);
 			moved = true;
+		}
+	return moved;
+}
+
+/* A warp runs on alone for as long as it can where warps hurry, so that it meets what others have not done yet; else all keep step. (A
+ * fiber that took a second thread mixes warps; they all come on all the same.) Whether anything was done. */
+static bool go_round(void)
+{
+	bool moved = launch.started < shim_block_size.x;
+
+	while (launch.started < shim_block_size.x) {
+		begin_threads(launch.hurry ? WARP : THREADS_MAX);
+		while (launch.hurry && go_on(0, n_fibers))
+			;
+	}
+	for (uint32_t first = 0; first < n_fibers; first += WARP)
+		while (go_on(first, WARP)) {
+			moved = true;
+			if (!launch.hurry)
+				break;
 		}
 	return moved;
 }
@@ -248,7 +311,8 @@ int shim_launch(struct shim_kernel *k, const void *args, uint32_t blocks, uint32
 	k->launches++;
 	launch.kernel = k;
 	launch.args = args;
-	launch.descending = n_launches++ % 2;
+	launch.descending = n_launches % 2;
+	launch.hurry = n_launches++ / 2 % 2;
 	launch.shared_bytes = shared_bytes;
 	shim_grid.x = blocks;
 	shim_block_size.x = threads;

@@ -1,14 +1,14 @@
 /* host_shim.h - enough of CUDA C for our kernels to run on the host, for tests; kernel.h includes it where no nvcc compiles.
  *
  * The threads of a block are fibers of the calling thread: each runs until it waits for others (__syncthreads, a warp's exchange) or
- * ends. Blocks run one after another, a block's threads in ascending order in one launch and in descending order in the next, so that
- * what only one order gets right shows. Shared memory is NaN in every float and short when a block begins.
+ * ends. Blocks run one after another. From launch to launch a block's threads take turns in ascending or descending order, and its warps
+ * in step or each as far as it gets alone, so that what only one order gets right shows. Shared memory is NaN in every float and short when a block begins.
  *
  * Broken kernels end the program with a sentence: threads that wait at different barriers, or for threads that have ended; exchanges of
  * half a warp; writes beyond the shared memory that the launch gave. What this cannot show: races within a warp between exchanges,
  * memory order between blocks, alignment of vector accesses (UBSan shows it), and how fast anything is.
  *
- * One launch at a time in a process. Thread: any, one at a time. Allocates: once per launch of more threads than before. */
+ * One launch at a time in a process. Thread: any, one at a time. Allocates: stacks, when a launch has more threads than those before. */
 #ifndef DREAMVLA_POLICY_COMPUTE_CUDA_HOST_SHIM_H
 #define DREAMVLA_POLICY_COMPUTE_CUDA_HOST_SHIM_H
 

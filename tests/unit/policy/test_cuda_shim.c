@@ -3,6 +3,7 @@
 
 #include "policy/compute/cuda/kernel.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/wait.h>
@@ -64,13 +65,13 @@ KERNEL(adds_up, task)
 	a.out[blockIdx.x * THREADS + threadIdx.x] = sum_block((float)(threadIdx.x + blockIdx.x), partial);
 }
 
-static void a_block_adds_up_in_both_orders(void **state)
+static void a_block_adds_up_in_every_order(void **state)
 {
 	float out[2 * THREADS];
 	struct task a = { out, NULL, NULL };
 
 	(void)state;
-	for (int launch_number = 0; launch_number < 2; launch_number++) {
+	for (int launch_number = 0; launch_number < 4; launch_number++) {
 		memset(out, 0, sizeof out);
 		assert_int_equal(LAUNCH(adds_up, 2, THREADS, WARP * sizeof(float), NULL, a), 0);
 		for (uint32_t i = 0; i < 2 * THREADS; i++)
@@ -96,6 +97,36 @@ static void a_missing_barrier_shows(void **state)
 	assert_int_equal(LAUNCH(looks_at_its_neighbour, 1, THREADS, sizeof out, NULL, a), 0);
 	for (uint32_t i = 0; i < THREADS; i++)
 		wrong += !(out[i] >= 0.0f); /* NaN: never written */
+	assert_true(wrong > 0);
+}
+
+/* The first barrier is there, but none keeps a warp from writing its next value before the others have read the one before. */
+KERNEL(writes_too_early, task)
+{
+	SHARED(float, x);
+	float sum = 0.0f;
+
+	for (uint32_t round = 0; round < 2; round++) {
+		x[threadIdx.x] = (float)round;
+		__syncthreads();
+		__syncwarp();
+		sum += x[(threadIdx.x + WARP) % THREADS];
+	}
+	a.out[threadIdx.x] = sum;
+}
+
+static void a_warp_that_hurries_shows(void **state)
+{
+	float out[THREADS];
+	struct task a = { out, NULL, NULL };
+	uint32_t wrong = 0;
+
+	(void)state;
+	for (int launch_number = 0; launch_number < 4; launch_number++) {
+		assert_int_equal(LAUNCH(writes_too_early, 1, THREADS, sizeof out, NULL, a), 0);
+		for (uint32_t i = 0; i < THREADS; i++)
+			wrong += !(out[i] < 1.5f);
+	}
 	assert_true(wrong > 0);
 }
 
@@ -269,8 +300,9 @@ static void wrong_kernels_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_block_adds_up_in_both_orders),
+		cmocka_unit_test(a_block_adds_up_in_every_order),
 		cmocka_unit_test(a_missing_barrier_shows),
+		cmocka_unit_test(a_warp_that_hurries_shows),
 		cmocka_unit_test(the_matrix_unit_multiplies),
 		cmocka_unit_test(matrices_are_loaded),
 		cmocka_unit_test(wrong_kernels_are_refused),

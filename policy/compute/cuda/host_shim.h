@@ -1,8 +1,8 @@
 /* host_shim.h - enough of CUDA C for our kernels to run on the host, for tests; kernel.h includes it where no nvcc compiles.
  *
  * The threads of a block are fibers of the calling thread: each runs until it waits for others (__syncthreads, a warp's exchange) or
- * ends. Blocks run one after another. From launch to launch a block's threads take turns in ascending or descending order, and its warps
- * in step or each as far as it gets alone, so that what only one order gets right shows. Shared memory is NaN in every float and short when a block begins.
+ * ends. Blocks run one after another. In each launch a block's threads take turns in ascending or descending order, and its warps in step
+ * or each as far as it gets alone, as dice have it that fall alike every time: what only one order gets right shows. Shared memory is NaN in every float and short when a block begins.
  *
  * Broken kernels end the program with a sentence: threads that wait at different barriers, or for threads that have ended; exchanges of
  * half a warp; writes beyond the shared memory that the launch gave. What this cannot show: races within a warp between exchanges,

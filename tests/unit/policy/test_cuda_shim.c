@@ -71,7 +71,7 @@ static void a_block_adds_up_in_every_order(void **state)
 	struct task a = { out, NULL, NULL };
 
 	(void)state;
-	for (int launch_number = 0; launch_number < 4; launch_number++) {
+	for (int launch_number = 0; launch_number < 16; launch_number++) {
 		memset(out, 0, sizeof out);
 		assert_int_equal(LAUNCH(adds_up, 2, THREADS, WARP * sizeof(float), NULL, a), 0);
 		for (uint32_t i = 0; i < 2 * THREADS; i++)
@@ -94,9 +94,11 @@ static void a_missing_barrier_shows(void **state)
 	uint32_t wrong = 0;
 
 	(void)state;
-	assert_int_equal(LAUNCH(looks_at_its_neighbour, 1, THREADS, sizeof out, NULL, a), 0);
-	for (uint32_t i = 0; i < THREADS; i++)
-		wrong += !(out[i] >= 0.0f); /* NaN: never written */
+	for (int launch_number = 0; launch_number < 16; launch_number++) {
+		assert_int_equal(LAUNCH(looks_at_its_neighbour, 1, THREADS, sizeof out, NULL, a), 0);
+		for (uint32_t i = 0; i < THREADS; i++)
+			wrong += !(out[i] >= 0.0f); /* NaN: never written */
+	}
 	assert_true(wrong > 0);
 }
 
@@ -122,7 +124,7 @@ static void a_warp_that_hurries_shows(void **state)
 	uint32_t wrong = 0;
 
 	(void)state;
-	for (int launch_number = 0; launch_number < 4; launch_number++) {
+	for (int launch_number = 0; launch_number < 16; launch_number++) {
 		assert_int_equal(LAUNCH(writes_too_early, 1, THREADS, sizeof out, NULL, a), 0);
 		for (uint32_t i = 0; i < THREADS; i++)
 			wrong += !(out[i] < 1.5f);

@@ -261,17 +261,12 @@ static bool go_on(uint32_t first, uint32_t n)
 	return moved;
 }
 
-/* A warp runs on alone for as long as it can where warps hurry, so that it meets what others have not done yet; else all keep step. (A
- * fiber that took a second thread mixes warps; they all come on all the same.) Whether anything was done. */
-static bool go_round(void)
+/* All that can: a warp alone for as long as it can where warps hurry, so that it meets what others have not done yet; else each thread
+ * once, so that warps keep step. (A fiber that took a second thread mixes warps; they all come on all the same.) */
+static bool all_go_on(void)
 {
-	bool moved = launch.started < shim_block_size.x;
+	bool moved = false;
 
-	while (launch.started < shim_block_size.x) {
-		begin_threads(launch.hurry ? WARP : THREADS_MAX);
-		while (launch.hurry && go_on(0, n_fibers))
-			;
-	}
 	for (uint32_t first = 0; first < n_fibers; first += WARP)
 		while (go_on(first, WARP)) {
 			moved = true;
@@ -279,6 +274,19 @@ static bool go_round(void)
 				break;
 		}
 	return moved;
+}
+
+/* Whether anything was done. */
+static bool go_round(void)
+{
+	bool moved = launch.started < shim_block_size.x;
+
+	while (launch.started < shim_block_size.x) {
+		begin_threads(launch.hurry ? WARP : THREADS_MAX);
+		if (launch.hurry)
+			(void)all_go_on();
+	}
+	return all_go_on() || moved;
 }
 
 static void check_end(void)

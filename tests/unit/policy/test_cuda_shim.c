@@ -102,7 +102,8 @@ static void a_missing_barrier_shows(void **state)
 	assert_true(wrong > 0);
 }
 
-/* The first barrier is there, but none keeps a warp from writing its next value before the others have read the one before. */
+/* The first barrier is there, but none keeps a warp from writing its next value before the others have read the one before. As long as
+ * warps keep step nothing shows. */
 KERNEL(writes_too_early, task)
 {
 	SHARED(float, x);
@@ -113,6 +114,7 @@ KERNEL(writes_too_early, task)
 		__syncthreads();
 		__syncwarp();
 		sum += x[(threadIdx.x + WARP) % THREADS];
+		__syncwarp();
 	}
 	a.out[threadIdx.x] = sum;
 }

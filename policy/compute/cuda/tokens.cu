@@ -99,10 +99,11 @@ KERNEL(argmax, pick)
 		a.token[blockIdx.x] = isnan(p.value) ? -1 : (int32_t)p.column;
 }
 
-/* Floats in ascending order as numbers in ascending order; both zeros are one. */
+/* Floats in ascending order as numbers in ascending order. (Of the two zeros one comes first; what is compared with the result are
+ * floats again, to which they are equal.) */
 DEVICE uint32_t order_of(float x)
 {
-	uint32_t bits = __float_as_uint(x + 0.0f);
+	uint32_t bits = __float_as_uint(x);
 
 	return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }

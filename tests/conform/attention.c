@@ -200,7 +200,7 @@ static void check_matrix_units(struct rig *r)
 	for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		r->layout = LAYOUT_WHOLE;
 		for (uint32_t k = 0; k < sizeof rows / sizeof *rows; k++)
-			check(r, &(struct attention_case){ 4, k % 2 ? 2 : 1, sizes[i], { rows[k], rows[7 - k] }, 2, 0.5f + (float)k }, NO_TROUBLE);
+			check(r, &(struct attention_case){ 2, k % 2 ? 2 : 1, sizes[i], { rows[k], rows[7 - k] }, 2, 0.5f + (float)k }, NO_TROUBLE);
 		for (enum trouble trouble = NAN_IN_Q; trouble <= NAN_IN_V; trouble++)
 			check(r, &(struct attention_case){ 2, 1, sizes[i], { 9, 70, 20 }, 3, 1.0f }, trouble);
 		check(r, &(struct attention_case){ 2, 2, sizes[i], { 67 }, 1, 0.0f }, NO_TROUBLE);

@@ -47,7 +47,21 @@ static int list(bool here)
 	return 0;
 }
 
-/* One thread for every case; more of them, more than most machines have free, for those that may be shared. */
+/* Whether the backend has threads of its own to share work among. */
+static bool shares(const struct rig *r)
+{
+	struct compute_options options = { .precision = r->precision, .threads = r->threads, .max_rows = 1, .max_inner = 1, .max_segment = 1,
+		.max_outer = 1 };
+	struct compute *c = NULL;
+	struct errbuf e;
+	bool more = r->ops->create(&c, &options, &e) == 0 && r->ops->threads(c) > 1;
+
+	r->ops->destroy(c);
+	return more;
+}
+
+/* One thread for every case; more of them, more than most machines have free, for those that may be shared. Products are the same ones
+ * then: a backend that shares nothing has had them. */
 static void run_all(struct rig *r)
 {
 	static const uint32_t threads[] = { 1, 3 };
@@ -57,7 +71,8 @@ static void run_all(struct rig *r)
 		for (size_t i = 0; i < sizeof suite / sizeof *suite; i++) {
 			uint64_t cases = r->n_cases, values = r->n_values;
 
-			if (r->threads > 1 && (suite[i].run == conform_moves || suite[i].run == conform_tokens))
+			if (r->threads > 1 && (suite[i].run == conform_moves || suite[i].run == conform_tokens
+					|| (suite[i].run == conform_linear && !shares(r))))
 				continue;
 			r->closest = 0.0;
 			suite[i].run(r);

@@ -160,6 +160,10 @@ struct arm_state {
 	uint64_t refused_seq;      /* of the newest target the arm refused, 0: none */
 	uint64_t ack_seq;
 	int64_t ack_t_ns;
+	/* Of the targets that it obeys (robots/arm/sent.h): the newest one that commands were made from and when the first of these left; the
+	 * newest chunk with such a target and when the first command made from its first one left. 0: none, or it does not tell. */
+	uint64_t sent_seq, sent_chunk;
+	int64_t sent_ns, sent_chunk_ns;
 	int64_t stamp_ns;          /* when it was sampled */
 	int64_t arrival_ns;
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX], q_d_rad[DOF_MAX];

@@ -13,6 +13,13 @@
 /* What an operator asks of a driver. */
 enum robot_ask { ROBOT_ENABLE, ROBOT_DISABLE, ROBOT_RECOVER };
 
+/* The newest target, by its mark (robots/arm/sent.h), that a command for it has left for: the arm's own protocol's packet or frame was
+ * handed to the system. t_ns: when the first such command did. mark 0: none yet. */
+struct robot_sent {
+	uint64_t mark;
+	int64_t t_ns;              /* CLOCK_MONOTONIC */
+};
+
 /* What the arm reports of itself. Zeroed: not connected. */
 struct robot_state {
 	enum arm_mode mode;        /* READY: it takes commands; MOVING is never reported here */
@@ -32,6 +39,7 @@ struct robot_state {
 	bool limp;                 /* no motor has power, by what the arm says: whoever holds it bears all of it */
 	bool has_gripper;
 	double gripper_m;
+	struct robot_sent sent;    /* counts whatever the mode is */
 };
 
 /* What the arm shall do now. hold = false: nothing is commanded (not connected, disabled). */
@@ -41,7 +49,15 @@ struct robot_command {
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX];
 	bool has_gripper;
 	double gripper_m;
+	uint64_t mark;             /* of the target that it is made from; 0: of none (the arm is held, or brakes) */
 };
+
+/* A command has left at t_ns. Thread: the one that sends. Allocates: no. Blocks: no. */
+static inline void robot_sent_note(struct robot_sent *s, uint64_t mark, int64_t t_ns)
+{
+	if (mark != 0 && mark != s->mark)
+		*s = (struct robot_sent){ mark, t_ns };
+}
 
 struct robot_driver_options {
 	const struct arm_setup *setup;

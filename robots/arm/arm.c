@@ -167,7 +167,9 @@ static void play(struct arm *a, const struct arm_target *t, const struct driver_
 	}
 	memcpy(s.q_rad, d->q_rad, sizeof s.q_rad);
 	memcpy(s.dq_rad_s, d->dq_rad_s, sizeof s.dq_rad_s);
+	s.mark = sent_mark(&a->sent, t->seq, d->chunk);
 	if (a->phase == ARM_STANDS) {
+		sent_drop(&a->sent);
 		if (!playout_begin(&a->playout, &a->setup->model, now_ns, a->commanded.q_rad, &s)) {
 			leave_out(a, t, PLAYOUT_BEYOND);
 			return;
@@ -177,6 +179,7 @@ static void play(struct arm *a, const struct arm_target *t, const struct driver_
 		leave_out(a, t, added);
 		return;
 	}
+	sent_accept(&a->sent);
 	a->kind = t->target.kind;
 	a->counters.accepted++;
 	a->valid_ns = now_ns;
@@ -232,6 +235,7 @@ static enum arm_reply attach(struct arm *a, const struct arm_request *r, int64_t
 		release(a, LOSS_TAKEN_OVER);
 		a->accepted_from = r->from;
 		a->last_seq = 0;
+		sent_begin(&a->sent);
 	}
 	a->valid_ns = now_ns;
 	return ARM_REPLY_OK;
@@ -411,6 +415,7 @@ static void measure(struct arm *a, const struct robot_state *measured)
 
 	a->stop_homing |= is_free(&a->measured) && !is_free(measured);
 	a->measured = *measured;
+	sent_take(&a->sent, measured->sent.mark, measured->sent.t_ns);
 	if (measured->mode == ARM_DISCONNECTED) {
 		a->has_ee = false;
 		return;
@@ -576,6 +581,7 @@ void arm_tick(struct arm *a, const struct robot_state *measured, int64_t now_ns,
 	memcpy(out->dq_rad_s, a->commanded.dq_rad_s, sizeof out->dq_rad_s);
 	out->has_gripper = a->has_gripper;
 	out->gripper_m = a->gripper_m;
+	out->mark = a->phase == ARM_PLAYS ? a->playout.mark : 0;
 }
 
 void arm_get_report(const struct arm *a, struct arm_report *out)
@@ -586,7 +592,8 @@ void arm_get_report(const struct arm *a, struct arm_report *out)
 		.errors = a->measured.errors, .trouble = a->measured.trouble,
 		.held_off = a->held_off, .limp = a->measured.limp && a->measured.mode != ARM_DISCONNECTED,
 		.has_gripper = a->measured.has_gripper && a->measured.mode != ARM_DISCONNECTED, .gripper_m = a->measured.gripper_m,
-		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .stopped = a->stopped,
+		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .sent = a->sent.now,
+		.stopped = a->stopped,
 		.refusal = a->refusal, .loss = a->loss, .counters = a->counters };
 	memcpy(out->q_rad, a->measured.q_rad, sizeof out->q_rad);
 	memcpy(out->dq_rad_s, a->measured.dq_rad_s, sizeof out->dq_rad_s);

@@ -10,6 +10,7 @@
 #include "daemon/stage/safety.h"
 #include "daemon/stage/safety_check_pose.h"
 #include "robots/arm/playout.h"
+#include "robots/arm/sent.h"
 #include "robots/driver.h"
 
 #define ARM_SILENCE_NS INT64_C(500000000) /* without valid targets for so long nobody is attached any more */
@@ -99,6 +100,7 @@ struct arm_report {
 	double gripper_m;
 	uint64_t ack_seq, accepted_from;
 	int64_t ack_t_ns;
+	struct arm_sent sent;
 	bool stopped;
 	struct arm_refusal refusal;
 	struct arm_loss loss;
@@ -133,6 +135,7 @@ struct arm {
 	bool has_ee;
 	uint64_t ack_seq;
 	int64_t ack_t_ns;
+	struct sent sent;
 	struct arm_refusal refusal;
 	struct arm_loss loss;
 	struct arm_counters counters;

@@ -121,6 +121,10 @@ void arm_io_state_message(struct arm_io *io, struct message_state *m)
 	s->accepted_from = r->accepted_from;
 	s->ack_seq = r->ack_seq;
 	s->ack_t_ns = to_wire(io, r->ack_t_ns);
+	s->sent_seq = r->sent.seq;
+	s->sent_ns = to_wire(io, r->sent.t_ns);
+	s->sent_chunk = r->sent.chunk;
+	s->sent_chunk_ns = to_wire(io, r->sent.chunk_t_ns);
 	s->refused_seq = r->refusal.seq;
 	arm_refusal_text(&r->refusal, m->refused_reason, sizeof m->refused_reason);
 	s->has_gripper = r->has_gripper;

@@ -291,6 +291,7 @@ static void pass_sample(struct playout *p)
 
 	follow(p, s->t_ns, &end);
 	p->from = motion_of(s);
+	p->mark = s->mark;
 	memcpy(p->from.ddq_rad_s2, end.ddq_rad_s2, sizeof end.ddq_rad_s2);
 	p->head = (p->head + 1) % PLAYOUT_SAMPLES;
 	p->n--;
@@ -307,6 +308,7 @@ enum playout_verdict playout_step(struct playout *p, int64_t now_ns, void (*reac
 		pass_sample(p);
 	}
 	if (p->n) {
+		p->mark = p->sample[p->head].mark;
 		follow(p, now_ns, &on);
 		add_offset(p, &on);
 	} else {

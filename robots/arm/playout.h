@@ -20,7 +20,7 @@ enum { PLAYOUT_SAMPLES = 128 }; /* 500 ms ahead at 200 Hz is 100 */
 
 struct playout_sample {
 	int64_t t_ns;
-	uint64_t seq;
+	uint64_t seq, mark;        /* mark: the caller's (sent.h) */
 	double q_rad[DOF_MAX], dq_rad_s[DOF_MAX];
 	bool has_gripper;
 	double gripper_m;
@@ -38,6 +38,7 @@ struct playout {
 	struct motion now;         /* last result of playout_step */
 	double offset_rad[DOF_MAX], offset_rad_s[DOF_MAX]; /* what the first target, or one after a pause, differed from the arm, faded out */
 	int64_t offset_t_ns;
+	uint64_t mark;             /* of the sample that `now` moves towards, the last one while coasting; 0: none was played yet */
 	double start_rad[DOF_MAX]; /* where the arm was then */
 	uint32_t head, n;          /* ring of samples that lie ahead */
 	struct playout_sample sample[PLAYOUT_SAMPLES];

@@ -39,6 +39,7 @@ struct franka_driver {
 	struct fci_state newest;
 	int64_t arrival_ns;        /* of the newest state */
 	int64_t tick_ns;           /* the time of the newest tick */
+	struct robot_sent sent;
 	/* control thread writes, the io thread reads */
 	struct histogram answer, late; /* from a state's arrival to its command; from its time to its arrival */
 	_Atomic uint64_t commands, unsent, jumps;
@@ -211,6 +212,7 @@ static void franka_read(void *driver, int64_t now_ns, struct robot_state *out)
 	franka_hand_read(d->hand, now_ns, &hand);
 	out->has_gripper = hand.has_gripper;
 	out->gripper_m = hand.gripper_m;
+	out->sent = d->sent;
 	if (out->trouble == FRANKA_TROUBLE_NONE)
 		out->trouble = hand.trouble;
 }
@@ -220,7 +222,7 @@ static void count(_Atomic uint64_t *counter)
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-static void send_command(struct franka_driver *d, const struct fci_motion *m)
+static void send_command(struct franka_driver *d, const struct fci_motion *m, uint64_t mark)
 {
 	uint8_t out[FCI_MOTION_BYTES_MAX];
 	size_t n = fci_motion_bytes(d->states.version);
@@ -228,8 +230,12 @@ static void send_command(struct franka_driver *d, const struct fci_motion *m)
 	fci_put_motion(d->states.version, m, out);
 	bool sent = sendto(d->link->udp_fd, out, n, MSG_DONTWAIT, (const struct sockaddr *)&d->states.from, sizeof d->states.from) ==
 			(ssize_t)n;
+	int64_t now_ns = clock_monotonic_ns();
+
 	count(sent ? &d->commands : &d->unsent);
-	histogram_add(&d->answer, clock_monotonic_ns() - d->arrival_ns);
+	histogram_add(&d->answer, now_ns - d->arrival_ns);
+	if (sent)
+		robot_sent_note(&d->sent, mark, now_ns);
 }
 
 static void franka_write(void *driver, const struct robot_command *c)
@@ -239,7 +245,7 @@ static void franka_write(void *driver, const struct robot_command *c)
 	struct franka_ask a;
 
 	if (franka_motion_command(&d->motion, c, d->tick_ns, &m))
-		send_command(d, &m);
+		send_command(d, &m, c->mark);
 	while (franka_motion_take_ask(&d->motion, &a))
 		franka_link_ask(d->link, &a);
 	franka_hand_write(d->hand, c->has_gripper, c->gripper_m);

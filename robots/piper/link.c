@@ -46,6 +46,7 @@ struct piper_link {
 	struct piper_outlet outlet;
 	struct piper_words words;
 	struct bus *bus;           /* NULL: not open */
+	struct robot_sent sent;
 	int64_t retry_ns, backoff_ns, turned_ns; /* turned: what was sent last was decided then */
 	uint64_t opens;
 	pthread_t thread;
@@ -111,6 +112,8 @@ static void send_all(struct piper_link *l, const struct piper_outbox *out)
 
 	for (uint32_t i = 0; i < out->n && rc == 0; i++)
 		rc = piper_outlet_send(&l->outlet, l->bus, &out->frame[i]);
+	if (rc == 0 && l->session.stream.sending)
+		robot_sent_note(&l->sent, l->session.stream.target_mark, clock_monotonic_ns());
 	if (out->n > 0)
 		piper_session_sent(&l->session, rc);
 	if (ends_bus(rc))
@@ -144,6 +147,7 @@ static void take_command(struct piper_link *l, int64_t now_ns)
 static void publish(struct piper_link *l, int64_t now_ns)
 {
 	piper_session_report(&l->session, now_ns, &l->state[l->state_box.writing]);
+	l->state[l->state_box.writing].sent = l->sent;
 	l->published_ns[l->state_box.writing] = now_ns;
 	latest_publish(&l->state_box);
 	piper_numbers_take(&l->number[l->number_box.writing], &l->session, &l->outlet, l->opens);

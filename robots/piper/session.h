@@ -94,6 +94,7 @@ struct piper_stream {
 	bool has_command;
 	int64_t commands;              /* since the last target */
 	int64_t command_ns;
+	uint64_t command_mark, target_mark; /* robot_command.mark of the newest command, and of the one that the target was made from */
 	double command_rad[PIPER_JOINTS];
 	bool refused;                  /* the newest command is out of range */
 	int64_t anew_ns;               /* when the generation was last changed for a leap */

@@ -97,6 +97,7 @@ void piper_session_command(struct piper_session *s, const struct robot_command *
 	t->has_command = true;
 	t->commands++;
 	t->command_ns = now_ns;
+	t->command_mark = c->mark;
 	memcpy(t->command_rad, c->q_rad, sizeof t->command_rad);
 }
 
@@ -217,5 +218,6 @@ void piper_stream_speak(struct piper_session *s, struct piper_outbox *out)
 	piper_stream_say_target(s, out);
 	speak_gripper(s, out);
 	t->sending = true;
+	t->target_mark = t->has_command ? t->command_mark : 0;
 	t->target_ns = s->now_ns;
 }

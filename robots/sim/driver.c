@@ -28,6 +28,7 @@ struct sim_driver {
 	uint32_t dof;
 	uint64_t from, seq;
 	int64_t sent_ns;
+	struct robot_sent sent;    /* link thread */
 	struct endpoint *socket;
 	int wake_fd;               /* control -> link: a command is there */
 	struct latest command_box; /* control -> link */
@@ -65,7 +66,7 @@ static void take_state(struct sim_driver *d, const struct endpoint_message *m)
 	}
 	struct robot_state *slot = &d->state[d->state_box.writing];
 	*slot = (struct robot_state){ .mode = ARM_READY, .generation = s.from, .stamp_ns = s.stamp_ns,
-		.engaged = true, .has_gripper = s.gripper_max_m > 0, .gripper_m = s.gripper_m };
+		.engaged = true, .has_gripper = s.gripper_max_m > 0, .gripper_m = s.gripper_m, .sent = d->sent };
 	memcpy(slot->q_rad, s.q_rad, sizeof slot->q_rad);
 	memcpy(slot->dq_rad_s, s.dq_rad_s, sizeof slot->dq_rad_s);
 	latest_publish(&d->state_box);
@@ -96,7 +97,8 @@ static void send_command(struct sim_driver *d, const struct robot_command *c, in
 	}
 	world_wire_put_command(&w, packet);
 	/* A full queue means that the world stands still; its silence is noticed anyway. */
-	(void)!endpoint_send(d->socket, &(struct endpoint_message){ 1, { packet }, { sizeof packet } });
+	if (endpoint_send(d->socket, &(struct endpoint_message){ 1, { packet }, { sizeof packet } }) == 0 && c)
+		robot_sent_note(&d->sent, c->mark, clock_monotonic_ns());
 	d->sent_ns = now_ns;
 }
 

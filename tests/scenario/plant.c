@@ -37,7 +37,7 @@ static void read_plant(void *driver, int64_t now_ns, struct robot_state *out)
 	const struct plant *p = driver;
 
 	*out = (struct robot_state){ .mode = p->mode, .generation = p->generation, .stamp_ns = now_ns,
-		.engaged = true, .has_gripper = p->world.model->gripper_max_m > 0.0, .gripper_m = p->world.gripper_m };
+		.engaged = true, .has_gripper = p->world.model->gripper_max_m > 0.0, .gripper_m = p->world.gripper_m, .sent = p->sent };
 	memcpy(out->q_rad, p->world.q_rad, sizeof out->q_rad);
 	memcpy(out->dq_rad_s, p->world.dq_rad_s, sizeof out->dq_rad_s);
 	out->q_rad[0] += p->measured_off_rad;
@@ -49,6 +49,7 @@ static void write_plant(void *driver, const struct robot_command *c)
 
 	p->hold = c->hold;
 	p->command = *c;
+	robot_sent_note(&p->sent, c->mark, clock_monotonic_ns());
 }
 
 const struct robot_driver plant_driver = {

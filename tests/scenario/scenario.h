@@ -110,6 +110,7 @@ struct plant {
 	bool hold;
 	uint64_t judged;           /* generation of the newest command that was judged */
 	struct robot_command command;
+	struct robot_sent sent;
 };
 
 struct stand_arm {

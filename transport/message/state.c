@@ -8,7 +8,7 @@
 /* The message, and which of its parts are there. */
 struct state_scratch {
 	struct message_state m;
-	bool has_q, has_dq, has_q_d, has_position, has_quaternion, has_refusal;
+	bool has_q, has_dq, has_q_d, has_position, has_quaternion, has_refusal, has_sent;
 	uint32_t n_q, n_dq, n_q_d, n_tau;
 };
 
@@ -19,6 +19,13 @@ struct state_scratch {
 static const struct field refusal_fields[] = {
 	{ .key = "seq", .type = FIELD_U64, .at = AT(m.state.refused_seq) },
 	{ .key = "reason", .type = FIELD_TEXT, .at = AT(m.refused_reason), .room = MESSAGE_TEXT_BYTES, .cut = true },
+};
+
+static const struct field sent_fields[] = {
+	{ .key = "seq", .type = FIELD_U64, .at = offsetof(struct arm_state, sent_seq) },
+	{ .key = "t_ns", .type = FIELD_I64, .at = offsetof(struct arm_state, sent_ns) },
+	{ .key = "chunk", .type = FIELD_U64, .at = offsetof(struct arm_state, sent_chunk) },
+	{ .key = "chunk_t_ns", .type = FIELD_I64, .at = offsetof(struct arm_state, sent_chunk_ns) },
 };
 
 /* The rows of the head come first: a reply to the control request is read with the rows after them. */
@@ -41,6 +48,8 @@ static const struct field fields[] = {
 	{ .key = "remedy", .type = FIELD_TEXT, .at = AT(m.words.remedy), .room = MESSAGE_TEXT_BYTES, .optional = true, .cut = true },
 	{ .key = "ack_seq", .type = FIELD_U64, .at = AT(m.state.ack_seq) },
 	{ .key = "ack_t_ns", .type = FIELD_I64, .at = AT(m.state.ack_t_ns) },
+	{ .key = "sent", .type = FIELD_GROUP, .at = AT(m.state), .flag_at = AT(has_sent), .fields = sent_fields,
+		.n_fields = FIELD_COUNT(sent_fields), .optional = true },
 	{ .key = "accepted_from", .type = FIELD_U64, .at = AT(m.state.accepted_from) },
 	/* Before the first refusal there is none to report. */
 	{ .key = "refused", .type = FIELD_GROUP, .flag_at = AT(has_refusal), .fields = refusal_fields,
@@ -82,6 +91,7 @@ int message_state_encode(const struct message_state *m, uint8_t *out, size_t cap
 	struct state_scratch s = { .m = *m, .has_refusal = true, .n_q = m->dof, .n_dq = m->dof, .n_q_d = m->dof, .n_tau = m->dof };
 
 	s.has_q = s.has_dq = s.has_q_d = s.has_position = s.has_quaternion = m->state.has_q;
+	s.has_sent = m->state.sent_seq > 0;
 	return field_encode(fields, FIELD_COUNT(fields), &s, out, capacity, n, e);
 }
 

@@ -168,8 +168,8 @@ static void adopt_chunk(struct control *c)
 		c->after_ns = INT64_MAX; /* until the arms stand again, see settle */
 	c->report.chunks_adopted++;
 	c->chunk_first = true;
-	c->chunk_received_ns = c->chunk->received_ns;
-	c->chunk_handed_over_ns = c->chunk->handed_over_ns;
+	c->origin = (struct chunk_origin){ c->chunk->observation, c->chunk->t_obs_ns, c->chunk->received_ns, c->chunk->handed_over_ns,
+		c->chunk->frame_from, c->chunk->frame_seq };
 }
 
 /* ---- motion ------------------------------------------------------------------------------------------------------- */
@@ -380,11 +380,11 @@ static void label_target(struct control *c, struct driver_target *t, bool first)
 	bool first_of_chunk = first && t->valid && t->chunk != 0 && t->chunk == c->trajectory.chunk;
 
 	/* A chunk that was there before AUTO began has waited for the operator, which is no latency of ours: it is not measured. */
-	t->first_of_chunk = first_of_chunk && c->chunk_handed_over_ns >= c->policy_since_ns;
+	t->first_of_chunk = first_of_chunk && c->origin.handed_over_ns >= c->policy_since_ns;
 	t->intervention = c->mode == MODE_TELEOP;
 	t->edge_ns = c->inputs.teleop[c->teleop.device].edge_ns;
-	t->chunk_received_ns = c->chunk_received_ns;
-	t->chunk_handed_over_ns = c->chunk_handed_over_ns;
+	t->stick_stamp_ns = c->inputs.teleop[c->teleop.device].stamp_ns;
+	t->origin = c->origin;
 	if (first_of_chunk)
 		c->chunk_first = false;
 }

@@ -85,7 +85,7 @@ struct control {
 	double lag_rad[ARMS_MAX]; /* behind the path's reference, the worst joint */
 	struct driver_target target[ARMS_MAX], shadow_target[ARMS_MAX];
 	bool chunk_first;        /* no target has left of the running chunk yet */
-	int64_t chunk_received_ns, chunk_handed_over_ns;
+	struct chunk_origin origin; /* of the running chunk */
 	uint32_t clamped[ARMS_MAX]; /* mask of the newest period */
 	int64_t overflow_since_ns; /* since when io has taken no targets; 0: it does */
 	struct control_report report; /* counters live here, the rest is filled each tick */

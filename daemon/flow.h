@@ -197,8 +197,11 @@ struct observation {
 
 /* ---- policy -> control ---------------------------------------------------------------------------------------- */
 
-enum policy_stage { STAGE_DECODE, STAGE_PREPROCESS, STAGE_VISION, STAGE_DECODER, STAGE_ACTION_DECODE, STAGE_OVERHEAD,
-	STAGE_HANDOVER, STAGE_FIRST_TARGET, STAGE_FRAME_TO_TARGET, STAGE_TAKEOVER, STAGE_COUNT };
+/* From the light on a camera to the motors, in order; after them what several of these are together. trace.h says where each begins and
+ * ends. */
+enum trace_stage { STAGE_FRAME, STAGE_RECEIVE, STAGE_WAIT, STAGE_DECODE, STAGE_RESIZE, STAGE_PATCHES, STAGE_VISION, STAGE_DECODER,
+	STAGE_ACTION_DECODE, STAGE_OVERHEAD, STAGE_HAND_OVER, STAGE_PUBLISH, STAGE_DRIVER, STAGE_ACKNOWLEDGE, STAGE_FIRST_TARGET,
+	STAGE_FRAME_TO_TARGET, STAGE_PHOTON_TO_MOTOR, STAGE_TAKEOVER, STAGE_STICK_TO_MOTOR, STAGE_COUNT };
 
 /* Un-normalised actions [n_steps][action_dim]; the whole chunk of one observation. */
 struct action_chunk {
@@ -206,7 +209,9 @@ struct action_chunk {
 	uint32_t epoch;            /* the control epoch it was inferred in */
 	uint32_t instruction_id;
 	int64_t t_obs_ns;
-	int64_t frame_stamp_ns;    /* of the first camera's frame */
+	int64_t frame_stamp_ns;    /* of the first camera's frame, */
+	uint64_t frame_from, frame_seq; /* which is this one */
+	uint64_t observation;      /* its id */
 	int64_t received_ns;       /* when the last frame of the observation arrived */
 	int64_t handed_over_ns;
 	int64_t inference_ns;      /* duration, start of work to hand-over */
@@ -301,6 +306,13 @@ struct setpoint {
 
 /* ---- control -> io -> arm -------------------------------------------------------------------------------------- */
 
+/* Where a chunk comes from: what its targets carry, so that the arm's answer closes the trace. */
+struct chunk_origin {
+	uint64_t observation;
+	int64_t t_obs_ns, received_ns, handed_over_ns;
+	uint64_t frame_from, frame_seq; /* of the first camera's frame */
+};
+
 /* The only thing that may reach a driver. Made by safety.c and nowhere else. */
 struct driver_target {
 	bool valid;                /* false: publish nothing (the arm is not attached or has no state) */
@@ -320,8 +332,9 @@ struct driver_target {
 	uint32_t step;
 	int64_t frame_stamp_ns;
 	bool first_of_chunk;       /* first target made from this chunk: closes the latency measurement */
-	int64_t chunk_received_ns, chunk_handed_over_ns; /* of that chunk */
+	struct chunk_origin origin; /* of the running chunk */
 	int64_t edge_ns;           /* TARGET_TELEOP: when the edge that began the person's motion arrived */
+	int64_t stick_stamp_ns;    /* TARGET_TELEOP: stamp of the message that it was made from */
 	bool shadow;               /* computed in SHADOW: goes out on shadow/<arm>, never to the arm */
 	bool intervention;         /* a person drives: this arm, or another one of the bench while this one holds */
 };

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "daemon/flow.h"
 #include "daemon/links.h"
+#include "daemon/record/kinds.h"
 #include "daemon/stage/observation.h"
 #include "daemon/stats.h"
 #include "daemon/sys/error.h"
@@ -65,6 +66,31 @@ struct io_told {
 	struct arm_words words;
 };
 
+/* A chunk whose first target was published and whose command the arm has not told of yet. */
+struct io_flight {
+	struct record_span span;      /* whose it is; its end: when the target was published */
+	int64_t photon_ns;            /* when its oldest frame was taken */
+};
+
+/* A person's target that was the first one made from its message. */
+struct io_stick {
+	uint64_t seq;
+	int64_t stamp_ns, published_ns;
+};
+
+enum { IO_FLIGHTS = 8, IO_STICKS = 128 };
+
+/* What io_trace.c waits for from one arm. */
+struct io_trace {
+	struct io_flight flight[IO_FLIGHTS];
+	uint32_t next_flight;
+	uint64_t newest_chunk;        /* that targets were published of */
+	uint64_t sent_chunk, sent_seq; /* newest that the arm has told of */
+	struct io_stick stick[IO_STICKS]; /* by seq */
+	int64_t stick_stamp_ns;       /* of the newest of these */
+	bool teleop_sent;             /* the newest target was a person's */
+};
+
 enum io_door_wait { DOOR_IDLE, DOOR_ATTACH, DOOR_DETACH, DOOR_PING };
 
 struct io_arm {
@@ -74,7 +100,7 @@ struct io_arm {
 	int64_t refused_ns;           /* when we heard of it */
 	struct arm_words words;       /* of its newest state */
 	uint64_t target_seq, shadow_seq;
-	bool teleop_sent;             /* the newest target was a person's */
+	struct io_trace trace;
 	/* its control socket */
 	struct endpoint *door;
 	enum io_door_wait waiting;    /* for the reply to what was asked last */
@@ -104,7 +130,7 @@ struct io_void_kind {
 
 struct io_counters {
 	uint64_t frames, frames_void, states, states_void, instructions, teleop, operators_void, unknown_topics, duplicates, foreign,
-			observations, targets, targets_dropped, shadows, requests, requests_refused, events;
+			acks_void, observations, targets, targets_dropped, shadows, requests, requests_refused, events;
 };
 
 enum io_phase { IO_RUNNING, IO_STOPPING, IO_STANDING, IO_DETACHING, IO_DETACHED };
@@ -199,6 +225,10 @@ bool io_teleop_knows(const struct io *io, const char *name); /* the device has a
 MUST_CHECK int io_teleop_take(struct io *io, const char *name, const struct endpoint_message *m, struct errbuf *e);
 void io_instruction_set(struct io *io, const char *text); /* equal text is no change */
 void io_target_send(struct io *io);               /* io_target.c */
+void io_trace_observation(struct io *io, const struct observation *o); /* io_trace.c: of one that the policy may take */
+/* That was just published under this number, and when. */
+void io_trace_target(struct io *io, const struct driver_target *t, uint64_t seq, int64_t published_ns);
+void io_trace_state(struct io *io, uint32_t arm); /* what the arm's newest state says of its commands */
 void io_attach_step(struct io *io);               /* io_attach.c: requests to and answers from the arms' own doors */
 bool io_attach_clock_good(const struct io *io, uint32_t arm); /* with `clock: realtime`: measured, and within 5 ms of ours */
 bool io_attach_let_go(struct io *io);             /* asks every arm that obeys us to let go; true once none is left to wait for */

@@ -56,6 +56,7 @@ void io_observation_publish(struct io *io)
 	memcpy(o->instruction, io->instruction, sizeof o->instruction);
 	for (uint32_t i = 0; i < o->n_cameras; i++)
 		copy_frame(&o->frame[i], &io->camera[i].frame[set.slot[i]]);
+	io_trace_observation(io, o); /* before it is the policy's */
 	latest_publish(&l->observation_box);
 	eventfd_signal(l->observation_eventfd);
 	io->counters.observations++;

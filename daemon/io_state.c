@@ -22,18 +22,27 @@ static int find_arm(const struct io *io, const struct endpoint_message *m)
 	return -1;
 }
 
+/* 0 stands for none, and for what cannot be. */
+static int64_t to_monotonic_ns(const struct io *io, int64_t t_ns)
+{
+	int64_t when_ns;
+
+	return t_ns > 0 && !__builtin_sub_overflow(t_ns, io->clock_offset_ns, &when_ns) && when_ns > 0 ? when_ns : 0;
+}
+
 /* What the decoder could not know: which arm it is, and whose clock. */
 static int check_state(const struct io *io, uint32_t arm, struct message_state *s, struct errbuf *e)
 {
 	const struct arm_setup *setup = &io->setup->arm[arm];
-	int64_t ack_ns = s->state.ack_t_ns;
 	int rc;
 
 	if (s->state.has_q && s->dof != setup->model.dof)
 		return fail(e, -EBADMSG, "q: found %u joints, want %u (model %s)", s->dof,
 				setup->model.dof, setup->model.name);
 	rc = stamp_to_monotonic(s->head.stamp_ns, io->now_ns, io->clock_offset_ns, &s->head.stamp_ns, e);
-	s->state.ack_t_ns = ack_ns > 0 ? ack_ns - io->clock_offset_ns : 0;
+	s->state.ack_t_ns = to_monotonic_ns(io, s->state.ack_t_ns);
+	s->state.sent_ns = to_monotonic_ns(io, s->state.sent_ns);
+	s->state.sent_chunk_ns = to_monotonic_ns(io, s->state.sent_chunk_ns);
 	return rc;
 }
 
@@ -60,6 +69,7 @@ static void keep_state(struct io *io, uint32_t arm, const struct message_state *
 	state_history_push(&a->history, &state);
 	io->inputs.arm[arm] = state;
 	io->inputs_changed = true;
+	io_trace_state(io, arm);
 }
 
 static int take_state(struct io *io, uint32_t arm, const struct endpoint_message *m, struct errbuf *e)

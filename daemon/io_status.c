@@ -98,7 +98,7 @@ static void fill_stages(const struct io *io, struct message_status *m)
 		struct percentiles p = histogram_summary(&io->stats->stage[i]);
 		struct status_stage *out = &m->stage[m->n_stages++];
 
-		snprintf(out->name, sizeof out->name, "%s", policy_stage_name((enum policy_stage)i));
+		snprintf(out->name, sizeof out->name, "%s", trace_stage_name((enum trace_stage)i));
 		out->n = p.n;
 		out->p50_us = (double)p.p50_ns / (double)NS_PER_US;
 		out->p99_us = (double)p.p99_ns / (double)NS_PER_US;
@@ -188,6 +188,7 @@ static void fill_io_counters(const struct io *io, struct message_status *m)
 	add_counter(m, "teleop", c->teleop);
 	add_counter(m, "states", c->states);
 	add_counter(m, "states_void", c->states_void);
+	add_counter(m, "acks_void", c->acks_void);
 	add_counter(m, "instructions", c->instructions);
 	add_counter(m, "operators_void", c->operators_void);
 	add_counter(m, "unknown_topics", c->unknown_topics);

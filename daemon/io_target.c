@@ -26,26 +26,6 @@ static int send_message(struct io *io, const char *topic, size_t topic_bytes, co
 	return rc;
 }
 
-static void measure(struct io *io, const struct driver_target *t)
-{
-	int64_t sent_ns = clock_monotonic_ns();
-
-	histogram_add(&io->stats->stage[STAGE_FIRST_TARGET], sent_ns - t->chunk_handed_over_ns);
-	histogram_add(&io->stats->stage[STAGE_FRAME_TO_TARGET], sent_ns - t->chunk_received_ns);
-}
-
-/* The first target of a person's motion; one device that takes the arm from another is not told apart. What the target itself says
- * counts: the report of its tick comes after it. */
-static void measure_takeover(struct io *io, const struct driver_target *t)
-{
-	struct io_arm *a = &io->arm[t->arm];
-	bool driven = t->source == TARGET_TELEOP;
-
-	if (driven && !a->teleop_sent)
-		histogram_add(&io->stats->stage[STAGE_TAKEOVER], clock_monotonic_ns() - t->edge_ns);
-	a->teleop_sent = driven;
-}
-
 static void send_target(struct io *io, const struct driver_target *t)
 {
 	struct io_arm *a = &io->arm[t->arm];
@@ -63,10 +43,7 @@ static void send_target(struct io *io, const struct driver_target *t)
 		return;
 	io->counters.targets += !t->shadow;
 	io->counters.shadows += t->shadow;
-	if (t->first_of_chunk)
-		measure(io, t);
-	if (!t->shadow)
-		measure_takeover(io, t);
+	io_trace_target(io, t, m.head.seq, clock_monotonic_ns());
 }
 
 void io_target_send(struct io *io)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/policy_trace.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
@@ -127,6 +128,9 @@ static void fill_chunk(const struct policy_runner *r, struct action_chunk *chunk
 	chunk->instruction_id = o->instruction_id;
 	chunk->t_obs_ns = o->t_obs_ns;
 	chunk->frame_stamp_ns = o->frame[0].stamp_ns;
+	chunk->frame_from = o->frame[0].from;
+	chunk->frame_seq = o->frame[0].seq;
+	chunk->observation = o->id;
 	chunk->received_ns = o->ready_ns;
 	chunk->n_steps = r->info->action_chunk;
 	chunk->action_dim = r->info->action_dim;
@@ -135,22 +139,6 @@ static void fill_chunk(const struct policy_runner *r, struct action_chunk *chunk
 	memcpy(chunk->arm, o->arm, sizeof chunk->arm);
 	chunk->handed_over_ns = clock_monotonic_ns();
 	chunk->inference_ns = chunk->handed_over_ns - begin_ns;
-}
-
-static void measure(struct policy_runner *r, const struct observation *o, int64_t decode_ns, int64_t handed_over_ns)
-{
-	const struct policy_times *t = &r->result.times;
-	struct histogram *stage = r->stats->stage;
-	int64_t from_ns = o->ready_ns > r->free_ns ? o->ready_ns : r->free_ns;
-
-	histogram_add(&stage[STAGE_DECODE], decode_ns);
-	histogram_add(&stage[STAGE_PREPROCESS], t->preprocess_ns);
-	histogram_add(&stage[STAGE_VISION], t->vision_ns);
-	histogram_add(&stage[STAGE_DECODER], t->decoder_ns);
-	histogram_add(&stage[STAGE_ACTION_DECODE], t->action_decode_ns);
-	histogram_add(&stage[STAGE_OVERHEAD], handed_over_ns - from_ns - decode_ns - t->preprocess_ns - t->vision_ns
-			- t->decoder_ns - t->action_decode_ns);
-	histogram_add(&stage[STAGE_HANDOVER], handed_over_ns - o->ready_ns);
 }
 
 /* For those who compare what the arm was told with dreamvla-infer on the same pictures (where there is noise: chunk 1). */
@@ -188,23 +176,22 @@ static void show_tokens(const struct policy_runner *r, const struct action_chunk
 	show_ids(chunk->id, "has the tokens:", r->result.token, chunk->n_steps * chunk->action_dim);
 }
 
-static void hand_over(struct policy_runner *r, const struct observation *o, int64_t begin_ns, int64_t decode_ns)
+static void hand_over(struct policy_runner *r, const struct observation *o, struct policy_moments *when)
 {
 	struct links *l = r->links;
 	struct action_chunk *chunk = &l->chunk[l->chunk_box.writing];
-	int64_t handed_over_ns;
 
-	fill_chunk(r, chunk, o, begin_ns);
+	fill_chunk(r, chunk, o, when->begin_ns);
 	if (r->commit)
 		policy_commit_remember(r->commit, chunk->id, &r->result);
-	handed_over_ns = chunk->handed_over_ns;
+	when->handed_over_ns = chunk->handed_over_ns;
 	latest_publish(&l->chunk_box);
 	show_tokens(r, chunk);
 	show_chunk(r, chunk); /* still ours to read: its reader writes nothing */
 	r->status.chunks++;
 	r->status.committed += r->n_committed;
-	pacing_end(&r->pacing, o, r->hint.epoch, handed_over_ns);
-	measure(r, o, decode_ns, handed_over_ns);
+	pacing_end(&r->pacing, o, r->hint.epoch, when->handed_over_ns);
+	policy_trace(r->stats, &l->policy_tape, o, r->status.chunks, when, &r->result.times);
 }
 
 /* ---- one inference ---- */
@@ -290,16 +277,16 @@ static void infer(struct policy_runner *r, const struct observation *o)
 {
 	struct policy_picture picture[CAMERAS_MAX];
 	struct policy_observation input = { .picture = picture, .n_pictures = o->n_cameras };
-	int64_t begin_ns = clock_monotonic_ns(), decoded_ns;
+	struct policy_moments when = { .free_ns = r->free_ns, .begin_ns = clock_monotonic_ns() };
 	struct errbuf e;
 	int rc;
 
-	pacing_begin(&r->pacing, o, begin_ns);
+	pacing_begin(&r->pacing, o, when.begin_ns);
 	if ((rc = decode_frames(r, o, picture, &e)) < 0) {
 		complain(r, "observation rejected", e.text);
 		return;
 	}
-	decoded_ns = clock_monotonic_ns();
+	when.decoded_ns = clock_monotonic_ns();
 	if (build_state(r, o, &e) < 0) {
 		complain(r, "observation rejected", e.text);
 		return;
@@ -307,7 +294,9 @@ static void infer(struct policy_runner *r, const struct observation *o)
 	check_range(r);
 	input.state = r->info->needs_state ? r->state : NULL;
 	commit(r, o, &input);
-	if ((rc = take_instruction(r, o, &e)) < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
+	rc = take_instruction(r, o, &e);
+	when.infer_ns = clock_monotonic_ns();
+	if (rc < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
 		complain(r, "inference failed", e.text);
 		r->status.health = rc == -EINVAL ? POLICY_WARM : POLICY_BROKEN; /* -EINVAL: the input's fault */
 		return;
@@ -317,7 +306,7 @@ static void infer(struct policy_runner *r, const struct observation *o)
 	if (!result_good(r))
 		return;
 	publish_status(r); /* first what speaks against the chunk, then the chunk: RETURN takes it at once */
-	hand_over(r, o, begin_ns, decoded_ns - begin_ns);
+	hand_over(r, o, &when);
 }
 
 void policy_tick(struct policy_runner *r)

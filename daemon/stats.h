@@ -1,8 +1,8 @@
 /* stats.h - what the threads measure and io publishes. Each histogram has one writer; anybody may read.
  *
  *   late                                              control
- *   stage: decode .. overhead, handover               policy
- *   stage: first_target, frame_to_target, takeover    io */
+ *   stage: wait .. overhead                           policy
+ *   stage: all others                                 io */
 #ifndef DREAMVLA_DAEMON_STATS_H
 #define DREAMVLA_DAEMON_STATS_H
 
@@ -18,7 +18,7 @@ struct stats {
 	_Atomic uint64_t ticks, overruns;     /* control: executed and skipped periods; the watchdog looks at ticks */
 };
 
-/* "decode", "first_target", ...: the keys of status.stages; NULL beyond the last. Thread: any. Allocates: no. Blocks: no. */
-const char *policy_stage_name(enum policy_stage s);
+/* "decode", "first_target", ...: the keys of status.stages (trace.h); NULL beyond the last. Thread: any. Allocates: no. Blocks: no. */
+const char *trace_stage_name(enum trace_stage s);
 
 #endif

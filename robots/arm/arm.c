@@ -156,7 +156,6 @@ static void leave_out(struct arm *a, const struct arm_target *t, enum playout_ad
 static void play(struct arm *a, const struct arm_target *t, const struct driver_target *d, int64_t now_ns)
 {
 	struct playout_sample s = { .t_ns = d->t_ns, .seq = t->seq, .has_gripper = d->has_gripper, .gripper_m = d->gripper_m };
-
 	enum playout_add added;
 
 	if (!a->measured.engaged) { /* near enough, but the arm cannot follow yet: only that somebody is there counts */
@@ -592,8 +591,7 @@ void arm_get_report(const struct arm *a, struct arm_report *out)
 		.errors = a->measured.errors, .trouble = a->measured.trouble,
 		.held_off = a->held_off, .limp = a->measured.limp && a->measured.mode != ARM_DISCONNECTED,
 		.has_gripper = a->measured.has_gripper && a->measured.mode != ARM_DISCONNECTED, .gripper_m = a->measured.gripper_m,
-		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .sent = a->sent.now,
-		.stopped = a->stopped,
+		.ack_seq = a->ack_seq, .ack_t_ns = a->ack_t_ns, .accepted_from = a->accepted_from, .sent = a->sent.now, .stopped = a->stopped,
 		.refusal = a->refusal, .loss = a->loss, .counters = a->counters };
 	memcpy(out->q_rad, a->measured.q_rad, sizeof out->q_rad);
 	memcpy(out->dq_rad_s, a->measured.dq_rad_s, sizeof out->dq_rad_s);

@@ -352,7 +352,7 @@ static void a_full_disk_leaves_whole_chunks_and_a_summary(void **state)
 	low.rlim_max = old.rlim_max;
 	setrlimit(RLIMIT_FSIZE, &low);
 	for (uint32_t i = 0; rc == 0; i++)
-		rc = mcap_add_message(w, &(struct mcap_message){ .channel = 1, .data = file + i, .n = 1000 }, &e);
+		rc = put(w, i, &e);
 	assert_int_equal(rc, -EFBIG);
 	assert_non_null(strstr(e.text, path));
 	assert_int_equal(mcap_flush(w, &e), -EFBIG);

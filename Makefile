@@ -187,10 +187,10 @@ $B/tests/scenario/scenario: $(SCENARIO) $(call archives,bench)
 # The fuzz targets on files, without libFuzzer; tests/fuzz/run.sh fuzzes.
 REPLAY := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $B/tests/fuzz/fuzz.o $(call archives,policy) $(call archives,robots)
+$B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $B/tests/fuzz/fuzz.o $(call archives,daemon) $(call archives,robots)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=mmap,--wrap=munmap $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(sort $(call libraries,policy) $(call libraries,robots)) -o $@
+		$(sort $(call libraries,daemon) $(call libraries,robots)) -o $@
 
 $B/tests/fuzz/seed_messages: $B/tests/fuzz/seed_messages.o $(call archives,transport)
 	@echo "LINK $@"

@@ -21,6 +21,7 @@ messages) areas="transport transport/message daemon/sys" libraries="-lzmq -lmsgp
 franka_hand) areas="robots/franka daemon/sys" libraries= ;;
 franka_*) areas="robots/sim/franka robots/franka robots/model daemon/stage transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
 piper_session) areas="robots/piper robots/bus robots/model daemon/sys" libraries= ;;
+mcap) areas="daemon/record daemon/sys" libraries="-lzstd -lz" ;;
 piper | socketcand) areas="robots/piper robots/bus daemon/sys" libraries="" ;;
 *) areas="policy daemon/sys" libraries="-ljansson -lpcre2-8 -lutf8proc -lz" ;;
 esac

@@ -36,6 +36,7 @@ struct ctl {
 	char config_key[CONFIG_TEXT_BYTES];
 	bool lost;                    /* the configuration could not be read, so the addresses are guesses */
 	bool knows_arms;              /* a configuration has named all of them */
+	const char *config_file;      /* which; NULL: none */
 };
 
 struct ctl_answer {
@@ -102,13 +103,14 @@ MUST_CHECK int ctl_ask_patiently(const struct ctl *ctl, const char *command, con
 /* ctl_arm.c: the doors of the arms that dreamvlad knows; returns how many, 0 when it does not answer. */
 uint32_t ctl_learn_arms(const struct ctl *ctl, struct ctl_door door[ARMS_MAX]);
 
-/* ctl_arm.c, ctl_mode.c, ctl_status.c, ctl_stop.c, ctl_teleop.c */
+/* ctl_arm.c, ctl_doctor.c, ctl_mode.c, ctl_status.c, ctl_stop.c, ctl_teleop.c */
 int ctl_run_recover(const struct ctl *ctl, int n, char **argument);
 int ctl_run_enable(const struct ctl *ctl, int n, char **argument);
 int ctl_run_disable(const struct ctl *ctl, int n, char **argument);
 int ctl_run_home_gripper(const struct ctl *ctl, int n, char **argument);
 int ctl_run_mode(const struct ctl *ctl, int n, char **argument);
 int ctl_run_status(const struct ctl *ctl, int n, char **argument);
+int ctl_run_doctor(const struct ctl *ctl, int n, char **argument);
 int ctl_run_stop(const struct ctl *ctl, int n, char **argument);
 int ctl_run_emergency_stop(const struct ctl *ctl, int n, char **argument);
 int ctl_run_teleop(const struct ctl *ctl, int n, char **argument);

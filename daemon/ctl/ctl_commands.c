@@ -209,6 +209,7 @@ static const struct ctl_command commands[] = {
 	{ .name = "home-gripper", .arguments = "[ARM] [--yes]",
 		.help = "the gripper closes and opens all the way, to find its range; it drops what it holds; asks first",
 		.n_max = 1, .takes_yes = true, .run = ctl_run_home_gripper },
+	{ .name = "doctor", .arguments = "", .help = "the usual causes of lateness: which of them this machine has, and what mends each", .run = ctl_run_doctor },
 	{ .name = "ping", .arguments = "", .help = "does dreamvlad answer, how fast, and how far apart the clocks are", .run = run_ping },
 	{ .name = "config", .arguments = "", .help = "the configuration that is in effect", .run = run_config },
 };

@@ -43,7 +43,7 @@ static void print_help(void)
 	       "  --key FILE               our own CURVE secret key, for sockets that ask for one; default: the configuration's\n"
 	       "  --server-key FILE        the CURVE public key of the other side\n"
 	       "\n"
-	       "Exit code: 0 done, 1 refused or failed, 2 used wrongly. stop, emergency-stop: 0 only when every door has taken it; they are sent\n"
+	       "Exit code: 0 done, 1 refused or failed (doctor: something is bad), 2 used wrongly. stop, emergency-stop: 0 only when every door has taken it; they are sent\n"
 	       "whatever else is wrong with the call.\n");
 }
 
@@ -116,6 +116,7 @@ static int find_doors(struct options *o, bool stopping)
 	o->ctl.knows_arms = config && take_config(&o->ctl, config) == 0;
 	if (config && !o->ctl.knows_arms && !stopping)
 		return CTL_FAILED;
+	o->ctl.config_file = o->ctl.knows_arms ? config : NULL;
 	o->ctl.lost = config && !o->ctl.knows_arms;
 	if (o->ctl.lost)
 		fprintf(stderr, "dreamvlactl: knocking at %s instead\n", o->address ? o->address : "the default addresses");

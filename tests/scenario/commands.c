@@ -398,6 +398,16 @@ static bool counts(const struct stand *s, const struct arg *a)
 	return a[1].text[0] == 'o' ? n > a[2].number : n == a[2].number;
 }
 
+static bool spans_count(const struct stand *s, const struct arg *a)
+{
+	double n = -1.0;
+
+	for (int i = 0; i < STAGE_COUNT; i++)
+		if (strcmp(a[0].text, trace_stage_name((enum trace_stage)i)) == 0)
+			n = (double)s->spans.n_of[i][a[1].index];
+	return a[2].text[0] == 'o' ? n > a[3].number : n == a[3].number;
+}
+
 static bool gripper_is(const struct stand *s, const struct arg *a)
 {
 	double width_m = s->arm[a[0].index].plant.world.gripper_m;
@@ -415,6 +425,7 @@ const struct command_row expect_rows[] = {
 	{ "reply ok|refused", .holds = answered, .help = "the newest answer to an operator" },
 	{ "tcp <arm> x|y|z above|below <number>", .holds = tcp_beyond, .help = "where the arm's TCP really is, m" },
 	{ "gripper <arm> open|closed", .holds = gripper_is, .help = "what the arm's really is" },
+	{ "spans <word> <arm> over|is <count>", .holds = spans_count, .help = "of a stage of the trace (daemon/trace.h) and that arm, so far" },
 	{ "counter overruns|adopted|dropped|rejected|refused|foreign|void|duplicates over|is <count>", .holds = counts, .help = "overruns of control, chunks, targets refused by the first arm, messages of second publishers, void and doubled messages" },
 	{ NULL, .help = "" },
 };

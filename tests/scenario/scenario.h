@@ -20,6 +20,7 @@
 #include "robots/sim/world.h"
 #include "tests/scenario/judge.h"
 #include "tests/scenario/record.h"
+#include "tests/scenario/spans.h"
 
 enum { LINES_MAX = 4096, ARGS_MAX = 10, WORD_BYTES = 64, MOTIONS_MAX = 8, LIMITS_MAX = 8, DEVICES_MAX = 10 };
 
@@ -183,6 +184,7 @@ struct stand {
 	char reply[256];
 	/* what happened */
 	struct judge judge;
+	struct spans spans;
 	struct record *record;     /* NULL: nothing is drawn */
 	enum mode mode_seen;
 	int64_t mode_since_ns;

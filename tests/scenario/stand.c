@@ -58,6 +58,12 @@ static void judge_found(void *context, enum stream_kind kind, uint32_t arm, enum
 			joint + 1, quantity_name(q), value, quantity_unit(q), limit);
 }
 
+static void span_found(void *context, const struct record_span *span, const char *what)
+{
+	stand_fail(context, "span %s of chunk %" PRIu64 ", observation %" PRIu64 ", %u: want %s", trace_stage_name((enum trace_stage)span->stage),
+			span->chunk, span->observation, (unsigned)span->index, what);
+}
+
 static double apart_rad(const double *a, const double *b)
 {
 	double most = 0.0;
@@ -117,6 +123,8 @@ static void check_target(struct stand *s, uint32_t arm, const struct driver_targ
 				apart_rad(t->q_rad, commanded));
 	judge_take(&s->judge, STREAM_TARGETS, arm, t->t_ns, t->q_rad, t->dq_rad_s, settled_mode(s, arm, t));
 	check_source(s, arm, t);
+	if (t->chunk > 0)
+		spans_executed(&s->spans, arm, t->chunk);
 	s->targets++;
 	if (!s->record)
 		return;
@@ -341,6 +349,7 @@ void stand_step(struct stand *s)
 	virtual_time_set(s->now_ns + IO_AGAIN_AT_NS);
 	wake_io(s, false);
 	step_policy(s);
+	spans_take(&s->spans, s->links, clock_monotonic_ns());
 }
 
 /* ---- making it ----------------------------------------------------------------------------------------------------- */
@@ -393,6 +402,9 @@ static int make_daemon(struct stand *s, struct errbuf *e)
 	s->config = s->runtime.config;
 	s->setup = s->runtime.setup;
 	s->links = s->runtime.links;
+	tape_want(&s->links->io_tape, RECORD_BIT(SPAN));
+	tape_want(&s->links->policy_tape, RECORD_BIT(SPAN));
+	s->spans = (struct spans){ .found = span_found, .context = s, .n_cameras = s->setup.n_cameras, .n_arms = s->setup.n_arms };
 	judge_init(&s->judge, &s->setup, &s->scenario->limits);
 	s->judge.found = judge_found;
 	s->judge.context = s;
@@ -434,6 +446,17 @@ static void unmake(struct stand *s)
 	runtime_finish(&s->runtime);
 }
 
+/* Histograms and spans tell the same: each stage as often. What is overhead has several spans, and one value. */
+static void check_histograms(struct stand *s)
+{
+	for (int i = 0; i < STAGE_COUNT; i++) {
+		uint64_t n = histogram_summary(&s->runtime.stats->stage[i]).n, want = s->spans.n[i == STAGE_OVERHEAD ? STAGE_WAIT : i];
+
+		if (n != want)
+			stand_fail(s, "stage %s has %" PRIu64 " values, %" PRIu64 " spans", trace_stage_name((enum trace_stage)i), n, want);
+	}
+}
+
 static void show_worst(const struct stand *s)
 {
 	for (uint32_t i = 0; i < s->setup.n_arms; i++)
@@ -443,6 +466,15 @@ static void show_worst(const struct stand *s)
 				fprintf(s->out, " %s %.3f%s", quantity_name((enum quantity)q), s->judge.stream[k][i].worst[q],
 						q + 1 < QUANTITY_COUNT ? "," : "\n");
 		}
+}
+
+static void show_spans(const struct stand *s)
+{
+	for (uint32_t i = 0; i < STAGE_COUNT; i++)
+		for (uint32_t k = 0; k < s->setup.n_arms; k++)
+			fprintf(s->out, "%s%s %s %" PRIu64, i + k > 0 ? ", " : "spans: ", trace_stage_name((enum trace_stage)i), s->setup.arm[k].name,
+					s->spans.n_of[i][k]);
+	fprintf(s->out, "\n");
 }
 
 static void show_counters(const struct stand *s)
@@ -478,12 +510,15 @@ uint32_t stand_run(const struct scenario *scenario, struct record *record, bool 
 			stand_step(s);
 	if (s->targets == 0)
 		stand_fail(s, "not one target was sent");
+	else
+		check_histograms(s);
 	if (record) {
 		record->begin_ns = s->begin_ns;
 		record->end_ns = s->now_ns;
 	}
 	if (trace) {
 		show_worst(s);
+		show_spans(s);
 		show_counters(s);
 	}
 	unmake(s);

@@ -28,8 +28,8 @@ struct decoder {
 	int64_t elapsed_ns;
 	/* activations, S = prefix_max + tail_max */
 	struct compute_view prefix;                       /* [prefix_max][H] */
-	struct compute_view x, normed, q;                 /* [S][H] */
-	struct compute_view k, v;                         /* [S][G] */
+	struct compute_view x, normed;                    /* [S][H] */
+	struct compute_view qkv;                          /* [S][H + 2 * G] */
 	struct compute_view gate;                         /* [S][F] */
 	struct compute_view angles;                       /* [S][head_size] */
 	struct compute_view logits;                       /* [tail_max][n_tokens] */
@@ -118,9 +118,7 @@ void decoder_lay_out(struct decoder *d)
 	d->prefix = n->ops->take(n->compute, d->options.prefix_max, h);
 	d->x = n->ops->take(n->compute, s, h);
 	d->normed = n->ops->take(n->compute, s, h);
-	d->q = n->ops->take(n->compute, s, h);
-	d->k = n->ops->take(n->compute, s, g);
-	d->v = n->ops->take(n->compute, s, g);
+	d->qkv = n->ops->take(n->compute, s, h + 2 * g);
 	d->gate = n->ops->take(n->compute, s, d->m.mlp);
 	d->angles = n->ops->take_float(n->compute, s, d->m.head_size);
 	if (d->options.n_tokens)
@@ -171,37 +169,53 @@ struct compute_view decoder_begin(struct decoder *d, uint32_t n_prefix, uint32_t
 	return compute_rows(d->x, n_prefix, n_tail);
 }
 
-/* Self-attention of a layer into the residual stream x [S][H]. */
-static void attend(struct decoder *d, const struct layer *l, struct compute_view x)
+/* x after its norm, in `normed` -> what attention of a layer makes of it, there too. [S][H] */
+static void attend(struct decoder *d, const struct layer *l, struct compute_view normed)
 {
 	const struct compute_backend *ops = d->network->ops;
 	struct compute *c = d->network->compute;
-	struct compute_view normed = compute_rows(d->normed, 0, x.rows), q = compute_rows(d->q, 0, x.rows);
-	struct compute_view k = compute_rows(d->k, 0, x.rows), v = compute_rows(d->v, 0, x.rows);
+	uint32_t h = d->m.hidden, g = d->m.kv_heads * d->m.head_size;
+	struct compute_view qkv = compute_rows(d->qkv, 0, normed.rows);
 
-	ops->rms_norm(c, x, l->input_norm, d->m.rms_norm_eps, normed);
-	ops->linear(c, normed, l->q, l->q_bias, COMPUTE_STORE, q);
-	ops->linear(c, normed, l->k, l->k_bias, COMPUTE_STORE, k);
-	ops->linear(c, normed, l->v, l->v_bias, COMPUTE_STORE, v);
-	ops->rotary(c, q, d->m.heads, d->angles);
-	ops->rotary(c, k, d->m.kv_heads, d->angles);
-	ops->attention(c, &(struct compute_attention){ .q = q, .k = k, .v = v, .out = normed, .heads = d->m.heads,
-			.kv_heads = d->m.kv_heads, .head_size = d->m.head_size, .segment = &x.rows, .n_segments = 1 });
-	ops->linear(c, normed, l->o, (struct compute_matrix){ 0 }, COMPUTE_ADD, x);
+	ops->project_heads(c, normed, &(struct compute_projection){ .w = { l->q, l->k, l->v }, .b = { l->q_bias, l->k_bias, l->v_bias },
+			.heads = d->m.heads, .kv_heads = d->m.kv_heads, .angles = d->angles }, qkv);
+	ops->attention(c, &(struct compute_attention){ .q = compute_columns(qkv, 0, h), .k = compute_columns(qkv, h, g),
+			.v = compute_columns(qkv, h + g, g), .out = normed, .heads = d->m.heads, .kv_heads = d->m.kv_heads,
+			.head_size = d->m.head_size, .segment = &normed.rows, .n_segments = 1 });
 }
 
-/* The gated MLP of a layer into the residual stream: down(silu(gate(x)) * up(x)). */
-static void feed_forward(struct decoder *d, const struct layer *l, struct compute_view x)
+/* Rows of a layer from attention's result, in `normed`, on: residual stream and gated MLP, down(silu(gate(x)) * up(x)). `normed` becomes
+ * what comes next: x after the norm `next`. */
+static void feed_forward(struct decoder *d, const struct layer *l, struct compute_matrix next, struct compute_view x,
+		struct compute_view normed)
 {
 	const struct compute_backend *ops = d->network->ops;
 	struct compute *c = d->network->compute;
-	struct compute_view normed = compute_rows(d->normed, 0, x.rows), gate = compute_rows(d->gate, 0, x.rows);
+	struct compute_view gate = compute_rows(d->gate, 0, x.rows);
 	struct compute_matrix no_bias = { 0 };
 
-	ops->rms_norm(c, x, l->post_norm, d->m.rms_norm_eps, normed);
-	ops->linear(c, normed, l->gate, no_bias, COMPUTE_SILU, gate);
-	ops->linear(c, normed, l->up, no_bias, COMPUTE_MULTIPLY, gate);
-	ops->linear(c, gate, l->down, no_bias, COMPUTE_ADD, x);
+	ops->linear_add_norm(c, normed, l->o, no_bias, x, &(struct compute_norm){ .w = l->post_norm, .eps = d->m.rms_norm_eps }, normed);
+	ops->linear_gated(c, normed, l->gate, l->up, gate);
+	ops->linear_add_norm(c, gate, l->down, no_bias, x, &(struct compute_norm){ .w = next, .eps = d->m.rms_norm_eps }, normed);
+}
+
+/* Behind the last layer's attention only the rows that predict the tail are of use; a tracer wants to see all. */
+static void run_layers(struct decoder *d, struct compute_view x, struct compute_view normed, bool trace)
+{
+	const struct network *n = d->network;
+
+	n->ops->rms_norm(n->compute, x, d->layer[0].input_norm, d->m.rms_norm_eps, normed);
+	for (uint32_t i = 0; i < d->m.layers; i++) {
+		bool last = i + 1 == d->m.layers;
+		uint32_t first = last && !trace ? d->n_prefix - 1 : 0, rows = last && !trace ? d->n_tail : x.rows;
+
+		attend(d, &d->layer[i], normed);
+		feed_forward(d, &d->layer[i], last ? d->norm : d->layer[i + 1].input_norm, compute_rows(x, first, rows),
+				compute_rows(normed, first, rows));
+		if (trace)
+			network_trace(n, x, "decoder.layer.%u", i);
+		network_report_progress(n);
+	}
 }
 
 struct compute_view decoder_run(struct decoder *d, bool trace)
@@ -211,16 +225,10 @@ struct compute_view decoder_run(struct decoder *d, bool trace)
 	struct compute_view x = compute_rows(d->x, 0, rows), normed = compute_rows(d->normed, 0, rows);
 	int64_t start_ns = clock_monotonic_ns();
 
+	trace = trace && n->tracer;
 	if (trace)
 		network_trace(n, x, "decoder.input");
-	for (uint32_t i = 0; i < d->m.layers; i++) {
-		attend(d, &d->layer[i], x);
-		feed_forward(d, &d->layer[i], x);
-		if (trace)
-			network_trace(n, x, "decoder.layer.%u", i);
-		network_report_progress(n);
-	}
-	n->ops->rms_norm(n->compute, x, d->norm, d->m.rms_norm_eps, normed);
+	run_layers(d, x, normed, trace);
 	if (trace)
 		network_trace(n, normed, "decoder.norm");
 	d->elapsed_ns += clock_monotonic_ns() - start_ns;

@@ -214,47 +214,67 @@ static void prepare_angles(struct vision_encoder *v, const struct vision_grid *g
 	n->ops->upload_angles(n->compute, v->cosine, v->sine, compute_rows(v->angles, 0, patches));
 }
 
-/* Self-attention of a block into the residual stream x [P][C]. */
-static void attend(struct vision_encoder *v, const struct block *b, struct compute_view x, const uint32_t *segment)
+/* x after its norm, in `normed` -> what attention of a block makes of it, there too. [P][C] */
+static void attend(struct vision_encoder *v, const struct block *b, const uint32_t *segment, struct compute_view normed)
 {
 	const struct compute_backend *ops = v->network->ops;
 	struct compute *c = v->network->compute;
 	uint32_t width = v->m.width, heads = v->m.heads;
-	struct compute_view normed = compute_rows(v->normed, 0, x.rows), qkv = compute_rows(v->qkv, 0, x.rows);
-	struct compute_view angles = compute_rows(v->angles, 0, x.rows);
-	struct compute_view q = compute_columns(qkv, 0, width), k = compute_columns(qkv, width, width);
+	struct compute_view qkv = compute_rows(v->qkv, 0, normed.rows);
 
-	ops->layer_norm(c, x, b->norm1, b->norm1_bias, VISION_EPS, normed);
-	ops->linear(c, normed, b->qkv, b->qkv_bias, COMPUTE_STORE, qkv);
-	ops->rotary(c, q, heads, angles);
-	ops->rotary(c, k, heads, angles);
-	ops->attention(c, &(struct compute_attention){ .q = q, .k = k, .v = compute_columns(qkv, 2 * width, width), .out = normed,
-			.heads = heads, .kv_heads = heads, .head_size = v->m.head_size, .segment = segment, .n_segments = v->n_grids });
-	ops->linear(c, normed, b->proj, b->proj_bias, COMPUTE_ADD, x);
+	ops->project_heads(c, normed, &(struct compute_projection){ .w = { b->qkv }, .b = { b->qkv_bias }, .heads = heads, .kv_heads = heads,
+			.angles = v->angles }, qkv);
+	ops->attention(c, &(struct compute_attention){ .q = compute_columns(qkv, 0, width), .k = compute_columns(qkv, width, width),
+			.v = compute_columns(qkv, 2 * width, width), .out = normed, .heads = heads, .kv_heads = heads,
+			.head_size = v->m.head_size, .segment = segment, .n_segments = v->n_grids });
 }
 
-static void feed_forward(struct vision_encoder *v, const struct block *b, struct compute_view x)
+/* From attention's result, in `normed`, on: residual stream x and MLP. `normed` becomes what comes next: x after the norm `next`. */
+static void feed_forward(struct vision_encoder *v, const struct block *b, const struct compute_norm *next, struct compute_view x,
+		struct compute_view normed)
 {
 	const struct compute_backend *ops = v->network->ops;
 	struct compute *c = v->network->compute;
-	struct compute_view normed = compute_rows(v->normed, 0, x.rows), mlp = compute_rows(v->mlp, 0, x.rows);
+	struct compute_view mlp = compute_rows(v->mlp, 0, x.rows);
 
-	ops->layer_norm(c, x, b->norm2, b->norm2_bias, VISION_EPS, normed);
+	ops->linear_add_norm(c, normed, b->proj, b->proj_bias, x, &(struct compute_norm){ b->norm2, b->norm2_bias, VISION_EPS }, normed);
 	ops->linear(c, normed, b->fc1, b->fc1_bias, COMPUTE_QUICK_GELU, mlp);
-	ops->linear(c, mlp, b->fc2, b->fc2_bias, COMPUTE_ADD, x);
+	ops->linear_add_norm(c, mlp, b->fc2, b->fc2_bias, x, next, normed);
 }
 
-/* x [P][C] -> [P / merge^2][H]. */
-static struct compute_view merge_and_project(struct vision_encoder *v, struct compute_view x)
+/* The norm behind block i: the next one's first, or the merger's. */
+static struct compute_norm norm_behind(const struct vision_encoder *v, uint32_t i)
+{
+	if (i + 1 == v->m.blocks)
+		return (struct compute_norm){ v->ln_q, v->ln_q_bias, VISION_EPS };
+	return (struct compute_norm){ v->block[i + 1].norm1, v->block[i + 1].norm1_bias, VISION_EPS };
+}
+
+static void run_blocks(struct vision_encoder *v, struct compute_view x, const uint32_t *segment, struct compute_view normed)
+{
+	const struct network *n = v->network;
+
+	n->ops->layer_norm(n->compute, x, v->block[0].norm1, v->block[0].norm1_bias, VISION_EPS, normed);
+	for (uint32_t i = 0; i < v->m.blocks; i++) {
+		struct compute_norm next = norm_behind(v, i);
+
+		attend(v, &v->block[i], segment, normed);
+		feed_forward(v, &v->block[i], &next, x, normed);
+		network_trace(n, x, "vision.block.%u", i);
+		network_report_progress(n);
+	}
+}
+
+/* normed [P][C] -> [P / merge^2][H]. */
+static struct compute_view merge_and_project(struct vision_encoder *v, struct compute_view normed)
 {
 	const struct compute_backend *ops = v->network->ops;
 	struct compute *c = v->network->compute;
-	uint32_t area = v->m.merge * v->m.merge, rows = x.rows / area;
-	struct compute_view normed = compute_rows(v->normed, 0, x.rows), merged0 = compute_rows(v->merged0, 0, rows);
+	uint32_t area = v->m.merge * v->m.merge, rows = normed.rows / area;
+	struct compute_view merged0 = compute_rows(v->merged0, 0, rows);
 	struct compute_view merged = compute_rows(v->merged, 0, rows), linear = compute_rows(v->linear, 0, rows);
 	struct compute_view projected = compute_rows(v->projected, 0, rows);
 
-	ops->layer_norm(c, x, v->ln_q, v->ln_q_bias, VISION_EPS, normed);
 	ops->linear(c, compute_reshape(normed, v->m.width * area), v->merger0, v->merger0_bias, COMPUTE_GELU, merged0);
 	ops->linear(c, merged0, v->merger2, v->merger2_bias, COMPUTE_STORE, merged);
 	network_trace(v->network, merged, "vision.merged");
@@ -279,11 +299,6 @@ struct compute_view vision_encoder_run(struct vision_encoder *v, const float *pa
 	ops->upload(c, patches, in);
 	ops->linear(c, in, v->embed, (struct compute_matrix){ 0 }, COMPUTE_STORE, x);
 	network_trace(v->network, x, "vision.patch_embed");
-	for (uint32_t i = 0; i < v->m.blocks; i++) {
-		attend(v, &v->block[i], x, segment);
-		feed_forward(v, &v->block[i], x);
-		network_trace(v->network, x, "vision.block.%u", i);
-		network_report_progress(v->network);
-	}
-	return merge_and_project(v, x);
+	run_blocks(v, x, segment, compute_rows(v->normed, 0, rows));
+	return merge_and_project(v, compute_rows(v->normed, 0, rows));
 }

@@ -6,9 +6,10 @@
  * Rounding: with POLICY_BF16 activations are bfloat16, and weights stored wider are rounded to it first. Within an operation
  * everything is float: sums of products, bias, activation function, the value that a residual is added to, the scores and weights of
  * attention, angles. Its result is rounded once, to nearest even, when it is stored. (The original rounds after every step within
- * as well; leaving that out brings its results nearer to the exact ones, by a third at the logits.) A backend whose matrix units
- * need it may round the weights of attention before they are multiplied with v. Logits, angles and everything else from take_float
- * are never rounded; with POLICY_FP32 nothing is.
+ * as well; leaving that out brings its results nearer to the exact ones, by a third at the logits.) The operations that join others
+ * (linear_gated, project_heads, linear_add_norm) may round what comes between as those others would, or not. A backend whose matrix units
+ * need it may take the weights of attention as sums of two bfloat16 before they are multiplied with v. Logits, angles and everything else
+ * from take_float are never rounded; with POLICY_FP32 nothing is.
  *
  * Where a backend shares out work among threads (cpu), results do not depend on how many there are, to the last bit.
  *
@@ -62,6 +63,19 @@ struct compute_attention {
 	uint32_t heads, kv_heads, head_size;
 	const uint32_t *segment;    /* [n_segments] lengths that add up to `length`; attention stays within a segment */
 	uint32_t n_segments;
+};
+
+/* q, k and v of attention from x in one go. The parts' rows, one below the other, are those of q, k and v: one matrix or three. */
+struct compute_projection {
+	struct compute_matrix w[3], b[3]; /* w: absent after the last; b: all there or all absent */
+	uint32_t heads, kv_heads;
+	struct compute_view angles;       /* as in `rotary`; head_size is its columns */
+};
+
+/* RMS norm, or layer norm where there is a bias. */
+struct compute_norm {
+	struct compute_matrix w, b;
+	double eps;
 };
 
 /* The best token of a row of logits and how sure it is. Probabilities are those of a softmax over the row. */
@@ -128,6 +142,17 @@ struct compute_backend {
 	/* In place per head of size 2 * half: x_j, x_j+half -> x_j cos - x_j+half sin, x_j+half cos + x_j sin (rotate-half form).
 	 * x [rows][heads * 2 * half]; table as above, its row r belongs to x's row r. */
 	void (*rotary)(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table);
+
+	/* out = silu(x gate^T) * (x up^T): the gated MLP. gate, up [N][K], out [M][N]. */
+	void (*linear_gated)(struct compute *c, struct compute_view x, struct compute_matrix gate, struct compute_matrix up,
+			struct compute_view out);
+
+	/* out [M][q | k | v], q [heads * head_size] and k [kv_heads * head_size] turned as by `rotary`, v [kv_heads * head_size] not. */
+	void (*project_heads)(struct compute *c, struct compute_view x, const struct compute_projection *p, struct compute_view out);
+
+	/* residual += x W^T + b, then out = its norm. out may be x; residual may not overlap either. */
+	void (*linear_add_norm)(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
+			struct compute_view residual, const struct compute_norm *norm, struct compute_view out);
 
 	/* softmax(q k^T / sqrt(head_size)) v per segment and head; head h uses key/value head h * kv_heads / heads. */
 	void (*attention)(struct compute *c, const struct compute_attention *a);

@@ -20,7 +20,7 @@ struct operands {
 
 /* One query of one head: out [size]. A score is off by a sum's error and its scaling; an exponential, relatively, by what its score
  * and the largest one are off, and its own; a weight by that and the mean of it. Then the sum over v. In bfloat16 weights may have
- * been rounded before. */
+ * become sums of two bfloat16 before. */
 static void define_row(const struct rig *r, const float *q, const float *k, const float *v, uint32_t length, uint32_t kv_stride,
 		uint32_t size, struct wanted *out)
 {
@@ -53,7 +53,7 @@ static void define_row(const struct rig *r, const float *q, const float *k, cons
 
 		for (uint32_t t = 0; t < length; t++) {
 			double term = weight[t] / sum * (double)v[(size_t)t * kv_stride + i];
-			double rounded = r->precision == POLICY_BF16 ? EPS_BF16 : 0.0;
+			double rounded = r->precision == POLICY_BF16 ? EPS_BF16 * EPS_BF16 : 0.0;
 
 			value += term;
 			error += fabs(term) * ((1.0 + off[t]) / (1.0 - fmin(mean_off, 0.5)) - 1.0 + sum_error(length + 2.0) + rounded);

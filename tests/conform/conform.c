@@ -16,7 +16,8 @@
 static const struct {
 	const char *name;
 	void (*run)(struct rig *r);
-} suite[] = { { "moves", conform_moves }, { "linear", conform_linear }, { "rows", conform_rows }, { "attention", conform_attention },
+} suite[] = { { "moves", conform_moves }, { "linear", conform_linear }, { "rows", conform_rows }, { "joined", conform_joined },
+	{ "attention", conform_attention },
 	{ "tokens", conform_tokens } };
 
 /* Whether the backend runs on this machine at all; the reason is in e when it does not. */
@@ -72,7 +73,7 @@ static void run_all(struct rig *r)
 			uint64_t cases = r->n_cases, values = r->n_values;
 
 			if (r->threads > 1 && (suite[i].run == conform_moves || suite[i].run == conform_tokens
-					|| (suite[i].run == conform_linear && !shares(r))))
+					|| ((suite[i].run == conform_linear || suite[i].run == conform_joined) && !shares(r))))
 				continue;
 			r->closest = 0.0;
 			suite[i].run(r);

@@ -23,7 +23,7 @@
 #define EPS_FUNCTION (8.0 * EPS)
 #define TINY 0x1p-100
 
-enum { AREAS_MAX = 8, WEIGHTS_MAX = 4 };
+enum { AREAS_MAX = 8, WEIGHTS_MAX = 6 };
 
 /* A sum or product of n terms in float, in any order: its relative error, of the sum of magnitudes. */
 static inline double sum_error(double n)
@@ -109,6 +109,7 @@ void *rig_alloc(size_t n, size_t size);
 void conform_moves(struct rig *r);
 void conform_linear(struct rig *r);
 void conform_rows(struct rig *r);
+void conform_joined(struct rig *r);
 void conform_attention(struct rig *r);
 void conform_tokens(struct rig *r);
 

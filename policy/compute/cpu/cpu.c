@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "policy/compute/plain.h"
+
+extern const struct compute_backend compute_backend_cpu;
+
 static void lay_out_scratch(struct compute *c)
 {
 	const struct compute_options *o = &c->options;
@@ -124,6 +128,23 @@ static void cpu_embed(struct compute *c, struct compute_matrix table, const int3
 	}
 }
 
+static void cpu_linear_gated(struct compute *c, struct compute_view x, struct compute_matrix gate, struct compute_matrix up,
+		struct compute_view out)
+{
+	compute_plain_linear_gated(&compute_backend_cpu, c, x, gate, up, out);
+}
+
+static void cpu_project_heads(struct compute *c, struct compute_view x, const struct compute_projection *p, struct compute_view out)
+{
+	compute_plain_project_heads(&compute_backend_cpu, c, x, p, out);
+}
+
+static void cpu_linear_add_norm(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
+		struct compute_view residual, const struct compute_norm *norm, struct compute_view out)
+{
+	compute_plain_linear_add_norm(&compute_backend_cpu, c, &(struct compute_add_norm){ x, residual, out, w, b, norm });
+}
+
 static int cpu_finish(struct compute *c, struct errbuf *e)
 {
 	int error = atomic_exchange(&c->error, 0);
@@ -152,6 +173,9 @@ const struct compute_backend compute_backend_cpu = {
 	.rms_norm = cpu_rms_norm,
 	.upload_angles = cpu_upload_angles,
 	.rotary = cpu_rotary,
+	.linear_gated = cpu_linear_gated,
+	.project_heads = cpu_project_heads,
+	.linear_add_norm = cpu_linear_add_norm,
 	.attention = cpu_attention,
 	.argmax = cpu_argmax,
 	.choose = cpu_choose,

@@ -1,7 +1,7 @@
 /* attention_tensor.cu - attention of bfloat16 on the matrix units, for the head sizes of Dream-VLA (128, vision 80) and 64.
  *
  * A block of four warps takes 64 queries of one head, 16 to a warp, which stay in registers; keys and values come through shared memory
- * 64 at a time. Scores, weights and sums are float; weights are rounded to bfloat16 before they meet v, not before they are added up.
+ * 64 at a time. Scores, weights and sums are float; weights meet v as sums of two bfloat16, which leaves 16 bits of them: one alone moves tokens.
  * Registers are laid out as kernel.h says of multiply_add: lane i has rows g and g + 8 of 16, g = i / 4, and pairs of columns from
  * 2 * (i % 4) on. */
 #include "policy/compute/cuda/attend.h"
@@ -111,20 +111,28 @@ DEVICE void weigh(uint32_t half, uint32_t keys, float scale, uint32_t size, stru
 	w->sum[half] = w->sum[half] * keep + sum;
 }
 
+/* Two weights as bfloat16, and what that leaves of them, rounded. */
+DEVICE void split(const float *s, uint32_t *weight, uint32_t *rest)
+{
+	*weight = round_two(s[0], s[1]);
+	*rest = round_two(s[0] - low_half(*weight), s[1] - high_half(*weight));
+}
+
 /* Weights times v: the scores' registers lie as those of a left operand. */
 DEVICE void gather(const uint16_t *v, uint32_t size, struct work *w)
 {
-	uint32_t lane = threadIdx.x % WARP, row = lane % 8 + lane / 8 % 2 * 8, column = lane / 16 * 8, weight[4], b[4];
+	uint32_t lane = threadIdx.x % WARP, row = lane % 8 + lane / 8 % 2 * 8, column = lane / 16 * 8;
+	uint32_t weight[4], rest[4], b[4];
 
 	UNROLL for (uint32_t n = 0; n < KEYS / 16; n++) {
-		weight[0] = round_two(w->score[2 * n][0], w->score[2 * n][1]);
-		weight[1] = round_two(w->score[2 * n][2], w->score[2 * n][3]);
-		weight[2] = round_two(w->score[2 * n + 1][0], w->score[2 * n + 1][1]);
-		weight[3] = round_two(w->score[2 * n + 1][2], w->score[2 * n + 1][3]);
+		UNROLL for (uint32_t j = 0; j < 4; j++)
+			split(&w->score[2 * n + j / 2][j % 2 * 2], &weight[j], &rest[j]);
 		UNROLL for (uint32_t i = 0; i < size / 16; i++) {
 			load_matrices_turned(v + (n * 16 + row) * (size + PAD) + i * 16 + column, b);
 			multiply_add(w->out[2 * i], weight, b[0], b[1]);
+			multiply_add(w->out[2 * i], rest, b[0], b[1]);
 			multiply_add(w->out[2 * i + 1], weight, b[2], b[3]);
+			multiply_add(w->out[2 * i + 1], rest, b[2], b[3]);
 		}
 	}
 }

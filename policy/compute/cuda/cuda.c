@@ -42,7 +42,7 @@ static void cuda_destroy(struct compute *c)
 
 static uint64_t scratch_floats(const struct compute_options *o)
 {
-	uint64_t floats = (uint64_t)o->max_rows * o->max_inner;
+	uint64_t floats = 2 * (uint64_t)o->max_rows * o->max_inner; /* gate and up side by side */
 
 	floats = floats > SCRATCH_FLOATS_MIN ? floats : SCRATCH_FLOATS_MIN;
 	return floats < SCRATCH_FLOATS_MAX ? floats : SCRATCH_FLOATS_MAX;
@@ -300,6 +300,9 @@ const struct compute_backend compute_backend_cuda = {
 	.rms_norm = cuda_rms_norm,
 	.upload_angles = cuda_upload_angles,
 	.rotary = cuda_rotary,
+	.linear_gated = cuda_linear_gated,
+	.project_heads = cuda_project_heads,
+	.linear_add_norm = cuda_linear_add_norm,
 	.attention = cuda_attention,
 	.argmax = cuda_argmax,
 	.choose = cuda_choose,

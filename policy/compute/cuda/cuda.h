@@ -25,7 +25,7 @@ struct block {
 };
 
 struct resident {
-	const void *stored;         /* on the host; NULL: this place in the table is free */
+	const void *stored, *last;  /* on the host, the first of those joined and the last; NULL: this place in the table is free */
 	uint64_t n;
 	enum tensor_type type;
 	void *at;
@@ -58,6 +58,13 @@ bool cuda_went_well(struct compute *c, const char *doing, int code);
 struct stage *cuda_stage(struct compute *c);
 void cuda_sent(struct compute *c);
 
+/* Tells of a product that is about to be made. */
+static inline void cuda_announce(const struct compute *c, uint32_t m, uint32_t n, uint32_t k, uint32_t count)
+{
+	if (c->options.multiplies)
+		c->options.multiplies(c->options.multiplies_context, m, n, k, count);
+}
+
 static inline uint32_t cuda_value_bytes(const struct compute *c)
 {
 	return c->narrow ? 2 : 4;
@@ -68,6 +75,9 @@ static inline uint32_t cuda_value_bytes(const struct compute *c)
 /* The matrix in the instance's type, on the device; NULL when m has no data, or there is no room (which sticks). Allocates: for weights
  * beyond what reserve was told of. Blocks: the first time, on the disk. */
 const void *cuda_weights(struct compute *c, struct compute_matrix m);
+
+/* The same of several with the same columns, one below the other: one matrix on the device. Absent when the first is. */
+const void *cuda_weights_joined(struct compute *c, const struct compute_matrix *m, uint32_t n_parts);
 
 /* What they will take. */
 uint64_t cuda_weights_bytes(const struct compute *c);
@@ -84,6 +94,11 @@ void cuda_layer_norm(struct compute *c, struct compute_view x, struct compute_ma
 		struct compute_view out);
 void cuda_rms_norm(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out);
 void cuda_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table);
+void cuda_linear_gated(struct compute *c, struct compute_view x, struct compute_matrix gate, struct compute_matrix up,
+		struct compute_view out);
+void cuda_project_heads(struct compute *c, struct compute_view x, const struct compute_projection *p, struct compute_view out);
+void cuda_linear_add_norm(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
+		struct compute_view residual, const struct compute_norm *norm, struct compute_view out);
 void cuda_attention(struct compute *c, const struct compute_attention *a);
 void cuda_argmax(struct compute *c, struct compute_view x, int32_t *token);
 void cuda_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);

@@ -79,3 +79,46 @@ int kernel_epilogue(void *stream, struct compute_view y, const void *bias, bool 
 		return LAUNCH(epilogue_narrow, blocks, BLOCK, 0, stream, a);
 	return LAUNCH(epilogue_float, blocks, BLOCK, 0, stream, a);
 }
+
+/* -- the gated MLP ---------------------------------------------------------------------------------------------------------------- */
+
+struct gated {
+	struct compute_view y, out;
+	bool whole;
+};
+
+DEVICE void gate_eight(const struct gated a, bool narrow)
+{
+	uint32_t n = a.out.columns, per_row = (n + EIGHT - 1) / EIGHT;
+	uint64_t at = (uint64_t)blockIdx.x * BLOCK + threadIdx.x;
+	uint32_t row = (uint32_t)(at / per_row), i = (uint32_t)(at % per_row) * EIGHT;
+
+	if (row >= a.out.rows)
+		return;
+	const uint8_t *y = row_of(a.y, row, false);
+	struct eight gate = take_eight(y, i, n, false, a.whole), up = take_eight(y + 4 * (uint64_t)n, i, n, false, a.whole);
+
+	for (uint32_t k = 0; k < EIGHT; k++)
+		up.v[k] *= activate(COMPUTE_SILU, gate.v[k]);
+	put_eight(row_of(a.out, row, narrow), i, n, narrow, a.whole, up);
+}
+
+KERNEL(gate_narrow, gated)
+{
+	gate_eight(a, true);
+}
+
+KERNEL(gate_float, gated)
+{
+	gate_eight(a, false);
+}
+
+int kernel_gate(void *stream, struct compute_view y, struct compute_view out)
+{
+	struct gated a = { y, out, is_whole(y) && is_whole(out) };
+	uint32_t blocks = (uint32_t)(((uint64_t)out.rows * ((out.columns + EIGHT - 1) / EIGHT) + BLOCK - 1) / BLOCK);
+
+	if (is_narrow(out))
+		return LAUNCH(gate_narrow, blocks, BLOCK, 0, stream, a);
+	return LAUNCH(gate_float, blocks, BLOCK, 0, stream, a);
+}

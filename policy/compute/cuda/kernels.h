@@ -20,7 +20,7 @@ int kernel_zero(void *stream, struct compute_view out);
 int kernel_copy(void *stream, struct compute_view x, struct compute_view out);
 /* x and out may differ in type: rounds or widens. */
 int kernel_convert(void *stream, struct compute_view x, struct compute_view out);
-/* n weights as stored -> n values, rounded to bfloat16 or not; at 16 bytes both. */
+/* n weights as stored -> n values, rounded to bfloat16 or not. */
 int kernel_weights(void *stream, const void *stored, enum tensor_type type, uint64_t n, void *out, bool narrow);
 /* table [..][out.columns]; ids [out.rows] */
 int kernel_embed(void *stream, const void *table, const int32_t *ids, struct compute_view out);
@@ -33,6 +33,24 @@ int kernel_rotary(void *stream, struct compute_view x, uint32_t heads, struct co
 /* epilogue.cu: y, float, and b -> out as the epilogue says. bias [y.columns] or NULL, of the type that `narrow` says. y may be out. */
 int kernel_epilogue(void *stream, struct compute_view y, const void *bias, bool narrow, enum compute_epilogue epilogue,
 		struct compute_view out);
+
+/* The same for operations that join others; y, float, is the product. y [M][gate | up] -> out [M][N]. */
+int kernel_gate(void *stream, struct compute_view y, struct compute_view out);
+/* follow.cu: y [M][q | k | v] -> out; bias [y.columns] or NULL, of out's type. */
+struct kernel_heads {
+	struct compute_view y, out, angles;
+	const void *bias;
+	uint32_t turned, straight;  /* heads: of q and k, of v */
+};
+int kernel_heads(void *stream, const struct kernel_heads *h);
+/* follow.cu: residual += y + bias, out = norm of that, before it is rounded. y is used up. bias may be NULL; norm_bias NULL: RMS norm. Weights
+ * have out's type. */
+struct kernel_add_norm {
+	struct compute_view y, residual, out;
+	const void *bias, *weight, *norm_bias;
+	float eps;
+};
+int kernel_add_norm(void *stream, const struct kernel_add_norm *n);
 
 /* attention.cu takes every head size up to HEAD_SIZE_MAX; attention_tensor.cu, on the matrix units, what kernel_tensor_attention_takes says.
  * first [n_segments + 1], the host's: where segments begin and the last one ends; n_segments <= SEGMENTS_MAX. */

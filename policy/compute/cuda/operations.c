@@ -4,12 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-static void announce(const struct compute *c, uint32_t m, uint32_t n, uint32_t k, uint32_t count)
-{
-	if (c->options.multiplies)
-		c->options.multiplies(c->options.multiplies_context, m, n, k, count);
-}
-
 void cuda_embed(struct compute *c, struct compute_matrix table, const int32_t *ids, struct compute_view out)
 {
 	const void *rows = cuda_weights(c, table);
@@ -95,7 +89,7 @@ void cuda_linear(struct compute *c, struct compute_view x, struct compute_matrix
 
 	assert(x.columns == w.columns && out.rows == x.rows && out.columns == w.rows && "linear: shapes do not fit");
 	assert(x.rows <= c->options.max_rows && x.columns <= c->options.max_inner && "linear: larger than announced");
-	announce(c, x.rows, w.rows, w.columns, 1);
+	cuda_announce(c, x.rows, w.rows, w.columns, 1);
 	l.w = cuda_weights(c, w);
 	l.bias = cuda_weights(c, b);
 	if (!c->error)
@@ -147,8 +141,8 @@ void cuda_attention(struct compute *c, const struct compute_attention *a)
 				HEAD_SIZE_MAX);
 	for (uint32_t s = 0, n = 0; s < a->n_segments; s++) {
 		assert(a->segment[s] <= c->options.max_segment && "attention: a longer segment than announced");
-		announce(c, a->segment[s], a->segment[s], a->head_size, a->heads);
-		announce(c, a->segment[s], a->head_size, a->segment[s], a->heads);
+		cuda_announce(c, a->segment[s], a->segment[s], a->head_size, a->heads);
+		cuda_announce(c, a->segment[s], a->head_size, a->segment[s], a->heads);
 		first[n + 1] = first[n] + a->segment[s];
 		if (++n < SEGMENTS_MAX && s + 1 < a->n_segments)
 			continue;

@@ -76,37 +76,55 @@ static void send_part(struct compute *c, const uint8_t *from, enum tensor_type t
 	cuda_sent(c);
 }
 
-static void send_weights(struct compute *c, const struct resident *r)
+static void send_weights(struct compute *c, const void *stored, enum tensor_type type, uint64_t n_values, uint8_t *to)
 {
-	uint64_t most = STAGE_BYTES / tensor_type_bytes(r->type);
+	uint64_t most = STAGE_BYTES / tensor_type_bytes(type);
 
-	for (uint64_t done = 0, n; done < r->n && !c->error; done += n) {
-		n = r->n - done < most ? r->n - done : most;
-		send_part(c, (const uint8_t *)r->stored + done * tensor_type_bytes(r->type), r->type, n,
-				(uint8_t *)r->at + done * cuda_value_bytes(c));
+	for (uint64_t done = 0, n; done < n_values && !c->error; done += n) {
+		n = n_values - done < most ? n_values - done : most;
+		send_part(c, (const uint8_t *)stored + done * tensor_type_bytes(type), type, n, to + done * cuda_value_bytes(c));
 	}
 }
 
 /* Its place in the table, or the free one where it belongs. */
-static struct resident *place_of(struct compute *c, struct compute_matrix m, uint64_t n)
+static struct resident *place_of(struct compute *c, const struct resident *wanted)
 {
-	uint64_t hash = ((uint64_t)(uintptr_t)m.data >> 1) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
+	uint64_t hash = ((uint64_t)(uintptr_t)wanted->stored >> 1) * UINT64_C(0x9e3779b97f4a7c15) >> 40;
 
 	for (uint32_t i = 0;; i++) {
 		struct resident *r = &c->resident[(hash + i) % RESIDENT_MAX];
 
-		if (!r->stored || (r->stored == m.data && r->n == n && r->type == m.type))
+		if (!r->stored || (r->stored == wanted->stored && r->last == wanted->last && r->n == wanted->n && r->type == wanted->type))
 			return r;
 	}
 }
 
 const void *cuda_weights(struct compute *c, struct compute_matrix m)
 {
-	uint64_t n = (uint64_t)m.rows * m.columns;
+	return cuda_weights_joined(c, &m, 1);
+}
 
-	if (!m.data)
+static void bring(struct compute *c, struct resident *new, const struct compute_matrix *m, uint32_t n_parts)
+{
+	uint8_t *at = new->at = find_room(c, new->n * cuda_value_bytes(c));
+
+	for (uint32_t i = 0; i < n_parts && at && !c->error; i++) {
+		uint64_t n = (uint64_t)m[i].rows * m[i].columns;
+
+		send_weights(c, m[i].data, m[i].type, n, at);
+		at += n * cuda_value_bytes(c);
+	}
+}
+
+const void *cuda_weights_joined(struct compute *c, const struct compute_matrix *m, uint32_t n_parts)
+{
+	struct resident new = { .stored = m[0].data, .last = m[n_parts - 1].data, .type = m[0].type };
+
+	if (!new.stored)
 		return NULL;
-	struct resident *r = place_of(c, m, n);
+	for (uint32_t i = 0; i < n_parts; i++)
+		new.n += (uint64_t)m[i].rows * m[i].columns;
+	struct resident *r = place_of(c, &new);
 
 	if (r->stored)
 		return r->at;
@@ -114,10 +132,7 @@ const void *cuda_weights(struct compute *c, struct compute_matrix m)
 		c->error = fail(&c->reason, -ENOMEM, "cuda backend: more than %d different weights", RESIDENT_MAX / 2);
 	if (c->error)
 		return NULL;
-	struct resident new = { m.data, n, m.type, find_room(c, n * cuda_value_bytes(c)) };
-
-	if (new.at)
-		send_weights(c, &new);
+	bring(c, &new, m, n_parts);
 	if (c->error)
 		return NULL;
 	*r = new;

@@ -222,6 +222,21 @@ int kernel_epilogue(void *stream, struct compute_view y, const void *bias, bool 
 	return kernel_copy(stream, y, out);
 }
 
+int kernel_gate(void *stream, struct compute_view y, struct compute_view out)
+{
+	return kernel_copy(stream, y, out);
+}
+
+int kernel_heads(void *stream, const struct kernel_heads *h)
+{
+	return kernel_copy(stream, h->y, h->out);
+}
+
+int kernel_add_norm(void *stream, const struct kernel_add_norm *n)
+{
+	return kernel_copy(stream, n->y, n->out);
+}
+
 int kernel_attention(void *stream, const struct compute_attention *a, const uint32_t *first, uint32_t n_segments)
 {
 	(void)first;
@@ -335,6 +350,50 @@ static void a_weight_is_sent_once(void **state)
 	assert_int_equal(device.kernels, 0); /* stored as it is kept, nothing follows the product */
 	table->linear(bench.c, bench.x, half, (struct compute_matrix){ 0 }, COMPUTE_STORE, compute_columns(bench.out, 0, OUTER / 2));
 	assert_int_equal(device.sends, 3);
+	close_bench(&bench);
+}
+
+static void what_joins_others_is_one_product_and_one_kernel(void **state)
+{
+	static const uint16_t gate[OUTER * INNER], up[OUTER * INNER], norm[OUTER];
+	const struct compute_matrix g = { gate, TENSOR_BF16, OUTER, INNER }, u = { up, TENSOR_BF16, OUTER, INNER }, none = { 0 };
+	const struct compute_norm n = { { norm, TENSOR_BF16, 1, OUTER }, none, 1e-6 };
+	struct compute_projection p = { .w = { { gate, TENSOR_BF16, 8, INNER }, { up, TENSOR_BF16, 8, INNER }, { up + 8, TENSOR_BF16, 8, INNER } },
+		.heads = 1, .kv_heads = 1 };
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	p.angles = compute_columns(bench.logits, 0, 8);
+	for (uint32_t i = 1; i <= 2; i++) {
+		table->linear_gated(bench.c, bench.x, g, u, bench.out);
+		table->project_heads(bench.c, bench.x, &p, bench.out);
+		table->linear_add_norm(bench.c, bench.x, g, none, bench.out, &n, bench.out);
+		assert_int_equal(device.products, 3 * i);
+		assert_int_equal(device.kernels, 3 * i);
+		assert_int_equal(device.sends, 2 + 3 + 2); /* each part, once */
+	}
+	table->linear_gated(bench.c, bench.x, u, g, bench.out); /* joined the other way round they are another matrix */
+	assert_int_equal(device.sends, 9);
+	close_bench(&bench);
+}
+
+static void nothing_joined_starts_after_a_failure(void **state)
+{
+	static const uint16_t gate[OUTER * INNER], up[OUTER * INNER];
+	struct errbuf e;
+	struct bench bench;
+
+	(void)state;
+	open_bench(&bench, limits);
+	device.kernel_code = BROKEN;
+	table->zero(bench.c, bench.x);
+	table->linear_gated(bench.c, bench.x, (struct compute_matrix){ gate, TENSOR_BF16, OUTER, INNER },
+			(struct compute_matrix){ up, TENSOR_BF16, OUTER, INNER }, bench.out);
+	assert_int_equal(device.products, 0);
+	assert_int_equal(device.kernels, 1);
+	assert_int_equal(device.sends, 0);
+	assert_int_equal(table->finish(bench.c, &e), -EIO);
 	close_bench(&bench);
 }
 
@@ -452,6 +511,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_does_not_fit_is_refused_before_it_is_taken),
 		cmocka_unit_test(a_weight_is_sent_once),
+		cmocka_unit_test(what_joins_others_is_one_product_and_one_kernel),
+		cmocka_unit_test(nothing_joined_starts_after_a_failure),
 		cmocka_unit_test(a_large_weight_goes_by_stages),
 		cmocka_unit_test(the_first_failure_sticks_until_finish),
 		cmocka_unit_test(a_failure_leaves_no_tokens),

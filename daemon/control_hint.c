@@ -18,6 +18,7 @@ static void hint(struct control *c)
 						      : (c->mode == MODE_READY || c->mode == MODE_HOLD || c->mode == MODE_RETURN) && control_standing(c),
 		.wants_after_ns = c->after_ns,
 		.chunk = c->chunk ? c->chunk->id : 0,
+		.told_ns = c->now_ns,
 	};
 	latest_publish(&c->links->hint_box);
 }
@@ -47,6 +48,7 @@ static void motion(struct control *c)
 	if (chunk == c->motion_chunk && (!runs || c->now_ns - c->motion_told_ns < motion_spacing_ns))
 		return;
 	l->motion[l->motion_box.writing].runs = false;
+	l->motion[l->motion_box.writing].told_ns = c->now_ns;
 	if (runs)
 		tell_motion(c, &l->motion[l->motion_box.writing]);
 	c->motion_chunk = chunk;

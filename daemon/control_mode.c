@@ -335,10 +335,12 @@ void control_obey(struct control *c)
 {
 	struct queue *q = &c->links->command_queue;
 
-	for (int slot = queue_front(q); slot >= 0; slot = queue_front(q)) {
+	c->n_obeyed = 0;
+	for (int slot = queue_front(q); slot >= 0 && c->n_obeyed < COMMAND_RING; slot = queue_front(q)) {
 		struct command cmd = c->links->command[slot];
 
 		queue_release(q);
+		c->obeyed[c->n_obeyed++] = cmd;
 		uint64_t missing = carry_out(c, &cmd);
 
 		if (cmd.ticket == 0)

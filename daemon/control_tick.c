@@ -7,6 +7,7 @@
 #include "daemon/control_arm.h"
 #include "daemon/control_hint.h"
 #include "daemon/control_mode.h"
+#include "daemon/control_record.h"
 #include "daemon/control_teleop.h"
 #include "daemon/control_watch.h"
 
@@ -82,13 +83,16 @@ static void take_inputs(struct control *c)
 {
 	struct links *l = c->links;
 
-	if (latest_refresh(&l->inputs_box)) {
+	c->took_inputs = latest_refresh(&l->inputs_box);
+	c->took_policy = latest_refresh(&l->policy_box);
+	c->took_chunk = latest_refresh(&l->chunk_box);
+	if (c->took_inputs) {
 		c->inputs = l->inputs[l->inputs_box.reading];
 		c->has_inputs = true;
 	}
-	if (latest_refresh(&l->policy_box))
+	if (c->took_policy)
 		c->policy = l->policy[l->policy_box.reading];
-	if (latest_refresh(&l->chunk_box)) {
+	if (c->took_chunk) {
 		c->chunk = &l->chunk[l->chunk_box.reading];
 		c->chunk_new = true;
 		learn_latency(c);
@@ -521,5 +525,6 @@ void control_tick(struct control *c, int64_t now_ns)
 	hand_over_targets(c);
 	report(c, periods > 0 ? periods : 1);
 	control_hint(c);
+	control_record(c);
 	c->last_ns = now_ns;
 }

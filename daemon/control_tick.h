@@ -44,6 +44,9 @@ struct control {
 	struct inputs inputs;
 	bool has_inputs;
 	struct policy_status policy;
+	bool took_inputs, took_policy, took_chunk; /* which of them were new in this tick, for the record */
+	uint32_t n_obeyed;       /* and the commands that it obeyed */
+	struct command obeyed[COMMAND_RING];
 	const struct action_chunk *chunk; /* newest one, in its mailbox slot; NULL: none yet */
 	bool chunk_new;          /* not judged yet */
 	struct latencies latencies; /* of every chunk, the newest included */

@@ -399,6 +399,7 @@ struct policy_hint {
 	bool wants_chunk;          /* sync: the motion has ended, or the modes where a first chunk is wanted */
 	int64_t wants_after_ns;    /* observations older than this are of no use (before a hand-over) */
 	uint64_t chunk;            /* newest one that control has taken and, where it runs any, judged; 0: none */
+	int64_t told_ns;           /* by this tick; 0: by none yet */
 	/* The running motion, which inpaint continues, is larger and has a box of its own: stage/motion.h. */
 };
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/replay.h"
 #include "daemon/runtime.h"
 #include "daemon/service.h"
 #include "daemon/sys/clock.h"
@@ -27,18 +28,25 @@ enum exit_code { EXIT_STOPPED = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CUT_SHOR
 
 static const char help[] =
 	"usage: dreamvlad --config FILE [--check | --print-config]\n"
+	"       dreamvlad --config FILE --replay RECORDING [--replay-speed real|fast] [--json]\n"
 	"\n"
 	"  --config FILE    configuration (YAML)\n"
 	"  --check          read it, load the checkpoint, infer once from blank pictures, and exit; binds and moves nothing\n"
 	"  --print-config   print the effective configuration with every key explained, and exit\n"
+	"  --replay FILE    a recording that began with its dreamvlad (record.dir) through policy, control and safety again; every target\n"
+	"                   is compared with the recorded one; opens no socket and can reach no arm\n"
+	"  --replay-speed real|fast   at the speed of then, or as fast as it goes (default)\n"
+	"  --json           the result of --replay as one line of JSON\n"
 	"  --version, --help\n"
 	"\n"
 	"exit codes: 0 stopped in a controlled way, 1 configuration or start error, 2 wrong arguments,\n"
-	"            3 the controlled stop was cut short\n";
+	"            3 the controlled stop was cut short\n"
+	"            --replay: 0 all targets and chunks are bit-identical, 1 they differ, 2 the recording cannot be used\n";
 
 struct arguments {
 	const char *config;
 	bool check, print_config, help, version;
+	struct replay_options replay;
 };
 
 /* ---- signals ---- */
@@ -210,19 +218,25 @@ static int check(struct runtime *r)
 	return (int)code;
 }
 
+/* With --replay, 1 says that targets differ. */
+static int start_error(const struct arguments *a)
+{
+	return a->replay.path ? (int)REPLAY_UNUSABLE : (int)EXIT_START;
+}
+
 static int with_runtime(struct runtime *r, const struct arguments *a)
 {
 	struct errbuf e;
-	int code = EXIT_START;
+	int code = start_error(a);
 
 	if (log_set_level(r->config.log_level, &e) < 0 || log_start(&e) < 0) {
 		fprintf(stderr, "dreamvlad: %s\n", e.text);
-		return EXIT_START;
+		return code;
 	}
 	if (runtime_init(r, &e) < 0)
 		log_line(LOG_LEVEL_ERROR, "start: %s: %s", r->config.path, e.text);
 	else
-		code = a->check ? check(r) : serve(r);
+		code = a->replay.path ? (int)replay_run(r, &a->replay) : a->check ? check(r) : serve(r);
 	runtime_finish(r);
 	log_stop();
 	return code;
@@ -237,10 +251,14 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' },
 		{ "print-config", no_argument, NULL, 'p' },
+		{ "replay", required_argument, NULL, 'r' },
+		{ "replay-speed", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ 0 },
 	};
+	const char *speed = NULL;
 	int found;
 
 	while ((found = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -251,8 +269,16 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
 		a->print_config |= found == 'p';
 		a->help |= found == 'h';
 		a->version |= found == 'v';
+		a->replay.path = found == 'r' ? optarg : a->replay.path;
+		a->replay.json |= found == 'j';
+		speed = found == 's' ? optarg : speed;
 	}
-	if (optind < argc)
+	a->replay.real = speed && strcmp(speed, "real") == 0;
+	if (speed && !a->replay.real && strcmp(speed, "fast") != 0)
+		fprintf(stderr, "dreamvlad: --replay-speed %s: want real or fast\n", speed);
+	else if (!a->replay.path && (speed || a->replay.json))
+		fprintf(stderr, "dreamvlad: --replay-speed and --json go with --replay FILE\n");
+	else if (optind < argc)
 		fprintf(stderr, "dreamvlad: %s: not an option\n", argv[optind]);
 	else if (!a->config && !a->help && !a->version && !a->print_config)
 		fprintf(stderr, "dreamvlad: --config FILE is missing\n");
@@ -300,7 +326,7 @@ int main(int argc, char **argv)
 	config_defaults(&runtime.config);
 	if (a.config && config_read(&runtime.config, a.config, &e) < 0) {
 		fprintf(stderr, "dreamvlad: %s\n", e.text);
-		return EXIT_START;
+		return start_error(&a);
 	}
 	if (a.print_config)
 		return print_config(&runtime);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "daemon/policy_trace.h"
+#include "daemon/policy_record.h"
+#include "daemon/record/kinds.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
@@ -250,20 +252,28 @@ static void await_control(struct policy_runner *r)
 	r->hint.epoch = epoch; /* of the decision to infer: what changed since makes the chunk void */
 }
 
-/* As late as can be, so that as little as can be is a guess. */
-static void commit(struct policy_runner *r, const struct observation *o, struct policy_observation *input)
+/* What is settled already, of that motion. */
+static void commit(struct policy_runner *r, const struct observation *o, const struct running_motion *m, struct policy_observation *input)
 {
-	struct links *l = r->links;
-
 	r->n_committed = 0;
 	if (!r->commit)
 		return;
-	await_control(r);
-	(void)latest_refresh(&l->motion_box);
-	r->n_committed = policy_commit_make(r->commit, &l->motion[l->motion_box.reading], r->hint.epoch, o, pacing_latency_ns(&r->pacing),
-			&r->committed);
+	r->n_committed = policy_commit_make(r->commit, m, r->hint.epoch, o, r->latency_ns, &r->committed);
 	input->committed = r->committed;
 	input->n_committed = r->n_committed * r->info->action_dim;
+}
+
+/* As late as can be, so that as little as can be is a guess. */
+static const struct running_motion *take_motion(struct policy_runner *r)
+{
+	struct links *l = r->links;
+
+	r->latency_ns = pacing_latency_ns(&r->pacing);
+	if (!r->commit)
+		return NULL;
+	await_control(r);
+	(void)latest_refresh(&l->motion_box);
+	return &l->motion[l->motion_box.reading];
 }
 
 /* What policy.extra_latency_ms asks for: nobody hears of the result before. */
@@ -278,6 +288,7 @@ static void infer(struct policy_runner *r, const struct observation *o)
 	struct policy_picture picture[CAMERAS_MAX];
 	struct policy_observation input = { .picture = picture, .n_pictures = o->n_cameras };
 	struct policy_moments when = { .free_ns = r->free_ns, .begin_ns = clock_monotonic_ns() };
+	const struct running_motion *motion;
 	struct errbuf e;
 	int rc;
 
@@ -293,8 +304,11 @@ static void infer(struct policy_runner *r, const struct observation *o)
 	}
 	check_range(r);
 	input.state = r->info->needs_state ? r->state : NULL;
-	commit(r, o, &input);
+	motion = take_motion(r);
+	commit(r, o, motion, &input);
 	rc = take_instruction(r, o, &e);
+	if (rc == 0)
+		policy_record(r, o, motion);
 	when.infer_ns = clock_monotonic_ns();
 	if (rc < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
 		complain(r, "inference failed", e.text);
@@ -323,6 +337,35 @@ void policy_tick(struct policy_runner *r)
 	infer(r, o);
 	publish_status(r);
 	r->free_ns = clock_monotonic_ns();
+}
+
+/* What infer does, as far as the chunk depends on it. */
+int policy_again(struct policy_runner *r, const struct record_observation *was, const struct running_motion *motion,
+		struct action_chunk *chunk, struct errbuf *e)
+{
+	const struct observation *o = &was->observation;
+	struct policy_picture picture[CAMERAS_MAX];
+	struct policy_observation input = { .picture = picture, .n_pictures = o->n_cameras };
+
+	r->hint.epoch = was->epoch;
+	r->status.chunks = was->chunk - 1;
+	r->latency_ns = was->latency_ns;
+	if (decode_frames(r, o, picture, e) < 0 || build_state(r, o, e) < 0)
+		return -ENODATA;
+	input.state = r->info->needs_state ? r->state : NULL;
+	commit(r, o, motion, &input);
+	if (take_instruction(r, o, e) < 0)
+		return -ENODATA;
+	r->n_inferences++;
+	if (policy_infer(r->policy, &input, &r->result, NULL, e) < 0)
+		return -ENODATA;
+	if (r->result.lost || !result_finite(r))
+		return fail(e, -ENODATA, "the policy is lost, or its answer is not a number");
+	fill_chunk(r, chunk, o, 0);
+	chunk->handed_over_ns = chunk->inference_ns = 0;
+	if (r->commit)
+		policy_commit_remember(r->commit, chunk->id, &r->result);
+	return 0;
 }
 
 /* ---- life cycle ---- */

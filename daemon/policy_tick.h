@@ -38,6 +38,8 @@ struct policy_runner {
 	struct policy_hint hint;
 	struct policy_status status;
 	uint32_t instruction_id;      /* the one the policy has */
+	uint64_t n_inferences;        /* begun since the warm-up, and so the place in the noise's stream */
+	int64_t latency_ns;           /* that the running inference reckons with */
 	int64_t free_ns;              /* when the previous inference ended */
 	int64_t complained_ns;
 	struct service_load announced;
@@ -52,5 +54,12 @@ void policy_runner_finish(struct policy_runner *r); /* copes with a half-made on
 /* Takes the newest observation, if there is a new one, and infers if it is wanted.
  * Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN. Blocks: for the computation. */
 void policy_tick(struct policy_runner *r);
+
+/* One inference again, of a recorded observation (frame bytes included) and the motion that it continued. Everything is as in
+ * policy_tick but for the times: the chunk's handed_over_ns and inference_ns are 0. 0, or -ENODATA: no chunk, and why (e). Whether it is
+ * the next one in the noise's stream is the caller's concern. Thread: policy. Allocates: no, as above. Blocks: for the computation. */
+struct record_observation;
+MUST_CHECK int policy_again(struct policy_runner *r, const struct record_observation *was, const struct running_motion *motion,
+		struct action_chunk *chunk, struct errbuf *e);
 
 #endif

@@ -98,7 +98,13 @@ static struct view take_sized(struct view *v)
 /* A copy with a terminating zero; NULL: out of memory, missing, or with a zero inside. */
 static char *copy_text(const struct view *v)
 {
-	return v->bad || (v->n > 0 && memchr(v->p, 0, v->n)) ? NULL : strndup(v->n > 0 ? (const char *)v->p : "", v->n);
+	char *copy = v->bad || (v->n > 0 && memchr(v->p, 0, v->n)) ? NULL : malloc(v->n + 1);
+
+	if (copy && v->n > 0)
+		memcpy(copy, v->p, v->n);
+	if (copy)
+		copy[v->n] = 0;
+	return copy;
 }
 
 static int read_at(const struct mcap_reader *r, uint64_t at, void *to, size_t n, struct errbuf *e)

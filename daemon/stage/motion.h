@@ -17,7 +17,8 @@
 enum { MOTION_SENT = 256 };  /* 1.3 s: no observation that is worth an inference is older */
 
 struct running_motion {
-	bool runs;               /* the policy's chunk moves the arms; otherwise nothing else is valid */
+	int64_t told_ns;         /* by this tick of control; 0: by none yet */
+	bool runs;               /* the policy's chunk moves the arms; otherwise nothing below is valid */
 	uint32_t epoch;          /* of control, and so of the path: a new one begins without any */
 	uint64_t chunk;          /* the path's */
 	uint32_t n_steps;

@@ -1,0 +1,26 @@
+/* replay.h - a recording through policy, control and safety again, tick by tick at the times it says, and every target compared with the
+ * one of then. No socket is opened: nothing of this can reach an arm.
+ *
+ * Each recorded tick holds all that control_tick took then (record/kinds.h), so the same ticks follow; each recorded observation all that
+ * an inference took, so the policy gives its chunks again, and control gets these, at the ticks in which it took them. What the policy
+ * said about its health comes from the recording. Only a recording that began with its daemon can be replayed: nothing says in which
+ * state control was later. */
+#ifndef DREAMVLA_DAEMON_REPLAY_H
+#define DREAMVLA_DAEMON_REPLAY_H
+
+#include "daemon/replay_compare.h"
+#include "daemon/runtime.h"
+
+struct replay_options {
+	const char *path;
+	bool real;                    /* at the speed of then; else as fast as it goes */
+	bool json;
+};
+
+enum replay_verdict { REPLAY_IDENTICAL, REPLAY_DIFFERENT, REPLAY_UNUSABLE };
+
+/* r: runtime_init has been called. Prints the result on standard output, progress and what is wrong on standard error.
+ * Thread: main. Allocates: yes. Blocks: for the whole of it, until r->interrupted(). */
+enum replay_verdict replay_run(struct runtime *r, const struct replay_options *o);
+
+#endif

@@ -1,0 +1,27 @@
+/* replay_report.h - what a replay found, for people and for scripts. */
+#ifndef DREAMVLA_DAEMON_REPLAY_REPORT_H
+#define DREAMVLA_DAEMON_REPLAY_REPORT_H
+
+#include "daemon/replay_compare.h"
+
+enum { REPLAY_ENDED_BYTES = 160 };
+
+struct replay_report {
+	const struct control_setup *setup;
+	struct replay_differences differences;
+	uint64_t last_tick;           /* replayed; 0: none yet */
+	int64_t first_ns, last_ns;    /* nominal times of the first and of the last one */
+	bool failed, cut;             /* cut: the file ends without its end */
+	bool other_build;             /* another program recorded it */
+	bool from_noise;              /* the policy draws from a stream of noise */
+	uint64_t inferences_missing;  /* whose observations are not in the recording */
+	char ended[REPLAY_ENDED_BYTES]; /* why it ended before the recording did; empty: it did not */
+};
+
+/* One line on standard error: how far of about whole_s seconds. Thread: any. */
+void replay_report_progress(const struct replay_report *r, double whole_s);
+
+/* The result, on standard output. Thread: main. */
+void replay_report_print(const struct replay_report *r, bool json);
+
+#endif

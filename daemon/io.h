@@ -68,7 +68,7 @@ struct io_told {
 
 /* A chunk whose first target was published and whose command the arm has not told of yet. */
 struct io_flight {
-	struct record_span span;      /* whose it is; its end: when the target was published */
+	struct record_span span;      /* whose it is; begin: the tick that made the target; end: when it was published */
 	int64_t photon_ns;            /* when its oldest frame was taken */
 };
 

@@ -67,6 +67,7 @@ static void trace_first(struct io *io, const struct driver_target *t, int64_t pu
 	put(io, &s, STAGE_FRAME_TO_TARGET, from->received_ns, published_ns);
 	if (t->shadow)
 		return;
+	s.begin_ns = taken_ns;
 	s.end_ns = published_ns;
 	trace->flight[trace->next_flight++ % IO_FLIGHTS] = (struct io_flight){ s, earlier(from->t_obs_ns, from->received_ns) };
 }
@@ -103,11 +104,12 @@ void io_trace_target(struct io *io, const struct driver_target *t, uint64_t seq,
 
 /* ---- the arms' word ---- */
 
-/* Brings what an arm says into the time between publishing and hearing of it. False, and counted: it cannot be, by more than clocks may
- * differ. */
-static bool believe(struct io *io, int64_t published_ns, int64_t *sent_ns)
+/* Brings what an arm says into the time between publishing and hearing of it. False, and counted: it cannot be, because the target was not
+ * made yet or the arm's word is older, by more than clocks may differ. (It may have left before this thread found the time to look at the
+ * clock.) */
+static bool believe(struct io *io, int64_t made_ns, int64_t published_ns, int64_t *sent_ns)
 {
-	if (*sent_ns < published_ns - STAMP_AHEAD_MAX_NS || *sent_ns > io->now_ns + STAMP_AHEAD_MAX_NS) {
+	if (*sent_ns < made_ns - STAMP_AHEAD_MAX_NS || *sent_ns > io->now_ns + STAMP_AHEAD_MAX_NS) {
 		io->counters.acks_void++;
 		return false;
 	}
@@ -119,7 +121,7 @@ static void land(struct io *io, const struct io_flight *f, int64_t sent_ns)
 {
 	int64_t published_ns = f->span.end_ns;
 
-	if (!believe(io, published_ns, &sent_ns))
+	if (!believe(io, f->span.begin_ns, published_ns, &sent_ns))
 		return;
 	put(io, &f->span, STAGE_DRIVER, published_ns, sent_ns);
 	put(io, &f->span, STAGE_PHOTON_TO_MOTOR, f->photon_ns, sent_ns);
@@ -160,7 +162,7 @@ static void take_stick(struct io *io, uint32_t arm, const struct arm_state *s)
 		return;
 	}
 	trace->sent_seq = s->sent_seq;
-	if (stick->seq == s->sent_seq && believe(io, stick->published_ns, &sent_ns))
+	if (stick->seq == s->sent_seq && believe(io, stick->stamp_ns, stick->published_ns, &sent_ns))
 		put(io, &span, STAGE_STICK_TO_MOTOR, earlier(stick->stamp_ns, sent_ns), sent_ns);
 }
 

@@ -35,6 +35,7 @@ class Whole(unittest.TestCase):
             b.into_motion()
             path = b.ask_arm()["tcp_path_m"]
             peers.until("a way of 0.1 m", lambda: b.ask_arm()["tcp_path_m"] > path + 0.1)
+            whole.assert_traced(self, b.ask(cmd="status"))
             self.assertTrue(b.ask(cmd="stop")["ok"])
             peers.until("HOLD", lambda: b.mode() == "HOLD")
             state = b.stand()

@@ -110,6 +110,8 @@ class Daemon(unittest.TestCase):
             takeover = b.ask(cmd="status")["stages"]["takeover"]
             self.assertGreater(takeover["n"], 0)
             self.assertGreater(takeover["p50_us"], 0)
+            stick = peers.until("the stick's way", lambda: (s := b.ask(cmd="status")["stages"]["stick_to_motor"])["n"] > 10 and s)
+            self.assertGreater(stick["p50_us"], 1000)  # the play-out
             before = b.ask_arm()
             b.daemon.pause()
             self.stands_where_its_targets_ended(b, before)

@@ -37,6 +37,21 @@ def write_config(folder, name, arm, **sockets):
     return path
 
 
+CHAIN = ("receive", "wait", "decode", "resize", "patches", "vision", "decoder", "action_decode", "overhead", "hand_over", "publish", "driver",
+         "acknowledge", "photon_to_motor")
+
+
+def assert_traced(test, status):
+    """Every stage from the light to the motor was measured, and the arm's times are ones that can be."""
+    stages = status["stages"]
+    for stage in CHAIN:
+        test.assertGreater(stages[stage]["n"], 0, stage)
+    test.assertEqual(stages["driver"]["n"], stages["photon_to_motor"]["n"])
+    test.assertGreater(stages["photon_to_motor"]["p50_us"], stages["decoder"]["p50_us"])
+    test.assertGreater(stages["driver"]["p50_us"], 1000)  # a target is published some periods before its piece of the curve begins
+    test.assertEqual(status["counters"]["acks_void"], 0)
+
+
 class Program:
     """A child process with its output in a file."""
 

@@ -362,7 +362,7 @@ static void times_that_cannot_be_are_counted_and_left_out(void **state)
 		assert_int_equal(io->counters.acks_void, k);
 	}
 	whole_way(9, 9, BEGIN_NS + 1000 * MS); /* 5 ms of clocks' difference are believed, more are not */
-	hear(0, 9, BEGIN_NS + 1000 * MS + 79 * MS, BEGIN_NS + 1097 * MS);
+	hear(0, 9, BEGIN_NS + 1000 * MS + 78 * MS, BEGIN_NS + 1097 * MS);
 	hear(1, 9, BEGIN_NS + 1000 * MS + 103 * MS, BEGIN_NS + 1097 * MS);
 	assert_int_equal(io->counters.acks_void, 7);
 	assert_int_equal(values(STAGE_DRIVER), 0);

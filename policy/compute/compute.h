@@ -157,6 +157,10 @@ struct compute_backend {
 	/* softmax(q k^T / sqrt(head_size)) v per segment and head; head h uses key/value head h * kv_heads / heads. */
 	void (*attention)(struct compute *c, const struct compute_attention *a);
 
+	/* The same causally, over keys that earlier calls have left: q and out hold the last q.rows of k.rows positions, and each sees the keys
+	 * up to its own. segment, n_segments: not looked at; k.rows <= max_segment. For an autoregressive decoder with a cache. */
+	void (*attention_cached)(struct compute *c, const struct compute_attention *a);
+
 	/* Column of each row's largest value, the first one of equals; -1 where the row holds a NaN. x from take_float; token [x.rows] on
 	 * the host, valid at return. */
 	void (*argmax)(struct compute *c, struct compute_view x, int32_t *token);

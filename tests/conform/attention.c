@@ -210,9 +210,67 @@ static void check_matrix_units(struct rig *r)
 	}
 }
 
+/* Rows of q and out belong to the last positions of k and v. */
+static struct wanted *define_cached(const struct rig *r, const struct attention_case *t, const struct operands *o)
+{
+	uint32_t size = t->size, past = o->k->rows - o->q->rows, q_stride = t->heads * size, kv_stride = t->kv_heads * size;
+	struct wanted *wanted = rig_alloc((size_t)o->q->rows * q_stride, sizeof *wanted);
+
+	for (uint32_t row = 0; row < o->q->rows; row++) {
+		for (uint32_t h = 0; h < t->heads; h++) {
+			size_t kv = h * t->kv_heads / t->heads * size, at = (size_t)row * q_stride + (size_t)h * size;
+
+			define_row(r, o->q->value + at, o->k->value + kv, o->v->value + kv, past + row + 1, kv_stride, size, wanted + at);
+		}
+	}
+	return wanted;
+}
+
+/* segment: how many positions are cached, how many are new. */
+static void check_cached(struct rig *r, const struct attention_case *t, enum trouble trouble)
+{
+	uint32_t past = t->segment[0], rows = t->segment[1];
+	struct operands o;
+
+	rig_begin(r, (struct compute_options){ .max_rows = past + rows, .max_inner = t->heads * t->size, .max_segment = past + rows,
+			.max_outer = 1 }, "attention_cached %u rows behind %u, %u heads of %u over %u, strength %g, trouble %d", rows, past,
+			t->heads, t->size, t->kv_heads, (double)t->strength, (int)trouble);
+	o.q = rig_area(r, rows, t->heads * t->size, false);
+	o.k = rig_area(r, past + rows, t->kv_heads * t->size, false);
+	o.v = rig_area(r, past + rows, t->kv_heads * t->size, false);
+	o.out = rig_area(r, rows, t->heads * t->size, false);
+	rig_place(r);
+	fill(r, t, &o, trouble);
+	struct wanted *wanted = define_cached(r, t, &o);
+
+	r->ops->attention_cached(r->c, &(struct compute_attention){ .q = o.q->view, .k = o.k->view, .v = o.v->view, .out = o.out->view,
+			.heads = t->heads, .kv_heads = t->kv_heads, .head_size = t->size });
+	rig_expect(r, o.out, wanted);
+	rig_expect_same(r, o.q);
+	rig_expect_same(r, o.k);
+	rig_expect_same(r, o.v);
+	free(wanted);
+	rig_end(r);
+}
+
+static void check_cached_shapes(struct rig *r)
+{
+	static const struct attention_case cases[] = { { 1, 1, 1, { 0, 1 }, 2, 1.0f }, { 4, 2, 5, { 7, 3 }, 2, 1.0f }, { 28, 4, 16, { 40, 1 }, 2, 1.0f },
+		{ 7, 1, 128, { 225, 1 }, 2, 1.0f }, { 3, 1, 80, { 0, 33 }, 2, 2.0f }, { 2, 2, 256, { 8, 9 }, 2, 0.5f }, { 2, 1, 33, { 300, 2 }, 2, 100.0f },
+		{ 2, 2, 6, { 5, 4 }, 2, 0.0f } };
+
+	for (uint32_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		r->layout = i % 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
+		check_cached(r, &cases[i], NO_TROUBLE);
+	}
+	for (enum trouble trouble = NAN_IN_Q; trouble <= NAN_IN_V; trouble++)
+		check_cached(r, &(struct attention_case){ 4, 2, 8, { 20, 14 }, 2, 1.0f }, trouble);
+}
+
 void conform_attention(struct rig *r)
 {
 	if (r->threads == 1) {
+		check_cached_shapes(r);
 		check_shapes(r);
 		check_columns(r, 20, LAYOUT_SLICE);
 		check_strengths(r);
@@ -224,4 +282,5 @@ void conform_attention(struct rig *r)
 	/* Enough at once for threads to share. */
 	r->layout = LAYOUT_SLICE;
 	check(r, &(struct attention_case){ 8, 2, 64, { 300, 33 }, 2, 1.0f }, NO_TROUBLE);
+	check_cached(r, &(struct attention_case){ 8, 2, 64, { 300, 33 }, 2, 1.0f }, NO_TROUBLE);
 }

@@ -107,3 +107,45 @@ void cpu_attention(struct compute *c, const struct compute_attention *a)
 	assert(rows == a->q.rows && "attention: segments do not cover the rows");
 	cpu_share(c, multiplications, a->n_segments * a->heads, attend_item, &j);
 }
+
+/* -- causal, with a cache -------------------------------------------------------------------------------------------------------- */
+
+/* One head: every query by itself, for each sees a key more than the one before. */
+static void attend_cached_item(void *context, uint32_t head, uint32_t lane)
+{
+	const struct attention_job *j = context;
+	const struct compute_attention *a = j->a;
+	uint32_t size = a->head_size, kv = head * a->kv_heads / a->heads, past = a->k.rows - a->q.rows;
+	const float *k = cpu_row(a->k, 0) + (size_t)kv * size, *v = cpu_row(a->v, 0) + (size_t)kv * size;
+	float scale = (float)(1.0 / sqrt((double)size)), *score = j->c->lane[lane].score;
+
+	for (uint32_t r = 0; r < a->q.rows; r++) {
+		const float *q = cpu_row(a->q, r) + (size_t)head * size;
+		float *out = cpu_row(a->out, r) + (size_t)head * size;
+		uint32_t length = past + r + 1;
+
+		cpu_product(j->c, &(struct cpu_product){ .transposed = true, .m = 1, .n = length, .k = size, .a = q, .lda = a->q.stride, .b = k,
+				.ldb = a->k.stride, .out = score, .ldc = length });
+		softmax_row(score, length, scale);
+		cpu_product(j->c, &(struct cpu_product){ .m = 1, .n = size, .k = length, .a = score, .lda = length, .b = v, .ldb = a->v.stride,
+				.out = out, .ldc = a->out.stride });
+		for (uint32_t i = 0; j->c->round && i < size; i++)
+			out[i] = round_bf16(out[i]);
+	}
+}
+
+void cpu_attention_cached(struct compute *c, const struct compute_attention *a)
+{
+	struct attention_job j = { c, a };
+	uint64_t keys = 0;
+
+	assert(a->q.rows <= a->k.rows && a->k.rows <= c->options.max_segment && "attention_cached: more queries than keys, or too many keys");
+	for (uint32_t r = 0; r < a->q.rows; r++) {
+		uint32_t length = a->k.rows - a->q.rows + r + 1;
+
+		cpu_announce(c, 1, length, a->head_size, a->heads);
+		cpu_announce(c, 1, a->head_size, length, a->heads);
+		keys += length;
+	}
+	cpu_share(c, keys * a->heads * a->head_size * 2, a->heads, attend_cached_item, &j);
+}

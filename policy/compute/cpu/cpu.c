@@ -177,6 +177,7 @@ const struct compute_backend compute_backend_cpu = {
 	.project_heads = cpu_project_heads,
 	.linear_add_norm = cpu_linear_add_norm,
 	.attention = cpu_attention,
+	.attention_cached = cpu_attention_cached,
 	.argmax = cpu_argmax,
 	.choose = cpu_choose,
 	.finish = cpu_finish,

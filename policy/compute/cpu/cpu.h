@@ -122,6 +122,7 @@ void cpu_rms_norm(struct compute *c, struct compute_view x, struct compute_matri
 void cpu_upload_angles(struct compute *c, const float *cosine, const float *sine, struct compute_view table);
 void cpu_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table);
 void cpu_attention(struct compute *c, const struct compute_attention *a);
+void cpu_attention_cached(struct compute *c, const struct compute_attention *a);
 void cpu_argmax(struct compute *c, struct compute_view x, int32_t *token);
 void cpu_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
 

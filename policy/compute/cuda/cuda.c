@@ -304,6 +304,7 @@ const struct compute_backend compute_backend_cuda = {
 	.project_heads = cuda_project_heads,
 	.linear_add_norm = cuda_linear_add_norm,
 	.attention = cuda_attention,
+	.attention_cached = cuda_attention_cached,
 	.argmax = cuda_argmax,
 	.choose = cuda_choose,
 	.finish = cuda_finish,

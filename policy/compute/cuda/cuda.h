@@ -100,6 +100,7 @@ void cuda_project_heads(struct compute *c, struct compute_view x, const struct c
 void cuda_linear_add_norm(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
 		struct compute_view residual, const struct compute_norm *norm, struct compute_view out);
 void cuda_attention(struct compute *c, const struct compute_attention *a);
+void cuda_attention_cached(struct compute *c, const struct compute_attention *a);
 void cuda_argmax(struct compute *c, struct compute_view x, int32_t *token);
 void cuda_choose(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
 

@@ -58,6 +58,9 @@ int kernel_attention(void *stream, const struct compute_attention *a, const uint
 int kernel_tensor_attention(void *stream, const struct compute_attention *a, const uint32_t *first, uint32_t n_segments);
 bool kernel_tensor_attention_takes(const struct compute_attention *a);
 
+/* attention_cached.cu; every head size up to HEAD_SIZE_MAX */
+int kernel_attention_cached(void *stream, const struct compute_attention *a);
+
 /* tokens.cu; x float, token and choice [x.rows] */
 int kernel_argmax(void *stream, struct compute_view x, int32_t *token);
 int kernel_choose(void *stream, struct compute_view x, uint32_t top_k, struct compute_choice *choice);

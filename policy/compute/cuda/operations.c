@@ -132,13 +132,17 @@ static int attend(struct compute *c, const struct compute_attention *a, const ui
 			: kernel_attention(stream, a, first, n_segments);
 }
 
+static void check_head_size(struct compute *c, uint32_t size)
+{
+	if (!c->error && size > HEAD_SIZE_MAX)
+		c->error = fail(&c->reason, -ENOTSUP, "cuda backend: attention heads of %u values, at most %d are possible", size, HEAD_SIZE_MAX);
+}
+
 void cuda_attention(struct compute *c, const struct compute_attention *a)
 {
 	uint32_t first[SEGMENTS_MAX + 1] = { 0 };
 
-	if (!c->error && a->head_size > HEAD_SIZE_MAX)
-		c->error = fail(&c->reason, -ENOTSUP, "cuda backend: attention heads of %u values, at most %d are possible", a->head_size,
-				HEAD_SIZE_MAX);
+	check_head_size(c, a->head_size);
 	for (uint32_t s = 0, n = 0; s < a->n_segments; s++) {
 		assert(a->segment[s] <= c->options.max_segment && "attention: a longer segment than announced");
 		cuda_announce(c, a->segment[s], a->segment[s], a->head_size, a->heads);
@@ -151,6 +155,18 @@ void cuda_attention(struct compute *c, const struct compute_attention *a)
 		first[0] = first[n];
 		n = 0;
 	}
+}
+
+void cuda_attention_cached(struct compute *c, const struct compute_attention *a)
+{
+	assert(a->q.rows <= a->k.rows && a->k.rows <= c->options.max_segment && "attention_cached: more queries than keys, or too many keys");
+	check_head_size(c, a->head_size);
+	for (uint32_t r = 0; r < a->q.rows; r++) {
+		announce(c, 1, a->k.rows - a->q.rows + r + 1, a->head_size, a->heads);
+		announce(c, 1, a->head_size, a->k.rows - a->q.rows + r + 1, a->heads);
+	}
+	if (!c->error)
+		cuda_went_well(c, "attention_cached", kernel_attention_cached(device_stream(c->device), a));
 }
 
 /* -- tokens ----------------------------------------------------------------------------------------------------------------------- */

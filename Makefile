@@ -165,6 +165,9 @@ $B/tests/cuda_host/compute.o: policy/compute/compute.c $B/flags
 
 CUDA_HOST := $B/tests/cuda_host/compute.o $B/tests/cuda_host/backend.o
 
+# These run on both.
+$B/tests/unit/bench/test_autoregressive $B/tests/unit/bench/test_gpu: $(CUDA_HOST)
+
 # Every operation of every compute backend against its definition.
 CONFORM := $(patsubst %.c,$B/%.o,$(wildcard tests/conform/*.c))
 

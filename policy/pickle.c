@@ -19,6 +19,7 @@
 enum { NAMES_TEXT_BYTES = 400 };
 
 struct head_file {
+	const struct weights_supply *supply; /* NULL: a file, as follows */
 	struct mapping file;
 	struct tensor *tensors;
 	uint32_t n_tensors;
@@ -221,6 +222,17 @@ int head_file_open(struct head_file **out, const char *directory, const char *ki
 	return 0;
 }
 
+int head_file_open_supply(struct head_file **out, const struct weights_supply *supply, struct errbuf *e)
+{
+	struct head_file *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return fail(e, -ENOMEM, "heads: out of memory");
+	f->supply = supply;
+	*out = f;
+	return 0;
+}
+
 void head_file_close(struct head_file *f)
 {
 	if (!f)
@@ -247,6 +259,8 @@ int head_file_find(const struct head_file *f, const char *name, uint32_t rank, c
 {
 	char there[NAMES_TEXT_BYTES];
 
+	if (f->supply)
+		return f->supply->take(f->supply->context, name, rank, shape, out, e);
 	for (uint32_t i = 0; i < f->n_tensors; i++) {
 		const struct tensor *t = &f->tensors[i];
 		int rc;

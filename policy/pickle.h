@@ -12,6 +12,7 @@
 #include "daemon/sys/error.h"
 #include "policy/mapping.h"
 #include "policy/tensor.h"
+#include "policy/weights.h"
 
 #define HEAD_FILE_SUFFIX "_checkpoint.pt"
 
@@ -26,6 +27,9 @@ MUST_CHECK int head_file_locate(char path[PATH_BYTES], const char *directory, co
  * -ENOTSUP: the legacy format, deflated members, an opcode or global that is not that of a tensor dictionary;
  * -EINVAL: truncated, contradictory, damaged or a link to nothing. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int head_file_open(struct head_file **out, const char *directory, const char *kind, struct errbuf *e);
+
+/* A head whose tensors come from a supply, which must outlive it. Thread: any. Allocates: yes. Blocks: no. */
+MUST_CHECK int head_file_open_supply(struct head_file **out, const struct weights_supply *supply, struct errbuf *e);
 
 /* Unmaps; accepts NULL. Thread: any, when nobody uses a tensor any more. */
 void head_file_close(struct head_file *f);

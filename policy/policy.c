@@ -99,7 +99,7 @@ static int open_files(struct policy *p, const struct policy_options *o, struct e
 	if ((rc = prompt_create(&p->prompt, &prompt, e)) < 0)
 		return rc;
 	report(o, "weights", 0.04);
-	if ((rc = weights_open(&p->weights, o->model, e)) < 0)
+	if ((rc = o->supply ? weights_open_supply(&p->weights, o->supply, e) : weights_open(&p->weights, o->model, e)) < 0)
 		return rc;
 	report(o, "heads", 0.06);
 	if ((rc = head_check_files(p->head_kind, heads, o->model, e)) < 0)
@@ -198,7 +198,7 @@ static int create_head(struct policy *p, struct errbuf *e)
 	const struct policy_options *o = &p->options;
 	const struct manifest_decoder *m = &p->manifest.decoder;
 	uint32_t length = tokenizer_length(p->tokenizer);
-	struct head_options options = { .network = &p->network, .decoder = p->decoder, .directory = o->heads ? o->heads : o->model,
+	struct head_options options = { .network = &p->network, .decoder = p->decoder, .directory = o->heads ? o->heads : o->model, .supply = o->supply,
 		.action_chunk = o->action_chunk, .action_dim = p->statistics.action.dim, .n_actions = p->n_actions,
 		.hidden = m->hidden, .time_row = p->time_row, .mask_token = m->mask_token, .vocabulary = m->vocabulary,
 		.token_count = length, .action_bins = m->action_bins,
@@ -337,6 +337,11 @@ void policy_destroy(struct policy *p)
 const struct policy_info *policy_info(const struct policy *p)
 {
 	return &p->info;
+}
+
+uint64_t policy_launches(const struct policy *p)
+{
+	return p->network.ops->launches(p->network.compute);
 }
 
 int policy_check_instruction(const char *text, struct errbuf *e)

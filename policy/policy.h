@@ -14,6 +14,7 @@
 enum { POLICY_PICTURES_MAX = 8, POLICY_STEPS_MAX = 50, POLICY_CHUNK_MAX = 64 };
 
 struct policy;
+struct weights_supply;
 
 enum policy_precision { POLICY_FP32, POLICY_BF16 };
 /* The range of a dimension: q01..q99 or min..max; AUTO: q01..q99 where the statistics have them. */
@@ -53,6 +54,8 @@ struct policy_options {
 	/* During create, and layer by layer during the first inference that succeeds, by the thread of that call; may be NULL. */
 	void (*progress)(void *context, const char *what, double share);
 	void *progress_context;
+	/* For measurements; may be NULL. Stands in for all weight files (policy/weights.h) and outlives the policy: model holds the rest. */
+	const struct weights_supply *supply;
 	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
 	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
 	void *multiplies_context;
@@ -121,6 +124,9 @@ void policy_destroy(struct policy *p);
 
 /* Constant after create; the strings live as long as the policy. Thread: any. Allocates: no. Blocks: no. */
 const struct policy_info *policy_info(const struct policy *p);
+
+/* Kernels and matrix products that the backend has started so far; 0: it does not count. Thread: policy. Allocates: no. Blocks: no. */
+uint64_t policy_launches(const struct policy *p);
 
 /* -EINVAL: no instruction that any policy takes: blank, too long, or with control characters. Thread: any. Allocates: no. Blocks: no. */
 MUST_CHECK int policy_check_instruction(const char *text, struct errbuf *e);

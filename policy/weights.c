@@ -32,6 +32,7 @@ struct row {
 };
 
 struct weights {
+	const struct weights_supply *supply; /* NULL: files, as follows */
 	char *directory;
 	struct shard *shards;
 	uint32_t n_shards;
@@ -216,6 +217,19 @@ int weights_open(struct weights **out, const char *directory, struct errbuf *e)
 	return 0;
 }
 
+int weights_open_supply(struct weights **out, const struct weights_supply *supply, struct errbuf *e)
+{
+	struct weights *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return fail(e, -ENOMEM, "weights: out of memory");
+	w->supply = supply;
+	w->n_values = supply->values;
+	w->n_bytes = supply->values * tensor_type_bytes(TENSOR_BF16);
+	*out = w;
+	return 0;
+}
+
 static uint64_t file_bytes(const struct weights *w)
 {
 	uint64_t n_bytes = 0;
@@ -269,6 +283,8 @@ void weights_close(struct weights *w)
 int weights_find(const struct weights *w, const char *name, uint32_t rank, const uint64_t *shape, struct tensor *out,
 		struct errbuf *e)
 {
+	if (w->supply)
+		return w->supply->take(w->supply->context, name, rank, shape, out, e);
 	const struct row *row = find_row(w, name);
 	int rc;
 
@@ -283,7 +299,7 @@ int weights_find(const struct weights *w, const char *name, uint32_t rank, const
 
 bool weights_has(const struct weights *w, const char *name)
 {
-	return find_row(w, name) != NULL;
+	return !w->supply && find_row(w, name) != NULL;
 }
 
 uint64_t weights_bytes(const struct weights *w)

@@ -14,6 +14,17 @@
 
 struct weights;
 
+/* Tensors from elsewhere than files: for measurements of a network that no checkpoint is at hand for. take: as weights_find; what it gives
+ * lives as long as the context. */
+struct weights_supply {
+	int (*take)(void *context, const char *name, uint32_t rank, const uint64_t *shape, struct tensor *out, struct errbuf *e);
+	void *context;
+	uint64_t values;            /* that it will give for a checkpoint, all tensors together */
+};
+
+/* Weights that come from a supply, which must outlive them; weights_has knows none of them. Thread: any. Allocates: yes. Blocks: no. */
+MUST_CHECK int weights_open_supply(struct weights **out, const struct weights_supply *supply, struct errbuf *e);
+
 /* Maps and checks every file of the checkpoint directory. 0; -ENOENT: no weights, or a shard is missing; -EINVAL:
  * truncated or contradictory; -ENOTSUP: a tensor type other than BF16, F16 and F32; -errno of the system calls.
  * The text names file, tensor, what was found and what was expected.

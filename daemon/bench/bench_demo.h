@@ -16,6 +16,7 @@ struct bench_options {
 	const char *count_malloc; /* library that counts allocations; NULL: leave that measurement out */
 	const char *model;        /* checkpoint directory */
 	const char *precision;    /* "fp32" or "bf16" */
+	const char *torch;        /* gpu: Python with torch and transformers; NULL: leave it out */
 	uint32_t threads;         /* 0: one per processor */
 	double seconds;
 	bool json;

@@ -8,6 +8,7 @@
 
 #include "daemon/bench/bench_control.h"
 #include "daemon/bench/bench_demo.h"
+#include "daemon/bench/bench_gpu.h"
 #include "daemon/bench/bench_piper.h"
 #include "daemon/bench/bench_policy.h"
 #include "daemon/sys/error.h"
@@ -23,6 +24,7 @@ static const struct command {
 	{ "control", "control loop beside cyclictest, take-over, cost of a tick, latencies, allocations; 2 to 3 minutes in all", 30, bench_control },
 	{ "allocations", "heap allocations of the control and policy threads in AUTO", 10, bench_allocations },
 	{ "policy", "load a checkpoint, time a chunk beside its matrix products alone", 1, bench_policy },
+	{ "gpu", "a chunk of Dream-VLA-7B with random weights on the GPU: every decoder, and an autoregressive one, beside their floors", 2, bench_gpu },
 	{ "piper", "how a simulated PiPER follows targets streamed at 50, 100 and 200 Hz, planned and in high-follow; on virtual time", 4, bench_piper },
 };
 
@@ -32,6 +34,7 @@ static const struct option options[] = {
 	{ "count-malloc", required_argument, NULL, 'm' }, { "json", no_argument, NULL, 'j' },
 	{ "model", required_argument, NULL, 'o' },    { "precision", required_argument, NULL, 'r' },
 	{ "threads", required_argument, NULL, 't' },  { "robot", required_argument, NULL, 'b' },
+	{ "torch", required_argument, NULL, 'y' },
 	{ "help", no_argument, NULL, 'h' },           { 0 },
 };
 
@@ -50,6 +53,7 @@ static void print_help(FILE *out)
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
 		"  --model DIR         policy: the checkpoint; --precision fp32 (default) or bf16; --threads N (default: one per processor)\n"
+		"  --torch PYTHON      gpu: time PyTorch beside it, with this Python, which has torch and transformers (--seconds: for each row)\n"
 		"  --json              print the result as JSON\n");
 }
 
@@ -95,6 +99,7 @@ static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *
 		case 'j': o->json = true; break;
 		case 'o': o->model = optarg; break;
 		case 'r': o->precision = optarg; break;
+		case 'y': o->torch = optarg; break;
 		case 'b':
 			if (bench_robot_find(optarg, &o->robot, e) < 0)
 				return -EINVAL;

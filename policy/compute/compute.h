@@ -114,6 +114,7 @@ struct compute_backend {
 	void (*freeze)(struct compute *c);
 	uint64_t (*memory_bytes)(const struct compute *c);
 	uint32_t (*threads)(const struct compute *c); /* that work, the calling one included */
+	uint64_t (*launches)(const struct compute *c); /* kernels and products started since create; 0: not counted */
 
 	/* host [rows][columns] -> out, rounded to the precision; and back, as float. upload has read, download has written the host's
 	 * values at return. */

@@ -96,10 +96,11 @@ static void list_head_files(const char *directory, char *out, size_t n_out)
 		closedir(folder);
 }
 
-int head_need_file(struct head_file **out, const char *directory, const char *kind, const char *decoder, struct errbuf *e)
+int head_need_file(struct head_file **out, const struct head_options *o, const char *kind, const char *decoder, struct errbuf *e)
 {
+	const char *directory = o->directory;
 	char found[512];
-	int rc = head_file_open(out, directory, kind, e);
+	int rc = o->supply ? head_file_open_supply(out, o->supply, e) : head_file_open(out, directory, kind, e);
 
 	if (rc != -ENOENT)
 		return rc;

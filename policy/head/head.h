@@ -16,6 +16,7 @@ struct head_options {
 	const struct network *network;
 	struct decoder *decoder;
 	const char *directory;             /* where the head files are; used by create only */
+	const struct weights_supply *supply; /* what stands in for them; NULL: nothing */
 	uint32_t action_chunk, action_dim;
 	uint32_t n_actions;                /* N */
 	uint32_t hidden;                   /* H */
@@ -70,7 +71,8 @@ MUST_CHECK int head_check_files(const struct policy_head *kind, const char *dire
 
 /* head_file_open for a file that this decoder cannot do without: its absence is told with the folder, the pattern, the `.pt` files
  * that are there and the remedy. Thread: start-up. Allocates: yes. */
-MUST_CHECK int head_need_file(struct head_file **out, const char *directory, const char *kind, const char *decoder, struct errbuf *e);
+MUST_CHECK int head_need_file(struct head_file **out, const struct head_options *o, const char *kind, const char *decoder,
+		struct errbuf *e);
 
 /* One forward with zeros at the action positions: hidden states [N][H] that predict them. Thread: policy. Allocates: no. */
 struct compute_view head_forward_from_zeros(const struct head_options *o, uint32_t n_prefix);

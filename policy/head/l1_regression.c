@@ -31,7 +31,7 @@ static int l1_create(struct head **out, const struct head_options *options, stru
 	h->o = *options;
 	h->regressor = (struct mlp_resnet){ .network = options->network, .chunk = options->action_chunk,
 		.dim = options->action_dim, .hidden = options->hidden };
-	if ((rc = head_need_file(&h->file, options->directory, "action_head", "l1_regression", e)) < 0
+	if ((rc = head_need_file(&h->file, options, "action_head", "l1_regression", e)) < 0
 			|| (rc = mlp_resnet_find(&h->regressor, h->file, prefixes, "l1_regression", e)) < 0) {
 		l1_destroy(h);
 		return rc;

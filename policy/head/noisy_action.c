@@ -23,9 +23,9 @@ int noisy_action_open(struct noisy_action *a, const struct head_options *options
 	a->time_token = calloc(hidden, sizeof *a->time_token);
 	if (!a->time_token)
 		return fail(e, -ENOMEM, "decoder %s: out of memory", decoder);
-	if ((rc = head_need_file(&a->head_file, options->directory, "action_head", decoder, e)) < 0
+	if ((rc = head_need_file(&a->head_file, options, "action_head", decoder, e)) < 0
 			|| (rc = mlp_resnet_find(&a->regressor, a->head_file, prefixes, decoder, e)) < 0
-			|| (rc = head_need_file(&a->projector_file, options->directory, "noisy_action_projector", decoder, e)) < 0)
+			|| (rc = head_need_file(&a->projector_file, options, "noisy_action_projector", decoder, e)) < 0)
 		return rc;
 	return network_projector_find(a->projector_file, 1, hidden, &a->projector, e);
 }

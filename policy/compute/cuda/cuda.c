@@ -166,6 +166,11 @@ static uint32_t cuda_threads(const struct compute *c)
 	return 1;
 }
 
+static uint64_t cuda_launches(const struct compute *c)
+{
+	return c->launches;
+}
+
 /* -- transfers ------------------------------------------------------------------------------------------------------------------- */
 
 struct stage *cuda_stage(struct compute *c)
@@ -220,7 +225,7 @@ static void send_rows(struct compute *c, const struct source *source, struct com
 		int code = device_send(c->device, s->device, s->pinned, (uint64_t)rows * out.columns * sizeof(float));
 
 		if (cuda_went_well(c, "upload", code))
-			cuda_went_well(c, "upload", kernel_convert(device_stream(c->device), stage_view(s, rows, out.columns),
+			cuda_went_well(c, "upload", kernel_convert(cuda_next(c), stage_view(s, rows, out.columns),
 					compute_rows(out, done, rows)));
 		cuda_sent(c);
 	}
@@ -243,7 +248,7 @@ static void cuda_download(struct compute *c, struct compute_view x, float *host)
 	for (uint32_t done = 0, rows; done < x.rows && (s = cuda_stage(c)); done += rows) {
 		rows = stage_rows(x.columns, x.rows - done);
 		uint64_t bytes = (uint64_t)rows * x.columns * sizeof(float);
-		int code = kernel_convert(device_stream(c->device), compute_rows(x, done, rows), stage_view(s, rows, x.columns));
+		int code = kernel_convert(cuda_next(c), compute_rows(x, done, rows), stage_view(s, rows, x.columns));
 
 		if (code == 0)
 			code = device_fetch(c->device, s->pinned, s->device, bytes);
@@ -256,13 +261,13 @@ static void cuda_download(struct compute *c, struct compute_view x, float *host)
 
 static void cuda_zero(struct compute *c, struct compute_view out)
 {
-	cuda_went_well(c, "zero", kernel_zero(device_stream(c->device), out));
+	cuda_went_well(c, "zero", kernel_zero(cuda_next(c), out));
 }
 
 static void cuda_copy(struct compute *c, struct compute_view x, struct compute_view out)
 {
 	assert(x.rows == out.rows && x.columns == out.columns && "copy between different shapes");
-	cuda_went_well(c, "copy", kernel_copy(device_stream(c->device), x, out));
+	cuda_went_well(c, "copy", kernel_copy(cuda_next(c), x, out));
 }
 
 static int cuda_finish(struct compute *c, struct errbuf *e)
@@ -290,6 +295,7 @@ const struct compute_backend compute_backend_cuda = {
 	.freeze = cuda_freeze,
 	.memory_bytes = cuda_memory_bytes,
 	.threads = cuda_threads,
+	.launches = cuda_launches,
 	.upload = cuda_upload,
 	.download = cuda_download,
 	.zero = cuda_zero,

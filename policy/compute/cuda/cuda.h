@@ -38,6 +38,7 @@ struct compute {
 	int error;                  /* first failure, -errno, since the last finish */
 	struct errbuf reason;       /* of it */
 	bool lost;                  /* it was -ENODEV: stays */
+	uint64_t launches;          /* kernels and products started */
 	uint8_t *memory;            /* activations; NULL while they are measured */
 	uint64_t memory_bytes, used;
 	bool frozen;
@@ -53,6 +54,13 @@ struct compute {
 
 /* Notes the first code that is not 0; `doing` names the operation. Returns whether all is well so far. */
 bool cuda_went_well(struct compute *c, const char *doing, int code);
+
+/* The stream, for one kernel more; it is counted. */
+static inline void *cuda_next(struct compute *c)
+{
+	c->launches++;
+	return device_stream(c->device);
+}
 
 /* The next stage, free to be filled; NULL: the device failed. cuda_sent when what uses it is in the stream. */
 struct stage *cuda_stage(struct compute *c);

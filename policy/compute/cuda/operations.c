@@ -19,7 +19,7 @@ void cuda_embed(struct compute *c, struct compute_matrix table, const int32_t *i
 	int code = device_send(c->device, s->device, s->pinned, bytes);
 
 	if (code == 0)
-		code = kernel_embed(device_stream(c->device), rows, (const int32_t *)(const void *)s->device, out);
+		code = kernel_embed(cuda_next(c), rows, (const int32_t *)(const void *)s->device, out);
 	cuda_went_well(c, "embed", code);
 	cuda_sent(c);
 }
@@ -55,6 +55,7 @@ static int plain_linear(struct compute *c, const struct linear *l)
 	p.out_stride = l->out.stride;
 	p.narrow_out = l->out.value_bytes == 2;
 	p.add = l->epilogue == COMPUTE_ADD;
+	c->launches++;
 	return device_product(c->device, &p);
 }
 
@@ -74,9 +75,10 @@ static int followed_linear(struct compute *c, const struct linear *l)
 		p.n = p.out_stride = n;
 		p.w = (const uint8_t *)l->w + (uint64_t)first * p.k * value;
 		p.out = c->scratch;
+		c->launches++;
 		code = device_product(c->device, &p);
 		if (code == 0)
-			code = kernel_epilogue(device_stream(c->device), y, l->bias ? (const uint8_t *)l->bias + (uint64_t)first * value : NULL,
+			code = kernel_epilogue(cuda_next(c), y, l->bias ? (const uint8_t *)l->bias + (uint64_t)first * value : NULL,
 					c->narrow, l->epilogue, compute_columns(l->out, first, n));
 	}
 	return code;
@@ -104,7 +106,7 @@ void cuda_layer_norm(struct compute *c, struct compute_view x, struct compute_ma
 	const void *weight = cuda_weights(c, w), *bias = cuda_weights(c, b);
 
 	if (!c->error)
-		cuda_went_well(c, "layer_norm", kernel_layer_norm(device_stream(c->device), x, weight, bias, (float)eps, out));
+		cuda_went_well(c, "layer_norm", kernel_layer_norm(cuda_next(c), x, weight, bias, (float)eps, out));
 }
 
 void cuda_rms_norm(struct compute *c, struct compute_view x, struct compute_matrix w, double eps, struct compute_view out)
@@ -112,21 +114,21 @@ void cuda_rms_norm(struct compute *c, struct compute_view x, struct compute_matr
 	const void *weight = cuda_weights(c, w);
 
 	if (!c->error)
-		cuda_went_well(c, "rms_norm", kernel_rms_norm(device_stream(c->device), x, weight, (float)eps, out));
+		cuda_went_well(c, "rms_norm", kernel_rms_norm(cuda_next(c), x, weight, (float)eps, out));
 }
 
 void cuda_rotary(struct compute *c, struct compute_view x, uint32_t heads, struct compute_view table)
 {
 	assert(x.columns == heads * 2 * (table.columns / 2) && x.rows <= table.rows && "rotary: shapes do not fit");
 	if (!c->error)
-		cuda_went_well(c, "rotary", kernel_rotary(device_stream(c->device), x, heads, table));
+		cuda_went_well(c, "rotary", kernel_rotary(cuda_next(c), x, heads, table));
 }
 
 /* -- attention -------------------------------------------------------------------------------------------------------------------- */
 
 static int attend(struct compute *c, const struct compute_attention *a, const uint32_t *first, uint32_t n_segments)
 {
-	void *stream = device_stream(c->device);
+	void *stream = cuda_next(c);
 
 	return kernel_tensor_attention_takes(a) ? kernel_tensor_attention(stream, a, first, n_segments)
 			: kernel_attention(stream, a, first, n_segments);
@@ -166,7 +168,7 @@ void cuda_attention_cached(struct compute *c, const struct compute_attention *a)
 		announce(c, 1, a->head_size, a->k.rows - a->q.rows + r + 1, a->heads);
 	}
 	if (!c->error)
-		cuda_went_well(c, "attention_cached", kernel_attention_cached(device_stream(c->device), a));
+		cuda_went_well(c, "attention_cached", kernel_attention_cached(cuda_next(c), a));
 }
 
 /* -- tokens ----------------------------------------------------------------------------------------------------------------------- */
@@ -190,7 +192,7 @@ void cuda_argmax(struct compute *c, struct compute_view x, int32_t *token)
 	for (uint32_t r = 0; r < x.rows; r++)
 		token[r] = -1;
 	if (s)
-		take_back(c, s, "argmax", kernel_argmax(device_stream(c->device), x, (int32_t *)(void *)s->device), token,
+		take_back(c, s, "argmax", kernel_argmax(cuda_next(c), x, (int32_t *)(void *)s->device), token,
 				x.rows * sizeof *token);
 }
 
@@ -201,6 +203,6 @@ void cuda_choose(struct compute *c, struct compute_view x, uint32_t top_k, struc
 	for (uint32_t r = 0; r < x.rows; r++)
 		choice[r] = (struct compute_choice){ .token = -1 };
 	if (s)
-		take_back(c, s, "choose", kernel_choose(device_stream(c->device), x, top_k, (struct compute_choice *)(void *)s->device), choice,
+		take_back(c, s, "choose", kernel_choose(cuda_next(c), x, top_k, (struct compute_choice *)(void *)s->device), choice,
 				x.rows * sizeof *choice);
 }

@@ -71,7 +71,7 @@ static void send_part(struct compute *c, const uint8_t *from, enum tensor_type t
 	int code = device_send(c->device, as_stored ? to : s->device, s->pinned, bytes);
 
 	if (code == 0 && !as_stored)
-		code = kernel_weights(device_stream(c->device), s->device, type, n, to, c->narrow);
+		code = kernel_weights(cuda_next(c), s->device, type, n, to, c->narrow);
 	cuda_went_well(c, "weights", code);
 	cuda_sent(c);
 }

@@ -1,0 +1,186 @@
+/* bench_autoregressive.c - see bench_autoregressive.h. */
+#include "daemon/bench/bench_autoregressive.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* H hidden, G = kv_heads * head_size, F mlp width, S positions_max. */
+struct causal_layer {
+	struct compute_matrix input_norm, post_norm;      /* [H] */
+	struct compute_matrix q, k, v;                    /* [H | G | G][H] */
+	struct compute_matrix q_bias, k_bias, v_bias;     /* [H | G | G] */
+	struct compute_matrix o, gate, up, down;          /* [H][H], [F][H] twice, [H][F] */
+	struct compute_view keys, values;                 /* [S][G], the cache */
+};
+
+struct autoregressive {
+	const struct network *network;
+	struct manifest_decoder m;
+	uint32_t positions_max, rows_max, length;         /* length: positions that the cache holds */
+	struct compute_matrix embed, lm_head, norm;       /* [vocabulary][H] twice, [H] */
+	struct causal_layer *layer;                       /* [m.layers] */
+	struct compute_view x, normed, q, gate;           /* [rows_max][H] three times, [rows_max][F] */
+	struct compute_view angles;                       /* [S][head_size] */
+	struct compute_view logits;                       /* [1][vocabulary] */
+};
+
+static int find_layer(struct causal_layer *l, const struct weights *w, const struct manifest_decoder *m, uint32_t i, struct errbuf *e)
+{
+	const uint32_t h = m->hidden, g = m->kv_heads * m->head_size, f = m->mlp;
+	const struct { struct compute_matrix *out; uint32_t rows, columns; const char *name; } wanted[] = { /* rows 0: a vector */
+		{ &l->input_norm, 0, h, "input_layernorm.weight" }, { &l->post_norm, 0, h, "post_attention_layernorm.weight" },
+		{ &l->q, h, h, "self_attn.q_proj.weight" }, { &l->k, g, h, "self_attn.k_proj.weight" }, { &l->v, g, h, "self_attn.v_proj.weight" },
+		{ &l->q_bias, 0, h, "self_attn.q_proj.bias" }, { &l->k_bias, 0, g, "self_attn.k_proj.bias" },
+		{ &l->v_bias, 0, g, "self_attn.v_proj.bias" }, { &l->o, h, h, "self_attn.o_proj.weight" }, { &l->gate, f, h, "mlp.gate_proj.weight" },
+		{ &l->up, f, h, "mlp.up_proj.weight" }, { &l->down, h, f, "mlp.down_proj.weight" } };
+	int rc = 0;
+
+	for (size_t k = 0; k < sizeof wanted / sizeof *wanted && rc == 0; k++)
+		rc = wanted[k].rows ? network_matrix(w, wanted[k].rows, wanted[k].columns, wanted[k].out, e, "model.layers.%u.%s", i, wanted[k].name)
+				: network_vector(w, wanted[k].columns, wanted[k].out, e, "model.layers.%u.%s", i, wanted[k].name);
+	return rc;
+}
+
+static int find_weights(struct autoregressive *a, const struct weights *w, struct errbuf *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < a->m.layers && rc == 0; i++)
+		rc = find_layer(&a->layer[i], w, &a->m, i, e);
+	if (rc < 0 || (rc = network_matrix(w, a->m.vocabulary, a->m.hidden, &a->embed, e, "model.embed_tokens.weight")) < 0
+			|| (rc = network_vector(w, a->m.hidden, &a->norm, e, "model.norm.weight")) < 0)
+		return rc;
+	return network_matrix(w, a->m.vocabulary, a->m.hidden, &a->lm_head, e, "lm_head.weight");
+}
+
+int autoregressive_create(struct autoregressive **out, const struct network *network, const struct weights *w,
+		const struct manifest_decoder *m, uint32_t positions_max, uint32_t rows_max, struct errbuf *e)
+{
+	struct autoregressive *a = calloc(1, sizeof *a);
+
+	if (!a)
+		return fail(e, -ENOMEM, "autoregressive decoder: out of memory");
+	*a = (struct autoregressive){ .network = network, .m = *m, .positions_max = positions_max, .rows_max = rows_max };
+	a->layer = calloc(m->layers, sizeof *a->layer);
+	int rc = a->layer ? find_weights(a, w, e) : fail(e, -ENOMEM, "autoregressive decoder: out of memory");
+
+	if (rc < 0) {
+		autoregressive_destroy(a);
+		return rc;
+	}
+	*out = a;
+	return 0;
+}
+
+void autoregressive_destroy(struct autoregressive *a)
+{
+	if (!a)
+		return;
+	free(a->layer);
+	free(a);
+}
+
+void autoregressive_lay_out(struct autoregressive *a)
+{
+	const struct network *n = a->network;
+	uint32_t h = a->m.hidden, g = a->m.kv_heads * a->m.head_size;
+
+	a->x = n->ops->take(n->compute, a->rows_max, h);
+	a->normed = n->ops->take(n->compute, a->rows_max, h);
+	a->q = n->ops->take(n->compute, a->rows_max, h);
+	a->gate = n->ops->take(n->compute, a->rows_max, a->m.mlp);
+	for (uint32_t i = 0; i < a->m.layers; i++) {
+		a->layer[i].keys = n->ops->take(n->compute, a->positions_max, g);
+		a->layer[i].values = n->ops->take(n->compute, a->positions_max, g);
+	}
+	a->angles = n->ops->take_float(n->compute, a->positions_max, a->m.head_size);
+	a->logits = n->ops->take_float(n->compute, 1, a->m.vocabulary);
+}
+
+/* As decoder_prepare: positions count from 1. */
+int autoregressive_prepare(struct autoregressive *a, struct errbuf *e)
+{
+	const struct network *n = a->network;
+	size_t half = a->m.head_size / 2, count = a->positions_max * half;
+	float *cosine = malloc(2 * count * sizeof *cosine);
+
+	if (!cosine)
+		return fail(e, -ENOMEM, "autoregressive decoder: out of memory");
+	for (size_t at = 0; at < count; at++) {
+		double angle = (double)(at / half + 1) * pow(a->m.rope_theta, -(double)(at % half) / (double)half);
+
+		cosine[at] = (float)cos(angle);
+		cosine[count + at] = (float)sin(angle);
+	}
+	n->ops->upload_angles(n->compute, cosine, cosine + count, a->angles);
+	int rc = n->ops->finish(n->compute, e);
+
+	free(cosine);
+	return rc;
+}
+
+void autoregressive_restart(struct autoregressive *a)
+{
+	a->length = 0;
+}
+
+struct compute_view autoregressive_rows(struct autoregressive *a, uint32_t n)
+{
+	return compute_rows(a->x, 0, n);
+}
+
+void autoregressive_embed(struct autoregressive *a, const int32_t *ids, struct compute_view out)
+{
+	a->network->ops->embed(a->network->compute, a->embed, ids, out);
+}
+
+/* Keys and values of the new positions go straight to their place in the cache. */
+static void attend(struct autoregressive *a, const struct causal_layer *l, struct compute_view x)
+{
+	const struct compute_backend *ops = a->network->ops;
+	struct compute *c = a->network->compute;
+	uint32_t end = a->length + x.rows;
+	struct compute_view normed = compute_rows(a->normed, 0, x.rows), q = compute_rows(a->q, 0, x.rows);
+	struct compute_view k = compute_rows(l->keys, a->length, x.rows), v = compute_rows(l->values, a->length, x.rows);
+	struct compute_view angles = compute_rows(a->angles, a->length, x.rows);
+
+	ops->rms_norm(c, x, l->input_norm, a->m.rms_norm_eps, normed);
+	ops->linear(c, normed, l->q, l->q_bias, COMPUTE_STORE, q);
+	ops->linear(c, normed, l->k, l->k_bias, COMPUTE_STORE, k);
+	ops->linear(c, normed, l->v, l->v_bias, COMPUTE_STORE, v);
+	ops->rotary(c, q, a->m.heads, angles);
+	ops->rotary(c, k, a->m.kv_heads, angles);
+	ops->attention_cached(c, &(struct compute_attention){ .q = q, .k = compute_rows(l->keys, 0, end), .v = compute_rows(l->values, 0, end),
+			.out = normed, .heads = a->m.heads, .kv_heads = a->m.kv_heads, .head_size = a->m.head_size });
+	ops->linear(c, normed, l->o, (struct compute_matrix){ 0 }, COMPUTE_ADD, x);
+}
+
+static void feed_forward(struct autoregressive *a, const struct causal_layer *l, struct compute_view x)
+{
+	const struct compute_backend *ops = a->network->ops;
+	struct compute *c = a->network->compute;
+	struct compute_view normed = compute_rows(a->normed, 0, x.rows), gate = compute_rows(a->gate, 0, x.rows);
+	struct compute_matrix no_bias = { 0 };
+
+	ops->rms_norm(c, x, l->post_norm, a->m.rms_norm_eps, normed);
+	ops->linear(c, normed, l->gate, no_bias, COMPUTE_SILU, gate);
+	ops->linear(c, normed, l->up, no_bias, COMPUTE_MULTIPLY, gate);
+	ops->linear(c, gate, l->down, no_bias, COMPUTE_ADD, x);
+}
+
+struct compute_view autoregressive_run(struct autoregressive *a, uint32_t n)
+{
+	const struct compute_backend *ops = a->network->ops;
+	struct compute *c = a->network->compute;
+	struct compute_view x = compute_rows(a->x, 0, n), last = compute_rows(a->normed, 0, 1);
+
+	for (uint32_t i = 0; i < a->m.layers; i++) {
+		attend(a, &a->layer[i], x);
+		feed_forward(a, &a->layer[i], x);
+	}
+	a->length += n;
+	ops->rms_norm(c, compute_rows(x, n - 1, 1), a->norm, a->m.rms_norm_eps, last);
+	ops->linear(c, last, a->lm_head, (struct compute_matrix){ 0 }, COMPUTE_STORE_FLOAT, a->logits);
+	return a->logits;
+}

@@ -43,17 +43,18 @@ static int start(const struct gpu_options *o, const struct bench_checkpoint *c, 
 	return rc ? fail(e, -rc, "--torch %s: %s", o->torch, strerror(rc)) : 0;
 }
 
-static int take_row(const char *line, struct gpu_result *r, struct errbuf *e)
+/* parameters: of the shape; another network's times would say nothing. */
+static int take_row(const char *line, uint64_t parameters, struct gpu_result *r, struct errbuf *e)
 {
 	struct gpu_row row = { .torch = true };
 	json_error_t problem;
 	json_t *j = json_loads(line, 0, &problem);
 	const char *name;
-	json_int_t memory;
-	int pictures, rounds, rc = j ? json_unpack_ex(j, &problem, 0, "{s:s, s:i, s:i, s:F, s:F, s:I}", "name", &name, "pictures", &pictures,
-			"rounds", &rounds, "median_s", &row.median_s, "p99_s", &row.p99_s, "memory_bytes", &memory) : -1;
+	json_int_t memory, found = 0;
+	int pictures, rounds, rc = j ? json_unpack_ex(j, &problem, 0, "{s:s, s:i, s:i, s:F, s:F, s:I, s:I}", "name", &name, "pictures", &pictures,
+			"rounds", &rounds, "median_s", &row.median_s, "p99_s", &row.p99_s, "memory_bytes", &memory, "parameters", &found) : -1;
 
-	if (rc == 0 && r->n < GPU_ROWS_MAX) {
+	if (rc == 0 && (uint64_t)found == parameters && r->n < GPU_ROWS_MAX) {
 		row.pictures = (uint32_t)pictures;
 		row.rounds = (uint32_t)rounds;
 		row.memory_bytes = (uint64_t)memory;
@@ -61,7 +62,10 @@ static int take_row(const char *line, struct gpu_result *r, struct errbuf *e)
 		r->row[r->n++] = row;
 	}
 	json_decref(j);
-	return rc < 0 ? fail(e, -EBADMSG, SCRIPT ": printed '%.80s': %.100s", line, problem.text) : 0;
+	if (rc < 0)
+		return fail(e, -EBADMSG, SCRIPT ": printed '%.80s': %.100s", line, problem.text);
+	return (uint64_t)found == parameters ? 0 : fail(e, -EBADMSG, SCRIPT ": its network has %lld parameters, ours %llu", (long long)found,
+			(unsigned long long)parameters);
 }
 
 int gpu_measure_torch(const struct gpu_options *o, const struct bench_checkpoint *c, struct gpu_result *out, struct errbuf *e)
@@ -75,7 +79,7 @@ int gpu_measure_torch(const struct gpu_options *o, const struct bench_checkpoint
 	if ((rc = start(o, c, &child, &f, e)) < 0)
 		return rc;
 	while (f && rc == 0 && fgets(line, sizeof line, f))
-		rc = take_row(line, out, e);
+		rc = take_row(line, bench_shape_values(o->shape), out, e);
 	if (f)
 		fclose(f);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)

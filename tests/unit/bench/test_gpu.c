@@ -202,6 +202,30 @@ static void a_script_that_fails_or_says_nonsense_is_an_error(void **state)
 	assert_int_equal(gpu_measure_torch(&nonsense, &c, &result, &e), -EBADMSG);
 }
 
+/* The same network by others, where TORCH_PYTHON names a Python that has torch and transformers. */
+static void pytorch_has_as_many_parameters_and_gives_rows(void **state)
+{
+	const char *python = getenv("TORCH_PYTHON");
+	const struct gpu_options o = { bench_shape_find("tiny", &e), "cpu", python, 0.01 };
+	struct bench_checkpoint c;
+
+	(void)state;
+	if (!python) {
+		print_message("SKIP PyTorch: TORCH_PYTHON names no Python with torch and transformers\n");
+		skip();
+	}
+	result.n = 0;
+	assert_int_equal(bench_checkpoint_init(&c, o.shape, &e), 0);
+	if (gpu_measure_torch(&o, &c, &result, &e) < 0)
+		fail_msg("%s", e.text);
+	bench_checkpoint_finish(&c);
+	assert_int_equal(result.n, 4);
+	for (uint32_t i = 0; i < result.n; i++)
+		assert_true(result.row[i].torch && result.row[i].median_s > 0 && result.row[i].p99_s >= result.row[i].median_s);
+	assert_string_equal(result.row[0].name, "PyTorch, eager");
+	assert_string_equal(result.row[3].name, "PyTorch, compiled");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +239,7 @@ int main(void)
 		cmocka_unit_test(json_says_the_same),
 		cmocka_unit_test(what_is_not_there_is_refused),
 		cmocka_unit_test(a_script_that_fails_or_says_nonsense_is_an_error),
+		cmocka_unit_test(pytorch_has_as_many_parameters_and_gives_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@ struct causal_layer {
 	struct compute_matrix q, k, v;                    /* [H | G | G][H] */
 	struct compute_matrix q_bias, k_bias, v_bias;     /* [H | G | G] */
 	struct compute_matrix o, gate, up, down;          /* [H][H], [F][H] twice, [H][F] */
-	struct compute_view keys, values;                 /* [S][G], the cache */
+	struct compute_view cache;                        /* [S][H | G | G]: queries, of no more use, keys and values */
 };
 
 struct autoregressive {
@@ -20,7 +20,7 @@ struct autoregressive {
 	uint32_t positions_max, rows_max, length;         /* length: positions that the cache holds */
 	struct compute_matrix embed, lm_head, norm;       /* [vocabulary][H] twice, [H] */
 	struct causal_layer *layer;                       /* [m.layers] */
-	struct compute_view x, normed, q, gate;           /* [rows_max][H] three times, [rows_max][F] */
+	struct compute_view x, normed, gate;              /* [rows_max][H] twice, [rows_max][F] */
 	struct compute_view angles;                       /* [S][head_size] */
 	struct compute_view logits;                       /* [1][vocabulary] */
 };
@@ -88,12 +88,9 @@ void autoregressive_lay_out(struct autoregressive *a)
 
 	a->x = n->ops->take(n->compute, a->rows_max, h);
 	a->normed = n->ops->take(n->compute, a->rows_max, h);
-	a->q = n->ops->take(n->compute, a->rows_max, h);
 	a->gate = n->ops->take(n->compute, a->rows_max, a->m.mlp);
-	for (uint32_t i = 0; i < a->m.layers; i++) {
-		a->layer[i].keys = n->ops->take(n->compute, a->positions_max, g);
-		a->layer[i].values = n->ops->take(n->compute, a->positions_max, g);
-	}
+	for (uint32_t i = 0; i < a->m.layers; i++)
+		a->layer[i].cache = n->ops->take(n->compute, a->positions_max, h + 2 * g);
 	a->angles = n->ops->take_float(n->compute, a->positions_max, a->m.head_size);
 	a->logits = n->ops->take_float(n->compute, 1, a->m.vocabulary);
 }
@@ -135,52 +132,50 @@ void autoregressive_embed(struct autoregressive *a, const int32_t *ids, struct c
 	a->network->ops->embed(a->network->compute, a->embed, ids, out);
 }
 
-/* Keys and values of the new positions go straight to their place in the cache. */
-static void attend(struct autoregressive *a, const struct causal_layer *l, struct compute_view x)
+/* What comes of projection goes straight to its place in the cache. normed: x after its norm, becomes attention's result. */
+static void attend(struct autoregressive *a, const struct causal_layer *l, struct compute_view normed)
 {
 	const struct compute_backend *ops = a->network->ops;
 	struct compute *c = a->network->compute;
-	uint32_t end = a->length + x.rows;
-	struct compute_view normed = compute_rows(a->normed, 0, x.rows), q = compute_rows(a->q, 0, x.rows);
-	struct compute_view k = compute_rows(l->keys, a->length, x.rows), v = compute_rows(l->values, a->length, x.rows);
-	struct compute_view angles = compute_rows(a->angles, a->length, x.rows);
+	uint32_t h = a->m.hidden, g = a->m.kv_heads * a->m.head_size;
+	struct compute_view new = compute_rows(l->cache, a->length, normed.rows), all = compute_rows(l->cache, 0, a->length + normed.rows);
 
-	ops->rms_norm(c, x, l->input_norm, a->m.rms_norm_eps, normed);
-	ops->linear(c, normed, l->q, l->q_bias, COMPUTE_STORE, q);
-	ops->linear(c, normed, l->k, l->k_bias, COMPUTE_STORE, k);
-	ops->linear(c, normed, l->v, l->v_bias, COMPUTE_STORE, v);
-	ops->rotary(c, q, a->m.heads, angles);
-	ops->rotary(c, k, a->m.kv_heads, angles);
-	ops->attention_cached(c, &(struct compute_attention){ .q = q, .k = compute_rows(l->keys, 0, end), .v = compute_rows(l->values, 0, end),
-			.out = normed, .heads = a->m.heads, .kv_heads = a->m.kv_heads, .head_size = a->m.head_size });
-	ops->linear(c, normed, l->o, (struct compute_matrix){ 0 }, COMPUTE_ADD, x);
+	ops->project_heads(c, normed, &(struct compute_projection){ .w = { l->q, l->k, l->v }, .b = { l->q_bias, l->k_bias, l->v_bias },
+			.heads = a->m.heads, .kv_heads = a->m.kv_heads, .angles = compute_rows(a->angles, a->length, normed.rows) }, new);
+	ops->attention_cached(c, &(struct compute_attention){ .q = compute_columns(new, 0, h), .k = compute_columns(all, h, g),
+			.v = compute_columns(all, h + g, g), .out = normed, .heads = a->m.heads, .kv_heads = a->m.kv_heads, .head_size = a->m.head_size });
 }
 
-static void feed_forward(struct autoregressive *a, const struct causal_layer *l, struct compute_view x)
+/* Rows of a layer behind attention; normed becomes x after the norm `next`. */
+static void feed_forward(struct autoregressive *a, const struct causal_layer *l, struct compute_matrix next, struct compute_view x,
+		struct compute_view normed)
 {
 	const struct compute_backend *ops = a->network->ops;
 	struct compute *c = a->network->compute;
-	struct compute_view normed = compute_rows(a->normed, 0, x.rows), gate = compute_rows(a->gate, 0, x.rows);
+	struct compute_view gate = compute_rows(a->gate, 0, x.rows);
 	struct compute_matrix no_bias = { 0 };
 
-	ops->rms_norm(c, x, l->post_norm, a->m.rms_norm_eps, normed);
-	ops->linear(c, normed, l->gate, no_bias, COMPUTE_SILU, gate);
-	ops->linear(c, normed, l->up, no_bias, COMPUTE_MULTIPLY, gate);
-	ops->linear(c, gate, l->down, no_bias, COMPUTE_ADD, x);
+	ops->linear_add_norm(c, normed, l->o, no_bias, x, &(struct compute_norm){ .w = l->post_norm, .eps = a->m.rms_norm_eps }, normed);
+	ops->linear_gated(c, normed, l->gate, l->up, gate);
+	ops->linear_add_norm(c, gate, l->down, no_bias, x, &(struct compute_norm){ .w = next, .eps = a->m.rms_norm_eps }, normed);
 }
 
 struct compute_view autoregressive_run(struct autoregressive *a, uint32_t n)
 {
 	const struct compute_backend *ops = a->network->ops;
 	struct compute *c = a->network->compute;
-	struct compute_view x = compute_rows(a->x, 0, n), last = compute_rows(a->normed, 0, 1);
+	struct compute_view x = compute_rows(a->x, 0, n), normed = compute_rows(a->normed, 0, n);
 
+	ops->rms_norm(c, x, a->layer[0].input_norm, a->m.rms_norm_eps, normed);
 	for (uint32_t i = 0; i < a->m.layers; i++) {
-		attend(a, &a->layer[i], x);
-		feed_forward(a, &a->layer[i], x);
+		bool last = i + 1 == a->m.layers;
+		uint32_t first = last ? n - 1 : 0;
+
+		attend(a, &a->layer[i], normed);
+		feed_forward(a, &a->layer[i], last ? a->norm : a->layer[i + 1].input_norm, compute_rows(x, first, n - first),
+				compute_rows(normed, first, n - first));
 	}
 	a->length += n;
-	ops->rms_norm(c, compute_rows(x, n - 1, 1), a->norm, a->m.rms_norm_eps, last);
-	ops->linear(c, last, a->lm_head, (struct compute_matrix){ 0 }, COMPUTE_STORE_FLOAT, a->logits);
+	ops->linear(c, compute_rows(normed, n - 1, 1), a->lm_head, (struct compute_matrix){ 0 }, COMPUTE_STORE_FLOAT, a->logits);
 	return a->logits;
 }

@@ -119,14 +119,16 @@ static struct bench_work vision_work(const struct bench_shape *s, uint32_t pictu
 	return (struct bench_work){ "vision", operations, BYTES * vision_values(s), 1 };
 }
 
-/* The decoder over `rows` positions; `scores`: how many pairs of query and key attention looks at. */
-static struct bench_work decoder_work(const struct bench_shape *s, const char *name, double rows, double scores)
+/* The decoder over `rows` positions; `scores`: how many pairs of query and key attention looks at. Behind the last layer's attention only
+ * `last` rows go on. */
+static struct bench_work decoder_work(const struct bench_shape *s, const char *name, double rows, double last, double scores)
 {
 	const struct manifest_decoder *d = &s->decoder;
 	double h = d->hidden, g = d->kv_heads * d->head_size;
-	double layer = 2 * product(rows, h, h) + 2 * product(rows, g, h) + 3 * product(rows, d->mlp, h) + 2 * product(scores, h, 1);
+	double attention = product(rows, h, h) + 2 * product(rows, g, h) + 2 * product(scores, h, 1);
+	double behind = product(1, h, h) + 3 * product(1, d->mlp, h); /* each row */
 
-	return (struct bench_work){ name, d->layers * layer, BYTES * decoder_values(s), 1 };
+	return (struct bench_work){ name, d->layers * attention + ((d->layers - 1) * rows + last) * behind, BYTES * decoder_values(s), 1 };
 }
 
 static struct bench_work logits_work(const struct bench_shape *s, double rows, uint32_t tokens)
@@ -153,11 +155,11 @@ static uint32_t autoregressive_work(const struct bench_shape *s, const struct be
 	uint32_t tokens = s->chunk * s->dim + BENCH_SUFFIX, n = 0;
 
 	out[n++] = vision_work(s, v->pictures);
-	out[n++] = decoder_work(s, "prefix", prefix, prefix * (prefix + 1) / 2);
+	out[n++] = decoder_work(s, "prefix", prefix, 1, prefix * (prefix + 1) / 2);
 	out[n++] = logits_work(s, 1, s->decoder.vocabulary);
 	for (uint32_t i = 1; i < tokens && n < BENCH_WORK_MAX; i++) {
 		double keys = prefix + i;
-		struct bench_work step = decoder_work(s, "step", 1, keys), logits = logits_work(s, 1, s->decoder.vocabulary);
+		struct bench_work step = decoder_work(s, "step", 1, 1, keys), logits = logits_work(s, 1, s->decoder.vocabulary);
 
 		step.operations += logits.operations;
 		step.bytes += logits.bytes + BYTES * 2 * s->decoder.layers * g * keys;
@@ -174,7 +176,7 @@ uint32_t bench_shape_work(const struct bench_shape *s, const struct bench_varian
 	double rows = bench_shape_prefix(s, v->pictures) + (v->kind == BENCH_FROM_NOISE ? 1 : 0) + actions + BENCH_SUFFIX;
 
 	out[n++] = vision_work(s, v->pictures);
-	out[n++] = decoder_work(s, "decoder", rows, rows * rows);
+	out[n++] = decoder_work(s, "decoder", rows, actions + BENCH_SUFFIX, rows * rows);
 	if (v->kind == BENCH_TOKENS)
 		out[n++] = logits_work(s, actions + (v->suffix_logits ? BENCH_SUFFIX : 0),
 				v->actions_only ? s->decoder.action_bins : s->decoder.vocabulary);

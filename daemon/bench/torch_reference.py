@@ -6,7 +6,7 @@ them a projector of two linear layers. One chunk: pictures' patches in host memo
 sequence, every position seeing every other -> logits of the action positions -> best tokens in host memory. Twice: as Python runs it
 (eager), and through torch.compile. One line of JSON for each row on standard output, progress on standard error.
 
-`dreamvla-bench gpu --torch PYTHON` calls it; by itself: torch_reference.py --config FOLDER [--seconds S].
+Written for transformers 4.51 (later ones take other arguments). `dreamvla-bench gpu --torch PYTHON` calls it; by itself: torch_reference.py --config FOLDER [--seconds S].
 """
 import argparse
 import json
@@ -37,7 +37,7 @@ def attend_all(module, query, key, value, attention_mask, scaling=None, **_):
 
 
 class DreamVLA(torch.nn.Module):
-    def __init__(self, config, grid):
+    def __init__(self, config):
         super().__init__()
         vision = config["vision_config"]
         self.visual = Qwen2VisionTransformerPretrainedModel._from_config(Qwen2VLVisionConfig(
@@ -52,11 +52,24 @@ class DreamVLA(torch.nn.Module):
         hidden = config["hidden_size"]
         self.linear_1, self.linear_2 = torch.nn.Linear(hidden, hidden), torch.nn.Linear(hidden, hidden)
         self.lm_head = torch.nn.Linear(hidden, config["vocab_size"], bias=False)
-        self.grid = grid
+
+    def prepare(self, grid):
+        """Once for pictures of a size: angles, and where each picture ends, as numbers (a tensor of them ends compiled code at each block)."""
+        angles = self.visual.rot_pos_emb(grid)
+        angles = torch.cat((angles, angles), dim=-1)
+        self.angles = angles.cos(), angles.sin()
+        self.ends = [0] + torch.cumsum(grid[:, 1] * grid[:, 2], 0).tolist()
+
+    def encode(self, patches):
+        """What Qwen2VisionTransformerPretrainedModel.forward does, but for what prepare has done."""
+        x = self.visual.patch_embed(patches)
+        for block in self.visual.blocks:
+            x = block(x, cu_seqlens=self.ends, position_embeddings=self.angles)
+        return self.visual.merger(x)
 
     def forward(self, patches, text, tokens):
         """patches [n][values], text [ids] -> ids [tokens]. Which of text and pictures comes first has no effect on time."""
-        vision = self.linear_2(F.gelu(self.linear_1(self.visual(patches, grid_thw=self.grid))))
+        vision = self.linear_2(F.gelu(self.linear_1(self.encode(patches))))
         actions = vision.new_zeros(tokens + SUFFIX, vision.shape[1])
         x = torch.cat((self.model.embed_tokens(text), vision, actions))[None]
         angles = self.model.rotary_emb(x, torch.arange(1, x.shape[1] + 1, device=x.device)[None])
@@ -115,14 +128,14 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     ALL_ATTENTION_FUNCTIONS["attend_all"] = attend_all
     torch.set_default_dtype(torch.bfloat16)
-    torch._dynamo.config.capture_scalar_outputs = True  # lengths of pictures are tensors: without this, compiled code ends at each block
     with torch.device(device):
-        model = DreamVLA(config, None).eval()
+        model = DreamVLA(config).eval()
     parameters = sum(p.numel() for p in model.parameters())
     for name, run in (("eager", model), ("compiled", torch.compile(model))):
         for pictures in (1, 2):
             print(f"PyTorch {torch.__version__} on {device}, {name}, {pictures} pictures", file=sys.stderr)
-            model.grid, inputs = make_inputs(config, arguments, pictures, device)
+            grid, inputs = make_inputs(config, arguments, pictures, device)
+            model.prepare(grid)
             print_row(name, pictures, time_chunks(run, inputs, arguments.seconds, device), parameters, device)
 
 

@@ -18,6 +18,7 @@ static struct compute_view multiply(struct compute *c, const char *doing, struct
 	struct device_product p = { .m = x.rows, .n = columns, .k = x.columns, .x = x.at, .x_stride = x.stride, .w = w, .narrow = c->narrow,
 		.out = c->scratch, .out_stride = columns };
 
+	c->launches++;
 	if (!c->error)
 		cuda_went_well(c, doing, device_product(c->device, &p));
 	return (struct compute_view){ (uint8_t *)c->scratch, x.rows, columns, columns, sizeof(float) };
@@ -37,7 +38,7 @@ void cuda_linear_gated(struct compute *c, struct compute_view x, struct compute_
 	struct compute_view y = multiply(c, "linear_gated", x, w, 2 * gate.rows);
 
 	if (!c->error)
-		cuda_went_well(c, "linear_gated", kernel_gate(device_stream(c->device), y, out));
+		cuda_went_well(c, "linear_gated", kernel_gate(cuda_next(c), y, out));
 }
 
 void cuda_project_heads(struct compute *c, struct compute_view x, const struct compute_projection *p, struct compute_view out)
@@ -56,7 +57,7 @@ void cuda_project_heads(struct compute *c, struct compute_view x, const struct c
 		.turned = p->heads + p->kv_heads, .straight = p->kv_heads };
 
 	if (!c->error)
-		cuda_went_well(c, "project_heads", kernel_heads(device_stream(c->device), &h));
+		cuda_went_well(c, "project_heads", kernel_heads(cuda_next(c), &h));
 }
 
 void cuda_linear_add_norm(struct compute *c, struct compute_view x, struct compute_matrix w, struct compute_matrix b,
@@ -73,5 +74,5 @@ void cuda_linear_add_norm(struct compute *c, struct compute_view x, struct compu
 
 	k.y = multiply(c, "linear_add_norm", x, cuda_weights(c, w), w.rows);
 	if (!c->error)
-		cuda_went_well(c, "linear_add_norm", kernel_add_norm(device_stream(c->device), &k));
+		cuda_went_well(c, "linear_add_norm", kernel_add_norm(cuda_next(c), &k));
 }

@@ -164,8 +164,8 @@ void cuda_attention_cached(struct compute *c, const struct compute_attention *a)
 	assert(a->q.rows <= a->k.rows && a->k.rows <= c->options.max_segment && "attention_cached: more queries than keys, or too many keys");
 	check_head_size(c, a->head_size);
 	for (uint32_t r = 0; r < a->q.rows; r++) {
-		announce(c, 1, a->k.rows - a->q.rows + r + 1, a->head_size, a->heads);
-		announce(c, 1, a->head_size, a->k.rows - a->q.rows + r + 1, a->heads);
+		cuda_announce(c, 1, a->k.rows - a->q.rows + r + 1, a->head_size, a->heads);
+		cuda_announce(c, 1, a->head_size, a->k.rows - a->q.rows + r + 1, a->heads);
 	}
 	if (!c->error)
 		cuda_went_well(c, "attention_cached", kernel_attention_cached(cuda_next(c), a));

@@ -31,8 +31,8 @@ static void the_tiny_shape_is_counted_as_by_hand(void **state)
 	/* Patches, one block (q|k|v, proj, fc1, fc2, attention within each of two pictures of 16), merger 64 -> 64 -> 32, projector. */
 	double vision = 2. * 32 * 1176 * 16 + 2. * 32 * 48 * 16 + 2. * 32 * 16 * 16 + 2 * (2. * 32 * 64 * 16) + 2 * 2 * (2. * 16 * 16 * 16)
 			+ 2. * 8 * 64 * 64 + 2. * 8 * 32 * 64 + 2 * (2. * 8 * 32 * 32);
-	/* Two layers: q, k, v, o; gate, up, down; scores and what they weigh. */
-	double decoder = 2 * (2. * 56 * 32 * (32 + 16 + 16 + 32) + 3 * (2. * 56 * 48 * 32) + 2 * (2. * 56 * 56 * 32));
+	/* Two layers: q, k, v, scores and what they weigh; o, gate, up and down, of the second layer only where actions and suffix are told. */
+	double decoder = 2 * (2. * 56 * 32 * (32 + 16 + 16) + 2 * (2. * 56 * 56 * 32)) + (56 + 8) * (2. * 32 * 32 + 3 * (2. * 48 * 32));
 
 	assert_true(work[0].operations == vision && work[0].times == 1);
 	assert_true(work[1].operations == decoder && work[1].times == 1);
@@ -45,7 +45,8 @@ static void the_tiny_shape_is_counted_as_by_hand(void **state)
 	assert_int_equal(bench_shape_values(s), (uint64_t)(work[0].bytes + work[1].bytes + 2 * work[2].bytes) / 2);
 }
 
-/* Shape 7b: what daemon/bench/NOTES-gpu.md worked out on its own, to the digits that it gives. */
+/* Shape 7b: what daemon/bench/NOTES-gpu.md worked out on its own, to the digits that it gives; 0.07 TFLOP fewer in the decoder, whose last
+ * layer runs 58 of 226 rows: 168 * 2 * (3584^2 + 3 * 18944 * 3584). */
 static void the_7b_shape_is_counted_as_in_the_notes(void **state)
 {
 	const struct bench_shape *s = bench_shape_find("7b", &e);
@@ -59,9 +60,9 @@ static void the_7b_shape_is_counted_as_in_the_notes(void **state)
 	}
 	assert_int_equal(bench_shape_prefix(s, 2) + 56 + BENCH_SUFFIX, 226);
 	assert_true(fabs(work[0].operations / 1e12 - 0.69) < 0.006 && fabs(work[0].bytes / 1e9 - 1.40) < 0.006);
-	assert_true(fabs(work[1].operations / 1e12 - 2.97) < 0.006 && fabs(work[1].bytes / 1e9 - 13.05) < 0.006);
+	assert_true(fabs(work[1].operations / 1e12 - 2.897) < 0.006 && fabs(work[1].bytes / 1e9 - 13.05) < 0.006);
 	assert_true(fabs(work[2].operations / 1e12 - 0.06) < 0.006 && fabs(work[2].bytes / 1e9 - 1.09) < 0.006);
-	assert_true(fabs(operations / 1e12 - 3.72) < 0.006 && fabs(bytes / 1e9 - 15.54) < 0.006);
+	assert_true(fabs(operations / 1e12 - 3.645) < 0.006 && fabs(bytes / 1e9 - 15.54) < 0.006);
 }
 
 static void an_autoregressive_chunk_reads_all_weights_for_each_token(void **state)
@@ -74,7 +75,8 @@ static void an_autoregressive_chunk_reads_all_weights_for_each_token(void **stat
 	(void)state;
 	(void)bench_shape_work(s, &one_step, one);
 	assert_int_equal(n, 3 + 7); /* vision, prefix, its logits; eight tokens, the first of which the prefix gives */
-	assert_true(work[1].operations == 2 * (2. * 48 * 32 * 96 + 3 * (2. * 48 * 48 * 32) + 2 * 2. * (48 * 49 / 2) * 32));
+	assert_true(work[1].operations == 2 * (2. * 48 * 32 * 64 + 2 * 2. * (48 * 49 / 2) * 32)
+			+ (48 + 1) * (2. * 32 * 32 + 3 * (2. * 48 * 32)));
 	assert_true(work[n - 1].operations == 2 * (2. * 32 * 96 + 3 * (2. * 48 * 32) + 2 * 2. * 55 * 32) + 2. * 640 * 32);
 	assert_true(work[n - 1].bytes == one[1].bytes + one[2].bytes + 2. * 2 * 2 * 16 * 55);
 }
@@ -115,12 +117,19 @@ static void every_row_is_measured_and_has_done_what_was_counted(void **state)
 	check_rows("cpu", false);
 }
 
-/* The cuda backend but for the GPU. Every step of an autoregressive chunk starts as many kernels as the one before. */
+/* The cuda backend but for the GPU. By hand: what is joined is a product and a kernel, and so is a bias with an activation. Vision: upload,
+ * patches, norm; a block of projection, attention, sum and norm, fc1, sum and norm; merger and projector. Layers: norm; projection,
+ * attention, sum and norm, gated MLP, sum and norm, twice; logits. One step: the prompt, two pictures into it, the prefix into the
+ * sequence, zeros and suffix behind it, the best tokens. Autoregressive: text and pictures; then for each token but the first, which
+ * one it is, and its embedding. */
 static void the_cuda_backend_counts_its_launches(void **state)
 {
+	enum { vision = 3 + (2 + 1 + 2 + 2 + 2) + (2 + 1) + (2 + 1), layers = 1 + 2 * (2 + 1 + 2 + 2 + 2) + 1 };
+
 	(void)state;
 	check_rows("cuda-host", true);
-	assert_true(result.row[1].launches > 50 && result.row[9].launches > 7 * 2 * 10);
+	assert_int_equal(result.row[1].launches, vision + 1 + 2 + 1 + 2 + layers + 1);
+	assert_int_equal(result.row[9].launches, vision + 2 + layers + 7 * (2 + layers));
 }
 
 static char *printed(bool json)

@@ -313,6 +313,7 @@ lint: deps
 bench: deps
 	@$(MAKE) --no-print-directory all preload
 	@$B/dreamvla-bench control --programs $B
+	@$(if $(filter 1,$(CUDA)),if [ -e /dev/nvidiactl ]; then $B/dreamvla-bench gpu; else echo "no GPU here: dreamvla-bench gpu left out"; fi,:)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/dreamvla/config $(DESTDIR)$(PREFIX)/lib/systemd/system

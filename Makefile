@@ -179,6 +179,12 @@ $B/tests/cuda_host/dreamvla-infer: $B/policy/infer/main.o $(CUDA_HOST) $(call ar
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(call libraries,infer) -o $@
 
+# dreamvlad on a device that a test takes away: the product's objects, and a compute table in front of its own.
+$B/tests/lost_device/dreamvlad: $B/daemon/main.o $B/tests/lost_device/backend.o $(call archives,daemon)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=compute_backend_find $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(call libraries,daemon) -o $@
+
 # Scenarios: all of dreamvlad and its arms in one process on virtual time. Clock, sockets and network are the scenario's own, so that
 # its objects come before the archives that hold the real ones.
 SCENARIO := $(patsubst %.c,$B/%.o,$(wildcard tests/scenario/*.c))
@@ -237,7 +243,7 @@ $B/flags: FORCE
 	@$(call keep,$(FLAGS),$@)
 
 unit: $(UNIT) $B/tests/scenario/scenario $(REPLAY) $B/tests/fuzz/seed_messages $B/tests/conform/conform \
-	$B/tests/cuda_host/dreamvla-infer $B/tests/peers/piper_wire
+	$B/tests/cuda_host/dreamvla-infer $B/tests/lost_device/dreamvlad $B/tests/peers/piper_wire
 
 # Every scenario as a picture. One that fails is drawn too, up to where it failed.
 scenario-plots: $B/tests/scenario/scenario

@@ -177,6 +177,8 @@ static void watch_policy(const struct control *c, struct reasons *r)
 {
 	if (c->policy.health == POLICY_LOADING)
 		reasons_add(r, REASON_POLICY_LOADING, 0, 0.0, 0.0);
+	if (c->policy.health == POLICY_GONE)
+		reasons_add(r, REASON_POLICY_GONE, 0, 0.0, 0.0);
 	if (c->policy.health == POLICY_BROKEN)
 		reasons_add(r, REASON_POLICY_BROKEN, 0, 0.0, 0.0);
 	if (c->policy.lost)

@@ -220,7 +220,8 @@ struct action_chunk {
 	struct arm_state arm[ARMS_MAX]; /* at t_obs */
 };
 
-enum policy_health { POLICY_LOADING, POLICY_WARM, POLICY_BROKEN };
+/* POLICY_GONE: what it computes on is lost to this process, which stops. */
+enum policy_health { POLICY_LOADING, POLICY_WARM, POLICY_BROKEN, POLICY_GONE };
 
 /* What control needs to know about the policy besides its chunks; newest wins. */
 struct policy_status {

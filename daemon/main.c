@@ -1,7 +1,8 @@
 /* main.c - dreamvlad: arguments, the list of what is started (and stopped in reverse), signals, the service manager.
  *
  * Exit codes: 0 a controlled stop was asked for and done; 1 configuration or start error; 2 wrong arguments; 3 the controlled
- * stop was cut short by a second signal or took too long. */
+ * stop was cut short by a second signal or took too long; 4 the GPU was lost to this process, which made a controlled stop: a new one
+ * may find it again. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -24,7 +25,7 @@
 #define POLICY_PATIENCE_NS NS_PER_S
 #define MAIN_PERIOD_NS (50 * NS_PER_MS)
 
-enum exit_code { EXIT_STOPPED = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CUT_SHORT = 3 };
+enum exit_code { EXIT_STOPPED = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CUT_SHORT = 3, EXIT_GPU_LOST = 4 };
 
 static const char help[] =
 	"usage: dreamvlad --config FILE [--check | --print-config]\n"
@@ -40,7 +41,7 @@ static const char help[] =
 	"  --version, --help\n"
 	"\n"
 	"exit codes: 0 stopped in a controlled way, 1 configuration or start error, 2 wrong arguments,\n"
-	"            3 the controlled stop was cut short\n"
+	"            3 the controlled stop was cut short, 4 the GPU was lost, controlled stop: start it again\n"
 	"            --replay: 0 all targets and chunks are bit-identical, 1 they differ, 2 the recording cannot be used\n";
 
 struct arguments {
@@ -134,10 +135,29 @@ static void feed(const struct runtime *r, struct watchdog *w)
 		service_alive();
 }
 
+/* Until a signal comes, or the policy is gone. */
 static void run(struct runtime *r, struct watchdog *w)
 {
-	while (!signal_came(w->period_ns > 0 && w->period_ns / 2 < MAIN_PERIOD_NS ? w->period_ns / 2 : MAIN_PERIOD_NS))
+	int64_t period_ns = w->period_ns > 0 && w->period_ns / 2 < MAIN_PERIOD_NS ? w->period_ns / 2 : MAIN_PERIOD_NS;
+
+	while (!runtime_policy_gone(r)) {
+		if (signal_came(period_ns)) {
+			log_line(LOG_LEVEL_INFO, "stop: asked for by a signal");
+			return;
+		}
 		feed(r, w);
+	}
+	log_line(LOG_LEVEL_ERROR, "stop: the GPU is lost to this process: controlled stop, exit code %d; systemd starts it again", EXIT_GPU_LOST);
+}
+
+/* What the process answers after a stop that was controlled, or not. */
+static enum exit_code code_of(const struct runtime *r, int start_rc, bool controlled)
+{
+	if (start_rc == -ENODEV || (controlled && runtime_policy_gone(r)))
+		return EXIT_GPU_LOST;
+	if (start_rc < 0 && start_rc != -EINTR)
+		return EXIT_START;
+	return controlled ? EXIT_STOPPED : EXIT_CUT_SHORT;
 }
 
 /* False: a second signal came, or the patience ran out. */
@@ -173,20 +193,18 @@ static int serve(struct runtime *r)
 {
 	int rc = start_parts(r, false);
 	struct watchdog watchdog;
-	enum exit_code code;
 
 	watchdog_init(&watchdog);
 	if (rc == 0) {
 		service_ready("running");
 		log_line(LOG_LEVEL_INFO, "ready: control requests at %s", r->config.sockets_control);
 		run(r, &watchdog);
-		log_line(LOG_LEVEL_INFO, "stop: asked for by a signal");
 	}
 	service_stopping("controlled stop");
-	code = !r->control || stop_arms(r, &watchdog) ? EXIT_STOPPED : EXIT_CUT_SHORT;
-	log_line(LOG_LEVEL_INFO, code == EXIT_STOPPED ? "stopped" : "stopped, but not in a controlled way");
-	if (rc < 0 && rc != -EINTR)
-		code = EXIT_START;
+	bool controlled = !r->control || stop_arms(r, &watchdog);
+	enum exit_code code = code_of(r, rc, controlled);
+
+	log_line(LOG_LEVEL_INFO, controlled ? "stopped" : "stopped, but not in a controlled way");
 	stop_parts(r, code);
 	return (int)code;
 }

@@ -25,6 +25,7 @@ struct policy_thread {
 	pthread_t thread;
 	bool thread_runs;
 	_Atomic bool quit;
+	_Atomic bool gone;            /* POLICY_GONE, for main */
 	sem_t loaded;                 /* posted once: rc and error are then valid */
 	_Atomic bool is_loaded, has_ended; /* the same, and the thread's end, once more: ThreadSanitizer knows neither sem_clockwait nor
 	                                    * pthread_clockjoin_np, and would see races where these have waited */
@@ -43,6 +44,7 @@ static void *run(void *argument)
 	while (t->rc == 0 && !atomic_load_explicit(&t->quit, memory_order_acquire)) {
 		eventfd_wait(t->links->observation_eventfd, WAIT_MS);
 		policy_tick(&t->runner);
+		atomic_store_explicit(&t->gone, t->runner.status.health == POLICY_GONE, memory_order_relaxed);
 	}
 	policy_runner_finish(&t->runner);
 	atomic_store_explicit(&t->has_ended, true, memory_order_release);
@@ -108,6 +110,11 @@ bool policy_thread_end(struct policy_thread *t, int64_t patience_ns)
 	t->thread_runs = pthread_clockjoin_np(t->thread, NULL, CLOCK_MONOTONIC, &until) != 0
 			|| !atomic_load_explicit(&t->has_ended, memory_order_acquire);
 	return !t->thread_runs;
+}
+
+bool policy_thread_gone(const struct policy_thread *t)
+{
+	return t && atomic_load_explicit(&t->gone, memory_order_relaxed);
 }
 
 void policy_thread_destroy(struct policy_thread *t)

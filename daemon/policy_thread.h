@@ -26,6 +26,9 @@ MUST_CHECK int policy_thread_start(struct policy_thread **out, const struct conf
  * within patience_ns; then only the end of the process ends it. Accepts NULL. Thread: main. Blocks: patience_ns at most. */
 MUST_CHECK bool policy_thread_end(struct policy_thread *t, int64_t patience_ns);
 
+/* Whether what the policy computes on is lost to this process (POLICY_GONE): only a new one can go on. Accepts NULL. Thread: main. */
+bool policy_thread_gone(const struct policy_thread *t);
+
 /* Frees a thread that has ended. Accepts NULL. Thread: main. */
 void policy_thread_destroy(struct policy_thread *t);
 

@@ -312,7 +312,7 @@ static void infer(struct policy_runner *r, const struct observation *o)
 	when.infer_ns = clock_monotonic_ns();
 	if (rc < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
 		complain(r, "inference failed", e.text);
-		r->status.health = rc == -EINVAL ? POLICY_WARM : POLICY_BROKEN; /* -EINVAL: the input's fault */
+		r->status.health = rc == -EINVAL ? POLICY_WARM : rc == -ENODEV ? POLICY_GONE : POLICY_BROKEN; /* -EINVAL: the input's fault */
 		return;
 	}
 	wait_longer(r);
@@ -329,7 +329,7 @@ void policy_tick(struct policy_runner *r)
 	const struct observation *o;
 
 	take_hint(r);
-	if (!latest_refresh(&l->observation_box))
+	if (!latest_refresh(&l->observation_box) || r->status.health == POLICY_GONE)
 		return;
 	o = &l->observation[l->observation_box.reading];
 	if (!pacing_wants(&r->pacing, &r->hint, o, clock_monotonic_ns()))

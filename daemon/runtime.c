@@ -203,6 +203,11 @@ bool runtime_end_policy(struct runtime *r, int64_t patience_ns)
 	return policy_thread_end(r->policy, patience_ns);
 }
 
+bool runtime_policy_gone(const struct runtime *r)
+{
+	return policy_thread_gone(r->policy);
+}
+
 void runtime_stop_policy(struct runtime *r)
 {
 	policy_thread_destroy(r->policy);

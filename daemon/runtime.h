@@ -41,6 +41,7 @@ MUST_CHECK int runtime_start_sockets(struct runtime *r, struct errbuf *e);
 void runtime_stop_sockets(struct runtime *r);
 MUST_CHECK int runtime_start_policy(struct runtime *r, struct errbuf *e); /* -EINTR: r->interrupted() while it loaded */
 MUST_CHECK bool runtime_end_policy(struct runtime *r, int64_t patience_ns); /* before stop; false: it goes on, nothing may be freed */
+bool runtime_policy_gone(const struct runtime *r); /* what it computes on is lost to this process, which has to stop */
 void runtime_stop_policy(struct runtime *r);
 MUST_CHECK int runtime_start_io(struct runtime *r, struct errbuf *e);
 void runtime_stop_io(struct runtime *r);

@@ -137,7 +137,8 @@ MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct
 
 /* One observation to one chunk. 0 with result->lost set when the policy answered with a token that is no action, or with no number.
  * -EINVAL: number or size of pictures, missing or non-finite state, non-finite noise, committed ids that are too many or no
- * actions; -ENOTSUP: committed tokens or noise with a decoder that takes none.
+ * actions; -ENOTSUP: committed tokens or noise with a decoder that takes none; -ENODEV: the GPU is lost to this process, and so is every
+ * later inference; -ENOMEM, -EIO: the backend failed in this one.
  * tracer may be NULL. Thread: policy. Allocates: no, outside libjpeg-turbo and oneDNN (with a tracer: yes). Blocks: for the computation. */
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);

@@ -228,7 +228,7 @@ def quaternion_of(t):
 class Daemon:
     """dreamvlad as a child process, with CONFIG or a template of the test's own, and `settings` in its places."""
 
-    def __init__(self, folder, arguments=(), environment=None, command=(), template=CONFIG, **settings):
+    def __init__(self, folder, arguments=(), environment=None, command=(), template=CONFIG, program="dreamvlad", **settings):
         self.folder = folder
         self.config = pathlib.Path(folder) / "config.yaml"
         self.config.write_text(template.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
@@ -236,7 +236,7 @@ class Daemon:
                                                 "action_space": "ee_delta", "state_range": "off", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")
-        self.process = subprocess.Popen([*command, BUILD / "dreamvlad", "--config", self.config, *arguments],
+        self.process = subprocess.Popen([*command, BUILD / program, "--config", self.config, *arguments],
                                         stdout=self.log, stderr=self.log, env={**os.environ, **(environment or {})})
 
     def text(self):

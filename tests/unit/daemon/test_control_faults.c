@@ -30,7 +30,7 @@ static void spoil_rest(struct bench *b, enum reason what)
 	camera->frozen |= what == REASON_CAMERA_FROZEN;
 	b->inputs.cameras_skewed |= what == REASON_CAMERA_SKEWED;
 	b->inputs.clock_stepped |= what == REASON_CLOCK_STEPPED;
-	b->policy.health = what == REASON_POLICY_BROKEN ? POLICY_BROKEN : b->policy.health;
+	b->policy.health = what == REASON_POLICY_BROKEN ? POLICY_BROKEN : what == REASON_POLICY_GONE ? POLICY_GONE : b->policy.health;
 }
 
 static enum reason wrong[ARMS_MAX]; /* by arm; what is about no arm may stand at any */

@@ -4,17 +4,25 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/record/recorder.h"
 #include "daemon/sys/clock.h"
+#include "daemon/sys/log.h"
 #include "daemon/sys/rt.h"
 
 #define AUX_PERIOD_NS (10 * NS_PER_MS)
+#define SHOW_PERIOD_NS (50 * NS_PER_MS)
 
-enum { AUX_TAPES = 3 };
+enum { AUX_TAPES = 3, DRAIN_MAX = 100000 };
 
 struct aux_thread {
+	const struct config *config;
+	struct links *links;
 	struct tape *tape[AUX_TAPES];
+	struct recorder *recorder;
+	struct record_report report;
 	pthread_t thread;
 	bool thread_runs;
 	_Atomic bool quit;
@@ -38,29 +46,90 @@ static const void *oldest(struct aux_thread *t, struct tape_record *r, struct ta
 	return found;
 }
 
-/* Nobody wants them yet. */
+/* Not for ever: writers that are faster than the disk fill their tapes, and requests are answered all the same. */
 static void drain(struct aux_thread *t)
 {
 	struct tape_record r;
 	struct tape *from;
+	const void *payload;
 
-	while (oldest(t, &r, &from))
+	for (int i = 0; i < DRAIN_MAX && (payload = oldest(t, &r, &from)); i++) {
+		recorder_take(t->recorder, &r, payload);
 		tape_release(from);
+	}
+}
+
+/* ---- requests ---- */
+
+static void show(struct aux_thread *t)
+{
+	struct links *l = t->links;
+
+	recorder_report(t->recorder, &t->report);
+	l->record_report[l->record_box.writing] = t->report;
+	latest_publish(&l->record_box);
+}
+
+static int start(struct aux_thread *t, struct errbuf *e)
+{
+	drain(t); /* of before */
+	return recorder_start(t->recorder, clock_monotonic_ns(), e);
+}
+
+/* What was on the tapes when the request came belongs to the recording. */
+static int stop(struct aux_thread *t, struct errbuf *e)
+{
+	recorder_quieten(t->recorder);
+	drain(t);
+	return recorder_stop(t->recorder, clock_monotonic_ns(), e);
+}
+
+static void obey(struct aux_thread *t, const struct record_command *c)
+{
+	struct errbuf e = { "" };
+	int rc = c->action == RECORD_START ? start(t, &e) : stop(t, &e);
+
+	t->report.ticket = c->ticket;
+	t->report.ok = rc == 0;
+	snprintf(t->report.answer, sizeof t->report.answer, "%.*s", RECORD_REASON_BYTES - 1, e.text);
+	show(t);
+}
+
+static void begin_with_dreamvlad(struct aux_thread *t)
+{
+	struct errbuf e;
+
+	if (t->config->record_dir[0] && t->config->record_at_start && start(t, &e) < 0)
+		log_line(LOG_LEVEL_ERROR, "record: nothing is recorded: %s", e.text);
+	show(t);
 }
 
 static void *run(void *argument)
 {
 	struct aux_thread *t = argument;
+	struct queue *q = &t->links->record_queue;
+	int64_t shown_ns = 0;
 
+	begin_with_dreamvlad(t);
 	while (!atomic_load_explicit(&t->quit, memory_order_acquire)) {
+		int64_t now_ns = clock_monotonic_ns();
+
 		drain(t);
-		clock_sleep_until(clock_monotonic_ns() + AUX_PERIOD_NS);
+		for (int at; (at = queue_front(q)) >= 0; queue_release(q))
+			obey(t, &t->links->record_command[at]);
+		recorder_step(t->recorder, now_ns);
+		if (now_ns - shown_ns >= SHOW_PERIOD_NS) {
+			show(t);
+			shown_ns = now_ns;
+		}
+		clock_sleep_until(now_ns + AUX_PERIOD_NS);
 	}
+	recorder_quieten(t->recorder);
 	drain(t);
 	return NULL;
 }
 
-int aux_thread_start(struct aux_thread **out, struct links *links, int cpu, struct errbuf *e)
+int aux_thread_start(struct aux_thread **out, const struct config *config, struct links *links, int cpu, struct errbuf *e)
 {
 	struct rt_thread_options o = { .name = "aux", .run = run, .wish = RT_OFF, .cpu = cpu, .avoid_cpu = true };
 	struct aux_thread *t = calloc(1, sizeof *t);
@@ -70,9 +139,13 @@ int aux_thread_start(struct aux_thread **out, struct links *links, int cpu, stru
 	*out = t;
 	if (!t)
 		return fail(e, -ENOMEM, "aux thread: out of memory");
+	t->config = config;
+	t->links = links;
 	t->tape[0] = &links->control_tape;
 	t->tape[1] = &links->policy_tape;
 	t->tape[2] = &links->io_tape;
+	if ((rc = recorder_create(&t->recorder, config, links, e)) < 0)
+		return rc;
 	o.argument = t;
 	rc = rt_thread_start(&t->thread, &o, &realtime, e);
 	t->thread_runs = rc == 0;
@@ -86,5 +159,6 @@ void aux_thread_stop(struct aux_thread *t)
 	atomic_store_explicit(&t->quit, true, memory_order_release);
 	if (t->thread_runs)
 		pthread_join(t->thread, NULL);
+	recorder_destroy(t->recorder);
 	free(t);
 }

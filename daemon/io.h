@@ -16,6 +16,7 @@
 #include "daemon/flow.h"
 #include "daemon/links.h"
 #include "daemon/record/kinds.h"
+#include "daemon/record/kinds.h"
 #include "daemon/stage/observation.h"
 #include "daemon/stats.h"
 #include "daemon/sys/error.h"
@@ -31,6 +32,7 @@ enum {
 	IO_PENDING_MAX = ANSWERS_RECENT, /* requests that wait for the control thread, as many as it remembers */
 	IO_VOID_KINDS = 32,           /* different complaints remembered for the once-a-second log */
 	IO_REPLY_BYTES = 32768,
+	RECORD_LABEL_BYTES = 200,     /* of a mark, at most */
 };
 
 /* One publisher of one topic, as status shows it. */
@@ -174,6 +176,10 @@ struct io {
 	uint32_t attach_ticket;
 	struct io_told told;          /* of the mode's reason */
 	struct io_told told_cause[REASONS_MAX]; /* of each fault that stands */
+	/* the recording */
+	struct record_report record;  /* as the aux thread said last */
+	uint32_t record_ticket;
+	struct io_pending record_pending; /* ticket 0: none waits */
 	/* requests */
 	struct io_pending pending[IO_PENDING_MAX];
 	uint32_t n_pending, ticket, shutdown_ticket;
@@ -239,6 +245,16 @@ void io_event_send(struct io *io);                /* io_event.c */
 void io_event_publish(struct io *io, struct message_event *m);
 void io_status_fill(struct io *io);               /* io_status.c: status_message from everything */
 void io_status_send(struct io *io);
+
+/* The recording (io_record.c). What is received or sent goes onto io's tape if somebody records; m: parts 1 (map) and 2 (picture). */
+void io_record_bytes(struct io *io, enum record_kind kind, const char *topic, int64_t stamp_ns, const struct endpoint_message *m);
+void io_record_received(struct io *io, enum record_kind kind, const char *what, const char *name, int64_t stamp_ns, const struct endpoint_message *m);
+void io_record_instruction(struct io *io);
+void io_record_follow(struct io *io);             /* the aux thread's newest report, its edges as events */
+void io_record_status(const struct io *io, struct message_status *m);
+/* -EBUSY: one request at a time. The answer comes with io->record, or not in time. */
+MUST_CHECK int io_record_ask(struct io *io, const struct endpoint_peer *peer, enum record_action action, struct errbuf *e);
+MUST_CHECK int io_record_mark(struct io *io, const char *label, struct errbuf *e); /* -ENODATA: nothing is recorded; -EINVAL: too long */
 
 /* ---- common: io_void.c ---- */
 

@@ -101,6 +101,7 @@ static int take_frame(struct io *io, struct io_camera *c, const struct endpoint_
 		return 0;
 	io->counters.frames++;
 	keep_frame(io, c, &f, m->part[2], m->bytes[2]);
+	io_record_received(io, RECORD_CAMERA, "camera", c->config->name, f.head.stamp_ns, m);
 	return 0;
 }
 

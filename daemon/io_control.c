@@ -17,6 +17,8 @@
 #define JOG_MAX_M 0.010
 #define JOG_MAX_RAD 0.05
 
+static void answer_record(struct io *io);
+
 /* ---- replies ---- */
 
 static void send_reply(struct io *io, const struct endpoint_peer *peer, struct map_builder *b)
@@ -172,6 +174,7 @@ void io_control_answer(struct io *io)
 		else
 			i++;
 	}
+	answer_record(io);
 }
 
 /* ---- one function per request ---- */
@@ -348,6 +351,52 @@ static int handle_jog(struct io *io, const struct request *q, const struct endpo
 	return 0;
 }
 
+static void send_record(struct io *io, const struct endpoint_peer *peer)
+{
+	struct map_builder b;
+
+	reply_ok(&b, io->reply, sizeof io->reply);
+	map_add_text(&b, "mode", mode_name(io->report.mode));
+	map_add_text(&b, "file", io->record.file);
+	send_reply(io, peer, &b);
+}
+
+static int handle_record(struct io *io, const struct request *q, const struct endpoint_peer *peer, struct errbuf *e)
+{
+	const char *action, *label = "";
+	int rc = request_text(q, "action", &action, e);
+
+	if (rc < 0 || (request_has(q, "label") && (rc = request_text(q, "label", &label, e)) < 0))
+		return rc;
+	if (strcmp(action, "mark") == 0) {
+		if ((rc = io_record_mark(io, label, e)) == 0)
+			send_record(io, peer);
+		return rc;
+	}
+	if (request_has(q, "label"))
+		return fail(e, -EINVAL, "label: belongs to the action mark");
+	if (strcmp(action, "start") == 0)
+		return io_record_ask(io, peer, RECORD_START, e);
+	if (strcmp(action, "stop") == 0)
+		return io_record_ask(io, peer, RECORD_STOP, e);
+	return fail(e, -EINVAL, "action: \"%.40s\": want start, stop or mark", action);
+}
+
+static void answer_record(struct io *io)
+{
+	struct io_pending *p = &io->record_pending;
+
+	if (p->ticket == 0 || (io->record.ticket != p->ticket && io->now_ns <= p->deadline_ns))
+		return;
+	if (io->record.ticket != p->ticket)
+		send_error(io, &p->peer, "the recorder did not answer within 90 ms: the disk is slow", "it goes on by itself; `status` shows how it stands");
+	else if (io->record.ok)
+		send_record(io, &p->peer);
+	else
+		send_error(io, &p->peer, io->record.answer, NULL);
+	p->ticket = 0;
+}
+
 static void add_key(void *context, const char *key, const char *value)
 {
 	map_add_text(context, key, value);
@@ -373,6 +422,7 @@ static const char *const mode_keys[] = { "mode", NULL };
 static const char *const instruction_keys[] = { "text", NULL };
 static const char *const speed_keys[] = { "scale", NULL };
 static const char *const home_keys[] = { "arm", NULL };
+static const char *const record_keys[] = { "action", "label", NULL };
 static const char *const jog_keys[] = { "arm", "delta", NULL };
 
 /* A handler answers the peer itself and returns 0, or returns an error whose text the peer gets. */
@@ -390,6 +440,7 @@ static const struct {
 	{ "speed", speed_keys, handle_speed },
 	{ "home", home_keys, handle_home },
 	{ "jog", jog_keys, handle_jog },
+	{ "record", record_keys, handle_record },
 	{ "config", no_keys, handle_config },
 };
 

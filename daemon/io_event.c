@@ -37,8 +37,10 @@ void io_event_publish(struct io *io, struct message_event *m)
 		m->head.stamp_ns = io_to_wire_ns(io, io->now_ns);
 	if (message_event_encode(m, bytes, sizeof bytes, &out.bytes[1], &e) < 0)
 		log_line(LOG_LEVEL_ERROR, "event: %s", e.text);
-	else if (endpoint_send(io->status, &out) == 0)
-		io->counters.events++;
+	else {
+		io->counters.events += endpoint_send(io->status, &out) == 0;
+		io_record_bytes(io, RECORD_MESSAGE, topic, m->head.stamp_ns - io->clock_offset_ns, &out);
+	}
 }
 
 static enum log_level level_of(const struct control_event *event)

@@ -24,6 +24,7 @@ void io_instruction_set(struct io *io, const char *text)
 	log_line(LOG_LEVEL_INFO, "instruction: \"%s\"", text);
 	snprintf(event.reason, sizeof event.reason, "%.250s", text);
 	io_event_publish(io, &event);
+	io_record_instruction(io);
 }
 
 static int take_instruction(struct io *io, const struct endpoint_message *m, struct errbuf *e)

@@ -86,6 +86,7 @@ static int take_state(struct io *io, uint32_t arm, const struct endpoint_message
 	if (io_sequence_take(io, &io->arm[arm].source.sequence, "state", io->setup->arm[arm].name, s.head.from, s.head.seq)) {
 		io->counters.states++;
 		keep_state(io, arm, &s);
+		io_record_received(io, RECORD_MESSAGE, "state", io->setup->arm[arm].name, s.head.stamp_ns, m);
 	}
 	return 0;
 }

@@ -253,6 +253,7 @@ void io_status_fill(struct io *io)
 	fill_control(io, m);
 	fill_arms(io, m);
 	fill_teleop(io, m);
+	io_record_status(io, m);
 	m->n_counters = 0;
 	fill_io_counters(io, m);
 	fill_socket_counters(io, m);
@@ -276,6 +277,9 @@ void io_status_send(struct io *io)
 	io_status_fill(io);
 	if (message_status_encode(&io->status_message, bytes, sizeof bytes, &out.bytes[1], &e) < 0)
 		log_line(LOG_LEVEL_ERROR, "status: %s", e.text);
-	else if (endpoint_send(io->status, &out) < 0)
-		log_line(LOG_LEVEL_DEBUG, "status: a subscriber does not read");
+	else {
+		if (endpoint_send(io->status, &out) < 0)
+			log_line(LOG_LEVEL_DEBUG, "status: a subscriber does not read");
+		io_record_bytes(io, RECORD_MESSAGE, topic, io->now_ns, &out);
+	}
 }

@@ -22,6 +22,7 @@ static int send_message(struct io *io, const char *topic, size_t topic_bytes, co
 	out.part[1] = bytes;
 	out.bytes[1] = n;
 	rc = endpoint_send(io->targets, &out);
+	io_record_bytes(io, RECORD_MESSAGE, topic, m->head.stamp_ns - io->clock_offset_ns, &out);
 	io->counters.targets_dropped += rc < 0;
 	return rc;
 }

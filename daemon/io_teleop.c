@@ -132,7 +132,9 @@ int io_teleop_take(struct io *io, const char *name, const struct endpoint_messag
 		return arm;
 	if ((device = find_device(io, name, e)) < 0)
 		return device;
-	if (io_sequence_take(io, &io->teleop[device].source.sequence, "teleop", name, t.head.from, t.head.seq))
+	if (io_sequence_take(io, &io->teleop[device].source.sequence, "teleop", name, t.head.from, t.head.seq)) {
 		keep(io, (uint32_t)device, (uint32_t)arm, &t);
+		io_record_received(io, RECORD_MESSAGE, "teleop", name, t.head.stamp_ns, m);
+	}
 	return 0;
 }

@@ -224,6 +224,7 @@ void io_wake(struct io *io)
 	io_target_send(io);
 	io_operator_receive(io);
 	io_told_follow(io);
+	io_record_follow(io);
 	io_control_receive(io);
 	write_inputs(io);
 	io_control_answer(io);

@@ -12,16 +12,18 @@
  *   hint    control -> policy     mode and epoch: which observations are wanted
  *   motion  control -> policy     the running motion, with execution.method inpaint (stage/motion.h)
  *   observation io -> policy      newest set of frames, states and instruction; policy is woken through observation_eventfd
+ *   record_queue io -> aux        every request about the recording;  record_box aux -> io: how it stands
  *   control_tape, policy_tape, io_tape  each -> aux   what is to be written down (record/kinds.h); without memory nothing is */
 #ifndef DREAMVLA_DAEMON_LINKS_H
 #define DREAMVLA_DAEMON_LINKS_H
 
 #include "daemon/flow.h"
+#include "daemon/record/report.h"
 #include "daemon/stage/motion.h"
 #include "daemon/sys/handover.h"
 #include "daemon/sys/tape.h"
 
-enum { COMMAND_RING = 64, TARGET_RING = 16, EVENT_RING = 256 };
+enum { COMMAND_RING = 64, TARGET_RING = 16, EVENT_RING = 256, RECORD_RING = 8 };
 
 struct links {
 	struct latest inputs_box;
@@ -46,6 +48,10 @@ struct links {
 	struct latest observation_box;
 	struct observation observation[LATEST_SLOTS]; /* frame bytes: buffers that io allocated at start */
 	int observation_eventfd;
+	struct queue record_queue;
+	struct record_command record_command[RECORD_RING];
+	struct latest record_box;
+	struct record_report record_report[LATEST_SLOTS];
 	struct tape control_tape, policy_tape, io_tape; /* memory: reserved at start, locked */
 };
 
@@ -60,9 +66,11 @@ static inline void links_init(struct links *l)
 	latest_init(&l->hint_box);
 	latest_init(&l->motion_box);
 	latest_init(&l->observation_box);
+	latest_init(&l->record_box);
 	queue_init(&l->command_queue, COMMAND_RING);
 	queue_init(&l->target_queue, TARGET_RING);
 	queue_init(&l->event_queue, EVENT_RING);
+	queue_init(&l->record_queue, RECORD_RING);
 }
 
 #endif

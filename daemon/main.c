@@ -18,8 +18,8 @@
 #include "daemon/service.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
+#include "daemon/version.h"
 
-#define DREAMVLAD_VERSION "0.1"
 #define STANDING_PATIENCE_NS (2 * NS_PER_S)
 #define DETACH_PATIENCE_NS NS_PER_S
 #define POLICY_PATIENCE_NS NS_PER_S
@@ -349,6 +349,7 @@ int main(int argc, char **argv)
 	if (a.print_config)
 		return print_config(&runtime);
 	runtime.interrupted = interrupted;
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (LimitFSIZE) ends a recording, not dreamvlad */
 	stop_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread: all inherit it, main alone waits for them */
 	return with_runtime(&runtime, &a);

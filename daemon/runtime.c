@@ -149,7 +149,7 @@ void runtime_finish(struct runtime *r)
 
 int runtime_start_aux(struct runtime *r, struct errbuf *e)
 {
-	return aux_thread_start(&r->aux, r->links, r->cpu, e);
+	return aux_thread_start(&r->aux, &r->config, r->links, r->cpu, e);
 }
 
 void runtime_stop_aux(struct runtime *r)

@@ -103,12 +103,13 @@ MUST_CHECK int ctl_ask_patiently(const struct ctl *ctl, const char *command, con
 /* ctl_arm.c: the doors of the arms that dreamvlad knows; returns how many, 0 when it does not answer. */
 uint32_t ctl_learn_arms(const struct ctl *ctl, struct ctl_door door[ARMS_MAX]);
 
-/* ctl_arm.c, ctl_doctor.c, ctl_mode.c, ctl_status.c, ctl_stop.c, ctl_teleop.c */
+/* ctl_arm.c, ctl_doctor.c, ctl_mode.c, ctl_record.c, ctl_status.c, ctl_stop.c, ctl_teleop.c */
 int ctl_run_recover(const struct ctl *ctl, int n, char **argument);
 int ctl_run_enable(const struct ctl *ctl, int n, char **argument);
 int ctl_run_disable(const struct ctl *ctl, int n, char **argument);
 int ctl_run_home_gripper(const struct ctl *ctl, int n, char **argument);
 int ctl_run_mode(const struct ctl *ctl, int n, char **argument);
+int ctl_run_record(const struct ctl *ctl, int n, char **argument);
 int ctl_run_status(const struct ctl *ctl, int n, char **argument);
 int ctl_run_doctor(const struct ctl *ctl, int n, char **argument);
 int ctl_run_stop(const struct ctl *ctl, int n, char **argument);

@@ -210,6 +210,8 @@ static const struct ctl_command commands[] = {
 		.help = "the gripper closes and opens all the way, to find its range; it drops what it holds; asks first",
 		.n_max = 1, .takes_yes = true, .run = ctl_run_home_gripper },
 	{ .name = "doctor", .arguments = "", .help = "the usual causes of lateness: which of them this machine has, and what mends each", .run = ctl_run_doctor },
+	{ .name = "record", .arguments = "start|stop|mark [LABEL]", .n_min = 1, .n_max = 2, .too_many = "one label: put it in quotes", .run = ctl_run_record,
+		.help = "what cameras, arms, people and policy do, into a file in record.dir; mark: a label at this moment" },
 	{ .name = "ping", .arguments = "", .help = "does dreamvlad answer, how fast, and how far apart the clocks are", .run = run_ping },
 	{ .name = "config", .arguments = "", .help = "the configuration that is in effect", .run = run_config },
 };

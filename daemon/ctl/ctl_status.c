@@ -82,6 +82,19 @@ static void print_head(struct message_status *s)
 		printf("teleop       refused %.1f s ago: %s\n", s->teleop_refused_age_ms / 1e3, ctl_clean(s->teleop_refused));
 }
 
+static void print_record(struct message_status *s)
+{
+	if (!s->has_record)
+		return;
+	if (s->record_runs)
+		printf("recording    %s: %.0f s, %.1f MB, %" PRIu64 " dropped\n", ctl_clean(s->record_file), s->record_s, s->record_mb,
+				s->record_dropped);
+	else if (s->record_reason[0])
+		printf("recording    STOPPED: %s\n", ctl_clean(s->record_reason));
+	else
+		printf("recording    none; the last is %s\n", ctl_clean(s->record_file));
+}
+
 static void print_sources(struct message_status *s)
 {
 	char age[32];
@@ -199,6 +212,7 @@ static int show(const struct ctl *ctl)
 	if (message_status_decode_reply(&s, a.bytes, a.n, &e) < 0)
 		return ctl_fail(ctl, "%s: the status is not understood: %s (--json shows it as it is)", ctl->daemon.address, e.text);
 	print_head(&s);
+	print_record(&s);
 	print_sources(&s);
 	print_arms(&s);
 	print_troubles(&s);

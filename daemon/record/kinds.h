@@ -47,12 +47,6 @@ struct record_message {
 	uint32_t n_map, n_picture;
 };
 
-/* What the policy made of one observation. */
-struct record_chunk {
-	uint64_t observation;
-	struct action_chunk chunk;
-};
-
 /* ---- replay: everything that one step of control or of the policy started from, and what came out of it --------- */
 
 #define RECORD_RAW_ENCODING "x-dreamvla"

@@ -129,6 +129,10 @@ struct message_status {
 	double speed;
 	char teleop_refused[MESSAGE_TEXT_BYTES]; /* newest refused take-over: device and why; "": none */
 	double teleop_refused_age_ms;
+	bool has_record, record_runs; /* something is, or was, recorded, or could not be */
+	char record_file[MESSAGE_TEXT_BYTES], record_reason[MESSAGE_TEXT_BYTES]; /* why it ended by itself; "" */
+	double record_s, record_mb;
+	uint64_t record_messages, record_dropped;
 };
 
 /* Declares for every row of messages.def (name, struct):

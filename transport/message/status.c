@@ -69,6 +69,16 @@ static const struct field teleop_fields[] = {
 	{ .key = "refused_age_ms", .type = FIELD_REAL, .at = AT(teleop_refused_age_ms) },
 };
 
+static const struct field record_fields[] = {
+	{ .key = "runs", .type = FIELD_BOOL, .at = AT(record_runs) },
+	{ .key = "file", .type = FIELD_TEXT, .at = AT(record_file), .room = MESSAGE_TEXT_BYTES, .cut = true },
+	{ .key = "s", .type = FIELD_REAL, .at = AT(record_s) },
+	{ .key = "mb", .type = FIELD_REAL, .at = AT(record_mb) },
+	{ .key = "messages", .type = FIELD_U64, .at = AT(record_messages) },
+	{ .key = "dropped", .type = FIELD_U64, .at = AT(record_dropped) },
+	{ .key = "reason", .type = FIELD_TEXT, .at = AT(record_reason), .room = MESSAGE_TEXT_BYTES, .cut = true },
+};
+
 #define TABLE(name, member, count, entry_fields, name_bytes) { .key = name, .type = FIELD_TABLE, .at = AT(member), \
 	.count_at = AT(count), .room = ROOM(member), .stride = sizeof(((struct message_status *)NULL)->member[0]), \
 	.name_room = name_bytes, .fields = entry_fields, .n_fields = FIELD_COUNT(entry_fields) }
@@ -92,6 +102,8 @@ static const struct field fields[] = {
 	{ .key = "margins", .type = FIELD_GROUP, .fields = margin_fields, .n_fields = FIELD_COUNT(margin_fields) },
 	{ .key = "speed", .type = FIELD_REAL, .at = AT(speed) },
 	{ .key = "teleop", .type = FIELD_GROUP, .fields = teleop_fields, .n_fields = FIELD_COUNT(teleop_fields), .optional = true },
+	{ .key = "record", .type = FIELD_GROUP, .flag_at = AT(has_record), .fields = record_fields, .n_fields = FIELD_COUNT(record_fields),
+		.optional = true },
 	TABLE("arms", arm, n_arms, arm_fields, NAME_BYTES),
 	TABLE("counters", counter, n_counters, counter_fields, NAME_BYTES),
 };

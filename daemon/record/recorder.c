@@ -1,0 +1,385 @@
+/* recorder.c - see recorder.h. */
+#include "daemon/record/recorder.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "daemon/record/layout.h"
+#include "daemon/record/mcap.h"
+#include "daemon/record/mcap_writer.h"
+#include "daemon/record/record_file.h"
+#include "daemon/record/record_text.h"
+#include "daemon/sys/clock.h"
+#include "daemon/sys/log.h"
+#include "daemon/version.h"
+
+#define CHUNK_PERIOD_NS NS_PER_S   /* what a crash may cost at most, and how often the disk is told to keep what it has */
+#define FAILURE_LOGGED_NS (10 * NS_PER_S)
+
+enum { CHUNK_BYTES = 1 << 20, SMALL_RECORD_BYTES = 1 << 20, CONFIG_PAIRS_MAX = 512,
+	METADATA_TEXT_BYTES = 128 << 10 };
+
+struct channel {
+	char topic[RECORD_TOPIC_BYTES + 8];
+	enum record_schema schema;
+	uint16_t id;
+};
+
+struct recorder {
+	const struct config *config;
+	struct links *links;
+	uint32_t message_bytes_max;
+	struct record_text text;
+	/* the file that is written */
+	struct mcap_writer *mcap;     /* NULL: nothing is recorded */
+	char file[RECORD_FILE_BYTES];
+	uint16_t schema[SCHEMA_COUNT]; /* 0: not in this file yet */
+	struct channel channel[MCAP_CHANNELS_MAX];
+	uint32_t n_channels;
+	int64_t file_ns, due_ns;      /* when it began; when something is due by time */
+	/* the recording: one file or several */
+	int64_t since_ns, failure_logged_ns;
+	uint64_t closed_bytes, messages, failed, dropped_before;
+	char reason[RECORD_REASON_BYTES];
+};
+
+/* ---- life cycle ---- */
+
+/* A frame in base64, or a raw observation with a frame of each camera; all else is small. */
+static uint32_t largest_message(const struct config *c)
+{
+	uint64_t frame = (uint64_t)c->sockets_max_frame_kb << 10, n = c->n_cameras < 2 ? 2 : c->n_cameras;
+
+	return (uint32_t)(n * frame + SMALL_RECORD_BYTES);
+}
+
+int recorder_create(struct recorder **out, const struct config *config, struct links *links, struct errbuf *e)
+{
+	struct recorder *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return fail(e, -ENOMEM, "recorder: out of memory");
+	r->config = config;
+	r->links = links;
+	r->message_bytes_max = largest_message(config);
+	if (!bytes_init(&r->text.json, r->message_bytes_max)) {
+		free(r);
+		return fail(e, -ENOMEM, "recorder: out of memory (sockets.max_frame_kb: %d)", (int)config->sockets_max_frame_kb);
+	}
+	*out = r;
+	return 0;
+}
+
+bool recorder_runs(const struct recorder *r)
+{
+	return r->mcap != NULL;
+}
+
+/* ---- the tapes ---- */
+
+static void want(struct recorder *r, uint64_t control, uint64_t policy, uint64_t io)
+{
+	tape_want(&r->links->control_tape, control);
+	tape_want(&r->links->policy_tape, policy);
+	tape_want(&r->links->io_tape, io);
+}
+
+void recorder_quieten(struct recorder *r)
+{
+	want(r, 0, 0, 0);
+}
+
+static uint64_t dropped_on_tape(const struct recorder *r)
+{
+	return tape_dropped(&r->links->control_tape) + tape_dropped(&r->links->policy_tape) + tape_dropped(&r->links->io_tape);
+}
+
+/* ---- a file's beginning and end ---- */
+
+struct pairs {
+	struct mcap_pair pair[CONFIG_PAIRS_MAX];
+	char text[METADATA_TEXT_BYTES];
+	size_t n, used;
+};
+
+static const char *keep_text(struct pairs *p, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *at = p->text + p->used;
+
+	if (n > sizeof p->text - p->used)
+		return "";
+	p->used += n;
+	return memcpy(at, text, n);
+}
+
+static void add_pair(void *context, const char *key, const char *value)
+{
+	struct pairs *p = context;
+
+	if (p->n < CONFIG_PAIRS_MAX)
+		p->pair[p->n++] = (struct mcap_pair){ keep_text(p, key), keep_text(p, value) };
+}
+
+/* Who recorded, from what: what somebody wants to know in a year. */
+static int add_metadata(struct recorder *r, struct errbuf *e)
+{
+	struct pairs *p = calloc(1, sizeof *p);
+	struct utsname host = { .nodename = "" };
+	char text[32];
+	int rc;
+
+	if (!p)
+		return fail(e, -ENOMEM, "recorder: out of memory");
+	uname(&host);
+	add_pair(p, "version", DREAMVLAD_VERSION);
+	add_pair(p, "host", host.nodename);
+	add_pair(p, "kernel", host.release);
+	add_pair(p, "config", r->config->path);
+	add_pair(p, "checkpoint", r->config->policy_model);
+	snprintf(text, sizeof text, "%" PRId64, r->text.offset_ns);
+	add_pair(p, "realtime_minus_monotonic_ns", text);
+	rc = mcap_add_metadata(r->mcap, "dreamvla", p->pair, p->n, e);
+	*p = (struct pairs){ .n = 0 };
+	config_visit(r->config, add_pair, p);
+	if (rc == 0)
+		rc = mcap_add_metadata(r->mcap, "dreamvla.config", p->pair, p->n, e);
+	free(p);
+	return rc;
+}
+
+static int open_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
+{
+	struct mcap_options o = { .path = r->file, .library = "dreamvlad " DREAMVLAD_VERSION, .chunk_bytes = CHUNK_BYTES,
+		.message_bytes_max = r->message_bytes_max };
+	int fd, rc;
+
+	if ((rc = record_file_check_room(r->config->record_dir, r->config->record_min_free_mb, e)) < 0)
+		return rc;
+	if ((fd = record_file_create(r->config->record_dir, r->file, e)) < 0)
+		return fd;
+	clock_realtime_offset_ns(&r->text.offset_ns);
+	memset(r->schema, 0, sizeof r->schema); /* of the file before */
+	r->n_channels = 0;
+	r->file_ns = now_ns;
+	r->due_ns = now_ns + CHUNK_PERIOD_NS;
+	rc = mcap_open(&r->mcap, fd, &o, e);
+	if (rc == 0 && (rc = add_metadata(r, e)) < 0) {
+		mcap_close(r->mcap, &(bool){ false }, NULL);
+		r->mcap = NULL;
+	}
+	if (rc < 0)
+		unlink(r->file);
+	return rc;
+}
+
+static uint64_t file_bytes(const struct recorder *r)
+{
+	return r->mcap ? mcap_written_bytes(r->mcap) : 0;
+}
+
+/* 0, or the first thing that went wrong with the file. */
+static int close_file(struct recorder *r, struct errbuf *e)
+{
+	struct stat s = { .st_size = 0 };
+	struct errbuf why;
+	bool whole;
+	int rc = mcap_close(r->mcap, &whole, e);
+
+	r->mcap = NULL;
+	if (whole && record_file_finish(r->file, &why) < 0)
+		log_line(LOG_LEVEL_WARNING, "record: %s", why.text);
+	if (stat(r->file, &s) == 0)
+		r->closed_bytes += (uint64_t)s.st_size;
+	return rc;
+}
+
+/* ---- start and stop ---- */
+
+int recorder_start(struct recorder *r, int64_t now_ns, struct errbuf *e)
+{
+	int rc;
+
+	if (r->mcap)
+		return fail(e, -EALREADY, "%s is being recorded already", r->file);
+	if (!r->config->record_dir[0])
+		return fail(e, -EINVAL, "record.dir is not set: name a directory for recordings there (and record.at_start: false to record on "
+				"request only)");
+	r->closed_bytes = r->messages = r->failed = 0;
+	r->dropped_before = dropped_on_tape(r);
+	if ((rc = open_file(r, now_ns, e)) < 0) {
+		snprintf(r->reason, sizeof r->reason, "%.600s", e->text);
+		r->file[0] = '\0';
+		return rc;
+	}
+	r->since_ns = now_ns;
+	r->reason[0] = '\0';
+	want(r, UINT64_MAX, UINT64_MAX, r->config->record_cameras ? UINT64_MAX : ~RECORD_BIT(CAMERA));
+	log_line(LOG_LEVEL_INFO, "record: %s", r->file);
+	return 0;
+}
+
+/* The recording is over; what is on the tapes still is nobody's. remedy: NULL when `why` has it. */
+static void end_with_reason(struct recorder *r, const char *why, const char *remedy)
+{
+	struct errbuf unused;
+
+	recorder_quieten(r);
+	snprintf(r->reason, sizeof r->reason, "%.480s%s%s", why, remedy ? "; " : "", remedy ? remedy : "");
+	if (r->mcap)
+		close_file(r, &unused);
+	log_line(LOG_LEVEL_ERROR, "record: stopped: %s", r->reason);
+}
+
+int recorder_stop(struct recorder *r, int64_t now_ns, struct errbuf *e)
+{
+	int rc;
+
+	if (!r->mcap)
+		return fail(e, -ENODATA, "nothing is recorded%s%s", r->reason[0] ? "; the last recording stopped: " : "", r->reason);
+	recorder_quieten(r);
+	rc = close_file(r, e);
+	log_line(rc < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "record: %s: %.1f s, %.1f MB, %" PRIu64 " messages, %" PRIu64 " dropped%s%s", r->file,
+			(double)(now_ns - r->since_ns) / (double)NS_PER_S, (double)r->closed_bytes / 1e6, r->messages,
+			r->failed + dropped_on_tape(r) - r->dropped_before, rc < 0 ? ": " : "", rc < 0 ? e->text : "");
+	return rc;
+}
+
+void recorder_destroy(struct recorder *r)
+{
+	struct errbuf e;
+
+	if (!r)
+		return;
+	if (r->mcap && recorder_stop(r, clock_monotonic_ns(), &e) < 0)
+		log_line(LOG_LEVEL_ERROR, "record: %s", e.text);
+	bytes_finish(&r->text.json);
+	free(r);
+}
+
+/* ---- messages ---- */
+
+static int find_schema(struct recorder *r, enum record_schema s, struct errbuf *e)
+{
+	char layout[RECORD_LAYOUT_BYTES];
+
+	if (r->schema[s] != 0)
+		return 0;
+	if (s != SCHEMA_RAW)
+		return mcap_add_schema(r->mcap, record_schema_name(s), "jsonschema", record_schema_text(s), &r->schema[s], e);
+	record_layout(layout);
+	return mcap_add_schema(r->mcap, "dreamvla.layout", RECORD_RAW_ENCODING, layout, &r->schema[s], e);
+}
+
+/* Cameras may change from JPEG to raw pictures: then the topic has a second channel. */
+static int find_channel(struct recorder *r, uint16_t *id, struct errbuf *e)
+{
+	const struct record_text *t = &r->text;
+	struct channel *c = r->channel;
+	int rc;
+
+	for (; c < r->channel + r->n_channels; c++) {
+		if (c->schema == t->schema && strcmp(c->topic, t->topic) == 0) {
+			*id = c->id;
+			return 0;
+		}
+	}
+	if (r->n_channels == MCAP_CHANNELS_MAX)
+		return fail(e, -E2BIG, "%s: more than %d topics", t->topic, MCAP_CHANNELS_MAX);
+	if ((rc = find_schema(r, t->schema, e)) < 0)
+		return rc;
+	if ((rc = mcap_add_channel(r->mcap, r->schema[t->schema], t->topic, t->schema == SCHEMA_RAW ? RECORD_RAW_ENCODING : "json", id, e)) < 0)
+		return rc;
+	*c = (struct channel){ .schema = t->schema, .id = *id };
+	memcpy(c->topic, t->topic, sizeof c->topic);
+	r->n_channels++;
+	return 0;
+}
+
+static int write_message(struct recorder *r, const struct tape_record *record, const void *payload, struct errbuf *e)
+{
+	struct record_text *t = &r->text;
+	struct mcap_message m;
+	int rc;
+
+	if ((rc = record_text_make(t, record, payload, e)) < 0 || (rc = find_channel(r, &m.channel, e)) < 0)
+		return rc;
+	m.log_ns = (uint64_t)(record->t_ns + t->offset_ns);
+	m.publish_ns = (uint64_t)(t->stamp_ns + t->offset_ns);
+	m.data = t->data;
+	m.n = t->n;
+	return mcap_add_message(r->mcap, &m, e);
+}
+
+/* One message that cannot be written is counted, and told now and then; the recording goes on. */
+static void count_failure(struct recorder *r, int64_t t_ns, const char *why)
+{
+	r->failed++;
+	if (r->failure_logged_ns != 0 && t_ns - r->failure_logged_ns < FAILURE_LOGGED_NS)
+		return;
+	r->failure_logged_ns = t_ns;
+	log_line(LOG_LEVEL_WARNING, "record: a message is left out: %s", why);
+}
+
+/* After record.max_mb, or when the summary is full. */
+static void begin_next_file(struct recorder *r, int64_t now_ns)
+{
+	struct errbuf e;
+	int rc = close_file(r, &e);
+
+	if (rc < 0)
+		end_with_reason(r, e.text, record_file_remedy(rc));
+	else if (open_file(r, now_ns, &e) < 0)
+		end_with_reason(r, e.text, NULL);
+	else
+		log_line(LOG_LEVEL_INFO, "record: goes on in %s", r->file);
+}
+
+void recorder_take(struct recorder *r, const struct tape_record *record, const void *payload)
+{
+	struct errbuf e;
+	int rc;
+
+	if (!r->mcap)
+		return;
+	rc = write_message(r, record, payload, &e);
+	if (rc == -E2BIG || rc == -EBADMSG)
+		count_failure(r, record->t_ns, e.text);
+	else if (rc < 0)
+		end_with_reason(r, e.text, record_file_remedy(rc));
+	else
+		r->messages++;
+	if (r->mcap && (file_bytes(r) >> 20 >= (uint64_t)r->config->record_max_mb || mcap_is_full(r->mcap)))
+		begin_next_file(r, record->t_ns);
+}
+
+void recorder_step(struct recorder *r, int64_t now_ns)
+{
+	struct errbuf e;
+	int rc;
+
+	if (!r->mcap || now_ns < r->due_ns)
+		return;
+	r->due_ns = now_ns + CHUNK_PERIOD_NS;
+	if ((rc = mcap_flush(r->mcap, &e)) < 0 || (rc = mcap_sync(r->mcap, &e)) < 0)
+		end_with_reason(r, e.text, record_file_remedy(rc));
+	else if (record_file_check_room(r->config->record_dir, r->config->record_min_free_mb, &e) < 0)
+		end_with_reason(r, e.text, NULL);
+}
+
+void recorder_report(const struct recorder *r, struct record_report *out)
+{
+	out->runs = r->mcap != NULL;
+	out->since_ns = r->since_ns;
+	out->bytes = r->closed_bytes + file_bytes(r);
+	out->messages = r->messages;
+	out->dropped = r->failed + (r->since_ns > 0 ? dropped_on_tape(r) - r->dropped_before : 0);
+	memcpy(out->file, r->file, sizeof out->file);
+	memcpy(out->reason, r->reason, sizeof out->reason);
+}

@@ -19,7 +19,7 @@ Q := $(if $(V),,@)
 # The one list of Debian packages: to build, to test, to lint.
 PACKAGES_BUILD := build-essential pkg-config libzmq3-dev libmsgpack-dev libyaml-dev libturbojpeg0-dev \
 	libjansson-dev libpcre2-dev libutf8proc-dev libdnnl-dev libsystemd-dev zlib1g-dev libzstd-dev libevdev-dev
-PACKAGES_TEST := libcmocka-dev python3 python3-venv python3-zmq python3-msgpack python3-numpy rt-tests
+PACKAGES_TEST := libcmocka-dev python3 python3-zstandard python3-venv python3-zmq python3-msgpack python3-numpy rt-tests
 PACKAGES_LINT := cppcheck universal-ctags
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_TEST) $(PACKAGES_LINT)
 

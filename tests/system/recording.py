@@ -1,0 +1,73 @@
+"""recording.py - an MCAP file read by https://mcap.dev/spec and nothing of our own code: chunk by chunk, so that a file without an end can be
+read up to its last whole chunk."""
+import json
+import pathlib
+import struct
+import zlib
+
+import zstandard
+
+MAGIC = b"\x89MCAP0\r\n"
+SCHEMA, CHANNEL, MESSAGE, CHUNK, FOOTER = 3, 4, 5, 6, 2
+
+
+def text(data, at):
+    n, = struct.unpack_from("<I", data, at)
+    return data[at + 4:at + 4 + n].decode(), at + 4 + n
+
+
+def records(data, at=0):
+    """(opcode, content) up to the last whole one."""
+    while at + 9 <= len(data):
+        opcode, n = struct.unpack_from("<BQ", data, at)
+        if at + 9 + n > len(data):
+            return
+        yield opcode, data[at + 9:at + 9 + n]
+        at += 9 + n
+
+
+def unpack(chunk):
+    size, crc = struct.unpack_from("<QI", chunk, 16)
+    compression, at = text(chunk, 28)
+    assert compression == "zstd", compression
+    plain = zstandard.ZstdDecompressor().decompress(chunk[at + 8:], max_output_size=size)
+    assert len(plain) == size and zlib.crc32(plain) == crc
+    return plain
+
+
+class Recording:
+    """messages: topic -> [(log_ns, publish_ns, message)]; JSON is decoded, raw bytes are not. ended: the footer is there."""
+
+    def __init__(self, path):
+        data = pathlib.Path(path).read_bytes()
+        assert data.startswith(MAGIC)
+        self.messages, self.schemas, self.ended = {}, {}, False
+        self.channels = {}
+        for opcode, content in records(data, len(MAGIC)):
+            self.take(opcode, content)
+            if opcode == FOOTER:
+                self.ended = True
+                return
+
+    def take(self, opcode, content):
+        if opcode == SCHEMA:
+            name, at = text(content, 2)
+            encoding, at = text(content, at)
+            self.schemas[struct.unpack_from("<H", content)[0]] = (name, encoding, text(content, at)[0])
+        elif opcode == CHANNEL:
+            number, schema = struct.unpack_from("<HH", content)
+            topic, at = text(content, 4)
+            self.channels[number] = (topic, text(content, at)[0], self.schemas[schema][0])
+        elif opcode == CHUNK:
+            for inner, message in records(unpack(content)):
+                assert inner == MESSAGE
+                self.take_message(message)
+
+    def take_message(self, content):
+        channel, _, log_ns, publish_ns = struct.unpack_from("<HIQQ", content)
+        topic, encoding, _ = self.channels[channel]
+        message = json.loads(content[22:]) if encoding == "json" else content[22:]
+        self.messages.setdefault(topic, []).append((log_ns, publish_ns, message))
+
+    def of(self, topic):
+        return [message for _, _, message in self.messages.get(topic, [])]

@@ -110,7 +110,6 @@ static void *run(void *argument)
 	struct queue *q = &t->links->record_queue;
 	int64_t shown_ns = 0;
 
-	begin_with_dreamvlad(t);
 	while (!atomic_load_explicit(&t->quit, memory_order_acquire)) {
 		int64_t now_ns = clock_monotonic_ns();
 
@@ -146,6 +145,7 @@ int aux_thread_start(struct aux_thread **out, const struct config *config, struc
 	t->tape[2] = &links->io_tape;
 	if ((rc = recorder_create(&t->recorder, config, links, e)) < 0)
 		return rc;
+	begin_with_dreamvlad(t); /* before any writer: what began together with dreamvlad can be replayed */
 	o.argument = t;
 	rc = rt_thread_start(&t->thread, &o, &realtime, e);
 	t->thread_runs = rc == 0;

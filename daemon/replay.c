@@ -298,6 +298,30 @@ static int run_ticks(struct replay *r)
 	return rc < 0 ? rc : 0;
 }
 
+/* Keys that no target depends on. */
+static bool key_matters(const char *key)
+{
+	static const char *const prefix[] = { "sockets.", "record.", "log." };
+
+	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++)
+		if (strncmp(key, prefix[i], strlen(prefix[i])) == 0)
+			return false;
+	return true;
+}
+
+static void compare_key(void *context, const char *key, const char *value)
+{
+	struct replay *r = context;
+	struct replay_report *report = &r->report;
+	const char *was = mcap_reader_metadata(r->ticks.reader, "dreamvla.config", key);
+
+	if (!key_matters(key) || (was && strcmp(was, value) == 0))
+		return;
+	if (report->n_keys < REPLAY_KEYS_MAX)
+		snprintf(report->key[report->n_keys], REPLAY_KEY_BYTES, "%s", key);
+	report->n_keys++;
+}
+
 static int prepare(struct replay *r)
 {
 	struct runtime *runtime = r->runtime;
@@ -306,6 +330,7 @@ static int prepare(struct replay *r)
 	if ((rc = open_stream(r, &r->ticks, TICK_TOPIC)) < 0 || (rc = open_stream(r, &r->observations, OBSERVATION_TOPIC)) < 0)
 		return rc;
 	r->report.cut = mcap_reader_info(r->ticks.reader)->cut;
+	config_visit(&runtime->config, compare_key, r);
 	if ((rc = next_observation(r)) < 0)
 		return rc;
 	if ((rc = policy_runner_init(&r->policy, &runtime->config, &runtime->setup, runtime->links, runtime->stats, &r->error)) < 0)

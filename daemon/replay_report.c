@@ -57,6 +57,10 @@ static void print_chunks(const struct replay_differences *d)
 
 static void print_notes(const struct replay_report *r)
 {
+	for (uint32_t i = 0; i < r->n_keys && i < REPLAY_KEYS_MAX; i++)
+		printf("  note: the configuration's %s is not what was recorded\n", r->key[i]);
+	if (r->n_keys > REPLAY_KEYS_MAX)
+		printf("  note: and so are %u keys more\n", r->n_keys - REPLAY_KEYS_MAX);
 	if (r->other_build)
 		printf("  note: another build of dreamvlad recorded it; only the same one is sure to give the same bits\n");
 	if (r->inferences_missing > 0 && r->from_noise)
@@ -99,6 +103,15 @@ static json_t *arms(const struct replay_report *r)
 	return all;
 }
 
+static json_t *keys(const struct replay_report *r)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < r->n_keys && i < REPLAY_KEYS_MAX; i++)
+		json_array_append_new(all, json_string(r->key[i]));
+	return all;
+}
+
 static json_t *chunks(const struct replay_differences *d)
 {
 	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:I}", "compared", (json_int_t)d->chunks, "differ", (json_int_t)d->chunks_differ,
@@ -109,11 +122,11 @@ static json_t *chunks(const struct replay_differences *d)
 static void print_json(const struct replay_report *r)
 {
 	const struct replay_differences *d = &r->differences;
-	json_t *all = json_pack("{s:b, s:b, s:b, s:b, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o}", "identical", replay_identical(d),
+	json_t *all = json_pack("{s:b, s:b, s:b, s:b, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o}", "identical", replay_identical(d),
 			"complete", !r->cut && !r->ended[0], "cut", r->cut, "same_build", !r->other_build, "ended", r->ended,
 			"ticks", (json_int_t)d->ticks, "seconds", lasted_s(r), "targets", (json_int_t)d->targets,
 			"ticks_of_other_count", (json_int_t)d->ticks_of_other_count, "inferences_missing", (json_int_t)r->inferences_missing,
-			"arms", arms(r), "chunks", chunks(d));
+			"config_differs", keys(r), "arms", arms(r), "chunks", chunks(d));
 	char *text = json_dumps(all, JSON_COMPACT);
 
 	printf("%s\n", text ? text : "{}");

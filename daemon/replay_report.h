@@ -4,7 +4,7 @@
 
 #include "daemon/replay_compare.h"
 
-enum { REPLAY_ENDED_BYTES = 160 };
+enum { REPLAY_ENDED_BYTES = 160, REPLAY_KEYS_MAX = 16, REPLAY_KEY_BYTES = 64 };
 
 struct replay_report {
 	const struct control_setup *setup;
@@ -14,6 +14,8 @@ struct replay_report {
 	bool failed, cut;             /* cut: the file ends without its end */
 	bool other_build;             /* another program recorded it */
 	bool from_noise;              /* the policy draws from a stream of noise */
+	uint32_t n_keys;              /* of the configuration that differ from the recorded one; the first of them: */
+	char key[REPLAY_KEYS_MAX][REPLAY_KEY_BYTES];
 	uint64_t inferences_missing;  /* whose observations are not in the recording */
 	char ended[REPLAY_ENDED_BYTES]; /* why it ended before the recording did; empty: it did not */
 };

@@ -7,20 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "daemon/record/mcap.h"
+#include "daemon/record/mcap_chunk.h"
+#include "daemon/record/mcap_view.h"
 
 enum { CHUNK_HEAD_BYTES = 40 };       /* two times, size, checksum, length of the compression's name, length of the messages: without the name */
-enum { COMPRESSION_BYTES_MAX = 16 };
-
-/* Bytes that are being taken apart; what is missing reads as 0 and sets `bad`. */
-struct view {
-	const uint8_t *p;
-	size_t n;
-	bool bad;
-};
 
 struct chunk_place {
 	uint64_t first_ns, last_ns, at, n_bytes; /* of the record behind its opcode and length */
@@ -41,7 +33,7 @@ struct loaded {
 
 struct metadata {
 	char *name;
-	struct view map;              /* of `name`'s own memory, behind it */
+	struct mcap_view map;              /* of `name`'s own memory, behind it */
 };
 
 struct mcap_reader {
@@ -65,38 +57,8 @@ struct mcap_reader {
 
 /* ---- taking apart ------------------------------------------------------------------------------------------------- */
 
-static uint64_t take(struct view *v, size_t n)
-{
-	uint64_t value = 0;
-
-	if (v->n < n) {
-		*v = (struct view){ .bad = true };
-		return 0;
-	}
-	for (size_t i = 0; i < n; i++)
-		value |= (uint64_t)v->p[i] << (8 * i);
-	v->p += n;
-	v->n -= n;
-	return value;
-}
-
-/* u32 length, then so many bytes. */
-static struct view take_sized(struct view *v)
-{
-	uint64_t n = take(v, 4);
-	struct view part = { v->p, (size_t)n, v->bad };
-
-	if (v->bad || n > v->n) {
-		*v = (struct view){ .bad = true };
-		return *v;
-	}
-	v->p += n;
-	v->n -= (size_t)n;
-	return part;
-}
-
 /* A copy with a terminating zero; NULL: out of memory, missing, or with a zero inside. */
-static char *copy_text(const struct view *v)
+static char *copy_text(const struct mcap_view *v)
 {
 	char *copy = v->bad || (v->n > 0 && memchr(v->p, 0, v->n)) ? NULL : malloc(v->n + 1);
 
@@ -131,11 +93,6 @@ static int names_full(const struct mcap_reader *r, const char *what, struct errb
 	return fail(e, -E2BIG, "%s: more than %d %s", r->path, MCAP_READ_NAMES_MAX, what);
 }
 
-static int damaged(const struct mcap_reader *r, const char *what, uint64_t at, struct errbuf *e)
-{
-	return fail(e, -EBADMSG, "%s: damaged: %s at byte %llu", r->path, what, (unsigned long long)at);
-}
-
 static const struct mcap_read_schema *find_schema(const struct mcap_reader *r, uint16_t id)
 {
 	for (uint32_t i = 0; i < r->n_schemas; i++)
@@ -168,14 +125,14 @@ static void free_channel(struct mcap_read_channel *c)
 }
 
 /* Said again, in a chunk and in the summary: the first one holds. */
-static int add_schema(struct mcap_reader *r, struct view v, uint64_t at, struct errbuf *e)
+static int add_schema(struct mcap_reader *r, struct mcap_view v, uint64_t at, struct errbuf *e)
 {
-	uint16_t id = (uint16_t)take(&v, 2);
-	struct view name = take_sized(&v), encoding = take_sized(&v), text = take_sized(&v);
+	uint16_t id = (uint16_t)mcap_take(&v, 2);
+	struct mcap_view name = mcap_take_sized(&v), encoding = mcap_take_sized(&v), text = mcap_take_sized(&v);
 	struct mcap_read_schema *s;
 
 	if (v.bad || id == 0)
-		return damaged(r, "a schema", at, e);
+		return mcap_damaged(r->path, "a schema", at, e);
 	if (find_schema(r, id))
 		return 0;
 	if (r->n_schemas == MCAP_READ_NAMES_MAX)
@@ -185,20 +142,20 @@ static int add_schema(struct mcap_reader *r, struct view v, uint64_t at, struct 
 	*s = (struct mcap_read_schema){ id, copy_text(&name), copy_text(&encoding), copy_text(&text) };
 	if (!s->name || !s->encoding) {
 		free_schema(s);
-		return damaged(r, "a schema", at, e);
+		return mcap_damaged(r->path, "a schema", at, e);
 	}
 	r->schema[r->n_schemas++] = s; /* a schema that is no text is none to us, but others may have it */
 	return 0;
 }
 
-static int add_channel(struct mcap_reader *r, struct view v, uint64_t at, struct errbuf *e)
+static int add_channel(struct mcap_reader *r, struct mcap_view v, uint64_t at, struct errbuf *e)
 {
-	uint16_t id = (uint16_t)take(&v, 2), schema = (uint16_t)take(&v, 2);
-	struct view topic = take_sized(&v), encoding = take_sized(&v);
+	uint16_t id = (uint16_t)mcap_take(&v, 2), schema = (uint16_t)mcap_take(&v, 2);
+	struct mcap_view topic = mcap_take_sized(&v), encoding = mcap_take_sized(&v);
 	struct mcap_read_channel *c;
 
 	if (v.bad)
-		return damaged(r, "a channel", at, e);
+		return mcap_damaged(r->path, "a channel", at, e);
 	if (find_channel(r, id) >= 0)
 		return 0;
 	if (r->n_channels == MCAP_READ_NAMES_MAX)
@@ -208,21 +165,21 @@ static int add_channel(struct mcap_reader *r, struct view v, uint64_t at, struct
 	*c = (struct mcap_read_channel){ id, copy_text(&topic), copy_text(&encoding), find_schema(r, schema) };
 	if (!c->topic || !c->encoding) {
 		free_channel(c);
-		return damaged(r, "a channel", at, e);
+		return mcap_damaged(r->path, "a channel", at, e);
 	}
 	r->wanted[r->n_channels] = !r->o.want || r->o.want(r->o.context, c->topic);
 	r->channel[r->n_channels++] = c;
 	return 0;
 }
 
-static int add_metadata(struct mcap_reader *r, struct view v, uint64_t at, struct errbuf *e)
+static int add_metadata(struct mcap_reader *r, struct mcap_view v, uint64_t at, struct errbuf *e)
 {
-	struct view name = take_sized(&v), map = take_sized(&v);
+	struct mcap_view name = mcap_take_sized(&v), map = mcap_take_sized(&v);
 	struct metadata *m = &r->metadata[r->n_metadata];
 	uint8_t *copy;
 
 	if (v.bad)
-		return damaged(r, "metadata", at, e);
+		return mcap_damaged(r->path, "metadata", at, e);
 	if (r->n_metadata == MCAP_READ_NAMES_MAX)
 		return names_full(r, "metadata records", e);
 	if (!(copy = malloc(name.n + 1 + map.n)))
@@ -232,12 +189,13 @@ static int add_metadata(struct mcap_reader *r, struct view v, uint64_t at, struc
 	copy[name.n] = 0;
 	if (map.n > 0)
 		memcpy(copy + name.n + 1, map.p, map.n);
-	*m = (struct metadata){ (char *)copy, { copy + name.n + 1, map.n, false } };
+	m->name = (char *)copy;
+	m->map = (struct mcap_view){ copy + name.n + 1, map.n, false };
 	r->n_metadata++;
 	return 0;
 }
 
-static int add_definition(struct mcap_reader *r, uint8_t opcode, struct view v, uint64_t at, struct errbuf *e)
+static int add_definition(struct mcap_reader *r, uint8_t opcode, struct mcap_view v, uint64_t at, struct errbuf *e)
 {
 	if (opcode == MCAP_SCHEMA)
 		return add_schema(r, v, at, e);
@@ -249,10 +207,10 @@ const char *mcap_reader_metadata(const struct mcap_reader *reader, const char *n
 	struct mcap_reader *r = (struct mcap_reader *)reader; /* only the text that is shown changes */
 
 	for (uint32_t i = r->n_metadata; i-- > 0;) {
-		struct view map = r->metadata[i].map;
+		struct mcap_view map = r->metadata[i].map;
 
 		while (strcmp(r->metadata[i].name, name) == 0 && map.n > 0) {
-			struct view k = take_sized(&map), value = take_sized(&map);
+			struct mcap_view k = mcap_take_sized(&map), value = mcap_take_sized(&map);
 
 			if (map.bad || k.n != strlen(key) || memcmp(k.p, key, k.n) != 0)
 				continue;
@@ -268,7 +226,7 @@ const char *mcap_reader_metadata(const struct mcap_reader *reader, const char *n
 static int add_chunk(struct mcap_reader *r, uint64_t at, uint64_t n_bytes, struct errbuf *e)
 {
 	uint8_t head[16];
-	struct view v = { head, sizeof head, false };
+	struct mcap_view v = { head, sizeof head, false };
 	struct chunk_place *c;
 	int rc;
 
@@ -284,7 +242,7 @@ static int add_chunk(struct mcap_reader *r, uint64_t at, uint64_t n_bytes, struc
 	if ((rc = read_at(r, at, head, sizeof head, e)) < 0)
 		return rc;
 	c = &r->chunk[r->info.n_chunks];
-	*c = (struct chunk_place){ .first_ns = take(&v, 8), .last_ns = take(&v, 8), .at = at, .n_bytes = n_bytes };
+	*c = (struct chunk_place){ .first_ns = mcap_take(&v, 8), .last_ns = mcap_take(&v, 8), .at = at, .n_bytes = n_bytes };
 	r->info.first_ns = r->info.n_chunks == 0 || c->first_ns < r->info.first_ns ? c->first_ns : r->info.first_ns;
 	r->info.last_ns = c->last_ns > r->info.last_ns ? c->last_ns : r->info.last_ns;
 	r->info.n_chunks++;
@@ -303,7 +261,7 @@ static int read_definition(struct mcap_reader *r, uint8_t opcode, uint64_t at, u
 		return fail(e, -ENOMEM, "%s: out of memory", r->path);
 	rc = read_at(r, at, data, (size_t)n_bytes, e);
 	if (rc == 0)
-		rc = add_definition(r, opcode, (struct view){ data, (size_t)n_bytes, false }, at, e);
+		rc = add_definition(r, opcode, (struct mcap_view){ data, (size_t)n_bytes, false }, at, e);
 	free(data);
 	return rc;
 }
@@ -312,7 +270,7 @@ static int walk_record(struct mcap_reader *r, uint8_t opcode, uint64_t at, uint6
 {
 	switch (opcode) {
 	case MCAP_CHUNK:
-		return n_bytes < CHUNK_HEAD_BYTES ? damaged(r, "a chunk", at, e) : add_chunk(r, at, n_bytes, e);
+		return n_bytes < CHUNK_HEAD_BYTES ? mcap_damaged(r->path, "a chunk", at, e) : add_chunk(r, at, n_bytes, e);
 	case MCAP_SCHEMA:
 	case MCAP_CHANNEL:
 	case MCAP_METADATA:
@@ -333,10 +291,10 @@ static int walk(struct mcap_reader *r, struct errbuf *e)
 	r->info.cut = true;
 	while (r->n_bytes - at >= MCAP_RECORD_BYTES) {
 		uint8_t head[MCAP_RECORD_BYTES];
-		struct view v = { head, sizeof head, false };
+		struct mcap_view v = { head, sizeof head, false };
 		int rc = read_at(r, at, head, sizeof head, e);
-		uint8_t opcode = (uint8_t)take(&v, 1);
-		uint64_t n_bytes = take(&v, 8);
+		uint8_t opcode = (uint8_t)mcap_take(&v, 1);
+		uint64_t n_bytes = mcap_take(&v, 8);
 
 		if (rc < 0)
 			return rc;
@@ -434,64 +392,8 @@ const struct mcap_read_info *mcap_reader_info(const struct mcap_reader *r)
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------- */
 
-/* The chunk's head, and `packed`: what lies behind it. */
-struct chunk_head {
-	uint64_t size;
-	uint32_t crc;
-	bool zstd;
-	struct view packed;
-};
-
-static int read_head(const struct mcap_reader *r, const struct chunk_place *c, struct view v, struct chunk_head *h, struct errbuf *e)
-{
-	char name[COMPRESSION_BYTES_MAX + 1] = "";
-	struct view compression;
-
-	take(&v, 8);
-	take(&v, 8);
-	h->size = take(&v, 8);
-	h->crc = (uint32_t)take(&v, 4);
-	compression = take_sized(&v);
-	uint64_t n = take(&v, 8);
-
-	if (v.bad || n != v.n)
-		return damaged(r, "a chunk", c->at, e);
-	h->packed = v;
-	if (compression.n > 0)
-		memcpy(name, compression.p, compression.n < COMPRESSION_BYTES_MAX ? compression.n : COMPRESSION_BYTES_MAX);
-	h->zstd = strcmp(name, "zstd") == 0;
-	if (!h->zstd && compression.n > 0)
-		return fail(e, -ENOTSUP, "%s: chunk at byte %llu: compression \"%s\": want zstd or none", r->path, (unsigned long long)c->at, name);
-	if (h->size > MCAP_READ_CHUNK_MAX)
-		return fail(e, -E2BIG, "%s: the chunk at byte %llu has %llu bytes: want at most %d", r->path, (unsigned long long)c->at,
-				(unsigned long long)h->size, MCAP_READ_CHUNK_MAX);
-	return 0;
-}
-
-/* *out: h->size bytes, the caller's. A frame that says another size than the chunk does is damaged before any memory is taken for it. */
-static int unpack(const struct mcap_reader *r, const struct chunk_place *c, const struct chunk_head *h, uint8_t **out, struct errbuf *e)
-{
-	size_t n = (size_t)h->size;
-	unsigned long long said = h->zstd ? ZSTD_getFrameContentSize(h->packed.p, h->packed.n) : h->packed.n;
-
-	if (said != h->size && !(h->zstd && said == ZSTD_CONTENTSIZE_UNKNOWN))
-		return damaged(r, "a chunk's size", c->at, e);
-	if (!(*out = malloc(n + 1)))
-		return fail(e, -ENOMEM, "%s: out of memory for a chunk of %zu bytes", r->path, n);
-	if (!h->zstd && n > 0)
-		memcpy(*out, h->packed.p, n);
-	if ((h->zstd && ZSTD_decompress(*out, n, h->packed.p, h->packed.n) != n)
-			|| (h->crc != 0 && (uint32_t)crc32_z(0, *out, n) != h->crc)) {
-		free(*out);
-		*out = NULL;
-		return damaged(r, "a chunk's content", c->at, e);
-	}
-	return 0;
-}
-
 static int load_data(const struct mcap_reader *r, const struct chunk_place *c, uint8_t **out, size_t *n, struct errbuf *e)
 {
-	struct chunk_head h = { 0 };
 	uint8_t *raw;
 	int rc;
 
@@ -502,11 +404,8 @@ static int load_data(const struct mcap_reader *r, const struct chunk_place *c, u
 		return fail(e, -ENOMEM, "%s: out of memory", r->path);
 	rc = read_at(r, c->at, raw, (size_t)c->n_bytes, e);
 	if (rc == 0)
-		rc = read_head(r, c, (struct view){ raw, (size_t)c->n_bytes, false }, &h, e);
-	if (rc == 0)
-		rc = unpack(r, c, &h, out, e);
+		rc = mcap_chunk_unpack(&(struct mcap_raw_chunk){ r->path, c->at, raw, (size_t)c->n_bytes }, out, n, e);
 	free(raw);
-	*n = rc == 0 ? (size_t)h.size : 0;
 	return rc;
 }
 
@@ -520,22 +419,22 @@ static int by_log_time(const void *a, const void *b)
 }
 
 /* One record of a chunk: a message becomes an entry, schemas and channels are learnt. */
-static int list_record(struct mcap_reader *r, struct loaded *l, const struct chunk_place *c, uint8_t opcode, struct view v, struct errbuf *e)
+static int list_record(struct mcap_reader *r, struct loaded *l, const struct chunk_place *c, uint8_t opcode, struct mcap_view v, struct errbuf *e)
 {
 	struct entry *entry = &l->entry[l->n_entries];
-	struct view whole = v;
+	struct mcap_view whole = v;
 	int channel;
 
 	if (opcode == MCAP_SCHEMA || opcode == MCAP_CHANNEL)
 		return add_definition(r, opcode, v, c->at, e);
 	if (opcode != MCAP_MESSAGE)
 		return 0;
-	channel = find_channel(r, (uint16_t)take(&v, 2));
-	take(&v, 4);
-	entry->log_ns = take(&v, 8);
-	take(&v, 8);
+	channel = find_channel(r, (uint16_t)mcap_take(&v, 2));
+	mcap_take(&v, 4);
+	entry->log_ns = mcap_take(&v, 8);
+	mcap_take(&v, 8);
 	if (v.bad || channel < 0)
-		return damaged(r, "a message of the chunk", c->at, e);
+		return mcap_damaged(r->path, "a message of the chunk", c->at, e);
 	entry->at = (uint32_t)(whole.p - l->data);
 	entry->n = (uint32_t)whole.n;
 	l->n_entries += r->wanted[channel] && entry->log_ns >= r->from_ns;
@@ -544,16 +443,16 @@ static int list_record(struct mcap_reader *r, struct loaded *l, const struct chu
 
 static int list_messages(struct mcap_reader *r, struct loaded *l, const struct chunk_place *c, size_t n, struct errbuf *e)
 {
-	struct view v = { l->data, n, false };
+	struct mcap_view v = { l->data, n, false };
 	int rc = 0;
 
 	while (rc == 0 && v.n > 0) {
-		uint8_t opcode = (uint8_t)take(&v, 1);
-		uint64_t n_bytes = take(&v, 8);
+		uint8_t opcode = (uint8_t)mcap_take(&v, 1);
+		uint64_t n_bytes = mcap_take(&v, 8);
 
 		if (v.bad || n_bytes > v.n)
-			return damaged(r, "a record of the chunk", c->at, e);
-		rc = list_record(r, l, c, opcode, (struct view){ v.p, (size_t)n_bytes, false }, e);
+			return mcap_damaged(r->path, "a record of the chunk", c->at, e);
+		rc = list_record(r, l, c, opcode, (struct mcap_view){ v.p, (size_t)n_bytes, false }, e);
 		v.p += n_bytes;
 		v.n -= (size_t)n_bytes;
 	}
@@ -621,12 +520,12 @@ static bool needs_chunk(const struct mcap_reader *r, const struct loaded *first)
 
 static void show(const struct mcap_reader *r, const struct loaded *l, const struct entry *entry, struct mcap_read_message *m)
 {
-	struct view v = { l->data + entry->at, entry->n, false };
+	struct mcap_view v = { l->data + entry->at, entry->n, false };
 
-	m->channel = r->channel[find_channel(r, (uint16_t)take(&v, 2))];
-	m->sequence = (uint32_t)take(&v, 4);
-	m->log_ns = take(&v, 8);
-	m->publish_ns = take(&v, 8);
+	m->channel = r->channel[find_channel(r, (uint16_t)mcap_take(&v, 2))];
+	m->sequence = (uint32_t)mcap_take(&v, 4);
+	m->log_ns = mcap_take(&v, 8);
+	m->publish_ns = mcap_take(&v, 8);
 	m->data = v.p;
 	m->n = v.n;
 }

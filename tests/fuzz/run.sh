@@ -21,12 +21,13 @@ messages) areas="transport transport/message daemon/sys" libraries="-lzmq -lmsgp
 franka_hand) areas="robots/franka daemon/sys" libraries= ;;
 franka_*) areas="robots/sim/franka robots/franka robots/model daemon/stage transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
 piper_session) areas="robots/piper robots/bus robots/model daemon/sys" libraries= ;;
+replay) areas="daemon daemon/record daemon/stage robots/model daemon/sys" libraries= ;;
 mcap) areas="daemon/record daemon/sys" libraries="-lzstd -lz" ;;
 piper | socketcand) areas="robots/piper robots/bus daemon/sys" libraries="" ;;
 *) areas="policy daemon/sys" libraries="-ljansson -lpcre2-8 -lutf8proc -lz" ;;
 esac
 libraries="$libraries -lturbojpeg -lm"
-objects=$(for area in $areas; do ls "$area"/*.c; done | grep -v '^robots/franka/library.c$' | sed "s|^|$B/|; s|c$|o|")
+objects=$(for area in $areas; do ls "$area"/*.c; done | grep -v '^robots/franka/library.c$\|^daemon/main.c$' | sed "s|^|$B/|; s|c$|o|")
 own="$B/tests/fuzz/fuzz_$target.o $B/tests/fuzz/fuzz.o"
 # shellcheck disable=SC2086  # lists of words
 make --no-print-directory CC=clang B="$B" SAN=address,undefined,fuzzer-no-link CFLAGS="-O1 -g" $objects $own

@@ -30,7 +30,7 @@ static struct buffer file, chunk;
 static void put(struct buffer *b, uint64_t value, int n)
 {
 	for (int i = 0; i < n; i++)
-		b->at[b->n++] = (uint8_t)(value >> (8 * i));
+		b->at[b->n++] = (uint8_t)(i < 8 ? value >> (8 * i) : 0);
 }
 
 static void put_bytes(struct buffer *b, const void *from, size_t n)

@@ -1,0 +1,114 @@
+"""test_replay.py - a session of dreamvlad among its peers, recorded, and replayed bit for bit with dreamvlad --replay; with another seed,
+configuration or a damaged file it says so. In real time: the session is one of the whole program."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+import peers
+import test_daemon_teleop
+
+REPLAY_S = 100
+
+
+def settings(folder, **more):
+    return {"extra": f"record:\n  dir: {folder}\n  min_free_mb: 1\n", **more}
+
+
+class Replay(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def session(self, **more):
+        """AUTO, a person takes over and gives back, a stop, AUTO with a new instruction. Leaves a recording and its configuration."""
+        with peers.bench(**settings(self.folder, **more)) as (daemon, arm, _, request):
+            peers.into_auto(request)
+            driven = lambda: {t["source"] for t in arm.targets}
+            peers.until("targets of the policy", lambda: "policy" in driven())
+            device = test_daemon_teleop.Device(arm.context, arm.folder)
+            device.start()
+            self.addCleanup(device.stopped.set)
+            peers.until("the device", lambda: "teleop/pad" in request(cmd="status")["sources"])
+
+            def taken():
+                device.set(deadman=False)
+                time.sleep(0.05)
+                device.set(deadman=True, values=[0.0, 0.05, 0.0, 0.0, 0.0, 0.0])
+                time.sleep(0.1)
+                return request(cmd="status")["mode"] == "TELEOP"
+
+            peers.until("TELEOP", taken)
+            device.set(deadman=False)
+            peers.until("the end of it", lambda: request(cmd="status")["mode"] != "TELEOP")
+            self.assertTrue(request(cmd="stop")["ok"])
+            peers.until("AUTO again", lambda: request(cmd="mode", mode="auto")["ok"])
+            self.assertTrue(request(cmd="instruction", text="push the other one")["ok"])
+            before = request(cmd="status")["counters"]["chunks_adopted"]
+            peers.until("chunks of it", lambda: request(cmd="status")["counters"]["chunks_adopted"] > before + 2)
+            shutil.copy(daemon.config, self.folder / "config.yaml")
+            device.stopped.set()
+            device.join()
+        found = list(self.folder.glob("*.mcap"))
+        self.assertEqual(len(found), 1, list(self.folder.iterdir()))
+        return found[0]
+
+    def replay(self, recording, *arguments, change=lambda text: text):
+        config = self.folder / "again.yaml"
+        config.write_text(change((self.folder / "config.yaml").read_text()))
+        done = subprocess.run([peers.BUILD / "dreamvlad", "--config", config, "--replay", recording, "--json", *arguments], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLAY_S)
+        print(done.stderr[-2000:], done.stdout)
+        return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+
+    def check_same(self, recording, *arguments):
+        code, result, _ = self.replay(recording, *arguments)
+        self.assertEqual((code, result.get("identical"), result.get("complete")), (0, True, True), result)
+        self.assertGreater(result["ticks"], 300)
+        self.assertGreater(result["targets"], 100)
+        self.assertGreater(result["chunks"]["compared"], 3)
+        self.assertEqual(result["chunks"]["unproven"], 0)
+        return result
+
+    def test_inpaint(self):
+        recording = self.session(decoder="discrete_diffusion", method="inpaint")
+        result = self.check_same(recording)
+        begin = time.monotonic()
+        self.check_same(recording, "--replay-speed", "real")
+        self.assertGreater(time.monotonic() - begin, 0.9 * result["seconds"])
+        self.check_damaged(recording)
+
+    def check_damaged(self, recording):
+        whole, other = recording.read_bytes(), self.folder / "other.mcap"
+        other.write_bytes(whole[:len(whole) // 2])
+        code, result, _ = self.replay(other)
+        self.assertEqual((code, result["identical"], result["cut"], result["complete"]), (0, True, True, False))
+        other.write_bytes(re.sub(rb"layout (\d+) record_tick", rb"layout \1 record_tock", whole))
+        self.assertNotEqual(other.read_bytes(), whole)
+        code, _, said = self.replay(other)
+        self.assertEqual(code, 2)
+        self.assertIn("another version of dreamvlad", said)
+        other.write_bytes(b"no recording")
+        code, _, said = self.replay(other)
+        self.assertEqual(code, 2)
+        self.assertIn("not an MCAP file", said)
+
+    def test_ensemble_and_noise(self):
+        recording = self.session(decoder="flow_matching", method="ensemble", steps=2)
+        self.check_same(recording)
+        code, result, _ = self.replay(recording, change=lambda text: text.replace("  steps: 2\n", "  steps: 2\n  seed: 5\n"))
+        self.assertEqual((code, result["identical"]), (1, False))
+        self.assertEqual(result["chunks"]["first"], 1)
+        self.assertGreater(result["chunks"]["largest_action"], 0)
+        self.assertGreater(result["arms"]["arm"]["targets_differ"], 0)
+        self.assertGreater(result["arms"]["arm"]["largest_rad"], 0)
+        self.assertIn("policy.seed", result["config_differs"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -7,7 +7,7 @@
 #include "policy/network.h"
 
 /* BATCH: at a time, so that waiting for them counts for nothing. BATCHES: the best of them counts. COPY_COLUMNS: of the area copied. */
-enum { BATCH = 8, BATCHES = 6, COPY_COLUMNS = 4096 };
+enum { BATCH = 8, BATCHES = 6, COPY_COLUMNS = 4096, IDS = 4096 };
 
 struct ceiling_rig {
 	const struct compute_backend *ops;
@@ -52,21 +52,26 @@ static int open_rig(struct ceiling_rig *r, const struct gpu_options *o, struct b
 	return 0;
 }
 
+/* Rows of the table, one after the other and from the first again, IDS at a time. */
+static void fill_rows(struct ceiling_rig *r, struct compute_matrix table, struct compute_view out)
+{
+	int32_t ids[IDS];
+
+	for (uint32_t first = 0, n; first < out.rows; first += n) {
+		n = out.rows - first < IDS ? out.rows - first : IDS;
+		for (uint32_t i = 0; i < n; i++)
+			ids[i] = (int32_t)((first + i) % table.rows);
+		r->ops->embed(r->c, table, ids, compute_rows(out, first, n));
+	}
+}
+
 /* x and from hold random values: zeros are multiplied with less power, and so at a higher clock. */
 static void fill(struct ceiling_rig *r)
 {
-	for (uint32_t first = 0, n; first < r->from.rows; first += n) {
-		uint32_t rows = r->w.rows * r->w.columns / COPY_COLUMNS;
+	struct compute_matrix rows = { r->w.data, r->w.type, r->w.rows * r->w.columns / COPY_COLUMNS, COPY_COLUMNS };
 
-		n = r->from.rows - first < rows ? r->from.rows - first : rows;
-		struct compute_matrix part = { r->w.data, r->w.type, n, COPY_COLUMNS };
-		struct compute_view out = compute_rows(r->from, first, n);
-
-		for (uint32_t i = 0; i < n; i++)
-			r->ops->embed(r->c, part, (int32_t[]){ (int32_t)i }, compute_rows(out, i, 1));
-	}
-	for (uint32_t i = 0; i < r->x.rows; i++)
-		r->ops->embed(r->c, r->w, (int32_t[]){ (int32_t)i }, compute_rows(r->x, i, 1));
+	fill_rows(r, rows, r->from);
+	fill_rows(r, r->w, r->x);
 }
 
 static void multiply(struct ceiling_rig *r)

@@ -131,7 +131,7 @@ def main():
     with torch.device(device):
         model = DreamVLA(config).eval()
     parameters = sum(p.numel() for p in model.parameters())
-    for name, run in (("eager", model), ("compiled", torch.compile(model))):
+    for name, run in (("eager", model), ("compiled", torch.compile(model, dynamic=False))):
         for pictures in (1, 2):
             print(f"PyTorch {torch.__version__} on {device}, {name}, {pictures} pictures", file=sys.stderr)
             grid, inputs = make_inputs(config, arguments, pictures, device)

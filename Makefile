@@ -56,7 +56,7 @@ CFLAGS_policy_compute_cuda_device = -idirafter $(CUDA_HOME)/include
 CFLAGS_policy_compute_cuda_cublas = -idirafter $(CUDA_HOME)/include
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
-AREAS := daemon teleop transport infer policy robots setup config stage model sys
+AREAS := daemon teleop camera transport infer policy robots setup config stage model sys
 SOURCES_sys := $(wildcard daemon/sys/*.c)
 SOURCES_stage := $(wildcard daemon/stage/*.c)
 SOURCES_model := $(wildcard robots/model/*.c)
@@ -69,10 +69,12 @@ SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
 SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/franka/*.c robots/sim/piper/*.c robots/franka/*.c robots/piper/*.c robots/bus/*.c))
 SOURCES_teleop := $(filter-out %/main.c,$(wildcard robots/teleop/*.c))
 SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/record/*.c daemon/ctl/*.c daemon/doctor/*.c daemon/bench/*.c))
+SOURCES_camera := $(filter-out %/main.c,$(wildcard transport/camera/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml
 LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl -lgomp -lz $(if $(filter 1,$(CUDA)),-L$(CUDA_HOME)/lib64 -lcudart_static -lrt)
 LIBS_transport := -lzmq -lmsgpackc
+LIBS_camera := -ljansson
 LIBS_teleop := -levdev -ljansson
 LIBS_daemon := -lsystemd -ljansson -lzstd -lz
 
@@ -84,6 +86,7 @@ USES_config := config sys
 USES_setup := setup config model stage sys
 USES_policy := policy sys
 USES_transport := transport sys
+USES_camera := camera transport config sys
 USES_robots := robots transport setup config stage model sys
 USES_teleop := teleop robots transport setup config stage model sys
 USES_daemon := daemon transport policy setup config stage model sys
@@ -94,13 +97,14 @@ USES_infer := infer policy sys
 archives = $(foreach a,$(USES_$(1)),$B/lib$(a).a)
 libraries = $(sort $(foreach a,$(USES_$(1)),$(LIBS_$(a)))) -lm -ldl
 
-PROGRAMS := dreamvlad dreamvla-arm dreamvla-sim dreamvla-infer dreamvlactl dreamvla-teleop dreamvla-bench
+PROGRAMS := dreamvlad dreamvla-arm dreamvla-sim dreamvla-infer dreamvlactl dreamvla-teleop dreamvla-camera dreamvla-bench
 MAIN_dreamvlad := daemon/main.c
 MAIN_dreamvla-arm := robots/arm/main.c
 MAIN_dreamvla-sim := robots/sim/main.c
 MAIN_dreamvla-infer := policy/infer/main.c
 MAIN_dreamvlactl := daemon/ctl/main.c
 MAIN_dreamvla-teleop := robots/teleop/main.c
+MAIN_dreamvla-camera := transport/camera/main.c
 MAIN_dreamvla-bench := daemon/bench/main.c
 AREA_dreamvlad := daemon
 AREA_dreamvla-arm := robots
@@ -108,6 +112,7 @@ AREA_dreamvla-sim := robots
 AREA_dreamvla-infer := infer
 AREA_dreamvlactl := ctl
 AREA_dreamvla-teleop := teleop
+AREA_dreamvla-camera := camera
 AREA_dreamvla-bench := bench
 
 UNIT := $(patsubst %.c,$B/%,$(wildcard tests/unit/*/test_*.c))

@@ -220,6 +220,11 @@ $B/tests/emulated/mover: $B/tests/emulated/mover.o $(call archives,robots)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call libraries,robots) -o $@
 
+# What dreamvla-camera sends there.
+$B/tests/emulated/viewer: $B/tests/emulated/viewer.o $(call archives,camera)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call libraries,camera) -o $@
+
 $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	@echo "CC   $<"
@@ -312,9 +317,9 @@ check-peers: deps
 	@tests/peers/environments.sh build/peers
 	@B=$B tests/run.sh $(if $(SECOND_TRY),--second-try) peers
 
-# SocketCAN on a real kernel, which most build machines' own do not have: Debian's, emulated. One to some minutes, as busy as the machine is.
+# SocketCAN and V4L2 cameras on a real kernel, which most build machines' own do not have: Debian's, emulated. One to some minutes, as busy as the machine is.
 check-emulated: deps
-	@$(MAKE) --no-print-directory all $B/tests/unit/robots/test_bus $B/tests/emulated/mover
+	@$(MAKE) --no-print-directory all $B/tests/unit/robots/test_bus $B/tests/emulated/mover $B/tests/emulated/viewer
 	@B=$B tests/emulated/run.sh build/emulated
 
 lint: deps

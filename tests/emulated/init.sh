@@ -1,6 +1,6 @@
 #!/bin/sh
 # init.sh - the first and only process of the emulated machine that run.sh boots: real CAN interfaces of a real kernel, our programs on
-# them, can-utils as the witness. Says "ok WHAT" or "FAIL WHAT" on the console; the last line is "over".
+# them, can-utils as the witness, and then a camera. Says "ok WHAT" or "FAIL WHAT" on the console; the last line is "over".
 export PATH=/bin LC_ALL=C
 /bin/busybox --install -s /bin 2>/dev/null
 mount -t proc proc /proc
@@ -14,7 +14,7 @@ ip link add vxcan0 type vxcan peer name vxcan1 && ip link set vxcan0 up && ip li
 
 # end [WORDS]
 end() {
-	[ $# -eq 0 ] || { echo "$1" && tail -n 50 /tmp/arm /tmp/sim; }
+	[ $# -eq 0 ] || { echo "$1" && tail -n 50 /tmp/arm /tmp/sim /tmp/film.err; }
 	echo over
 	poweroff -f
 }
@@ -95,4 +95,5 @@ judge "dreamvla-sim ends in order" $?
 cat /tmp/sim
 . /driver.sh
 . /card.sh
+. /camera.sh
 end

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh FOLDER - boots Debian's kernel under software emulation, with CAN interfaces that most build machines' kernels do not have, and
-# runs init.sh in it: our programs on real SocketCAN, heard and talked to by can-utils. Emulation needs no rights and no hardware.
+# run.sh FOLDER - boots Debian's kernel under software emulation, with CAN interfaces and a camera that most build machines' kernels do not
+# have, and runs init.sh in it: our programs on real SocketCAN, heard and talked to by can-utils, and on V4L2 (camera.sh). Emulation needs no rights and no hardware.
 #
 #   B=build/release tests/emulated/run.sh build/emulated
 #
@@ -15,7 +15,7 @@ mkdir -p "$folder"
 
 skip() {
 	echo "#########################################################################################"
-	printf '# %s\n' "$@" "the emulated machine is SKIPPED, so that nobody has shown that SocketCAN works"
+	printf '# %s\n' "$@" "the emulated machine is SKIPPED, so that nobody has shown that SocketCAN and V4L2 cameras work"
 	echo "#########################################################################################"
 	echo "0 passed, 0 failed, 1 skipped"
 	exit 0
@@ -39,7 +39,9 @@ open(sys.argv[2], "wb").write(lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(d
 END
 }
 
-MODULES="can can-dev can-raw vcan vxcan sch_netem sja1000 kvaser_pci"
+MODULES="can can-dev can-raw vcan vxcan sch_netem sja1000 kvaser_pci
+	mc videodev videobuf2-common videobuf2-memops videobuf2-vmalloc videobuf2-dma-contig videobuf2-v4l2 rc-core cec v4l2-tpg v4l2-dv-timings vivid"
+MODULES=$(echo $MODULES) # one line
 
 get_kernel() {
 	package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
@@ -75,18 +77,18 @@ make_root() {
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	cp "$here/init.sh" "$root/init"
-	cp "$here/driver.sh" "$here/card.sh" "$root/"
+	cp "$here/driver.sh" "$here/card.sh" "$here/camera.sh" "$root/"
 	cp "$here/../../robots/piper/can-up.sh" "$root/bin/"
 	chmod +x "$root/init"
 	put "$(command -v ip)" iproute2 # not by the names that BusyBox has, which it would take for its own
 	put "$(command -v tc)" iproute2-tc
 	for program in /bin/dash "$(command -v candump)" "$(command -v cansend)" "$B/dreamvla-sim" "$B/dreamvla-arm" \
-		"$B/tests/unit/robots/test_bus" "$B/tests/emulated/mover"; do put "$program"; done
+		"$B/tests/unit/robots/test_bus" "$B/tests/emulated/mover" "$(command -v v4l2-ctl)" "$B/dreamvla-camera" "$B/tests/emulated/viewer"; do put "$program"; done
 	(cd "$root" && find . | /bin/busybox cpio -o -H newc 2>/dev/null) >"$folder/initramfs"
 }
 
-"$here/../deps.sh" qemu-system-x86 busybox-static can-utils iproute2 >"$folder/deps.log" 2>&1 ||
-	skip "qemu-system-x86, busybox-static, can-utils and iproute2 could not be installed (see $folder/deps.log):"
+"$here/../deps.sh" qemu-system-x86 busybox-static can-utils iproute2 v4l-utils >"$folder/deps.log" 2>&1 ||
+	skip "qemu-system-x86, busybox-static, can-utils, iproute2 and v4l-utils could not be installed (see $folder/deps.log):"
 get_kernel || skip "Debian's kernel (linux-image-amd64) could not be downloaded:"
 make_root || die "the emulated machine's files could not be put together"
 began=$(date +%s)

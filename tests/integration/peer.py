@@ -98,14 +98,14 @@ def picture(step):
     return image
 
 
-def jpeg(image, quality=90):
+def jpeg(image, quality=90, flags=0):
     library = ctypes.CDLL("libturbojpeg.so.0")
     library.tjInitCompress.restype = ctypes.c_void_p
     handle = ctypes.c_void_p(library.tjInitCompress())
     out, size = ctypes.POINTER(ctypes.c_ubyte)(), ctypes.c_ulong()
     rgb, subsampling_420 = 0, 2
     rc = library.tjCompress2(handle, image.ctypes.data_as(ctypes.c_void_p), image.shape[1], 0, image.shape[0], rgb,
-                             ctypes.byref(out), ctypes.byref(size), subsampling_420, quality, 0)
+                             ctypes.byref(out), ctypes.byref(size), subsampling_420, quality, flags)
     assert rc == 0
     data = ctypes.string_at(out, size.value)
     library.tjFree(out)

@@ -166,8 +166,10 @@ void v4l2_device_exposure(const struct v4l2_device *d, struct v4l2_exposure *out
 
 /* ---- stream ------------------------------------------------------------------------------------------------------------------------ */
 
-static int busy(int rc, const char *what, struct errbuf *e)
+static int say_why(int rc, const char *what, struct errbuf *e)
 {
+	if (rc == -ENODEV)
+		return fail(e, rc, "unplugged");
 	if (rc == -EBUSY)
 		return fail(e, rc, "%s: another program uses the camera; fuser -v /dev/video* shows which", what);
 	return fail(e, rc, "%s: %s", what, strerror(-rc));
@@ -191,7 +193,7 @@ static int set_format(struct v4l2_device *d, const struct v4l2_chosen *c, struct
 	int rc = ask(d->fd, VIDIOC_S_FMT, &f);
 
 	if (rc < 0)
-		return busy(rc, "setting its format", e);
+		return say_why(rc, "setting its format", e);
 	if (f.fmt.pix.pixelformat != c->kind->fourcc || f.fmt.pix.width != c->width || f.fmt.pix.height != c->height)
 		return fail(e, -EINVAL, "asked for %s %ux%u the driver gives %.4s %ux%u", c->kind->name, c->width, c->height,
 				(const char *)&f.fmt.pix.pixelformat, f.fmt.pix.width, f.fmt.pix.height);
@@ -216,11 +218,11 @@ static int map_buffer(struct v4l2_device *d, uint32_t i, struct errbuf *e)
 	int rc = ask(d->fd, VIDIOC_QUERYBUF, &b);
 
 	if (rc < 0)
-		return busy(rc, "asking for its buffers", e);
+		return say_why(rc, "asking for its buffers", e);
 	void *start = mmap(NULL, b.length, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd, b.m.offset);
 
 	if (start == MAP_FAILED)
-		return busy(-errno, "mapping its buffers", e);
+		return say_why(-errno, "mapping its buffers", e);
 	d->map[i].start = start;
 	d->map[i].n_bytes = b.length;
 	d->n_maps = i + 1;
@@ -233,7 +235,7 @@ static int set_buffers(struct v4l2_device *d, struct errbuf *e)
 	int rc = ask(d->fd, VIDIOC_REQBUFS, &r);
 
 	if (rc < 0)
-		return busy(rc, "asking for buffers", e);
+		return say_why(rc, "asking for buffers", e);
 	if (r.count < 2)
 		return fail(e, -ENOMEM, "the driver gives %u buffers, want 2 or more", r.count);
 	for (uint32_t i = 0; i < r.count && i < V4L2_BUFFERS && rc == 0; i++)
@@ -254,7 +256,7 @@ int v4l2_device_start(struct v4l2_device *d, const struct v4l2_chosen *chosen, s
 	rc = ask(d->fd, VIDIOC_STREAMON, &type);
 	if (rc < 0)
 		return rc == -ENOSPC ? fail(e, rc, "its USB bus has no room for this stream: a smaller size, mjpeg, or a port of another controller")
-				: busy(rc, "starting to stream", e);
+				: say_why(rc, "starting to stream", e);
 	d->streaming = true;
 	return 0;
 }
@@ -278,5 +280,5 @@ int v4l2_device_release(struct v4l2_device *d, const struct v4l2_buffer *b, stru
 	struct v4l2_buffer again = { .index = b->index, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP };
 	int rc = ask(d->fd, VIDIOC_QBUF, &again);
 
-	return rc < 0 ? busy(rc, "giving a buffer back", e) : 0;
+	return rc < 0 ? say_why(rc, "giving a buffer back", e) : 0;
 }

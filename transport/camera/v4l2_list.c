@@ -87,27 +87,26 @@ static void print_mode(FILE *out, json_t *m)
 static void print_device(FILE *out, json_t *device)
 {
 	static const char *const links[] = { "by_id", "by_path" };
-	json_t *item;
-	size_t i;
+	json_t *list;
 
 	fprintf(out, "%s   %s (%s)\n", json_string_value(json_object_get(device, "device")), json_string_value(json_object_get(device, "card")),
 			json_string_value(json_object_get(device, "driver")));
-	for (size_t k = 0; k < sizeof links / sizeof *links; k++)
-		json_array_foreach(json_object_get(device, links[k]), i, item)
-			fprintf(out, "  %s\n", json_string_value(item));
-	json_array_foreach(json_object_get(device, "modes"), i, item)
-		print_mode(out, item);
+	for (size_t k = 0; k < sizeof links / sizeof *links; k++) {
+		list = json_object_get(device, links[k]);
+		for (size_t i = 0; i < json_array_size(list); i++)
+			fprintf(out, "  %s\n", json_string_value(json_array_get(list, i)));
+	}
+	list = json_object_get(device, "modes");
+	for (size_t i = 0; i < json_array_size(list); i++)
+		print_mode(out, json_array_get(list, i));
 }
 
 static void print_table(FILE *out, json_t *devices)
 {
-	json_t *device;
-	size_t i;
-
 	if (json_array_size(devices) == 0)
 		fputs("no camera: no /dev/video* that captures video and may be opened (group video)\n", out);
-	json_array_foreach(devices, i, device)
-		print_device(out, device);
+	for (size_t i = 0; i < json_array_size(devices); i++)
+		print_device(out, json_array_get(devices, i));
 }
 
 static void collect(json_t *devices, struct v4l2_modes *modes)

@@ -72,7 +72,7 @@ static const struct option_row ROWS[] = {
 	{ "size", TEXT, AT(size), .kinds = "device" },
 	{ "latency-ms", NUMBER, AT(latency_ms), 0, 1000, "device" },
 	{ "rate-hz", NUMBER, AT(rate_hz), 0.1, 1000, "device folder" },
-	{ "loop", FLAG, AT(loop), .kinds = "folder recording" },
+	{ "loop", FLAG, AT(loop), .kinds = "folder" },
 	{ "duration", NUMBER, AT(duration_s), 0.001, 1e9 },
 	{ "json", FLAG, AT(json) },
 	{ "list", FLAG, AT(list) },
@@ -169,7 +169,7 @@ static int check_kind(struct program *p, struct errbuf *e)
 	const struct camera_source *kind = p->process.kind;
 
 	if (!kind)
-		return fail(e, -EINVAL, "the source is missing: --device FILE, --folder DIR or --recording FILE; see dreamvla-camera --help");
+		return fail(e, -EINVAL, "the source is missing: --device FILE or --folder DIR; see dreamvla-camera --help");
 	for (int i = 0; i < ROW_COUNT; i++)
 		if (p->seen >> i & 1 && ROWS[i].kinds && !strstr(ROWS[i].kinds, kind->name))
 			return fail(e, -EINVAL, "--%s does not belong to --%s, but to: %s", ROWS[i].name, kind->name, ROWS[i].kinds);

@@ -1,0 +1,141 @@
+/* bench_compare.c - see bench_compare.h. */
+#include "daemon/bench/bench_compare.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PATH_BYTES = 4096 };
+static const double floor_us = 50; /* a scheduler's ordinary noise: nobody chases it */
+
+static const struct {
+	const char *key;
+	double values;              /* from so many on it counts */
+} percentiles[] = { { "p50_us", 1 }, { "p99_us", 100 }, { "p999_us", 1000 }, { "max_us", INFINITY } };
+
+/* What two numbers come to. `sign` 1: more is worse; -1: less is. */
+struct judgement {
+	double threshold_percent, floor;
+	int sign;
+	bool counts;
+};
+
+static void add_row(struct comparison *c, const char *group, const char *key, double a, double b, const struct judgement *j)
+{
+	struct compare_row *r = &c->row[c->n];
+	double worse_percent;
+
+	if (c->n == COMPARE_ROWS_MAX)
+		return;
+	c->n++;
+	snprintf(r->name, sizeof r->name, "%s%s%s", group, *group ? "." : "", key);
+	r->a = a;
+	r->b = b;
+	r->percent = a > 0 ? 100 * (b / a - 1) : b > 0 ? INFINITY : 0;
+	worse_percent = j->sign * r->percent;
+	r->verdict = !j->counts ? COMPARE_SHOWN : fabs(b - a) < j->floor || fabs(r->percent) <= j->threshold_percent ? COMPARE_SAME
+			: worse_percent > 0 ? COMPARE_WORSE : COMPARE_BETTER;
+	c->worse += r->verdict == COMPARE_WORSE;
+}
+
+static double number(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+static void add_spread(struct comparison *c, const char *name, const json_t *a, const json_t *b, double threshold_percent)
+{
+	double n = fmin(number(a, "n"), number(b, "n"));
+	struct judgement j = { threshold_percent, 0, 1, true };
+
+	if (number(a, "n") > 0 && number(b, "n") <= 0) {
+		/* It has not become infinitely fast: it does not happen any more. */
+		j.sign = -1;
+		add_row(c, name, "n", number(a, "n"), 0, &j);
+		return;
+	}
+	j.floor = floor_us;
+	for (size_t i = 0; n > 0 && i < sizeof percentiles / sizeof *percentiles; i++) {
+		j.counts = n >= percentiles[i].values;
+		add_row(c, name, percentiles[i].key, number(a, percentiles[i].key), number(b, percentiles[i].key), &j);
+	}
+}
+
+static double auto_percent(const json_t *summary)
+{
+	return 100 * number(json_object_get(summary, "modes_s"), "AUTO") / fmax(number(summary, "seconds"), 1e-9);
+}
+
+static bool is_summary(const json_t *s)
+{
+	const char *format = json_string_value(json_object_get(s, "format"));
+
+	return format && strcmp(format, "dreamvla-bench summary") == 0 && json_is_object(json_object_get(s, "stages"))
+			&& json_integer_value(json_object_get(s, "version")) == 1;
+}
+
+int compare_summaries(struct comparison *c, const json_t *a, const json_t *b, double threshold_percent, struct errbuf *e)
+{
+	const json_t *stages = json_object_get(a, "stages"), *others = json_object_get(b, "stages");
+	const struct judgement less = { threshold_percent, 0, -1, true };
+	const char *name;
+	json_t *stage;
+
+	*c = (struct comparison){ 0 };
+	if (!is_summary(a) || !is_summary(b))
+		return fail(e, -EBADMSG, "the %s one is no summary of dreamvla-bench, or of another version", is_summary(a) ? "second" : "first");
+	json_object_foreach((json_t *)(uintptr_t)stages, name, stage)
+		add_spread(c, name, stage, json_object_get(others, name), threshold_percent);
+	add_spread(c, "whole_way", json_object_get(a, "whole_way"), json_object_get(b, "whole_way"), threshold_percent);
+	add_spread(c, "lateness", json_object_get(a, "lateness"), json_object_get(b, "lateness"), threshold_percent);
+	add_row(c, "", "chunks_per_s", number(a, "chunks_per_s"), number(b, "chunks_per_s"), &less);
+	add_row(c, "", "time_in_AUTO_percent", auto_percent(a), auto_percent(b), &less);
+	return 0;
+}
+
+/* ---- showing -------------------------------------------------------------------------------------------------------- */
+
+static const char *const verdicts[] = { [COMPARE_SAME] = "", [COMPARE_BETTER] = "better", [COMPARE_WORSE] = "WORSE", [COMPARE_SHOWN] = "(not judged)" };
+
+void compare_print(FILE *out, const struct comparison *c, double threshold_percent)
+{
+	fprintf(out, "%-36s %12s %12s %9s\n", "", "A", "B", "change");
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct compare_row *r = &c->row[i];
+
+		fprintf(out, "%-36s %12.1f %12.1f %+8.1f%% %s\n", r->name, r->a, r->b, r->percent, verdicts[r->verdict]);
+	}
+	if (c->worse > 0)
+		fprintf(out, "%u of %u are more than %g %% worse\n", c->worse, c->n, threshold_percent);
+	else
+		fprintf(out, "nothing is more than %g %% worse\n", threshold_percent);
+}
+
+json_t *compare_json(const struct comparison *c, double threshold_percent)
+{
+	static const char *const names[] = { "same", "better", "worse", "shown" };
+	json_t *rows = json_array();
+
+	for (uint32_t i = 0; rows && i < c->n; i++) {
+		const struct compare_row *r = &c->row[i];
+
+		json_array_append_new(rows, json_pack("{s:s, s:f, s:f, s:o, s:s}", "name", r->name, "a", r->a, "b", r->b, "percent",
+				isfinite(r->percent) ? json_real(r->percent) : json_null(), "verdict", names[r->verdict]));
+	}
+	return json_pack("{s:f, s:i, s:o}", "threshold_percent", threshold_percent, "worse", (int)c->worse, "rows", rows);
+}
+
+int compare_load(json_t **out, const char *path, struct errbuf *e)
+{
+	char file[PATH_BYTES];
+	json_error_t why;
+	struct stat s;
+
+	if (stat(path, &s) < 0)
+		return fail(e, -errno, "%s: %s; want a folder that dreamvla-bench run or report has made", path, strerror(errno));
+	if ((size_t)snprintf(file, sizeof file, "%s%s", path, S_ISDIR(s.st_mode) ? "/summary.json" : "") >= sizeof file)
+		return fail(e, -ENAMETOOLONG, "%.200s...: the path is too long", path);
+	*out = json_load_file(file, 0, &why);
+	return *out ? 0 : fail(e, -EBADMSG, "%s:%d: %s", file, why.line, why.text);
+}

@@ -1,0 +1,80 @@
+/* bench_summary.c - see bench_report.h: summary.json. */
+#include <string.h>
+
+#include "daemon/bench/bench_report.h"
+
+enum { FORMAT_VERSION = 1 };
+
+static double us(int64_t ns)
+{
+	return (double)ns / 1e3;
+}
+
+static json_t *spread_summary(const struct spread *s)
+{
+	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "n", (json_int_t)s->n, "p50_us", us(spread_quantile(s, 0.5)), "p90_us",
+			us(spread_quantile(s, 0.9)), "p99_us", us(spread_quantile(s, 0.99)), "p999_us", us(spread_quantile(s, 0.999)), "max_us",
+			us(spread_max(s)), "mean_us", spread_mean(s) / 1e3);
+}
+
+static json_t *stages_summary(const struct bench_trace *t, const struct trace_stages *s)
+{
+	json_t *all = json_object();
+
+	for (uint32_t k = 0; all && k < t->n_stages; k++)
+		if (s->stage[k].n > 0)
+			json_object_set_new(all, t->stage[k], spread_summary(&s->stage[k]));
+	return all;
+}
+
+static void add_time(json_t *modes, const char *mode, int64_t from_ns, int64_t to_ns)
+{
+	double before = json_number_value(json_object_get(modes, mode));
+
+	if (*mode)
+		json_object_set_new(modes, mode, json_real(before + (double)(to_ns - from_ns) / 1e9));
+}
+
+/* Seconds in each mode. */
+static json_t *modes_summary(const struct bench_trace *t)
+{
+	json_t *modes = json_object();
+	const char *mode = trace_note(t, "mode");
+	int64_t since_ns = t->begin_ns;
+
+	for (size_t i = 0; modes && i < t->n_events; i++) {
+		const struct trace_event *v = &t->event[i];
+
+		if (strcmp(v->kind, "mode") != 0)
+			continue;
+		add_time(modes, v->previous, since_ns, v->t_ns);
+		mode = v->mode;
+		since_ns = v->t_ns;
+	}
+	if (modes)
+		add_time(modes, mode, since_ns, t->end_ns);
+	return modes;
+}
+
+static json_t *notes_summary(const struct bench_trace *t)
+{
+	json_t *notes = json_object();
+
+	for (uint32_t i = 0; notes && i < t->n_notes; i++) {
+		json_t *value = json_string(t->note[i].value);
+
+		json_object_set_new(notes, t->note[i].name, value ? value : json_string("(no UTF-8)"));
+	}
+	return notes;
+}
+
+json_t *report_summary(const struct bench_trace *t, const struct trace_stages *s)
+{
+	double seconds = (double)(t->end_ns - t->begin_ns) / 1e9;
+
+	return json_pack("{s:s, s:i, s:f, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o}", "format", "dreamvla-bench summary", "version", FORMAT_VERSION,
+			"seconds", seconds, "wall_ns", (json_int_t)t->wall_ns, "chunks", (json_int_t)t->n_chunks, "chunks_per_s",
+			seconds > 0 ? (double)t->n_chunks / seconds : 0.0, "lost_records", (json_int_t)t->n_lost, "stages", stages_summary(t, s),
+			"lateness", spread_summary(&s->late), "whole_way", spread_summary(&s->whole), "modes_s", modes_summary(t), "notes",
+			notes_summary(t));
+}

@@ -1,0 +1,424 @@
+/* test_report.c - what is made of a trace: numbers, the page, the trace file, the summary, and two of these compared. */
+#include "daemon/bench/bench_compare.h"
+#include "daemon/bench/bench_report.h"
+#include "tests/unit/bench/made_up.h"
+
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* Everything that `write` says, as one text. */
+static char *text_of(void (*write)(FILE *out, const struct bench_trace *t), const struct bench_trace *t)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	write(f, t);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+static void write_page(FILE *out, const struct bench_trace *t)
+{
+	struct trace_stages s;
+
+	assert_int_equal(stages_measure(&s, t, NULL), 0);
+	report_write_html(out, t, &s);
+	stages_free(&s);
+}
+
+static json_t *summary_of(const struct bench_trace *t)
+{
+	struct trace_stages s;
+
+	assert_int_equal(stages_measure(&s, t, NULL), 0);
+	json_t *j = report_summary(t, &s);
+
+	stages_free(&s);
+	assert_non_null(j);
+	return j;
+}
+
+static double number(const json_t *j, const char *a, const char *b, const char *c)
+{
+	const json_t *at = json_object_get(json_object_get(j, a), b);
+
+	at = c ? json_object_get(at, c) : at;
+	assert_true(json_is_number(at));
+	return json_number_value(at);
+}
+
+static void percentiles_are_exact(void **state)
+{
+	int64_t value[1000];
+	struct spread s = { .n = 1000, .value_ns = value };
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		value[i] = i + 1;
+	assert_int_equal(spread_quantile(&s, 0), 1);
+	assert_int_equal(spread_quantile(&s, 0.5), 500);
+	assert_int_equal(spread_quantile(&s, 0.99), 990);
+	assert_int_equal(spread_quantile(&s, 1), 1000);
+	s.n = 0;
+	assert_int_equal(spread_quantile(&s, 0.5), 0);
+	assert_int_equal(spread_max(&s), 0);
+}
+
+static void the_worst_frame_is_the_slow_one(void **state)
+{
+	struct bench_trace t;
+	struct trace_stages s;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	assert_int_equal(stages_measure(&s, &t, NULL), 0);
+	assert_int_equal(s.worst.chunk, MADE_UP_SLOW);
+	assert_true(s.typical.chunk != MADE_UP_SLOW && s.typical.chunk != 0);
+	assert_int_equal(s.whole.n, MADE_UP_CHUNKS - 1);
+	assert_int_equal(spread_max(&s.whole), s.worst.end_ns - s.worst.begin_ns);
+	assert_int_equal(spread_quantile(&s.whole, 0.5), s.typical.end_ns - s.typical.begin_ns);
+	stages_free(&s);
+	trace_free(&t);
+}
+
+/* `receive` knows only its observation: it belongs to the chunk made of that one. */
+static void a_way_begins_with_its_frames(void **state)
+{
+	struct bench_trace t;
+	struct trace_stages s;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	assert_int_equal(stages_measure(&s, &t, NULL), 0);
+	assert_string_equal(t.stage[s.worst.span[0].stage], "receive");
+	assert_int_equal(s.worst.begin_ns, MADE_UP_BEGIN_NS + MADE_UP_SLOW * 400 * NS_PER_MS);
+	stages_free(&s);
+	trace_free(&t);
+}
+
+static void broken_spans_are_left_out(void **state)
+{
+	struct bench_trace t = { 0 };
+	const struct record_span backwards = { .stage = trace_stage(&t, "decode"), .begin_ns = 2000, .end_ns = 1000 };
+	const struct record_span nameless = { .stage = 7, .begin_ns = 1000, .end_ns = 2000 };
+
+	(void)state;
+	assert_int_equal(trace_add_span(&t, &backwards, NULL), 0);
+	assert_int_equal(trace_add_span(&t, &nameless, NULL), 0);
+	trace_finish(&t);
+	assert_int_equal(t.n_spans, 0);
+	trace_free(&t);
+}
+
+static void the_page_escapes_what_others_said(void **state)
+{
+	struct bench_trace t;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	char *page = text_of(write_page, &t);
+
+	assert_null(strstr(page, "<script"));
+	assert_non_null(strstr(page, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot; &amp; more"));
+	assert_non_null(strstr(page, "6.1.0 &lt;b&gt;"));
+	assert_non_null(strstr(page, "model: &lt;here&gt; &amp; there"));
+	assert_null(strstr(page, "http://"));
+	assert_null(strstr(page, "src="));
+	assert_null(strstr(page, "nan"));
+	assert_null(strstr(page, "inf\""));
+	free(page);
+	trace_free(&t);
+}
+
+static void a_page_of_nothing_says_so(void **state)
+{
+	struct bench_trace t = { 0 };
+
+	(void)state;
+	trace_finish(&t);
+	char *page = text_of(write_page, &t);
+
+	assert_non_null(strstr(page, "No frame became a chunk."));
+	assert_non_null(strstr(page, "No stage was recorded."));
+	assert_non_null(strstr(page, "No control ticks were recorded."));
+	assert_non_null(strstr(page, "No chunk was made."));
+	assert_non_null(strstr(page, "</html>"));
+	free(page);
+}
+
+/* Zero lengths, one value, all the same: logarithmic axes have no zero. */
+static void a_page_of_one_span_has_numbers_only(void **state)
+{
+	struct bench_trace t = { 0 };
+	const struct record_span s = { .stage = trace_stage(&t, "decode"), .begin_ns = 1000, .end_ns = 1000, .chunk = 1 };
+
+	(void)state;
+	assert_int_equal(trace_add_span(&t, &s, NULL), 0);
+	trace_finish(&t);
+	char *page = text_of(write_page, &t);
+
+	assert_null(strstr(page, "nan"));
+	assert_null(strstr(page, "inf\""));
+	assert_non_null(strstr(page, "</html>"));
+	free(page);
+	trace_free(&t);
+}
+
+/* ---- trace.json ------------------------------------------------------------------------------------------------------- */
+
+enum { OPEN_MAX = 16, TIDS = 512 };
+
+/* Ends of the events of one track that still hold. */
+static struct { uint32_t n; double until_us[OPEN_MAX]; } open_events[TIDS];
+
+/* Within an event that holds, or after all. */
+static void check_nesting(const json_t *event)
+{
+	int tid = (int)json_integer_value(json_object_get(event, "tid"));
+	double ts = json_number_value(json_object_get(event, "ts")), end = ts + json_number_value(json_object_get(event, "dur"));
+
+	assert_in_range(tid, 0, TIDS - 1);
+	while (open_events[tid].n > 0 && open_events[tid].until_us[open_events[tid].n - 1] <= ts + 1e-6)
+		open_events[tid].n--;
+	if (open_events[tid].n > 0)
+		assert_true(end <= open_events[tid].until_us[open_events[tid].n - 1] + 1e-6);
+	assert_true(open_events[tid].n < OPEN_MAX);
+	open_events[tid].until_us[open_events[tid].n++] = end;
+}
+
+static void check_event(const json_t *event, double *last)
+{
+	const char *ph = json_string_value(json_object_get(event, "ph"));
+	const json_t *ts = json_object_get(event, "ts");
+
+	assert_non_null(ph);
+	assert_true(json_is_string(json_object_get(event, "name")) && json_is_integer(json_object_get(event, "pid"))
+			&& json_is_integer(json_object_get(event, "tid")) && json_is_number(ts));
+	if (*ph == 'M')
+		return;
+	assert_true(json_number_value(ts) >= *last);
+	*last = json_number_value(ts);
+	if (*ph == 'i')
+		return;
+	assert_string_equal(ph, "X");
+	assert_true(json_number_value(json_object_get(event, "dur")) >= 0);
+	check_nesting(event);
+}
+
+static json_t *trace_of(const struct bench_trace *t)
+{
+	char *text = text_of(report_write_trace, t);
+	json_error_t why;
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+
+	if (!j)
+		fail_msg("line %d: %s", why.line, why.text);
+	free(text);
+	return j;
+}
+
+static void the_trace_opens_elsewhere(void **state)
+{
+	struct bench_trace t;
+	double last = 0;
+	size_t i, n_complete = 0;
+	json_t *event;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	json_t *j = trace_of(&t);
+
+	memset(open_events, 0, sizeof open_events);
+	json_array_foreach(json_object_get(j, "traceEvents"), i, event) {
+		check_event(event, &last);
+		n_complete += strcmp(json_string_value(json_object_get(event, "ph")), "X") == 0;
+	}
+	assert_int_equal(n_complete, t.n_spans + t.n_ticks);
+	json_decref(j);
+	trace_free(&t);
+}
+
+static void texts_in_the_trace_are_whole_or_replaced(void **state)
+{
+	struct bench_trace t = { 0 };
+	struct trace_event v = { .t_ns = 1000, .kind = "mode", .mode = "HOLD", .reason = "tab\t quote\" back\\slash \x01" }, cut = v;
+
+	(void)state;
+	snprintf(cut.reason, sizeof cut.reason, "half of a letter \xc3");
+	assert_int_equal(trace_add_event(&t, &v, NULL), 0);
+	assert_int_equal(trace_add_event(&t, &cut, NULL), 0);
+	trace_finish(&t);
+	json_t *j = trace_of(&t), *events = json_object_get(j, "traceEvents");
+	size_t n = json_array_size(events);
+
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(events, n - 2), "args"), "reason")), v.reason);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(events, n - 1), "args"), "reason")), "?");
+	json_decref(j);
+	trace_free(&t);
+}
+
+/* ---- summary and comparison ---------------------------------------------------------------------------------------------- */
+
+static void the_summary_has_the_numbers(void **state)
+{
+	struct bench_trace t;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	json_t *j = summary_of(&t);
+
+	assert_int_equal(number(j, "stages", "decoder", "n"), MADE_UP_CHUNKS - 1);
+	assert_true(number(j, "stages", "decoder", "p50_us") > 81e3 && number(j, "stages", "decoder", "p50_us") < 108e3);
+	assert_true(number(j, "stages", "decoder", "max_us") > 300e3);
+	assert_int_equal(number(j, "lateness", "n", NULL), MADE_UP_TICKS);
+	assert_true(fabs(number(j, "modes_s", "HOLD", NULL) - 1.5) < 1e-6);
+	assert_true(fabs(number(j, "modes_s", "AUTO", NULL) - 18.8) < 1e-6);
+	assert_true(fabs(number(j, "modes_s", "READY", NULL) - 0.2) < 1e-6);
+	json_decref(j);
+	trace_free(&t);
+}
+
+static void compare_made_up(double extra_a_ms, double extra_b_ms, double threshold_percent, struct comparison *c)
+{
+	struct bench_trace a, b;
+
+	made_up_trace(&a, extra_a_ms);
+	made_up_trace(&b, extra_b_ms);
+	json_t *x = summary_of(&a), *y = summary_of(&b);
+
+	assert_int_equal(compare_summaries(c, x, y, threshold_percent, NULL), 0);
+	json_decref(x);
+	json_decref(y);
+	trace_free(&a);
+	trace_free(&b);
+}
+
+static const struct compare_row *row_of(const struct comparison *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (strcmp(c->row[i].name, name) == 0)
+			return &c->row[i];
+	fail_msg("no row %s", name);
+	return NULL;
+}
+
+static void a_slower_decoder_is_worse(void **state)
+{
+	struct comparison c;
+
+	(void)state;
+	compare_made_up(0, 100, 10, &c);
+	assert_int_equal(row_of(&c, "decoder.p50_us")->verdict, COMPARE_WORSE);
+	assert_true(row_of(&c, "decoder.p50_us")->b - row_of(&c, "decoder.p50_us")->a > 85e3);
+	assert_int_equal(row_of(&c, "vision.p50_us")->verdict, COMPARE_SAME);
+	assert_int_equal(row_of(&c, "decoder.p99_us")->verdict, COMPARE_SHOWN); /* of 49 values */
+	assert_int_equal(row_of(&c, "lateness.p999_us")->verdict, COMPARE_SAME);
+	compare_made_up(0, 100, 500, &c);
+	assert_int_equal(c.worse, 0);
+	compare_made_up(100, 0, 10, &c);
+	assert_int_equal(c.worse, 0);
+	assert_int_equal(row_of(&c, "decoder.p50_us")->verdict, COMPARE_BETTER);
+}
+
+static void a_stage_that_is_gone_is_worse(void **state)
+{
+	struct bench_trace t;
+	struct comparison c;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	json_t *a = summary_of(&t), *b = json_deep_copy(a);
+
+	assert_int_equal(compare_summaries(&c, a, b, 0, NULL), 0);
+	assert_int_equal(c.worse, 0);
+	json_object_del(json_object_get(b, "stages"), "driver");
+	assert_int_equal(compare_summaries(&c, a, b, 50, NULL), 0);
+	assert_int_equal(row_of(&c, "driver.n")->verdict, COMPARE_WORSE);
+	assert_int_equal(c.worse, 1);
+	json_decref(a);
+	json_decref(b);
+	trace_free(&t);
+}
+
+static void what_is_no_summary_is_refused(void **state)
+{
+	struct comparison c;
+	struct errbuf e = { 0 };
+	json_t *not_one = json_pack("{s:s}", "format", "something else"), *loaded;
+
+	(void)state;
+	assert_int_equal(compare_summaries(&c, not_one, not_one, 10, &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "first"));
+	assert_int_equal(compare_load(&loaded, "/nowhere/at/all", &e), -ENOENT);
+	assert_non_null(strstr(e.text, "/nowhere/at/all"));
+	json_decref(not_one);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------------------------------------ */
+
+static void a_folder_with_something_in_it_stays_as_it_is(void **state)
+{
+	char folder[] = "/tmp/test_report.XXXXXX", inner[64], summary[96];
+	struct bench_trace t;
+	struct errbuf e = { 0 };
+	json_t *loaded;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(inner, sizeof inner, "%s/report", folder);
+	made_up_trace(&t, 0);
+	assert_int_equal(report_make_folder(inner, &e), 0);
+	assert_int_equal(report_make_folder(inner, &e), 0); /* empty */
+	assert_int_equal(report_write(inner, &t, &e), 0);
+	assert_int_equal(compare_load(&loaded, inner, &e), 0);
+	json_decref(loaded);
+	assert_int_equal(report_make_folder(inner, &e), -EEXIST);
+	assert_non_null(strstr(e.text, inner));
+	snprintf(summary, sizeof summary, "%s/summary.json", inner);
+	assert_int_equal(report_make_folder(summary, &e), -EEXIST);
+	assert_int_equal(report_write(summary, &t, &e), -ENOTDIR);
+	assert_int_equal(report_make_folder("/proc/here", &e), -ENOENT);
+	for (const char *const *name = (const char *const[]){ "report.html", "trace.json", "summary.json", "config.yaml", NULL }; *name; name++) {
+		snprintf(summary, sizeof summary, "%s/%s", inner, *name);
+		assert_int_equal(unlink(summary), 0);
+	}
+	assert_int_equal(rmdir(inner), 0);
+	assert_int_equal(rmdir(folder), 0);
+	trace_free(&t);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(percentiles_are_exact),
+		cmocka_unit_test(the_worst_frame_is_the_slow_one),
+		cmocka_unit_test(a_way_begins_with_its_frames),
+		cmocka_unit_test(broken_spans_are_left_out),
+		cmocka_unit_test(the_page_escapes_what_others_said),
+		cmocka_unit_test(a_page_of_nothing_says_so),
+		cmocka_unit_test(a_page_of_one_span_has_numbers_only),
+		cmocka_unit_test(the_trace_opens_elsewhere),
+		cmocka_unit_test(texts_in_the_trace_are_whole_or_replaced),
+		cmocka_unit_test(the_summary_has_the_numbers),
+		cmocka_unit_test(a_slower_decoder_is_worse),
+		cmocka_unit_test(a_stage_that_is_gone_is_worse),
+		cmocka_unit_test(what_is_no_summary_is_refused),
+		cmocka_unit_test(a_folder_with_something_in_it_stays_as_it_is),
+	};
+	struct bench_trace t;
+
+	/* A page to look at. */
+	if (argc > 1) {
+		made_up_trace(&t, 0);
+		return report_write(argv[1], &t, NULL) < 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

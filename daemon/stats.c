@@ -23,6 +23,7 @@ static const char *const name[] = {
 	[STAGE_PHOTON_TO_MOTOR] = "photon_to_motor",
 	[STAGE_TAKEOVER] = "takeover",
 	[STAGE_STICK_TO_MOTOR] = "stick_to_motor",
+	[STAGE_TICK] = "tick",
 };
 
 _Static_assert(sizeof name / sizeof *name == STAGE_COUNT, "a name for every stage");

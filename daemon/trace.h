@@ -25,6 +25,7 @@
  *   photon_to_motor  oldest stamp                    first command left for the motors
  *   takeover         dead-man's message received     first target of its device on the wire        arm
  *   stick_to_motor   stamp of a device's message     first command made from it left               arm
+ *   tick             a control tick was due          its targets are handed over to io; value: ns by which it began late
  *
  * resize .. action_decode are sums (several pictures, several steps) that are laid one after the other. SHADOW ends with publish; a chunk that
  * is not executed, with overhead; an observation that the policy does not take, with receive. What a chunk waited for before the operator

@@ -28,8 +28,7 @@ static size_t count_bins(const struct spread *s, const struct svg_axis *x, size_
 
 	memset(bin, 0, BINS * sizeof *bin);
 	for (size_t i = 0; i < s->n; i++) {
-		double share = log(fmax(ms(s->value_ns[i]), x->low) / x->low) / log(x->high / x->low);
-		size_t k = (size_t)fmin(share * BINS, BINS - 1);
+		size_t k = (size_t)fmin(svg_along(x, ms(s->value_ns[i])) * BINS, BINS - 1);
 
 		most = ++bin[k] > most ? bin[k] : most;
 	}
@@ -42,19 +41,29 @@ static void draw_bins(const struct svg_plot *p, const struct spread *s)
 	char hint[TEXT_BYTES];
 
 	for (int k = 0; k < BINS; k++) {
-		double height = p->height * (double)bin[k] / (double)most, low = p->x.low * pow(p->x.high / p->x.low, k / (double)BINS);
+		double height = p->height * (double)bin[k] / (double)most;
 
 		if (bin[k] == 0)
 			continue;
-		snprintf(hint, sizeof hint, "%zu from %.3g to %.3g ms", bin[k], low, low * pow(p->x.high / p->x.low, 1.0 / BINS));
+		snprintf(hint, sizeof hint, "%zu from %.3g to %.3g ms", bin[k], svg_value(&p->x, k / (double)BINS), svg_value(&p->x, (k + 1) / (double)BINS));
 		svg_rect(p->out, p->left + p->width * k / BINS, p->top + p->height - height, p->width / BINS - 1, height, "bar", hint);
 	}
+}
+
+/* Logarithmic where the longest is much longer than the shortest: what is rare is what matters. */
+static struct svg_axis panel_axis(const struct spread *s)
+{
+	double low = ms(s->value_ns[0]), high = ms(spread_max(s));
+
+	if (low > 0 && high > 4 * low)
+		return svg_axis_around(low, high, true, "ms");
+	return svg_axis_around(fmax(low - 0.1 * (high - low), 0), high + 0.1 * (high - low), false, "ms");
 }
 
 static void draw_panel(FILE *out, double left, double top, const char *name, const struct spread *s)
 {
 	struct svg_plot p = { .out = out, .left = left + 12, .top = top + 40, .width = PANEL_WIDTH - 36, .height = PANEL_HEIGHT - 78,
-		.x = svg_axis_around(ms(s->value_ns[0]), ms(spread_max(s)), true, "ms") };
+		.x = panel_axis(s) };
 	char numbers[TEXT_BYTES];
 
 	snprintf(numbers, sizeof numbers, "p50 %.3g  p99 %.3g  max %.3g ms  (%zu)", ms(spread_quantile(s, 0.5)), ms(spread_quantile(s, 0.99)),

@@ -79,14 +79,13 @@ int compare_summaries(struct comparison *c, const json_t *a, const json_t *b, do
 {
 	const json_t *stages = json_object_get(a, "stages"), *others = json_object_get(b, "stages");
 	const struct judgement less = { threshold_percent, 0, -1, true };
-	const char *name;
-	json_t *stage;
+	struct json_t *all = (json_t *)(uintptr_t)stages;
 
 	*c = (struct comparison){ 0 };
 	if (!is_summary(a) || !is_summary(b))
 		return fail(e, -EBADMSG, "the %s one is no summary of dreamvla-bench, or of another version", is_summary(a) ? "second" : "first");
-	json_object_foreach((json_t *)(uintptr_t)stages, name, stage)
-		add_spread(c, name, stage, json_object_get(others, name), threshold_percent);
+	for (void *at = json_object_iter(all); at; at = json_object_iter_next(all, at))
+		add_spread(c, json_object_iter_key(at), json_object_iter_value(at), json_object_get(others, json_object_iter_key(at)), threshold_percent);
 	add_spread(c, "whole_way", json_object_get(a, "whole_way"), json_object_get(b, "whole_way"), threshold_percent);
 	add_spread(c, "lateness", json_object_get(a, "lateness"), json_object_get(b, "lateness"), threshold_percent);
 	add_row(c, "", "chunks_per_s", number(a, "chunks_per_s"), number(b, "chunks_per_s"), &less);

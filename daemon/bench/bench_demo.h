@@ -7,6 +7,8 @@
 
 #include "daemon/bench/bench_robot.h"
 
+enum { BENCH_ARGUMENTS_MAX = 2 };
+
 /* Options that all sub-commands share. */
 struct bench_options {
 	const char *programs;     /* folder of the programs; NULL: PATH */
@@ -19,6 +21,9 @@ struct bench_options {
 	const char *torch;        /* gpu: Python with torch and transformers; NULL: leave it out */
 	uint32_t threads;         /* 0: one per processor */
 	double seconds;
+	double threshold_percent; /* compare */
+	uint32_t n_arguments;     /* what stands without a -- before it */
+	const char *argument[BENCH_ARGUMENTS_MAX];
 	bool json;
 };
 

@@ -20,7 +20,7 @@ static const char head[] =
 	"table{border-collapse:collapse;font-size:13px}th,td{padding:3px 12px 3px 0;text-align:right;border-bottom:1px solid #eee;vertical-align:top}\n"
 	"th{color:#666;font-weight:600}th:first-child,td:first-child,td.t,th.t{text-align:left}pre{font-size:12px;background:#f6f6f6;padding:8px;overflow:auto}\n"
 	"text{font-family:sans-serif}.tick{font-size:11px;fill:#444}.small{font-size:9px;fill:#666}.label{font-size:12px;fill:#666}.name{font-size:13px;font-weight:600;fill:#222}\n"
-	".in{font-size:12px;fill:#222}.grid{stroke:#e8e8e8}.axis{stroke:#999}.bar{fill:#0072b2}.late{fill:#9ecae1}.middle{fill:#d55e00}\n"
+	".in{font-size:12px;fill:#222}.grid{stroke:#e8e8e8}.axis{stroke:#999}.bar{fill:#0072b2}.sum{fill:#b5cfe2}.late{fill:#9ecae1}.middle{fill:#d55e00}\n"
 	".travels{fill:#ccc}.waits{fill:#e69f00}.infers{fill:#0072b2}.moves{fill:#9ed9c3}\n"
 	".BOOT{fill:#ddd}.READY{fill:#cfe3f1}.AUTO{fill:#9ed9c3}.SHADOW{fill:#d7c7e6}.TELEOP{fill:#f5d48b}.HOLD{fill:#f3e9a5}.RETURN{fill:#b8dcef}.FAULT{fill:#f0a58a}\n"
 	".curve{fill:none;stroke-width:1.8}.c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#cc79a7}.c4{stroke:#e69f00}.c5{stroke:#56b4e9}\n"

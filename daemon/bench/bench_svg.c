@@ -33,22 +33,26 @@ void svg_close(FILE *out)
 	fputs("</svg>\n", out);
 }
 
-/* 0..1 along an axis. */
-static double along(const struct svg_axis *a, double value)
+double svg_along(const struct svg_axis *a, double value)
 {
 	double share = a->log ? log(fmax(value, a->low) / a->low) / log(a->high / a->low) : (value - a->low) / (a->high - a->low);
 
 	return share > 0 ? fmin(share, 1) : 0; /* not a number: 0 */
 }
 
+double svg_value(const struct svg_axis *a, double share)
+{
+	return a->log ? a->low * pow(a->high / a->low, share) : a->low + share * (a->high - a->low);
+}
+
 double svg_x(const struct svg_plot *p, double value)
 {
-	return p->left + p->width * along(&p->x, value);
+	return p->left + p->width * svg_along(&p->x, value);
 }
 
 double svg_y(const struct svg_plot *p, double value)
 {
-	return p->top + p->height * (1 - along(&p->y, value));
+	return p->top + p->height * (1 - svg_along(&p->y, value));
 }
 
 /* ---- grid --------------------------------------------------------------------------------------------------------- */

@@ -26,7 +26,11 @@ struct svg_plot {
 void svg_open(FILE *out, double width, double height, const char *title);
 void svg_close(FILE *out);
 
-/* Where a value is; one beyond an axis is at its end. */
+/* Where on an axis a value is, 0..1, and which value is there. */
+double svg_along(const struct svg_axis *a, double value);
+double svg_value(const struct svg_axis *a, double share);
+
+/* Where a value is in pixels; one beyond an axis is at its end. */
 double svg_x(const struct svg_plot *p, double value);
 double svg_y(const struct svg_plot *p, double value);
 

@@ -24,6 +24,17 @@ static struct svg_axis time_axis(const struct bench_trace *t)
 	return svg_axis_around(0, seconds(t, t->end_ns), false, "s since the beginning");
 }
 
+/* Stages that are the sum of others (daemon/trace.h). */
+static bool is_sum(const char *stage)
+{
+	static const char *const sums[] = { "frame", "first_target", "frame_to_target", "photon_to_motor" };
+
+	for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+		if (strcmp(stage, sums[i]) == 0)
+			return true;
+	return false;
+}
+
 /* ---- a frame's way -------------------------------------------------------------------------------------------------- */
 
 static void draw_span(const struct svg_plot *p, const struct bench_trace *t, const struct way *w, uint32_t i)
@@ -36,7 +47,7 @@ static void draw_span(const struct svg_plot *p, const struct bench_trace *t, con
 	snprintf(hint, sizeof hint, "%s [%u]: %.3f ms, from %.3f ms on", t->stage[s->stage], s->index, ms(s->end_ns - s->begin_ns),
 			ms(s->begin_ns - w->begin_ns));
 	svg_text(p->out, p->left - 8, y + 15, "end", "tick", t->stage[s->stage]);
-	svg_rect(p->out, from, y + 3, to - from, ROW - 6, "bar", hint);
+	svg_rect(p->out, from, y + 3, to - from, ROW - 6, is_sum(t->stage[s->stage]) ? "sum" : "bar", hint);
 	/* Where no room is left on the right, on the left of the bar. */
 	if (to < p->left + p->width - 20 || from < p->left + 70)
 		svg_text(p->out, fmin(to + 6, p->left + p->width + 6), y + 15, "start", "tick", text);

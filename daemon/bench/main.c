@@ -9,16 +9,18 @@
 #include "daemon/bench/bench_control.h"
 #include "daemon/bench/bench_demo.h"
 #include "daemon/bench/bench_gpu.h"
+#include "daemon/bench/bench_look.h"
 #include "daemon/bench/bench_piper.h"
 #include "daemon/bench/bench_policy.h"
 #include "daemon/sys/error.h"
 
 enum { THREADS_MAX = 64 };
 
-static const struct command {
+static const struct sub_command {
 	const char *name, *help;
 	double seconds; /* unless --seconds says otherwise */
 	int (*run)(const struct bench_options *o);
+	uint32_t arguments; /* that it may have */
 } commands[] = {
 	{ "demo", "run the main job in the simulated bench and judge it", 20, bench_demo },
 	{ "control", "control loop beside cyclictest, take-over, cost of a tick, latencies, allocations; 2 to 3 minutes in all", 30, bench_control },
@@ -26,6 +28,8 @@ static const struct command {
 	{ "policy", "load a checkpoint, time a chunk beside its matrix products alone", 1, bench_policy },
 	{ "gpu", "a chunk of Dream-VLA-7B with random weights on the GPU: every decoder, and an autoregressive one, beside their floors", 2, bench_gpu },
 	{ "piper", "how a simulated PiPER follows targets streamed at 50, 100 and 200 Hz, planned and in high-follow; on virtual time", 4, bench_piper },
+	{ "report", "FILE.mcap DIR: a page, a trace for ui.perfetto.dev and a summary of a recording, in a new folder", 1, bench_report, 2 },
+	{ "compare", "A B: what the reports in two folders have in common and what not; exit status 1 when B is worse", 1, bench_compare, 2 },
 };
 
 static const struct option options[] = {
@@ -35,6 +39,7 @@ static const struct option options[] = {
 	{ "model", required_argument, NULL, 'o' },    { "precision", required_argument, NULL, 'r' },
 	{ "threads", required_argument, NULL, 't' },  { "robot", required_argument, NULL, 'b' },
 	{ "torch", required_argument, NULL, 'y' },
+	{ "threshold", required_argument, NULL, 'd' },
 	{ "help", no_argument, NULL, 'h' },           { 0 },
 };
 
@@ -54,10 +59,11 @@ static void print_help(FILE *out)
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
 		"  --model DIR         policy: the checkpoint; --precision fp32 (default) or bf16; --threads N (default: one per processor)\n"
 		"  --torch PYTHON      gpu: time PyTorch beside it, with this Python, which has torch and transformers (--seconds: for each row)\n"
+		"  --threshold PERCENT compare: so much worse is too much (default 10)\n"
 		"  --json              print the result as JSON\n");
 }
 
-static const struct command *find_command(const char *name)
+static const struct sub_command *find_command(const char *name)
 {
 	for (size_t i = 0; name && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].name, name) == 0)
@@ -65,14 +71,14 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static int parse_seconds(const char *text, double *seconds, struct errbuf *e)
+static int parse_number(const char *option, const char *text, double low, double high, double *out, struct errbuf *e)
 {
 	char *end;
-	double s = strtod(text, &end);
+	double v = strtod(text, &end);
 
-	if (*text == 0 || *end != 0 || !(s >= 1 && s <= 3600))
-		return fail(e, -EINVAL, "--seconds: found '%s', want a number from 1 to 3600", text);
-	*seconds = s;
+	if (*text == 0 || *end != 0 || !(v >= low && v <= high))
+		return fail(e, -EINVAL, "%s: found '%s', want a number from %g to %g", option, text, low, high);
+	*out = v;
 	return 0;
 }
 
@@ -88,7 +94,7 @@ static int parse_threads(const char *text, uint32_t *threads, struct errbuf *e)
 }
 
 /* 0, 1 when help was asked for and given, or -EINVAL. */
-static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *e)
+static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *o, struct errbuf *e)
 {
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (option) {
@@ -104,18 +110,24 @@ static int parse(int argc, char **argv, struct bench_options *o, struct errbuf *
 			if (bench_robot_find(optarg, &o->robot, e) < 0)
 				return -EINVAL;
 			break;
+		case 'd':
+			if (parse_number("--threshold", optarg, 0, 1e6, &o->threshold_percent, e) < 0)
+				return -EINVAL;
+			break;
 		case 't':
 			if (parse_threads(optarg, &o->threads, e) < 0)
 				return -EINVAL;
 			break;
 		case 's':
-			if (parse_seconds(optarg, &o->seconds, e) < 0)
+			if (parse_number("--seconds", optarg, 1, 3600, &o->seconds, e) < 0)
 				return -EINVAL;
 			break;
 		case 'h': print_help(stdout); return 1;
 		default: return fail(e, -EINVAL, "see dreamvla-bench --help");
 		}
 	}
+	for (; optind < argc && o->n_arguments < allowed; optind++)
+		o->argument[o->n_arguments++] = argv[optind];
 	if (optind < argc)
 		return fail(e, -EINVAL, "found '%s', want only options; see dreamvla-bench --help", argv[optind]);
 	return 0;
@@ -133,8 +145,8 @@ static void fill_in(struct bench_options *o, char *library, size_t capacity)
 
 int main(int argc, char **argv)
 {
-	struct bench_options o = { .instruction = "pick up the red block" };
-	const struct command *c = argc > 1 ? find_command(argv[1]) : NULL;
+	struct bench_options o = { .instruction = "pick up the red block", .threshold_percent = 10 };
+	const struct sub_command *c = argc > 1 ? find_command(argv[1]) : NULL;
 	char library[4096], whole[4096];
 	struct errbuf e = { 0 };
 
@@ -145,7 +157,7 @@ int main(int argc, char **argv)
 		return help ? EXIT_SUCCESS : 2;
 	}
 	o.seconds = c->seconds;
-	int rc = parse(argc - 1, argv + 1, &o, &e);
+	int rc = parse(argc - 1, argv + 1, c->arguments, &o, &e);
 
 	if (rc < 0) {
 		fprintf(stderr, "dreamvla-bench %s: %s\n", c->name, e.text);

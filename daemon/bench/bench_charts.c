@@ -132,11 +132,17 @@ static void draw_curve(const struct svg_plot *p, const struct spread *s, const c
 	svg_path_end(p->out);
 }
 
+/* Beyond the colours, dashed ones. */
+static void class_of_curve(char out[TEXT_BYTES], uint32_t k)
+{
+	snprintf(out, TEXT_BYTES, "curve c%u%s", k % COLOURS, k < COLOURS ? "" : " dashed");
+}
+
 static void draw_legend(FILE *out, double x, double y, uint32_t colour, const char *name)
 {
 	char class[TEXT_BYTES];
 
-	snprintf(class, sizeof class, "curve c%u", colour % COLOURS);
+	class_of_curve(class, colour);
 	svg_line(out, x, y - 4, x + 18, y - 4, class);
 	svg_text(out, x + 24, y, "start", "tick", name);
 }
@@ -177,7 +183,7 @@ void chart_percentiles(FILE *out, const struct bench_trace *t, const struct trac
 	for (uint32_t k = 0; k < t->n_stages; k++) {
 		if (s->stage[k].n == 0)
 			continue;
-		snprintf(class, sizeof class, "curve c%u", drawn % COLOURS);
+		class_of_curve(class, drawn);
 		draw_curve(&p, &s->stage[k], class);
 		draw_legend(out, p.left + p.width + 16, p.top + 10 + 18 * drawn, drawn, t->stage[k]);
 		drawn++;

@@ -22,6 +22,10 @@ struct bench_options {
 	uint32_t threads;         /* 0: one per processor */
 	double seconds;
 	double threshold_percent; /* compare */
+	double drop_percent, delay_ms; /* run: of frames that are lost; by which a frame comes later at most */
+	int policy_latency_ms;    /* run: longer than the policy takes by itself */
+	bool attach;              /* run: to the dreamvlad that runs with this configuration */
+	uint32_t hogs;            /* run: processes that want all processor time */
 	uint32_t n_arguments;     /* what stands without a -- before it */
 	const char *argument[BENCH_ARGUMENTS_MAX];
 	bool json;

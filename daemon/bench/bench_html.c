@@ -23,7 +23,7 @@ static const char head[] =
 	".in{font-size:12px;fill:#222}.grid{stroke:#e8e8e8}.axis{stroke:#999}.bar{fill:#0072b2}.sum{fill:#b5cfe2}.late{fill:#9ecae1}.middle{fill:#d55e00}\n"
 	".travels{fill:#ccc}.waits{fill:#e69f00}.infers{fill:#0072b2}.moves{fill:#9ed9c3}\n"
 	".BOOT{fill:#ddd}.READY{fill:#cfe3f1}.AUTO{fill:#9ed9c3}.SHADOW{fill:#d7c7e6}.TELEOP{fill:#f5d48b}.HOLD{fill:#f3e9a5}.RETURN{fill:#b8dcef}.FAULT{fill:#f0a58a}\n"
-	".curve{fill:none;stroke-width:1.8}.c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#cc79a7}.c4{stroke:#e69f00}.c5{stroke:#56b4e9}\n"
+	".curve{fill:none;stroke-width:1.8}.dashed{stroke-dasharray:5 3}.c0{stroke:#0072b2}.c1{stroke:#d55e00}.c2{stroke:#009e73}.c3{stroke:#cc79a7}.c4{stroke:#e69f00}.c5{stroke:#56b4e9}\n"
 	".c6{stroke:#000}.c7{stroke:#7f3b08}.c8{stroke:#542788}.c9{stroke:#888}.c10{stroke:#b2abd2}.c11{stroke:#66a61e}\n"
 	"</style></head><body>\n";
 
@@ -127,7 +127,7 @@ static void write_setup(FILE *out, const struct bench_trace *t)
 void report_write_html(FILE *out, const struct bench_trace *t, const struct trace_stages *s)
 {
 	write_head(out, t, s);
-	fputs("<h2>Where the milliseconds go</h2>\n", out);
+	fputs("<h2>Where the milliseconds go</h2>\n<p>Light bars are sums of others.</p>\n", out);
 	chart_way(out, t, &s->typical, "Typical frame");
 	chart_way(out, t, &s->worst, "Worst frame");
 	write_stages(out, t, s);

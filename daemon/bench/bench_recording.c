@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +22,26 @@ struct reading {
 	int64_t offset_ns;            /* CLOCK_REALTIME - CLOCK_MONOTONIC of the machine that ran, as the newest span tells it */
 };
 
+/* No clock shows more, and sums of two still are numbers. */
+#define TIME_MAX_NS (INT64_C(1) << 62)
+
+/* 0 where there is no such number. */
 static int64_t whole(const json_t *m, const char *key)
 {
-	return json_integer_value(json_object_get(m, key));
+	const json_t *n = json_object_get(m, key);
+
+	if (!json_is_real(n))
+		return json_integer_value(n);
+	return fabs(json_real_value(n)) < (double)TIME_MAX_NS ? (int64_t)json_real_value(n) : 0;
+}
+
+/* A publisher's number (`from`) has 64 bits, of which jansson reads 63. Such a message's numbers are then doubles: whole ns for the first 104
+ * days of a machine's life, and to 0.3 us in any case. */
+static json_t *parse(const struct mcap_read_message *m)
+{
+	json_t *j = json_loadb((const char *)m->data, m->n, JSON_REJECT_DUPLICATES, NULL);
+
+	return j ? j : json_loadb((const char *)m->data, m->n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
 }
 
 static void copy_text(const json_t *m, const char *key, char *out, size_t capacity)
@@ -32,9 +50,6 @@ static void copy_text(const json_t *m, const char *key, char *out, size_t capaci
 
 	snprintf(out, capacity, "%s", text ? text : "");
 }
-
-/* No clock shows more, and sums of two still are numbers. */
-#define TIME_MAX_NS (INT64_C(1) << 62)
 
 static bool is_time(int64_t t_ns)
 {
@@ -98,6 +113,13 @@ static int take_event(struct reading *r, const json_t *m, const struct mcap_read
 	return is_wanted(r, v.t_ns) ? trace_add_event(r->trace, &v, e) : 0;
 }
 
+static void take_lost(struct reading *r, const json_t *m)
+{
+	int64_t n = whole(json_object_get(m, "record"), "dropped");
+
+	r->trace->n_lost = n > 0 && (uint64_t)n > r->trace->n_lost ? (uint64_t)n : r->trace->n_lost;
+}
+
 /* Where no event says which mode held. */
 static int take_status(struct reading *r, const json_t *m, const struct mcap_read_message *message, struct errbuf *e)
 {
@@ -105,6 +127,7 @@ static int take_status(struct reading *r, const json_t *m, const struct mcap_rea
 
 	(void)message;
 	(void)e;
+	take_lost(r, m);
 	copy_text(m, "mode", mode, sizeof mode);
 	if (*mode && is_wanted(r, whole(m, "stamp_ns")))
 		trace_set_note(r->trace, "mode", mode);
@@ -163,7 +186,7 @@ static bool want_topic(void *context, const char *topic)
 static int take_message(struct reading *r, const struct mcap_read_message *message, struct errbuf *e)
 {
 	size_t i = find_topic(message->channel->topic);
-	json_t *m = json_loadb((const char *)message->data, message->n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *m = parse(message);
 	int rc = 0;
 
 	if (!json_is_object(m))
@@ -222,19 +245,17 @@ static void note_damage(struct reading *r)
 
 static void copy_metadata(struct reading *r)
 {
-	static const struct { const char *record, *key, *note; } known[] = {
-		{ "dreamvlad", "version", "dreamvlad" }, { "dreamvlad", "checkpoint", "checkpoint" }, { "host", "name", "host" }, { "host", "kernel", "kernel" },
-		{ "host", "cpu", "cpu" },
-	};
-	const char *text = mcap_reader_metadata(r->reader, "configuration", "yaml");
+	static const struct { const char *key, *note; } known[] = { { "version", "dreamvlad" }, { "checkpoint", "checkpoint" }, { "host", "host" },
+		{ "kernel", "kernel" } };
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		const char *value = mcap_reader_metadata(r->reader, known[i].record, known[i].key);
+		const char *value = mcap_reader_metadata(r->reader, "dreamvla", known[i].key);
 
 		if (value)
 			trace_set_note(r->trace, known[i].note, value);
 	}
-	r->trace->config = text ? strdup(text) : NULL;
+	if (!r->trace->config)
+		r->trace->config = mcap_reader_metadata_lines(r->reader, "dreamvla.config");
 }
 
 static int finish(struct reading *r, struct errbuf *e)

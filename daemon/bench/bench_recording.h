@@ -15,7 +15,7 @@ struct recording_options {
 	void *context;
 };
 
-/* *t is all zero before, and finished (trace_finish) after. -ENODATA: it holds no trace: recorded by an older dreamvlad, or not by one; or empty.
+/* *t is all zero before, but for notes and the configuration, and finished (trace_finish) after. -ENODATA: it holds no trace: recorded by an older dreamvlad, or not by one; or empty.
  * Other errors as mcap_reader_open. On an error *t is to be freed as well. Thread: any. Allocates: yes. Blocks: on the file. */
 MUST_CHECK int recording_read(struct bench_trace *t, const struct recording_options *o, struct errbuf *e);
 

@@ -2,6 +2,7 @@
 #include "daemon/bench/bench_session.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,13 +70,13 @@ static void name_in_folder(const struct session *s, const char *before, const ch
 }
 
 /* The configuration with the robots' addresses in it, as a file of this session. */
-static int write_config(const struct session *s, const char *path, struct errbuf *e)
+static int write_config(const struct config *c, const char *path, struct errbuf *e)
 {
 	FILE *f = fopen(path, "w");
 
 	if (!f)
 		return fail(e, -errno, "%s: %s", path, strerror(errno));
-	int rc = config_print(&s->config, f);
+	int rc = config_print(c, f);
 
 	return fclose(f) == 0 && rc == 0 ? 0 : fail(e, -EIO, "%s: cannot be written", path);
 }
@@ -102,8 +103,8 @@ static int place_pipers(struct session *s, struct errbuf *e)
 	return rc;
 }
 
-/* Robots with a connection of their own get one, and a configuration that says so. */
-static int place_robots(struct session *s, char config[ADDRESS_BYTES], struct errbuf *e)
+/* Robots with a connection of their own get one. */
+static int place_robots(struct session *s, struct errbuf *e)
 {
 	uint32_t want = bench_robot_arms(s->robot);
 
@@ -112,12 +113,42 @@ static int place_robots(struct session *s, char config[ADDRESS_BYTES], struct er
 				s->config.n_robots == 1 ? "" : "s", want);
 	if (s->robot == BENCH_ROBOT_SIM)
 		return 0;
-	int rc = bench_robot_is_piper(s->robot) ? place_pipers(s, e) : place_franka(s, e);
+	return bench_robot_is_piper(s->robot) ? place_pipers(s, e) : place_franka(s, e);
+}
+
+/* The simulated cameras' publisher is told another address than dreamvlad. */
+static int write_sim_config(struct session *s, struct errbuf *e)
+{
+	struct config c = s->config;
+
+	name_in_folder(s, "ipc://", "cameras", s->cameras);
+	if ((size_t)snprintf(c.sockets_cameras, sizeof c.sockets_cameras, "%s", s->cameras) >= sizeof c.sockets_cameras)
+		return fail(e, -ENAMETOOLONG, "%s: the path is too long for a socket; set TMPDIR to a shorter one", s->cameras);
+	name_in_folder(s, "", "sim.yaml", s->sim_config);
+	return write_config(&c, s->sim_config, e);
+}
+
+/* Where the session wants something else than the file says, a configuration of its own. */
+static int adapt_config(struct session *s, const struct session_options *o, char config[ADDRESS_BYTES], struct errbuf *e)
+{
+	int rc = place_robots(s, e);
 
 	if (rc < 0)
 		return rc;
+	if (o->record) {
+		if ((size_t)snprintf(s->config.record_dir, sizeof s->config.record_dir, "%s", o->record) >= sizeof s->config.record_dir)
+			return fail(e, -ENAMETOOLONG, "%.200s...: the path is too long for record.dir", o->record);
+		s->config.record_at_start = true;
+		s->config.record_cameras = false;
+	}
+	if (o->policy_latency_ms > 0)
+		s->config.policy_extra_latency_ms = o->policy_latency_ms;
+	if (o->divert_cameras && (rc = write_sim_config(s, e)) < 0)
+		return rc;
+	if (s->robot == BENCH_ROBOT_SIM && !o->record && o->policy_latency_ms == 0)
+		return 0;
 	name_in_folder(s, "", "config.yaml", config);
-	return write_config(s, config, e);
+	return write_config(&s->config, config, e);
 }
 
 /* A file or socket of this session that each arm has one of. */
@@ -152,7 +183,7 @@ static int start_sim(struct session *s, const struct session_options *o, const c
 	name_of_arm(s, "faults", i, faults);
 	name_of_arm(s, "world", i, world);
 	choose_cameras(s, i, prefix, choice);
-	const char *const arguments[] = { "--config", config, "--model", r->model, "--faults", faults, kind ? kind : "--world",
+	const char *const arguments[] = { "--config", *s->sim_config ? s->sim_config : config, "--model", r->model, "--faults", faults, kind ? kind : "--world",
 		kind ? r->address : world, choice[0], choice[1], NULL };
 
 	return process_start(&s->group, &(struct process_options){ .programs = o->programs, .name = "dreamvla-sim", .arguments = arguments }, e);
@@ -216,16 +247,31 @@ int session_start(struct session **out, const struct session_options *o, struct 
 	if (!s)
 		return fail(e, -ENOMEM, "out of memory");
 	s->robot = o->robot;
-	if ((rc = read_config(s, o->config, config, e)) < 0 || (rc = check_addresses(&s->config, e)) < 0
-			|| (rc = process_group_init(&s->group, e)) < 0 || (rc = place_robots(s, config, e)) < 0)
+	if ((rc = read_config(s, o->config, config, e)) < 0 || (!o->attach && (rc = check_addresses(&s->config, e)) < 0)
+			|| (rc = process_group_init(&s->group, e)) < 0 || (!o->attach && (rc = adapt_config(s, o, config, e)) < 0))
 		goto error;
 	s->zmq = zmq_ctx_new();
-	if ((rc = start_programs(s, o, config, e)) < 0 || (rc = listen_to_status(s, e)) < 0)
+	if ((!o->attach && (rc = start_programs(s, o, config, e)) < 0) || (rc = listen_to_status(s, e)) < 0)
 		goto error;
 	*out = s;
 	return 0;
 error:
 	session_stop(s, false, &ignored);
+	return rc;
+}
+
+int session_find_recording(const char *folder, char *out, size_t capacity, struct errbuf *e)
+{
+	glob_t found = { 0 };
+	char pattern[ADDRESS_BYTES];
+
+	/* One that dreamvlad could not finish still has its .part. */
+	snprintf(pattern, sizeof pattern, "%s/*.mcap*", folder);
+	int rc = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0 ? 0 : fail(e, -ENOENT, "%s: dreamvlad has recorded nothing", folder);
+
+	if (rc == 0)
+		snprintf(out, capacity, "%s", found.gl_pathv[0]);
+	globfree(&found);
 	return rc;
 }
 
@@ -375,6 +421,11 @@ static int tell(struct session *s, const char *command, const char *key, const c
 int session_set_mode(struct session *s, const char *mode, struct errbuf *e)
 {
 	return tell(s, "mode", "mode", mode, e);
+}
+
+int session_record(struct session *s, const char *action, struct errbuf *e)
+{
+	return tell(s, "record", "action", action, e);
 }
 
 /* Prints a list of what is in the way, one line each, unless it is what was printed last. */

@@ -18,6 +18,10 @@ struct session_options {
 	const char *config;         /* file */
 	enum bench_robot robot;
 	const char *count_malloc;   /* library to preload into dreamvlad, or NULL */
+	const char *record;         /* folder into which dreamvlad records, pictures excepted; NULL: as the configuration says */
+	int policy_latency_ms;      /* more than the policy takes by itself (policy.extra_latency_ms) */
+	bool attach;                /* to the dreamvlad that runs with this configuration: nothing is started, nor ended */
+	bool divert_cameras;        /* the simulated cameras publish to session.cameras instead of dreamvlad (bench_frames.h) */
 };
 
 struct session {
@@ -26,6 +30,7 @@ struct session {
 	struct process_group group;
 	void *zmq;
 	struct endpoint *status_socket;
+	char sim_config[PROCESS_PATH_BYTES + 64], cameras[PROCESS_PATH_BYTES + 64]; /* file of dreamvla-sim, "": dreamvlad's; address, "": dreamvlad's */
 	bool has_status;
 	int64_t status_ns;          /* when `status` arrived, CLOCK_MONOTONIC */
 	struct message_status status;
@@ -57,6 +62,9 @@ MUST_CHECK int session_enter_auto(struct session *s, const char *instruction, in
 /* Asks for a mode once. -EPROTO: what stands in the way. */
 MUST_CHECK int session_set_mode(struct session *s, const char *mode, struct errbuf *e);
 
+/* record start or stop. -EPROTO: why not. */
+MUST_CHECK int session_record(struct session *s, const char *action, struct errbuf *e);
+
 /* Asks a control socket for something without fields and reads the reply. -ETIMEDOUT, or the server's error as -EPROTO. */
 MUST_CHECK int session_ask(struct session *s, const char *address, const char *command, uint8_t *answer, size_t capacity,
 		size_t *n, struct errbuf *e);
@@ -66,6 +74,9 @@ MUST_CHECK int session_ask_robot(struct session *s, struct fci_numbers *f, struc
 
 /* The same of arm i, where it is a PiPER. */
 MUST_CHECK int session_ask_piper(struct session *s, uint32_t i, struct piper_numbers *p, struct errbuf *e);
+
+/* The recording in a folder: once dreamvlad has ended, whole or not. -ENOENT: there is none. */
+MUST_CHECK int session_find_recording(const char *folder, char *out, size_t capacity, struct errbuf *e);
 
 /* Ends what was started. Returns how many programs did not end well; their names go into e. Frees s; accepts NULL.
  * explain: print the ends of the logs and keep them. Blocks: some seconds at most. */

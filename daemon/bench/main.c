@@ -9,9 +9,11 @@
 #include "daemon/bench/bench_control.h"
 #include "daemon/bench/bench_demo.h"
 #include "daemon/bench/bench_gpu.h"
+#include "daemon/bench/bench_hogs.h"
 #include "daemon/bench/bench_look.h"
 #include "daemon/bench/bench_piper.h"
 #include "daemon/bench/bench_policy.h"
+#include "daemon/bench/bench_profile.h"
 #include "daemon/sys/error.h"
 
 enum { THREADS_MAX = 64 };
@@ -28,6 +30,7 @@ static const struct sub_command {
 	{ "policy", "load a checkpoint, time a chunk beside its matrix products alone", 1, bench_policy },
 	{ "gpu", "a chunk of Dream-VLA-7B with random weights on the GPU: every decoder, and an autoregressive one, beside their floors", 2, bench_gpu },
 	{ "piper", "how a simulated PiPER follows targets streamed at 50, 100 and 200 Hz, planned and in high-follow; on virtual time", 4, bench_piper },
+	{ "run", "DIR: run the simulated bench, with load and faults if wanted, and make a report of it in a new folder", 20, bench_profile, 1 },
 	{ "report", "FILE.mcap DIR: a page, a trace for ui.perfetto.dev and a summary of a recording, in a new folder", 1, bench_report, 2 },
 	{ "compare", "A B: what the reports in two folders have in common and what not; exit status 1 when B is worse", 1, bench_compare, 2 },
 };
@@ -39,7 +42,9 @@ static const struct option options[] = {
 	{ "model", required_argument, NULL, 'o' },    { "precision", required_argument, NULL, 'r' },
 	{ "threads", required_argument, NULL, 't' },  { "robot", required_argument, NULL, 'b' },
 	{ "torch", required_argument, NULL, 'y' },
-	{ "threshold", required_argument, NULL, 'd' },
+	{ "threshold", required_argument, NULL, 'd' }, { "hogs", required_argument, NULL, 'g' },
+	{ "policy-latency", required_argument, NULL, 'l' }, { "drop-frames", required_argument, NULL, 'f' },
+	{ "delay-frames", required_argument, NULL, 'z' }, { "attach", no_argument, NULL, 'a' },
 	{ "help", no_argument, NULL, 'h' },           { 0 },
 };
 
@@ -53,12 +58,15 @@ static void print_help(FILE *out)
 		"  --config FILE       default config/demo.yaml (of the source tree), or demo-piper.yaml, demo-piper-pair.yaml beside it\n"
 		"  --seconds S         how long to measure, 1 to 3600. control: the policy running, then half of it stopped, then the take-overs;\n"
 		"                      its other parts take more than a minute whatever S is, under load twice that\n"
-		"  --robot NAME        demo: sim (default), franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is,\n"
+		"  --robot NAME        demo, run: sim (default), franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is,\n"
 		"                      piper: a PiPER on a CAN bus over TCP, driven as one is, or piper-pair: two of them from one policy\n"
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"
 		"  --model DIR         policy: the checkpoint; --precision fp32 (default) or bf16; --threads N (default: one per processor)\n"
 		"  --torch PYTHON      gpu: time PyTorch beside it, with this Python, which has torch and transformers (--seconds: for each row)\n"
+		"  --policy-latency MS run: every inference takes so much longer; --drop-frames PERCENT: so many are lost on their way;\n"
+		"                      --delay-frames MS: each comes later by up to that; --hogs N: so many processes want all processor time\n"
+		"  --attach            run: look at the dreamvlad that runs with --config, as it is, instead of starting one (it needs record.dir)\n"
 		"  --threshold PERCENT compare: so much worse is too much (default 10)\n"
 		"  --json              print the result as JSON\n");
 }
@@ -82,15 +90,37 @@ static int parse_number(const char *option, const char *text, double low, double
 	return 0;
 }
 
-static int parse_threads(const char *text, uint32_t *threads, struct errbuf *e)
+static int parse_whole(const char *option, const char *text, int low, int high, int *out, struct errbuf *e)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
 
-	if (*text == 0 || *end != 0 || n < 1 || n > THREADS_MAX)
-		return fail(e, -EINVAL, "--threads: found '%s', want a number from 1 to %d", text, THREADS_MAX);
-	*threads = (uint32_t)n;
+	if (*text == 0 || *end != 0 || n < low || n > high)
+		return fail(e, -EINVAL, "%s: found '%s', want a whole number from %d to %d", option, text, low, high);
+	*out = (int)n;
 	return 0;
+}
+
+/* Of what takes a number. */
+static int parse_value(int option, struct bench_options *o, struct errbuf *e)
+{
+	int n = 0, rc = 0;
+
+	switch (option) {
+	case 'd': return parse_number("--threshold", optarg, 0, 1e6, &o->threshold_percent, e);
+	case 'f': return parse_number("--drop-frames", optarg, 0, 100, &o->drop_percent, e);
+	case 'z': return parse_number("--delay-frames", optarg, 0, 10000, &o->delay_ms, e);
+	case 's': return parse_number("--seconds", optarg, 1, 3600, &o->seconds, e);
+	case 'l': return parse_whole("--policy-latency", optarg, 0, 10000, &o->policy_latency_ms, e);
+	case 'g':
+		rc = parse_whole("--hogs", optarg, 0, HOGS_MAX, &n, e);
+		o->hogs = (uint32_t)n;
+		return rc;
+	default:
+		rc = parse_whole("--threads", optarg, 1, THREADS_MAX, &n, e);
+		o->threads = (uint32_t)n;
+		return rc;
+	}
 }
 
 /* 0, 1 when help was asked for and given, or -EINVAL. */
@@ -102,6 +132,7 @@ static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *
 		case 'c': o->config = optarg; break;
 		case 'i': o->instruction = optarg; break;
 		case 'm': o->count_malloc = optarg; break;
+		case 'a': o->attach = true; break;
 		case 'j': o->json = true; break;
 		case 'o': o->model = optarg; break;
 		case 'r': o->precision = optarg; break;
@@ -110,16 +141,8 @@ static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *
 			if (bench_robot_find(optarg, &o->robot, e) < 0)
 				return -EINVAL;
 			break;
-		case 'd':
-			if (parse_number("--threshold", optarg, 0, 1e6, &o->threshold_percent, e) < 0)
-				return -EINVAL;
-			break;
-		case 't':
-			if (parse_threads(optarg, &o->threads, e) < 0)
-				return -EINVAL;
-			break;
-		case 's':
-			if (parse_number("--seconds", optarg, 1, 3600, &o->seconds, e) < 0)
+		case 'd': case 'f': case 'g': case 'l': case 's': case 't': case 'z':
+			if (parse_value(option, o, e) < 0)
 				return -EINVAL;
 			break;
 		case 'h': print_help(stdout); return 1;

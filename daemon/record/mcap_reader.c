@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -219,6 +220,27 @@ const char *mcap_reader_metadata(const struct mcap_reader *reader, const char *n
 		}
 	}
 	return NULL;
+}
+
+char *mcap_reader_metadata_lines(const struct mcap_reader *r, const char *name)
+{
+	size_t n;
+	char *lines = NULL;
+	uint32_t i = r->n_metadata;
+
+	while (i > 0 && strcmp(r->metadata[i - 1].name, name) != 0)
+		i--;
+	FILE *f = i > 0 ? open_memstream(&lines, &n) : NULL;
+
+	for (struct view map = f ? r->metadata[i - 1].map : (struct view){ 0 }; map.n > 0 && !map.bad;) {
+		struct view key = take_sized(&map), value = take_sized(&map);
+
+		if (!map.bad)
+			fprintf(f, "%.*s: %.*s\n", (int)key.n, (const char *)key.p, (int)value.n, (const char *)value.p);
+	}
+	if (f)
+		fclose(f);
+	return lines;
 }
 
 /* ---- opening: from record to record ------------------------------------------------------------------------------- */

@@ -73,6 +73,9 @@ const struct mcap_read_info *mcap_reader_info(const struct mcap_reader *r);
 /* A text of the newest metadata record of that name; NULL: there is none. Lives as long as the reader. */
 const char *mcap_reader_metadata(const struct mcap_reader *r, const char *name, const char *key);
 
+/* All of that record as lines "key: value", for people; the caller frees it. NULL: there is none. Allocates: yes. */
+char *mcap_reader_metadata_lines(const struct mcap_reader *r, const char *name);
+
 /* The next wanted message: 1, or 0 at the end. -EBADMSG: a damaged chunk, named by its place in the file; -ENOTSUP: another compression;
  * -E2BIG: too large, or too many chunks of one time. After an error the next call goes on behind that chunk. Allocates: for chunks. */
 MUST_CHECK int mcap_reader_next(struct mcap_reader *r, struct mcap_read_message *m, struct errbuf *e);

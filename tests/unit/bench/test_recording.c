@@ -37,7 +37,7 @@ static void begin(struct file *f, bool with_trace)
 
 	assert_true(fd >= 0);
 	assert_int_equal(mcap_open(&f->writer, fd, &(struct mcap_options){ f->path, "test", 4096, 4096 }, NULL), 0);
-	assert_int_equal(mcap_add_metadata(f->writer, "configuration", &(struct mcap_pair){ "yaml", "policy:\n  steps: 1\n" }, 1, NULL), 0);
+	assert_int_equal(mcap_add_metadata(f->writer, "dreamvla.config", (const struct mcap_pair[]){ { "policy.steps", "1" }, { "policy.seed", "7" } }, 2, NULL), 0);
 	assert_int_equal(mcap_add_schema(f->writer, "any", "jsonschema", "{}", &schema, NULL), 0);
 	for (int i = with_trace ? 0 : 1; i < TOPIC_COUNT; i++)
 		assert_int_equal(mcap_add_channel(f->writer, schema, topics[i], "json", &f->channel[i], NULL), 0);
@@ -51,12 +51,12 @@ static void put(struct file *f, enum topic topic, int64_t t_ns, const char *text
 	assert_int_equal(mcap_add_message(f->writer, &m, NULL), 0);
 }
 
-static void put_span(struct file *f, const char *stage, uint64_t chunk, int64_t begin_ns, int64_t end_ns, int64_t value)
+static void put_span(struct file *f, const char *stage, uint64_t chunk, int64_t begin_ns, int64_t end_ns, uint64_t value)
 {
 	char text[TEXT_BYTES];
 
 	snprintf(text, sizeof text, "{\"stage\":\"%s\",\"index\":0,\"step\":0,\"begin_ns\":%" PRId64 ",\"end_ns\":%" PRId64 ",\"observation\":%" PRIu64
-			",\"chunk\":%" PRIu64 ",\"frame_stamp_ns\":%" PRId64 ",\"frame_seq\":7,\"value\":%" PRId64 "}", stage, begin_ns, end_ns, chunk ? chunk + 500 : 0,
+			",\"chunk\":%" PRIu64 ",\"frame_stamp_ns\":%" PRId64 ",\"frame_seq\":7,\"value\":%" PRIu64 "}", stage, begin_ns, end_ns, chunk ? chunk + 500 : 0,
 			chunk, begin_ns, value);
 	put(f, TRACE, end_ns, text);
 }
@@ -121,7 +121,7 @@ static void a_whole_recording_is_read(void **state)
 	assert_int_equal(t.chunk[4].last_ns, BEGIN_NS + 5 * NS_PER_S + 15 * NS_PER_MS);
 	assert_int_equal(t.n_events, 1);
 	assert_string_equal(t.event[0].reason, "<b>");
-	assert_string_equal(t.config, "policy:\n  steps: 1\n");
+	assert_string_equal(t.config, "policy.steps: 1\npolicy.seed: 7\n");
 	assert_int_equal(t.wall_ns, WALL_NS + t.begin_ns);
 	assert_string_equal(trace_note(&t, "recording was cut"), "");
 	trace_free(&t);
@@ -217,6 +217,27 @@ static void messages_that_make_no_sense_do_not_count(void **state)
 	unlink(f.path);
 }
 
+/* The number of a publisher, in `value` and `from`, may need all of 64 bits. */
+static void large_numbers_do_not_void_a_message(void **state)
+{
+	struct bench_trace t;
+	struct file f;
+
+	(void)state;
+	begin(&f, true);
+	put_span(&f, "frame", 1, BEGIN_NS, BEGIN_NS + NS_PER_MS + 1, UINT64_MAX);
+	put(&f, EVENT, BEGIN_NS, "{\"kind\":\"mode\",\"mode\":\"HOLD\",\"from\":18446744073709551615,\"stamp_ns\":130000000001}");
+	finish(&f);
+	assert_int_equal(read_file(&t, &f, NULL), 0);
+	assert_int_equal(t.n_spans, 1);
+	assert_int_equal(t.span[0].end_ns, BEGIN_NS + NS_PER_MS + 1);
+	assert_int_equal(t.n_events, 1);
+	assert_int_equal(t.event[0].t_ns, INT64_C(130000000001));
+	assert_string_equal(trace_note(&t, "damaged in the recording"), "");
+	trace_free(&t);
+	unlink(f.path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +245,7 @@ int main(void)
 		cmocka_unit_test(only_the_wanted_time_is_read),
 		cmocka_unit_test(a_cut_recording_is_read_as_far_as_it_goes),
 		cmocka_unit_test(without_a_trace_there_is_no_report),
+		cmocka_unit_test(large_numbers_do_not_void_a_message),
 		cmocka_unit_test(messages_that_make_no_sense_do_not_count),
 	};
 

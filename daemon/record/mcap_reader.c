@@ -232,8 +232,8 @@ char *mcap_reader_metadata_lines(const struct mcap_reader *r, const char *name)
 		i--;
 	FILE *f = i > 0 ? open_memstream(&lines, &n) : NULL;
 
-	for (struct view map = f ? r->metadata[i - 1].map : (struct view){ 0 }; map.n > 0 && !map.bad;) {
-		struct view key = take_sized(&map), value = take_sized(&map);
+	for (struct mcap_view map = f ? r->metadata[i - 1].map : (struct mcap_view){ 0 }; map.n > 0 && !map.bad;) {
+		struct mcap_view key = mcap_take_sized(&map), value = mcap_take_sized(&map);
 
 		if (!map.bad)
 			fprintf(f, "%.*s: %.*s\n", (int)key.n, (const char *)key.p, (int)value.n, (const char *)value.p);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/bench/bench_control.h"
+#include "daemon/bench/bench_costs.h"
 #include "daemon/bench/bench_demo.h"
 #include "daemon/bench/bench_gpu.h"
 #include "daemon/bench/bench_hogs.h"
@@ -27,6 +28,7 @@ static const struct sub_command {
 	{ "demo", "run the main job in the simulated bench and judge it", 20, bench_demo },
 	{ "control", "control loop beside cyclictest, take-over, cost of a tick, latencies, allocations; 2 to 3 minutes in all", 30, bench_control },
 	{ "allocations", "heap allocations of the control and policy threads in AUTO", 10, bench_allocations },
+	{ "costs", "what trace and recording cost control and policy, off and on in turns; 12 times the seconds and a minute or two", 10, bench_costs },
 	{ "policy", "load a checkpoint, time a chunk beside its matrix products alone", 1, bench_policy },
 	{ "gpu", "a chunk of Dream-VLA-7B with random weights on the GPU: every decoder, and an autoregressive one, beside their floors", 2, bench_gpu },
 	{ "piper", "how a simulated PiPER follows targets streamed at 50, 100 and 200 Hz, planned and in high-follow; on virtual time", 4, bench_piper },

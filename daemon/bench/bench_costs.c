@@ -1,0 +1,339 @@
+/* bench_costs.c - see bench_costs.h. dreamvlad is started anew for each block: its histograms then hold that block and nothing else, and a
+ * machine that drifts meets both alike. */
+#include "daemon/bench/bench_costs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "daemon/bench/bench_numbers.h"
+#include "daemon/bench/bench_process.h"
+#include "daemon/bench/bench_run.h"
+#include "daemon/bench/bench_session.h"
+#include "daemon/record/kinds.h"
+#include "daemon/sys/clock.h"
+
+enum { BLOCKS_PER_TURN = 4, BLOCKS = 12, READY_MS = 120000, AUTO_MS = 60000, PROBE_RECORDS = 20000, PROBE_TAPE_BYTES = 8 << 20,
+	PICTURE_BYTES = 20000 };
+
+/* The share by which each may rise. */
+#define LATE_AIM 0.10
+#define PATH_AIM 0.01
+
+/* Off, on, on, off: a drift that is straight hits both alike. */
+static bool is_on(uint32_t block)
+{
+	return block % BLOCKS_PER_TURN == 1 || block % BLOCKS_PER_TURN == 2;
+}
+
+/* The policy's path: a chunk's stages from the camera's bytes to its actions. */
+static const char *const path_stage[] = { "decode", "resize", "patches", "vision", "decoder", "action_decode", "overhead" };
+
+struct block {
+	uint64_t written_bytes;
+	struct demo_numbers numbers;
+};
+
+struct costs {
+	uint32_t n;
+	bool on[COSTS_BLOCKS_MAX];
+	double late_us[COSTS_BLOCKS_MAX], path_us[COSTS_BLOCKS_MAX];
+	uint64_t written_bytes;   /* by the blocks that are on */
+	double seconds;           /* of each block */
+	double tick_ns, pictures_ns; /* what writing a tick's record, and an observation of two pictures, takes on this machine */
+	double auto_share;        /* the least of all blocks */
+	uint64_t overruns[2];     /* periods skipped: off, on */
+	struct cost late, path;
+};
+
+/* ---- numbers -------------------------------------------------------------------------------------------------------- */
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *value, uint32_t n)
+{
+	qsort(value, n, sizeof *value, ascending);
+	return n == 0 ? NAN : n % 2 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2.0;
+}
+
+/* Of those blocks whose `on` is as wanted, every `every`-th from `first`. */
+static double median_of(const double *us, const bool *on, uint32_t n, bool want, uint32_t first, uint32_t every)
+{
+	double chosen[COSTS_BLOCKS_MAX];
+	uint32_t seen = 0, k = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (on[i] == want && seen++ % every == first)
+			chosen[k++] = us[i];
+	return median(chosen, k);
+}
+
+struct cost cost_of(const double *us, const bool *on, uint32_t n, double aim)
+{
+	struct cost c = { .off_us = median_of(us, on, n, false, 0, 1), .on_us = median_of(us, on, n, true, 0, 1), .aim = aim };
+	double even = median_of(us, on, n, false, 0, 2), odd = median_of(us, on, n, false, 1, 2);
+
+	c.rise = c.on_us / c.off_us - 1.0;
+	c.resolution = fabs(odd - even) / fmin(odd, even);
+	return c;
+}
+
+enum cost_verdict cost_judge(const struct cost *c)
+{
+	if (c->rise + c->resolution < c->aim)
+		return COST_MET;
+	return c->rise - c->resolution >= c->aim ? COST_MISSED : COST_UNRESOLVED; /* NaN resolves nothing */
+}
+
+/* ---- what writing takes, by itself ---------------------------------------------------------------------------------- */
+
+/* Mean time to put one record of so many bytes on a tape and take it off again, which is more than its writer pays. */
+static int probe(uint32_t n_bytes, double *ns, struct errbuf *e)
+{
+	uint8_t *memory = aligned_alloc(TAPE_ALIGN_BYTES, PROBE_TAPE_BYTES), *from = calloc(1, n_bytes);
+	struct tape_record r;
+	struct tape t;
+	int64_t began_ns;
+
+	if (memory && from) {
+		memset(memory, 0, PROBE_TAPE_BYTES);
+		tape_init(&t, memory, PROBE_TAPE_BYTES);
+		tape_want(&t, ~UINT64_C(0));
+		began_ns = clock_monotonic_ns();
+		for (int i = 0; i < PROBE_RECORDS; i++) {
+			void *room = tape_claim(&t, RECORD_TICK, n_bytes, began_ns);
+
+			memcpy(room, from, n_bytes);
+			tape_publish(&t);
+			(void)tape_front(&t, &r);
+			tape_release(&t);
+		}
+		*ns = (double)(clock_monotonic_ns() - began_ns) / PROBE_RECORDS;
+	}
+	int rc = memory && from ? 0 : fail(e, -ENOMEM, "out of memory");
+
+	free(from);
+	free(memory);
+	return rc;
+}
+
+static int predict(struct costs *c, struct errbuf *e)
+{
+	int rc = probe(sizeof(struct record_tick) + sizeof(struct inputs) + sizeof(struct driver_target), &c->tick_ns, e);
+
+	return rc < 0 ? rc : probe(sizeof(struct record_observation) + 2 * PICTURE_BYTES, &c->pictures_ns, e);
+}
+
+/* ---- blocks --------------------------------------------------------------------------------------------------------- */
+
+static double path_us(const struct demo_numbers *n)
+{
+	double sum = 0.0;
+
+	for (size_t k = 0; k < sizeof path_stage / sizeof *path_stage; k++)
+		for (uint32_t i = 0; i < n->n_stages; i++)
+			if (strcmp(n->stage[i].name, path_stage[k]) == 0)
+				sum += n->stage[i].p50_us;
+	return sum;
+}
+
+/* The configuration with recording on or off, in the folder. */
+static int write_config(const struct bench_options *o, const char *folder, bool on, char path[PROCESS_PATH_BYTES], struct errbuf *e)
+{
+	struct config *c = malloc(sizeof *c);
+	FILE *f = NULL;
+	int rc = c ? config_read(c, o->config, e) : fail(e, -ENOMEM, "out of memory");
+
+	snprintf(path, PROCESS_PATH_BYTES, "%.*s/%s.yaml", PROCESS_PATH_BYTES - 16, folder, on ? "on" : "off");
+	if (rc == 0) {
+		snprintf(c->record_dir, sizeof c->record_dir, "%.*s", on ? CONFIG_TEXT_BYTES - 1 : 0, folder);
+		c->record_at_start = true;
+		f = fopen(path, "w");
+		rc = f && config_print(c, f) == 0 ? 0 : fail(e, -EIO, "%s: cannot be written", path);
+	}
+	if (f && fclose(f) != 0 && rc == 0)
+		rc = fail(e, -EIO, "%s: cannot be written", path);
+	free(c);
+	return rc;
+}
+
+static int measure(struct session *s, const struct bench_options *o, struct block *b, struct errbuf *e)
+{
+	struct run r;
+	int rc = session_wait_ready(s, READY_MS, e);
+
+	if (rc == 0)
+		rc = session_enter_auto(s, o->instruction, AUTO_MS, e);
+	if (rc == 0)
+		rc = run_begin(&r, s, e);
+	if (rc == 0)
+		rc = run_until(&r, r.from_ns + (int64_t)(o->seconds * 1e9), e);
+	if (rc < 0)
+		return rc;
+	run_numbers(&r, &b->numbers);
+	return b->numbers.chunks > 0 ? 0 : fail(e, -ENODATA, "the policy made no chunk in %.0f s", o->seconds);
+}
+
+/* Sizes of the recordings in the folder, which are removed. */
+static uint64_t take_recordings(const char *folder)
+{
+	uint64_t bytes = 0;
+	char path[PROCESS_PATH_BYTES + 256];
+	struct stat st;
+	DIR *dir = opendir(folder);
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		if (!strstr(entry->d_name, ".mcap"))
+			continue;
+		snprintf(path, sizeof path, "%s/%.255s", folder, entry->d_name);
+		bytes += stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+		unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+	return bytes;
+}
+
+static int run_block(const struct bench_options *o, const char *folder, bool on, struct block *b, struct errbuf *e)
+{
+	char config[PROCESS_PATH_BYTES];
+	struct session_options so = { .programs = o->programs, .config = config };
+	struct session *s = NULL;
+	struct errbuf stop = { "" };
+	int rc = write_config(o, folder, on, config, e), bad = 0;
+
+	if (rc == 0)
+		rc = session_start(&s, &so, e);
+	if (rc == 0)
+		rc = measure(s, o, b, e);
+	bad = session_stop(s, rc < 0 && rc != -EINTR, &stop);
+	if (rc == 0 && bad)
+		rc = fail(e, -EPROTO, "%s", stop.text);
+	b->written_bytes = take_recordings(folder);
+	if (rc == 0 && (b->written_bytes > 0) != on)
+		rc = fail(e, -EPROTO, "recording was %s, and %" PRIu64 " bytes were written", on ? "on" : "off", b->written_bytes);
+	return rc;
+}
+
+static void take_block(struct costs *c, bool on, const struct block *b)
+{
+	const struct demo_numbers *n = &b->numbers;
+
+	c->on[c->n] = on;
+	c->late_us[c->n] = n->late.p999;
+	c->path_us[c->n] = path_us(n);
+	c->written_bytes += b->written_bytes;
+	c->overruns[on] += n->overruns;
+	c->auto_share = c->n == 0 || n->auto_share < c->auto_share ? n->auto_share : c->auto_share;
+	c->n++;
+}
+
+static int run_blocks(const struct bench_options *o, const char *folder, struct costs *c, struct errbuf *e)
+{
+	struct block *b = malloc(sizeof *b);
+	int rc = b ? 0 : fail(e, -ENOMEM, "out of memory");
+
+	while (rc == 0 && c->n < BLOCKS) {
+		bool on = is_on(c->n);
+
+		fprintf(stderr, "block %u of %d: trace and recording %s, %.0f s\n", c->n + 1, BLOCKS, on ? "on" : "off", o->seconds);
+		memset(b, 0, sizeof *b);
+		rc = run_block(o, folder, on, b, e);
+		if (rc == 0)
+			take_block(c, on, b);
+	}
+	free(b);
+	return rc;
+}
+
+static int measure_all(const struct bench_options *o, struct costs *c, struct errbuf *e)
+{
+	struct process_group g; /* for its folder */
+	int rc = predict(c, e);
+
+	if (rc < 0 || (rc = process_group_init(&g, e)) < 0)
+		return rc;
+	rc = run_blocks(o, g.folder, c, e);
+	(void)take_recordings(g.folder);
+	process_group_remove_files(&g);
+	c->seconds = o->seconds;
+	c->late = cost_of(c->late_us, c->on, c->n, LATE_AIM);
+	c->path = cost_of(c->path_us, c->on, c->n, PATH_AIM);
+	return rc;
+}
+
+/* ---- showing -------------------------------------------------------------------------------------------------------- */
+
+static const char *const verdict_name[] = { [COST_MET] = "met", [COST_MISSED] = "MISSED", [COST_UNRESOLVED] = "not resolved" };
+
+static double predicted_rise(const struct cost *c, double ns)
+{
+	return ns / 1e3 / c->off_us;
+}
+
+static void print_cost(const char *what, const struct cost *c, double predicted_ns)
+{
+	printf("%s\n  off %10.1f us   on %10.1f us   rise %+6.2f %%   aim < %.0f %%: %s\n", what, c->off_us, c->on_us, 100 * c->rise,
+			100 * c->aim, verdict_name[cost_judge(c)]);
+	printf("  this run resolves %.2f %% (off against off); predicted from writing the records alone: %+.3f %% (%.2f us)\n",
+			100 * c->resolution, 100 * predicted_rise(c, predicted_ns), predicted_ns / 1e3);
+}
+
+static void print_costs(const struct costs *c)
+{
+	printf("trace and recording off and on in turns, %u blocks of %.0f s, medians of the blocks\n", c->n, c->seconds);
+	print_cost("control lateness, p99.9 of each block, start-up included", &c->late, c->tick_ns);
+	print_cost("policy path, sum of its stages' p50 (read to 1 %)", &c->path, c->pictures_ns);
+	printf("periods skipped: off %" PRIu64 ", on %" PRIu64 "; least share of time in AUTO %.1f %%; %.1f MB written\n", c->overruns[0],
+			c->overruns[1], 100 * c->auto_share, (double)c->written_bytes / 1e6);
+}
+
+static json_t *cost_json(const struct cost *c, double predicted_ns)
+{
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "off_us", c->off_us, "on_us", c->on_us, "rise", c->rise, "resolution", c->resolution,
+			"aim", c->aim, "predicted_rise", predicted_rise(c, predicted_ns), "verdict", verdict_name[cost_judge(c)]);
+}
+
+static void print_json(const struct costs *c)
+{
+	json_t *blocks = json_array(), *j;
+
+	for (uint32_t i = 0; i < c->n; i++)
+		json_array_append_new(blocks, json_pack("{s:b, s:f, s:f}", "on", c->on[i], "late_p999_us", c->late_us[i], "path_us", c->path_us[i]));
+	j = json_pack("{s:f, s:o, s:o, s:I, s:I, s:I, s:f, s:o}", "block_seconds", c->seconds, "late_p999", cost_json(&c->late, c->tick_ns), "path",
+			cost_json(&c->path, c->pictures_ns), "overruns_off", (json_int_t)c->overruns[0], "overruns_on", (json_int_t)c->overruns[1],
+			"written_bytes", (json_int_t)c->written_bytes, "auto_share", c->auto_share, "blocks", blocks);
+	if (j)
+		json_dumpf(j, stdout, JSON_INDENT(2)), putchar('\n');
+	json_decref(j);
+}
+
+int bench_costs(const struct bench_options *o)
+{
+	struct costs c = { 0 };
+	struct errbuf e = { "" };
+	int rc;
+
+	session_hold_signals();
+	rc = measure_all(o, &c, &e);
+	if (rc < 0)
+		fprintf(stderr, "dreamvla-bench: %s\n", e.text);
+	else if (o->json)
+		print_json(&c);
+	else
+		print_costs(&c);
+	fflush(stdout);
+	return rc < 0 || cost_judge(&c.late) == COST_MISSED || cost_judge(&c.path) == COST_MISSED ? EXIT_FAILURE : EXIT_SUCCESS;
+}

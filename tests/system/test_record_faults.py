@@ -1,0 +1,155 @@
+"""test_record_faults.py - what goes wrong with a recording while the policy drives an arm is the recording's trouble alone: the disk's reader
+hangs, the file may not grow, there are no descriptors left, the directory is none; cameras send half pictures and other formats meanwhile.
+AUTO goes on, and the arm's targets have no gap.
+
+In real time: dreamvlad, its threads and a file system."""
+import contextlib
+import os
+import pathlib
+import resource
+import unittest
+
+import msgpack
+import zmq
+
+import peers
+
+GAP_NS = 2_000_000_000 * peers.SLOW  # a machine of tests stands still at times; an arm that noticed would stop for longer, or for good
+
+
+class Door:
+    """A control socket that stays open: a process without descriptors takes no new connection."""
+
+    def __init__(self, folder):
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.REQ)
+        self.socket.linger = 0
+        self.socket.connect(f"ipc://{folder}/control")
+
+    def ask(self, **request):
+        self.socket.send(msgpack.packb(request))
+        assert self.socket.poll(1000 * peers.PATIENCE_S), f"no reply to {request}"
+        return msgpack.unpackb(self.socket.recv())
+
+    def close(self):
+        self.socket.close()
+        self.context.term()
+
+
+def spoil(cameras):
+    """From now on every other frame is bad: half a picture, another size than it says, half a JPEG, none at all, another format.
+    Returns what counts them."""
+    jpeg = (peers.ROOT / "robots/sim/pictures/wrist.jpg").read_bytes()
+    kinds = [({"encoding": "rgb8", "width": 64, "height": 48}, os.urandom(3 * 64 * 24)),
+             ({"encoding": "rgb8", "width": 32, "height": 24}, os.urandom(3 * 32 * 25)),
+             ({"encoding": "jpeg", "width": 640, "height": 480}, jpeg[:len(jpeg) // 2]),
+             ({"encoding": "jpeg", "width": 64, "height": 48}, os.urandom(500)),
+             ({"encoding": "yuyv", "width": 64, "height": 48}, os.urandom(2 * 64 * 48))]
+    good, sent = cameras.publisher.send, []
+
+    def send(topic, fields, picture, **special):
+        sent.append(topic)
+        bad = len(sent) // 2 % 2  # of both cameras, by turns
+        good(topic, *(kinds[len(sent) % len(kinds)] if bad else (fields, picture)), **special)
+
+    cameras.publisher.send = send
+    return sent
+
+
+class Faults(unittest.TestCase):
+    @contextlib.contextmanager
+    def driven(self, **keys):
+        """A bench in AUTO that records on request into FOLDER/tapes; the arm is not to notice what the body does."""
+        extra = "record:\n" + "".join(f"  {key}: {value}\n" for key, value in
+                                      {"dir": "tapes", "at_start": "false", "min_free_mb": 0, "buffer_mb": 8, **keys}.items())
+        with peers.bench(extra=extra) as (daemon, arm, cameras, _):
+            door = Door(daemon.folder)
+            self.addCleanup(door.close)
+            peers.into_auto(door.ask)
+            self.moved(arm)
+            first = len(arm.targets)
+            yield daemon, arm, cameras, door.ask
+            self.moved(arm)
+            self.assertEqual(door.ask(cmd="status")["mode"], "AUTO", daemon.text())
+            self.assert_unbroken(arm.targets[first:])
+
+    def moved(self, arm):
+        """Targets of the policy go on coming, one second's worth."""
+        count = lambda: sum(t["source"] == "policy" for t in arm.targets)
+        before = count()
+        peers.until("targets of the policy", lambda: count() > before + 200)
+
+    def assert_unbroken(self, targets):
+        """None is missing, on the grid of periods, all of them of AUTO."""
+        for a, b in zip(targets, targets[1:]):
+            self.assertEqual(b["seq"], a["seq"] + 1)
+            step_ns = b["t_ns"] - a["t_ns"]
+            self.assertEqual(step_ns % 5_000_000, 0)
+            self.assertLess(step_ns, GAP_NS)
+        self.assertLessEqual({t["source"] for t in targets}, {"policy", "hold"})
+
+    def folder(self, daemon):
+        path = pathlib.Path(daemon.folder) / "tapes"
+        path.mkdir()
+        return path
+
+    def record(self, ask):
+        return ask(cmd="status").get("record") or {}
+
+    def test_a_disk_that_hangs(self):
+        """Nothing is read from the tapes any more: they run full, records are dropped and counted."""
+        with self.driven() as (daemon, arm, _, ask):
+            self.folder(daemon)
+            self.assertTrue(ask(cmd="record", action="start")["ok"])
+            with peers.hanging(self, daemon, "aux"):
+                self.assertFalse(ask(cmd="record", action="stop")["ok"])
+                for _ in range(8):
+                    self.moved(arm)
+            peers.until("the drops to be counted", lambda: self.record(ask).get("dropped", 0) > 0)
+
+    def test_a_file_that_may_not_grow(self):
+        with self.driven() as (daemon, arm, cameras, ask):
+            folder = self.folder(daemon)
+            pid = daemon.process.pid
+            limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            self.assertTrue(ask(cmd="record", action="start")["ok"])
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (300_000, limits[1]))
+            peers.until("the recording to stop", lambda: self.record(ask).get("runs") is False)
+            self.assertTrue(self.record(ask)["reason"])
+            self.moved(arm)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+            self.assertTrue(ask(cmd="record", action="start")["ok"])
+            self.moved(arm)
+            self.assertTrue(ask(cmd="record", action="stop")["ok"])
+            self.assertTrue(list(folder.glob("*.mcap")))
+
+    def test_no_directory_and_no_descriptors(self):
+        with self.driven() as (daemon, arm, _, ask):
+            path, pid = pathlib.Path(daemon.folder) / "tapes", daemon.process.pid
+            self.assertFalse(ask(cmd="record", action="start")["ok"])
+            os.mkfifo(path)
+            self.assertFalse(ask(cmd="record", action="start")["ok"])
+            path.unlink()
+            path.mkdir()
+            limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+            refused = ask(cmd="record", action="start")
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+            self.assertFalse(refused["ok"])
+            self.assertIn("open files", refused["error"])
+            self.assertTrue(ask(cmd="record", action="start")["ok"])
+
+    def test_cameras_that_send_rubbish_while_it_is_recorded(self):
+        with self.driven() as (daemon, arm, cameras, ask):
+            self.folder(daemon)
+            self.assertTrue(ask(cmd="record", action="start")["ok"])
+            sent = spoil(cameras)
+            peers.until("bad frames", lambda: len(sent) > 80)
+            self.moved(arm)
+            status = ask(cmd="status")
+            self.assertGreater(status["counters"]["frames_void"] + status["counters"].get("rejected", 0), 0)
+            self.assertTrue(self.record(ask)["runs"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -42,14 +42,14 @@ def spoil(cameras):
     jpeg = (peers.ROOT / "robots/sim/pictures/wrist.jpg").read_bytes()
     kinds = [({"encoding": "rgb8", "width": 64, "height": 48}, os.urandom(3 * 64 * 24)),
              ({"encoding": "rgb8", "width": 32, "height": 24}, os.urandom(3 * 32 * 25)),
-             ({"encoding": "jpeg", "width": 640, "height": 480}, jpeg[:len(jpeg) // 2]),
+             ({"encoding": "jpeg", "width": 320, "height": 320}, jpeg[:len(jpeg) // 2]),
              ({"encoding": "jpeg", "width": 64, "height": 48}, os.urandom(500)),
              ({"encoding": "yuyv", "width": 64, "height": 48}, os.urandom(2 * 64 * 48))]
     good, sent = cameras.publisher.send, []
 
     def send(topic, fields, picture, **special):
         sent.append(topic)
-        bad = len(sent) // 2 % 2  # of both cameras, by turns
+        bad = (len(sent) - 1) // 2 % 2  # of both cameras, so that the good ones are not 50 ms apart
         good(topic, *(kinds[len(sent) % len(kinds)] if bad else (fields, picture)), **special)
 
     cameras.publisher.send = send
@@ -132,7 +132,9 @@ class Faults(unittest.TestCase):
             path.unlink()
             path.mkdir()
             limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+            open_files = {int(fd.name) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+            first_free = min(set(range(len(open_files) + 1)) - open_files)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free, limits[1]))
             refused = ask(cmd="record", action="start")
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
             self.assertFalse(refused["ok"])

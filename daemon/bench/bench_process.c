@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -286,22 +287,47 @@ static struct thread_scheduling scheduling_of(pid_t thread)
 		.cpu = only_cpu(thread), .found = true };
 }
 
-struct thread_scheduling process_thread_scheduling(pid_t pid, const char *thread)
+/* 0: there is none of that name. */
+static pid_t find_thread(pid_t pid, const char *thread)
 {
-	struct thread_scheduling s = { 0 };
 	char path[64];
+	pid_t found = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
 	DIR *d = opendir(path);
 
 	if (!d)
-		return s;
-	for (struct dirent *entry; !s.found && (entry = readdir(d));) {
+		return 0;
+	for (struct dirent *entry; !found && (entry = readdir(d));) {
 		pid_t id = (pid_t)atoi(entry->d_name);
 
 		if (id > 0 && thread_has_name(pid, id, thread))
-			s = scheduling_of(id);
+			found = id;
 	}
 	closedir(d);
-	return s;
+	return found;
+}
+
+struct thread_scheduling process_thread_scheduling(pid_t pid, const char *thread)
+{
+	pid_t id = find_thread(pid, thread);
+
+	return id > 0 ? scheduling_of(id) : (struct thread_scheduling){ 0 };
+}
+
+int64_t process_thread_cpu_ns(pid_t pid, const char *thread)
+{
+	char path[64];
+	int64_t ns = -1;
+	pid_t id = find_thread(pid, thread);
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)pid, (int)id);
+	FILE *f = id > 0 ? fopen(path, "r") : NULL;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%" SCNd64, &ns) != 1)
+		ns = -1;
+	fclose(f);
+	return ns;
 }

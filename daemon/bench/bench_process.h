@@ -64,4 +64,7 @@ struct thread_scheduling {
 };
 struct thread_scheduling process_thread_scheduling(pid_t pid, const char *thread);
 
+/* Processor time that the thread called `thread` has had (/proc/PID/task/TID/schedstat, sched-stats.rst); -1: not known. */
+int64_t process_thread_cpu_ns(pid_t pid, const char *thread);
+
 #endif

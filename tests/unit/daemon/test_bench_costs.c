@@ -35,6 +35,17 @@ static void noise_resolves_nothing(void **state)
 	assert_int_equal(cost_judge(&c), COST_UNRESOLVED);
 }
 
+/* It looks far cheaper with everything on, which cannot be. */
+static void noise_that_flatters_meets_nothing(void **state)
+{
+	const double us[8] = { 100, 70, 70, 135, 100, 70, 70, 135 };
+	struct cost c = cost_of(us, on, 8, 0.10);
+
+	(void)state;
+	assert_true(c.rise + c.resolution < c.aim && c.resolution > c.aim);
+	assert_int_equal(cost_judge(&c), COST_UNRESOLVED);
+}
+
 static void a_straight_drift_is_no_rise(void **state)
 {
 	const double us[8] = { 100, 110, 120, 130, 140, 150, 160, 170 };
@@ -58,7 +69,8 @@ static void nothing_measured_is_nothing_met(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_rise_is_seen), cmocka_unit_test(noise_resolves_nothing), cmocka_unit_test(a_straight_drift_is_no_rise),
+		cmocka_unit_test(a_rise_is_seen), cmocka_unit_test(noise_resolves_nothing),
+		cmocka_unit_test(noise_that_flatters_meets_nothing), cmocka_unit_test(a_straight_drift_is_no_rise),
 		cmocka_unit_test(nothing_measured_is_nothing_met),
 	};
 

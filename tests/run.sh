@@ -9,10 +9,10 @@
 # A test is a program: exit 0 passes, 77 skips (its last line says why), anything else fails and shows its log.
 # Tests find the build in $B (absolute), the sanitizers in $SAN and Python in $PYTHON; they run in the repository's root.
 # What a sanitizer finds in any process of a test fails the test, whatever its exit status.
-# Tests that need no clock run first, as many at a time as there are processors, 4 at most. The others run one by one when nothing else
-# does: those of unit/ whose source has a line "In real time: WHY", and those of integration/, system/ and peers/ unless theirs has
-# "Not in real time: WHY". Those with a line "Too long for make check: WHY" run in sanitized builds, which make check-full makes, and
-# when a PART asks for them.
+# Tests that need no clock run first, two to a processor and 4 at a time at most. The others run one by one when nothing else does: those
+# of unit/ whose source has a line "In real time: WHY", and those of integration/, system/ and peers/ unless theirs has "Not in real
+# time: WHY". Those with a line "Too long for make check: WHY" run in sanitized builds, which make check-full makes, and when a PART asks
+# for them.
 # But most of those only wait most of the time. So they have a first go beside each other all the same, except under ThreadSanitizer, and
 # of peers/ only those with a line "Has time to spare: WHY". One that fails there, and neither crashed nor hung nor had a finding, has
 # shown nothing yet: it is listed, and judged by itself when nothing else runs.
@@ -48,7 +48,7 @@ stat=${TEST_STAT:-/proc/stat}
 
 # Sanitizers slow a program down several times; a sanitizer's finding must end the program with an error.
 limit_s=${TEST_TIMEOUT_S:-$([ -n "$SAN" ] && echo 600 || echo 300)}
-jobs=${TEST_JOBS:-$(nproc)}
+jobs=${TEST_JOBS:-$(($(nproc) * 2))}
 [ "$jobs" -le 4 ] || jobs=4
 asan=${ASAN_OPTIONS:+:$ASAN_OPTIONS} ubsan=${UBSAN_OPTIONS:+:$UBSAN_OPTIONS} tsan=${TSAN_OPTIONS:+:$TSAN_OPTIONS}
 LSAN_OPTIONS=suppressions=$here/tests/lint/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}

@@ -10,7 +10,7 @@ problems=0
 fresh_tree() {
 	rm -rf "${root:?}"/*
 	mkdir -p "$root/daemon/stage" "$root/daemon/sys" "$root/policy" "$root/transport" "$root/config" "$root/robots" \
-		"$root/build/daemon/stage" "$root/.ci" "$root/tests/unit/area"
+		"$root/build/daemon/stage" "$root/build/daemon/sys" "$root/.ci" "$root/tests/unit/area"
 	printf 'all:\n' >"$root/Makefile"
 	printf '#!/bin/sh\nexit 0\n' >"$root/.ci/run"
 	printf 'int twice(int x);\nint twice(int x)\n{\n\treturn 2 * x;\n}\n' | tee "$root/daemon/stage/good.c" >"$root/daemon/control_tick.c"
@@ -19,6 +19,7 @@ fresh_tree() {
 	printf '/* In real time: it sleeps. */\nint main(void) { usleep(1); }\n' >"$root/tests/unit/area/test_says_so.c"
 	cc -c "$root/daemon/stage/good.c" -o "$root/build/daemon/stage/good.o"
 	cc -c "$root/daemon/control_tick.c" -o "$root/build/daemon/control_tick.o"
+	echo 'int tape; int *written(void); int *written(void) { return &tape; }' | cc -x c -c - -o "$root/build/daemon/sys/tape.o"
 }
 
 # speak OBJECT: compiles something that prints.

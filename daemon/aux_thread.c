@@ -25,7 +25,7 @@ struct aux_thread {
 	struct record_report report;
 	pthread_t thread;
 	bool thread_runs;
-	_Atomic bool quit;
+	_Atomic bool quit, has_ended; /* has_ended: ThreadSanitizer does not know pthread_clockjoin_np, see policy_thread.c */
 };
 
 /* The oldest record of all tapes, or NULL. *from: the tape it lies on. */
@@ -125,6 +125,9 @@ static void *run(void *argument)
 	}
 	recorder_quieten(t->recorder);
 	drain(t);
+	recorder_destroy(t->recorder); /* here, because it waits for the disk */
+	t->recorder = NULL;
+	atomic_store_explicit(&t->has_ended, true, memory_order_release);
 	return NULL;
 }
 
@@ -152,13 +155,22 @@ int aux_thread_start(struct aux_thread **out, const struct config *config, struc
 	return rc;
 }
 
-void aux_thread_stop(struct aux_thread *t)
+bool aux_thread_end(struct aux_thread *t, int64_t patience_ns)
+{
+	struct timespec until = clock_from_now(patience_ns);
+
+	if (!t || !t->thread_runs)
+		return true;
+	atomic_store_explicit(&t->quit, true, memory_order_release);
+	t->thread_runs = pthread_clockjoin_np(t->thread, NULL, CLOCK_MONOTONIC, &until) != 0
+			|| !atomic_load_explicit(&t->has_ended, memory_order_acquire);
+	return !t->thread_runs;
+}
+
+void aux_thread_destroy(struct aux_thread *t)
 {
 	if (!t)
 		return;
-	atomic_store_explicit(&t->quit, true, memory_order_release);
-	if (t->thread_runs)
-		pthread_join(t->thread, NULL);
-	recorder_destroy(t->recorder);
+	recorder_destroy(t->recorder); /* of a thread that did not start */
 	free(t);
 }

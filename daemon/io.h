@@ -16,7 +16,6 @@
 #include "daemon/flow.h"
 #include "daemon/links.h"
 #include "daemon/record/kinds.h"
-#include "daemon/record/kinds.h"
 #include "daemon/stage/observation.h"
 #include "daemon/stats.h"
 #include "daemon/sys/error.h"

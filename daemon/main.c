@@ -23,6 +23,7 @@
 #define STANDING_PATIENCE_NS (2 * NS_PER_S)
 #define DETACH_PATIENCE_NS NS_PER_S
 #define POLICY_PATIENCE_NS NS_PER_S
+#define AUX_PATIENCE_NS (5 * NS_PER_S) /* all of them together are within systemd's TimeoutStopSec */
 #define MAIN_PERIOD_NS (50 * NS_PER_MS)
 
 enum exit_code { EXIT_STOPPED = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CUT_SHORT = 3, EXIT_GPU_LOST = 4 };
@@ -83,7 +84,7 @@ static const struct part {
 	int (*start)(struct runtime *r, struct errbuf *e);
 	void (*stop)(struct runtime *r);
 } parts[] = {
-	{ "aux", false, runtime_start_aux, runtime_stop_aux },
+	{ "aux", false, runtime_start_aux, runtime_stop_aux }, /* first: see stop_parts */
 	{ "sockets", false, runtime_start_sockets, runtime_stop_sockets },
 	{ "io", false, runtime_start_io, runtime_stop_io },
 	{ "control", false, runtime_start_control, runtime_stop_control },
@@ -110,19 +111,38 @@ static int start_parts(struct runtime *r, bool check)
 	return 0;
 }
 
-/* Every part copes with not having been started. If the policy is still at work (it cannot be cut short) the process ends here:
- * nothing that it uses may be freed. */
+/* The recorder, who waits for a disk: false if it has not ended. */
+static bool end_aux(struct runtime *r)
+{
+	bool ended = runtime_end_aux(r, AUX_PATIENCE_NS);
+
+	if (!ended)
+		log_line(LOG_LEVEL_WARNING, "stop: the recorder is still at work after %d s, the disk is slow or hangs; leaving without it, the "
+				"recording ends early and keeps its name in .part", (int)(AUX_PATIENCE_NS / NS_PER_S));
+	return ended;
+}
+
+static _Noreturn void leave(enum exit_code code)
+{
+	log_stop();
+	_exit((int)code);
+}
+
+/* Every part copes with not having been started. If the policy or the recorder is still at work (they cannot be cut short) the process
+ * ends here: nothing that they use may be freed. */
 static void stop_parts(struct runtime *r, enum exit_code code)
 {
 	if (!runtime_end_policy(r, POLICY_PATIENCE_NS)) {
 		log_line(LOG_LEVEL_WARNING, "stop: the policy is still at work after %d s; leaving without it",
 				(int)(POLICY_PATIENCE_NS / NS_PER_S));
-		runtime_stop_aux(r);
-		log_stop();
-		_exit((int)code);
+		(void)end_aux(r);
+		leave(code);
 	}
-	for (size_t n = PARTS; n-- > 0;)
+	for (size_t n = PARTS; n-- > 1;)
 		parts[n].stop(r);
+	if (!end_aux(r)) /* behind those who write on its tapes */
+		leave(code);
+	parts[0].stop(r);
 }
 
 /* ---- running ---- */

@@ -51,20 +51,9 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static struct timespec from_now(int64_t wait_ns)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	wait_ns += until.tv_nsec;
-	until.tv_sec += wait_ns / NS_PER_S;
-	until.tv_nsec = wait_ns % NS_PER_S;
-	return until;
-}
-
 static bool wait_loaded(struct policy_thread *t)
 {
-	struct timespec until = from_now(WAIT_MS * NS_PER_MS);
+	struct timespec until = clock_from_now(WAIT_MS * NS_PER_MS);
 
 	return sem_clockwait(&t->loaded, CLOCK_MONOTONIC, &until) == 0 && atomic_load_explicit(&t->is_loaded, memory_order_acquire);
 }
@@ -101,7 +90,7 @@ int policy_thread_start(struct policy_thread **out, const struct config *c, cons
 
 bool policy_thread_end(struct policy_thread *t, int64_t patience_ns)
 {
-	struct timespec until = from_now(patience_ns);
+	struct timespec until = clock_from_now(patience_ns);
 
 	if (!t || !t->thread_runs)
 		return true;

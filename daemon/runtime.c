@@ -154,8 +154,13 @@ int runtime_start_aux(struct runtime *r, struct errbuf *e)
 
 void runtime_stop_aux(struct runtime *r)
 {
-	aux_thread_stop(r->aux);
+	aux_thread_destroy(r->aux);
 	r->aux = NULL;
+}
+
+bool runtime_end_aux(struct runtime *r, int64_t patience_ns)
+{
+	return aux_thread_end(r->aux, patience_ns);
 }
 
 /* libzmq's own thread moves every message, so it is as urgent as the io thread and shares its processor. */

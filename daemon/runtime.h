@@ -36,6 +36,7 @@ void runtime_finish(struct runtime *r); /* everything that was started has been 
 
 /* The parts of dreamvlad, each started and stopped by main's list. Thread: main. */
 MUST_CHECK int runtime_start_aux(struct runtime *r, struct errbuf *e);
+MUST_CHECK bool runtime_end_aux(struct runtime *r, int64_t patience_ns); /* before stop; false: it goes on, nothing may be freed */
 void runtime_stop_aux(struct runtime *r);
 MUST_CHECK int runtime_start_sockets(struct runtime *r, struct errbuf *e);
 void runtime_stop_sockets(struct runtime *r);

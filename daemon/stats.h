@@ -1,6 +1,6 @@
 /* stats.h - what the threads measure and io publishes. Each histogram has one writer; anybody may read.
  *
- *   late                                              control
+ *   late, stage: tick                                 control
  *   stage: wait .. overhead                           policy
  *   stage: all others                                 io */
 #ifndef DREAMVLA_DAEMON_STATS_H

@@ -7,6 +7,7 @@ import contextlib
 import os
 import pathlib
 import resource
+import signal
 import unittest
 
 import msgpack
@@ -106,6 +107,21 @@ class Faults(unittest.TestCase):
                 for _ in range(8):
                     self.moved(arm)
             peers.until("the drops to be counted", lambda: self.record(ask).get("dropped", 0) > 0)
+
+    def test_a_stop_while_the_disk_hangs(self):
+        """The arm is let go of, and the process ends without what is still on the tapes."""
+        with peers.bench(extra="record:\n  dir: tapes\n  at_start: false\n  min_free_mb: 0\n") as (daemon, arm, _, ask):
+            self.folder(daemon)
+            peers.into_auto(ask)
+            self.assertTrue(ask(cmd="record", action="start")["ok"])
+            self.moved(arm)
+            with peers.hanging(self, daemon, "aux") as has_ended:
+                daemon.process.send_signal(signal.SIGTERM)
+                peers.until("the arm to be let go of", lambda: arm.requests[-1]["cmd"] == "detach")
+                peers.until("the end", has_ended, 20 * peers.SLOW)
+            daemon.assert_ends_well()
+            self.assertIn("recorder is still at work", daemon.text())
+            self.assertTrue(list((pathlib.Path(daemon.folder) / "tapes").glob("*.mcap.part")))
 
     def test_no_directory_and_no_descriptors(self):
         with self.driven() as (daemon, arm, _, ask):

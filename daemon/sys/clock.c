@@ -33,17 +33,6 @@ bool clock_realtime_offset_ns(int64_t *offset_ns)
 	return took_ns <= longest_ns;
 }
 
-struct timespec clock_from_now(int64_t wait_ns)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	wait_ns += until.tv_nsec;
-	until.tv_sec += wait_ns / NS_PER_S;
-	until.tv_nsec = wait_ns % NS_PER_S;
-	return until;
-}
-
 void clock_sleep_until(int64_t due_ns)
 {
 	struct timespec due = { .tv_sec = due_ns / NS_PER_S, .tv_nsec = due_ns % NS_PER_S };

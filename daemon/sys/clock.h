@@ -21,7 +21,12 @@ int64_t clock_realtime_ns(void);
 bool clock_realtime_offset_ns(int64_t *offset_ns);
 
 /* CLOCK_MONOTONIC in wait_ns (>= 0), for the calls that wait until then. Thread: any. Allocates: no. Blocks: no. */
-struct timespec clock_from_now(int64_t wait_ns);
+static inline struct timespec clock_from_now(int64_t wait_ns)
+{
+	int64_t until_ns = clock_monotonic_ns() + wait_ns;
+
+	return (struct timespec){ until_ns / NS_PER_S, until_ns % NS_PER_S };
+}
 
 /* Sleeps until CLOCK_MONOTONIC reaches due_ns, whatever signals come. Thread: any. Allocates: no. Blocks: yes. */
 void clock_sleep_until(int64_t due_ns);

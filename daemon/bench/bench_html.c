@@ -53,10 +53,21 @@ static void write_head(FILE *out, const struct bench_trace *t, const struct trac
 	fprintf(out, " &middot; %.1f s &middot; %zu chunks &middot; %zu control ticks", (double)(t->end_ns - t->begin_ns) / 1e9, t->n_chunks, t->n_ticks);
 	if (s->whole.n > 0)
 		fprintf(out, " &middot; frame to end of its way: p50 %.1f ms, worst %.1f ms", ms(spread_quantile(&s->whole, 0.5)), ms(spread_max(&s->whole)));
+	if (s->n_unfinished > 0)
+		fprintf(out, " &middot; %zu chunks that did not get there (dropped, or cut by the ends of the run)", s->n_unfinished);
 	fputs("</p>\n", out);
 	if (t->n_lost > 0)
 		fprintf(out, "<p><b>%llu records are missing: the recorder was too slow. What is shown here may be too good.</b></p>\n",
 				(unsigned long long)t->n_lost);
+}
+
+/* Of fewer values than one beyond it takes it would be the largest once more. */
+static void write_quantile(FILE *out, const struct spread *s, double quantile)
+{
+	if ((double)s->n * (1 - quantile) < 1 - 1e-9)
+		fputs("<td>-</td>", out);
+	else
+		fprintf(out, "<td>%.3f</td>", ms(spread_quantile(s, quantile)));
 }
 
 static void write_row(FILE *out, const char *name, const struct spread *s)
@@ -67,7 +78,7 @@ static void write_row(FILE *out, const char *name, const struct spread *s)
 	html_text(out, name);
 	fprintf(out, "</td><td>%zu</td>", s->n);
 	for (int i = 0; i < 4; i++)
-		fprintf(out, "<td>%.3f</td>", ms(spread_quantile(s, (const double[]){ 0.5, 0.9, 0.99, 0.999 }[i])));
+		write_quantile(out, s, (const double[]){ 0.5, 0.9, 0.99, 0.999 }[i]);
 	fprintf(out, "<td>%.3f</td><td>%.3f</td></tr>\n", ms(spread_max(s)), spread_mean(s) / 1e6);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int by_value(const void *a, const void *b)
 {
@@ -133,21 +134,53 @@ static void find_way(struct way *w, uint64_t chunk, const struct record_span *co
 		}
 }
 
-static void order_ways(struct trace_stages *out, struct whole *whole, const struct record_span *const *sorted, size_t n)
+/* The stage that a whole way has: the motors' one, or, where nothing went to motors (SHADOW), the last one before them;
+ * TRACE_STAGES_MAX: a trace that knows neither, where every way counts. */
+static uint32_t goal_of(const struct trace_stages *out, const struct bench_trace *t)
 {
-	size_t n_ways = 0;
+	static const char *const goal[] = { "driver", "publish" };
 
-	for (size_t at = 0; at < n; n_ways++) {
-		take_way(&out->worst, sorted, n, &at);
-		whole[n_ways] = (struct whole){ out->worst.chunk, out->worst.begin_ns, out->worst.end_ns };
+	for (size_t g = 0; g < sizeof goal / sizeof *goal; g++)
+		for (uint32_t k = 0; k < t->n_stages; k++)
+			if (out->stage[k].n > 0 && strcmp(t->stage[k], goal[g]) == 0)
+				return k;
+	return TRACE_STAGES_MAX;
+}
+
+static bool has_stage(const struct way *w, uint32_t stage)
+{
+	for (uint32_t i = 0; i < w->n; i++)
+		if (w->span[i].stage == stage)
+			return true;
+	return stage == TRACE_STAGES_MAX;
+}
+
+/* Those that got there; what was dropped on its way, or cut by the trace's ends, is counted apart: it is no latency. */
+static size_t list_whole_ways(struct trace_stages *out, struct whole *whole, uint32_t goal, const struct record_span *const *sorted, size_t n)
+{
+	struct way *w = &out->worst; /* too large for a stack */
+	size_t n_whole = 0;
+
+	for (size_t at = 0; at < n;) {
+		take_way(w, sorted, n, &at);
+		if (has_stage(w, goal))
+			whole[n_whole++] = (struct whole){ w->chunk, w->begin_ns, w->end_ns };
+		else
+			out->n_unfinished++;
 	}
-	if (n_ways == 0)
+	*w = (struct way){ 0 };
+	return n_whole;
+}
+
+static void order_ways(struct trace_stages *out, struct whole *whole, size_t n_whole, const struct record_span *const *sorted, size_t n)
+{
+	if (n_whole == 0)
 		return;
-	qsort(whole, n_ways, sizeof *whole, by_length);
-	for (size_t i = 0; i < n_ways; i++)
+	qsort(whole, n_whole, sizeof *whole, by_length);
+	for (size_t i = 0; i < n_whole; i++)
 		out->whole.value_ns[out->whole.n++] = whole[i].end_ns - whole[i].begin_ns;
-	find_way(&out->typical, whole[(n_ways - 1) / 2].chunk, sorted, n);
-	find_way(&out->worst, whole[n_ways - 1].chunk, sorted, n);
+	find_way(&out->typical, whole[(n_whole - 1) / 2].chunk, sorted, n);
+	find_way(&out->worst, whole[n_whole - 1].chunk, sorted, n);
 }
 
 static size_t list_spans_of_chunks(const struct bench_trace *t, const struct record_span **sorted)
@@ -166,12 +199,15 @@ static int measure_ways(struct trace_stages *out, const struct bench_trace *t, s
 {
 	const struct record_span **sorted = malloc((t->n_spans + 1) * sizeof *sorted);
 	struct whole *whole = malloc((t->n_spans + 1) * sizeof *whole);
+	size_t n;
 	int rc = make_room(&out->whole, t->n_spans, e);
 
 	if (rc == 0 && (!sorted || !whole))
 		rc = fail(e, -ENOMEM, "out of memory for %zu spans", t->n_spans);
-	if (rc == 0)
-		order_ways(out, whole, sorted, list_spans_of_chunks(t, sorted));
+	if (rc == 0) {
+		n = list_spans_of_chunks(t, sorted);
+		order_ways(out, whole, list_whole_ways(out, whole, goal_of(out, t), sorted, n), sorted, n);
+	}
 	free(whole);
 	free(sorted);
 	return rc;

@@ -32,7 +32,8 @@ struct way {
 struct trace_stages {
 	struct spread stage[TRACE_STAGES_MAX];
 	struct spread late;                 /* of control ticks */
-	struct spread whole;                /* of each way, from the frame's stamp to the end of its last span */
+	struct spread whole;                /* of each way that reached the motors (in SHADOW: was published), from the frame's stamp to its end */
+	size_t n_unfinished;                /* ways that did not: dropped, or cut by the trace's ends */
 	struct way typical, worst;          /* the median and the longest of `whole` */
 };
 

@@ -72,9 +72,10 @@ json_t *report_summary(const struct bench_trace *t, const struct trace_stages *s
 {
 	double seconds = (double)(t->end_ns - t->begin_ns) / 1e9;
 
-	return json_pack("{s:s, s:i, s:f, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o}", "format", "dreamvla-bench summary", "version", FORMAT_VERSION,
+	return json_pack("{s:s, s:i, s:f, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "format", "dreamvla-bench summary", "version", FORMAT_VERSION,
 			"seconds", seconds, "wall_ns", (json_int_t)t->wall_ns, "chunks", (json_int_t)t->n_chunks, "chunks_per_s",
 			seconds > 0 ? (double)t->n_chunks / seconds : 0.0, "lost_records", (json_int_t)t->n_lost, "stages", stages_summary(t, s),
-			"lateness", spread_summary(&s->late), "whole_way", spread_summary(&s->whole), "modes_s", modes_summary(t), "notes",
+			"lateness", spread_summary(&s->late), "whole_way", spread_summary(&s->whole),
+			"unfinished_ways", (json_int_t)s->n_unfinished, "modes_s", modes_summary(t), "notes",
 			notes_summary(t));
 }

@@ -205,8 +205,8 @@ void chart_chunks(FILE *out, const struct bench_trace *t)
 	struct svg_plot p = { .out = out, .left = 60, .top = 30, .width = WIDTH - 90, .height = (double)(CHUNK_ROW * n),
 		.x = svg_axis_around(seconds(t, from_ns), seconds(t, to_ns), false, "s since the beginning") };
 
-	fprintf(out, "<p>Chunks %llu to %llu of %zu%s.</p>\n", (unsigned long long)t->chunk[first].id,
-			(unsigned long long)t->chunk[first + n - 1].id, t->n_chunks, n < t->n_chunks ? ", around the slowest one" : "");
+	fprintf(out, "<p>Chunks %llu to %llu; %zu in all%s.</p>\n", (unsigned long long)t->chunk[first].id,
+			(unsigned long long)t->chunk[first + n - 1].id, t->n_chunks, n < t->n_chunks ? ", these are around the slowest one" : "");
 	svg_open(out, WIDTH, p.top + p.height + 44, "Chunks over time");
 	draw_chunk_legend(out, p.left);
 	svg_grid_x(&p);

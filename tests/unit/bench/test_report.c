@@ -89,6 +89,42 @@ static void the_worst_frame_is_the_slow_one(void **state)
 	trace_free(&t);
 }
 
+static void add_span(struct bench_trace *t, uint64_t chunk, const char *stage, int64_t begin_ms, int64_t ms)
+{
+	struct record_span span = { .chunk = chunk, .observation = chunk, .stage = trace_stage(t, stage), .begin_ns = begin_ms * NS_PER_MS };
+
+	span.end_ns = span.begin_ns + ms * NS_PER_MS;
+	assert_int_equal(trace_add_span(t, &span, NULL), 0);
+}
+
+/* A chunk that was dropped, or that the end of the run cut, is nobody's typical frame, however many there are and however long they took. */
+static void ways_that_end_early_are_counted_apart(void **state)
+{
+	(void)state;
+	for (int shadow = 0; shadow < 2; shadow++) {
+		struct bench_trace t = { 0 };
+		struct trace_stages s;
+
+		for (uint64_t chunk = 1; chunk <= 9; chunk++) {
+			int64_t begin_ms = 1000 * (int64_t)chunk, seen_ms = begin_ms + (chunk > 3 ? 900 : (int64_t)chunk);
+
+			add_span(&t, chunk, "vision", begin_ms, seen_ms - begin_ms);
+			if (chunk <= 4)
+				add_span(&t, chunk, "publish", seen_ms, 1);
+			if (chunk <= 3 && !shadow)
+				add_span(&t, chunk, "driver", seen_ms + 1, 1);
+		}
+		trace_finish(&t);
+		assert_int_equal(stages_measure(&s, &t, NULL), 0);
+		assert_int_equal(s.whole.n, shadow ? 4 : 3);
+		assert_int_equal(s.n_unfinished, shadow ? 5 : 6);
+		assert_int_equal(s.typical.chunk, 2);
+		assert_int_equal(s.worst.chunk, shadow ? 4 : 3);
+		stages_free(&s);
+		trace_free(&t);
+	}
+}
+
 /* `receive` knows only its observation: it belongs to the chunk made of that one. */
 static void a_way_begins_with_its_frames(void **state)
 {
@@ -400,6 +436,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(percentiles_are_exact),
 		cmocka_unit_test(the_worst_frame_is_the_slow_one),
+		cmocka_unit_test(ways_that_end_early_are_counted_apart),
 		cmocka_unit_test(a_way_begins_with_its_frames),
 		cmocka_unit_test(broken_spans_are_left_out),
 		cmocka_unit_test(the_page_escapes_what_others_said),

@@ -27,6 +27,7 @@ struct profile {
 	bool cyclictest_runs;
 	char recording[MESSAGE_TEXT_BYTES]; /* of another's dreamvlad */
 	int64_t from_ns, until_ns;    /* of what is looked at */
+	uint32_t looks, looks_in_auto;
 	struct bench_trace trace;
 };
 
@@ -101,12 +102,14 @@ static int bring_into_auto(struct profile *p, struct errbuf *e)
 	return rc < 0 ? rc : session_enter_auto(s, p->options->instruction, AUTO_MS, e);
 }
 
-static void show_run(const struct profile *p)
+static void look(struct profile *p)
 {
 	const struct message_status *m = &p->session->status;
 	char what[2 * NAME_BYTES + MESSAGE_TEXT_BYTES];
 
 	snprintf(what, sizeof what, "%s %s", m->mode, strcmp(m->mode, "AUTO") == 0 ? "" : m->reason);
+	p->looks++;
+	p->looks_in_auto += strcmp(m->mode, "AUTO") == 0;
 	bench_show_progress(what, (double)(clock_monotonic_ns() - p->from_ns) / (p->options->seconds * 1e9));
 }
 
@@ -120,7 +123,7 @@ static int let_it_run(struct profile *p, struct errbuf *e)
 	until_ns = p->from_ns + (int64_t)(p->options->seconds * 1e9);
 	while (rc >= 0 && clock_monotonic_ns() < until_ns) {
 		rc = session_step(p->session, STEP_MS, e);
-		show_run(p);
+		look(p);
 	}
 	p->until_ns = clock_monotonic_ns();
 	hogs_stop(&p->hogs);
@@ -208,6 +211,14 @@ static int end(struct profile *p, bool failed)
 	return bad;
 }
 
+/* With faults it may be what one wants to see; it must not be overlooked. */
+static void say_how_much(const struct profile *p)
+{
+	if (p->looks_in_auto < p->looks)
+		fprintf(stderr, "dreamvla-bench run: in AUTO for %.0f %% of the time only; the report says why (Modes)\n",
+				100.0 * p->looks_in_auto / p->looks);
+}
+
 static int run(struct profile *p)
 {
 	struct errbuf e = { 0 }, why = { 0 };
@@ -222,6 +233,7 @@ static int run(struct profile *p)
 		fprintf(stderr, "dreamvla-bench run: no report: %s\n", why.text);
 	else
 		printf("%s/report.html\n", p->folder);
+	say_how_much(p);
 	return rc == 0 && bad == 0 && made == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/aux_thread.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #define AUX_PERIOD_NS (10 * NS_PER_MS)
 #define SHOW_PERIOD_NS (50 * NS_PER_MS)
 
-enum { AUX_TAPES = 3, DRAIN_MAX = 100000 };
+enum { AUX_TAPES = 3, DRAIN_MAX = 100000, ALL = INT_MAX };
 
 struct aux_thread {
 	const struct config *config;
@@ -46,14 +47,15 @@ static const void *oldest(struct aux_thread *t, struct tape_record *r, struct ta
 	return found;
 }
 
-/* Not for ever: writers that are faster than the disk fill their tapes, and requests are answered all the same. */
-static void drain(struct aux_thread *t)
+/* At most so many records. While writers go on that is not for ever: they may be faster than the disk, and requests are answered all the
+ * same. */
+static void drain(struct aux_thread *t, int most)
 {
 	struct tape_record r;
 	struct tape *from;
 	const void *payload;
 
-	for (int i = 0; i < DRAIN_MAX && (payload = oldest(t, &r, &from)); i++) {
+	for (int i = 0; i < most && (payload = oldest(t, &r, &from)); i++) {
 		recorder_take(t->recorder, &r, payload);
 		tape_release(from);
 	}
@@ -72,15 +74,15 @@ static void show(struct aux_thread *t)
 
 static int start(struct aux_thread *t, struct errbuf *e)
 {
-	drain(t); /* of before */
+	drain(t, DRAIN_MAX); /* of before */
 	return recorder_start(t->recorder, clock_monotonic_ns(), e);
 }
 
-/* What was on the tapes when the request came belongs to the recording. */
+/* What was on the tapes when the request came belongs to the recording; nothing is written any more. */
 static int stop(struct aux_thread *t, struct errbuf *e)
 {
 	recorder_quieten(t->recorder);
-	drain(t);
+	drain(t, ALL);
 	return recorder_stop(t->recorder, clock_monotonic_ns(), e);
 }
 
@@ -113,7 +115,7 @@ static void *run(void *argument)
 	while (!atomic_load_explicit(&t->quit, memory_order_acquire)) {
 		int64_t now_ns = clock_monotonic_ns();
 
-		drain(t);
+		drain(t, DRAIN_MAX);
 		for (int at; (at = queue_front(q)) >= 0; queue_release(q))
 			obey(t, &t->links->record_command[at]);
 		recorder_step(t->recorder, now_ns);
@@ -124,7 +126,7 @@ static void *run(void *argument)
 		clock_sleep_until(now_ns + AUX_PERIOD_NS);
 	}
 	recorder_quieten(t->recorder);
-	drain(t);
+	drain(t, ALL);
 	recorder_destroy(t->recorder); /* here, because it waits for the disk */
 	t->recorder = NULL;
 	atomic_store_explicit(&t->has_ended, true, memory_order_release);

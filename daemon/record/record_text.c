@@ -110,13 +110,14 @@ static int make_message(struct record_text *t, const struct record_message *m, s
 
 	snprintf(t->topic, sizeof t->topic, "/%s", m->topic);
 	t->stamp_ns = m->stamp_ns;
-	if (rc == 0 && t->schema == SCHEMA_COMPRESSED_IMAGE)
-		rc = put_picture(t, &j, m, map, e);
-	else if (rc == 0)
-		put_time(&j, "stamp", t);
+	/* The peer's keys first: it may send keys of any name, and of two equal ones readers take the last. */
 	if (rc < 0 || (rc = json_put_map(&j, map, m->n_map, e)) < 0)
 		return rc;
-	return end(t, &j, e);
+	if (t->schema == SCHEMA_COMPRESSED_IMAGE)
+		rc = put_picture(t, &j, m, map, e);
+	else
+		put_time(&j, "stamp", t);
+	return rc < 0 ? rc : end(t, &j, e);
 }
 
 /* ---- what has no message of its own ---- */

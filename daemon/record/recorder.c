@@ -202,6 +202,14 @@ static int close_file(struct recorder *r, struct errbuf *e)
 
 /* ---- start and stop ---- */
 
+/* Without record.cameras no picture is written, in whatever form: an observation holds those that it was made of. */
+static void want_all(struct recorder *r)
+{
+	bool cameras = r->config->record_cameras;
+
+	want(r, UINT64_MAX, cameras ? UINT64_MAX : ~RECORD_BIT(OBSERVATION), cameras ? UINT64_MAX : ~RECORD_BIT(CAMERA));
+}
+
 int recorder_start(struct recorder *r, int64_t now_ns, struct errbuf *e)
 {
 	int rc;
@@ -220,7 +228,7 @@ int recorder_start(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	}
 	r->since_ns = now_ns;
 	r->reason[0] = '\0';
-	want(r, UINT64_MAX, UINT64_MAX, r->config->record_cameras ? UINT64_MAX : ~RECORD_BIT(CAMERA));
+	want_all(r);
 	log_line(LOG_LEVEL_INFO, "record: %s", r->file);
 	return 0;
 }

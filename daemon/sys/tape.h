@@ -2,7 +2,8 @@
  *
  * A ring of bytes, one writer, one reader, wait-free for both; full means drop and count. Every record lies in one piece, its payload
  * 8-byte aligned, behind a header with its kind, size and time. The reader says which kinds it wants: a kind that nobody wants costs its
- * writer one relaxed load and is neither written nor counted as dropped. A record larger than the whole tape is dropped.
+ * writer one relaxed load and is neither written nor counted as dropped. A record larger than half of the tape may find no room in one
+ * piece even on an empty one, and is then dropped.
  *
  *   writer   void *p = tape_claim(t, kind, n_bytes, t_ns);  if (p) { fill *p; tape_publish(t); }
  *   reader   for (const void *p; (p = tape_front(t, &r)); tape_release(t)) use(&r, p); */

@@ -70,6 +70,16 @@ class Files(Case):
             self.assertEqual(len(base64.b64decode(frame["data"], validate=True)), frame["step"] * frame["height"])
         self.assertEqual({schema for topic, _, schema in r.channels.values() if topic == "/camera/wrist"}, {"foxglove.RawImage"})
 
+    def test_without_cameras_no_picture_is_written_in_any_form(self):
+        with peers.bench(extra=record(self.folder, at_start="true", cameras="false")) as (_, arm, _, request):
+            peers.into_auto(request)
+            peers.until("targets of the policy", lambda: sum(t["source"] == "policy" for t in list(arm.targets)) > 50)
+            self.assertTrue(request(cmd="record", action="stop")["ok"])
+        path, = files(self.folder)
+        found = Recording(path)
+        self.assertGreater(len(found.of("/chunk")), 0)
+        self.assertEqual([t for t in found.messages if t.startswith("/camera/") or t == "/replay/observation"], [])
+
     def test_a_killed_one_leaves_its_last_whole_chunk(self):
         with self.assertRaises(AssertionError), peers.bench(extra=record(self.folder, at_start="true")) as (daemon, _, _, request):
             self.bytes_recorded(request, 0.3)

@@ -69,7 +69,7 @@ class Replay(unittest.TestCase):
     def check_same(self, recording, *arguments):
         code, result, _ = self.replay(recording, *arguments)
         self.assertEqual((code, result.get("identical"), result.get("complete")), (0, True, True), result)
-        self.assertGreater(result["ticks"], 300)
+        self.assertGreater(result["ticks"], 100)  # how many there are depends on how fast the session went
         self.assertGreater(result["targets"], 100)
         self.assertGreater(result["chunks"]["compared"], 3)
         self.assertEqual(result["chunks"]["unproven"], 0)

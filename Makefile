@@ -56,7 +56,7 @@ CFLAGS_policy_compute_cuda_device = -idirafter $(CUDA_HOME)/include
 CFLAGS_policy_compute_cuda_cublas = -idirafter $(CUDA_HOME)/include
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.
-AREAS := daemon teleop camera transport infer policy robots setup config stage model sys
+AREAS := daemon teleop camera record transport infer policy robots setup config stage model sys
 SOURCES_sys := $(wildcard daemon/sys/*.c)
 SOURCES_stage := $(wildcard daemon/stage/*.c)
 SOURCES_model := $(wildcard robots/model/*.c)
@@ -68,7 +68,9 @@ SOURCES_infer := $(filter-out %/main.c,$(wildcard policy/infer/*.c))
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
 SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/franka/*.c robots/sim/piper/*.c robots/franka/*.c robots/piper/*.c robots/bus/*.c))
 SOURCES_teleop := $(filter-out %/main.c,$(wildcard robots/teleop/*.c))
-SOURCES_daemon := $(filter-out %/main.c,$(wildcard daemon/*.c daemon/record/*.c daemon/ctl/*.c daemon/doctor/*.c daemon/bench/*.c))
+# The container of recordings alone, which cameras read too.
+SOURCES_record := $(wildcard daemon/record/mcap_*.c) daemon/record/bytes.c
+SOURCES_daemon := $(filter-out %/main.c,$(filter-out $(SOURCES_record),$(wildcard daemon/*.c daemon/record/*.c daemon/ctl/*.c daemon/doctor/*.c daemon/bench/*.c)))
 SOURCES_camera := $(filter-out %/main.c,$(wildcard transport/camera/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml
@@ -76,7 +78,8 @@ LIBS_policy := -ljansson -lpcre2-8 -lutf8proc -ldnnl -lgomp -lz $(if $(filter 1,
 LIBS_transport := -lzmq -lmsgpackc
 LIBS_camera := -ljansson
 LIBS_teleop := -levdev -ljansson
-LIBS_daemon := -lsystemd -ljansson -lzstd -lz
+LIBS_daemon := -lsystemd -ljansson
+LIBS_record := -lzstd -lz
 
 # Who may use whom; also the link order. A program or test of an area links exactly these.
 USES_sys := sys
@@ -86,12 +89,13 @@ USES_config := config sys
 USES_setup := setup config model stage sys
 USES_policy := policy sys
 USES_transport := transport sys
-USES_camera := camera transport config sys
+USES_camera := camera record transport config sys
+USES_record := record sys
 USES_robots := robots transport setup config stage model sys
 USES_teleop := teleop robots transport setup config stage model sys
-USES_daemon := daemon transport policy setup config stage model sys
-USES_ctl := daemon transport setup config stage model sys policy
-USES_bench := daemon transport policy robots setup config stage model sys
+USES_daemon := daemon record transport policy setup config stage model sys
+USES_ctl := daemon record transport setup config stage model sys policy
+USES_bench := daemon record transport policy robots setup config stage model sys
 USES_infer := infer policy sys
 
 archives = $(foreach a,$(USES_$(1)),$B/lib$(a).a)

@@ -61,7 +61,7 @@ daemon/sys/	daemon/sys/
 daemon/	.
 policy/	policy/|daemon/sys/
 config/	config/|daemon/sys/
-transport/camera/	transport/|config/|daemon/flow\.h|daemon/sys/
+transport/camera/	transport/|config/|daemon/flow\.h|daemon/sys/|daemon/record/mcap_reader\.h
 transport/	transport/|daemon/flow\.h|daemon/sys/
 robots/	robots/|transport/|config/|daemon/flow\.h|daemon/sys/|daemon/stage/
 '

@@ -254,7 +254,7 @@ const struct camera_source camera_source_folder = {
 	.name = "folder",
 	.waits_for_listeners = true,
 	.help = "  --folder DIR        its pictures (.jpg, .jpeg, .ppm) by name; begins when dreamvlad listens\n"
-		"  --loop              again from the beginning, with what the folder then holds\n",
+		"  --loop              again from the beginning, with what the folder then holds; --recording too\n",
 	.create = create,
 	.destroy = destroy,
 	.wait = wait,

@@ -44,7 +44,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* Everything as given; NULL and 0: not given. */
 struct arguments {
-	const char *camera, *config, *cameras, *clock, *key, *server_key, *format, *size;
+	const char *camera, *config, *cameras, *clock, *key, *server_key, *format, *size, *recorded_as;
 	double rate_hz, duration_s, latency_ms;
 	bool loop, json, list, help;
 };
@@ -72,7 +72,8 @@ static const struct option_row ROWS[] = {
 	{ "size", TEXT, AT(size), .kinds = "device" },
 	{ "latency-ms", NUMBER, AT(latency_ms), 0, 1000, "device" },
 	{ "rate-hz", NUMBER, AT(rate_hz), 0.1, 1000, "device folder" },
-	{ "loop", FLAG, AT(loop), .kinds = "folder" },
+	{ "loop", FLAG, AT(loop), .kinds = "folder recording" },
+	{ "recorded-as", TEXT, AT(recorded_as), .kinds = "recording" },
 	{ "duration", NUMBER, AT(duration_s), 0.001, 1e9 },
 	{ "json", FLAG, AT(json) },
 	{ "list", FLAG, AT(list) },
@@ -169,7 +170,7 @@ static int check_kind(struct program *p, struct errbuf *e)
 	const struct camera_source *kind = p->process.kind;
 
 	if (!kind)
-		return fail(e, -EINVAL, "the source is missing: --device FILE or --folder DIR; see dreamvla-camera --help");
+		return fail(e, -EINVAL, "the source is missing: --device FILE, --folder DIR or --recording FILE; see dreamvla-camera --help");
 	for (int i = 0; i < ROW_COUNT; i++)
 		if (p->seen >> i & 1 && ROWS[i].kinds && !strstr(ROWS[i].kinds, kind->name))
 			return fail(e, -EINVAL, "--%s does not belong to --%s, but to: %s", ROWS[i].name, kind->name, ROWS[i].kinds);
@@ -248,6 +249,7 @@ static void set_process(struct program *p)
 	o->source.rate_hz = a->rate_hz;
 	o->source.latency_ms = a->latency_ms;
 	o->source.loop = a->loop;
+	o->source.recorded_as = a->recorded_as ? a->recorded_as : a->camera;
 	o->source.width_max = (uint32_t)p->config.camera_max_width;
 	o->source.height_max = (uint32_t)p->config.camera_max_height;
 	o->source.bytes_max = (size_t)p->config.sockets_max_frame_kb * 1024;

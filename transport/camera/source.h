@@ -34,7 +34,8 @@ struct camera_options {
 	uint32_t width, height;       /* V4L2; 0: what is nearest to 640x480 */
 	double rate_hz;               /* 0: about 30 */
 	double latency_ms;            /* V4L2: from exposure to the kernel's stamp; negative: not given */
-	bool loop;                    /* folder: again from the beginning */
+	bool loop;                    /* folder, recording: again from the beginning */
+	const char *recorded_as;      /* recording: the camera's name there */
 	uint32_t width_max, height_max; /* what dreamvlad accepts */
 	size_t bytes_max;             /* largest frame that it accepts */
 };

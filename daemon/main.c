@@ -43,7 +43,8 @@ static const char help[] =
 	"\n"
 	"exit codes: 0 stopped in a controlled way, 1 configuration or start error, 2 wrong arguments,\n"
 	"            3 the controlled stop was cut short, 4 the GPU was lost, controlled stop: start it again\n"
-	"            --replay: 0 all targets and chunks are bit-identical, 1 they differ, 2 the recording cannot be used\n";
+	"            --replay: 0 all targets and chunks are bit-identical, 1 they differ, 2 the recording cannot be used,\n"
+	"            3 what could be judged is identical, but the recording is cut or has gaps\n";
 
 struct arguments {
 	const char *config;

@@ -382,7 +382,7 @@ enum replay_verdict replay_run(struct runtime *runtime, const struct replay_opti
 	if (run_on_thread(r) < 0 || r->report.failed)
 		log_line(LOG_LEVEL_ERROR, "replay: %s", r->error.text);
 	else
-		verdict = replay_identical(&r->report.differences) ? REPLAY_IDENTICAL : REPLAY_DIFFERENT;
+		verdict = !replay_identical(&r->report.differences) ? REPLAY_DIFFERENT : replay_complete(&r->report) ? REPLAY_IDENTICAL : REPLAY_PARTLY;
 	if (verdict != REPLAY_UNUSABLE)
 		replay_report_print(&r->report, o->json);
 	policy_runner_finish(&r->policy);

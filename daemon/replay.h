@@ -17,7 +17,8 @@ struct replay_options {
 	bool json;
 };
 
-enum replay_verdict { REPLAY_IDENTICAL, REPLAY_DIFFERENT, REPLAY_UNUSABLE };
+/* PARTLY: what could be judged is identical, but not all could: see replay_complete. */
+enum replay_verdict { REPLAY_IDENTICAL, REPLAY_DIFFERENT, REPLAY_UNUSABLE, REPLAY_PARTLY };
 
 /* r: runtime_init has been called. Prints the result on standard output, progress and what is wrong on standard error.
  * Thread: main. Allocates: yes. Blocks: for the whole of it, until r->interrupted(). */

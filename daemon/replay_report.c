@@ -71,12 +71,17 @@ static void print_notes(const struct replay_report *r)
 		printf("  note: ended at tick %" PRIu64 ": %s\n", r->last_tick, r->ended);
 }
 
+bool replay_complete(const struct replay_report *r)
+{
+	return !r->cut && !r->ended[0] && r->differences.chunks_unproven == 0;
+}
+
 static void print_text(const struct replay_report *r)
 {
 	const struct replay_differences *d = &r->differences;
 
 	printf("replay: %s: %" PRIu64 " ticks in %.3f s, %" PRIu64 " targets, %" PRIu64 " chunks\n",
-			replay_identical(d) ? "identical, bit for bit" : "DIFFERENT", d->ticks, lasted_s(r), d->targets, d->chunks);
+			!replay_identical(d) ? "DIFFERENT" : replay_complete(r) ? "identical, bit for bit" : "identical, bit for bit, but not complete", d->ticks, lasted_s(r), d->targets, d->chunks);
 	print_arms(r);
 	print_chunks(d);
 	print_notes(r);
@@ -123,7 +128,7 @@ static void print_json(const struct replay_report *r)
 {
 	const struct replay_differences *d = &r->differences;
 	json_t *all = json_pack("{s:b, s:b, s:b, s:b, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o}", "identical", replay_identical(d),
-			"complete", !r->cut && !r->ended[0], "cut", r->cut, "same_build", !r->other_build, "ended", r->ended,
+			"complete", replay_complete(r), "cut", r->cut, "same_build", !r->other_build, "ended", r->ended,
 			"ticks", (json_int_t)d->ticks, "seconds", lasted_s(r), "targets", (json_int_t)d->targets,
 			"ticks_of_other_count", (json_int_t)d->ticks_of_other_count, "inferences_missing", (json_int_t)r->inferences_missing,
 			"config_differs", keys(r), "arms", arms(r), "chunks", chunks(d));

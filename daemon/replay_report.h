@@ -20,6 +20,10 @@ struct replay_report {
 	char ended[REPLAY_ENDED_BYTES]; /* why it ended before the recording did; empty: it did not */
 };
 
+/* All that the recorded session did was judged: the file has its end, no ticks are missing, and every chunk was inferred again.
+ * Thread: any. */
+bool replay_complete(const struct replay_report *r);
+
 /* One line on standard error: how far of about whole_s seconds. Thread: any. */
 void replay_report_progress(const struct replay_report *r, double whole_s);
 

@@ -3,6 +3,7 @@ last byte; wrong files and names. In real time: whole programs."""
 import base64
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,7 @@ class CameraRecording(unittest.TestCase):
                 before = frames()
                 peers.until("more frames", lambda: frames() > before + 3 * PICTURES)
                 assert request(cmd="record", action="stop")["ok"]
+                shutil.copy(daemon.config, cls.folder / "config.yaml")
             finally:
                 camera.terminate()
                 code, _, err = end_of(camera)
@@ -93,6 +95,12 @@ class CameraRecording(unittest.TestCase):
         self.assertEqual(sent, [base64.b64decode(frame["data"]) for frame in self.frames])
         end = json.loads(out.splitlines()[-1])
         self.assertEqual((end["frames"], end["damaged"]), (len(self.frames), 0))
+
+    def test_one_that_began_late_is_not_replayed_in_silence(self):
+        done = subprocess.run([peers.BUILD / "dreamvlad", "--config", self.folder / "config.yaml", "--replay", self.path],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=peers.PATIENCE_S)
+        self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+        self.assertIn("began", done.stderr)
 
     def test_half_a_file_is_sent_as_far_as_it_goes(self):
         half = self.folder / "half.mcap"

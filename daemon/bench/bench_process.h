@@ -9,7 +9,7 @@
 
 #include "daemon/sys/error.h"
 
-enum { PROCESSES_MAX = 8, PROCESS_PATH_BYTES = 512, PROCESS_ARGUMENTS_MAX = 24 };
+enum { PROCESSES_MAX = 12, PROCESS_PATH_BYTES = 512, PROCESS_ARGUMENTS_MAX = 24 };
 
 struct process {
 	const char *name;                 /* of the program; the caller's, as long as the group lives */

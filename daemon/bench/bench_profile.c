@@ -54,6 +54,25 @@ static int divert_frames(struct profile *p, struct errbuf *e)
 	return *p->session->cameras ? frames_start(&p->frames, &f, e) : 0;
 }
 
+/* Of a recording: one process for each camera, which begins once it is heard. */
+static int play_frames(struct profile *p, struct errbuf *e)
+{
+	const struct config *c = &p->session->config;
+	const char *to = *p->session->cameras ? p->session->cameras : c->sockets_cameras;
+	int rc = 0;
+
+	for (uint32_t i = 0; p->options->frames && rc == 0 && i < c->n_cameras; i++) {
+		const char *const arguments[] = { "--config", p->options->config, "--camera", c->camera[i].name, "--recording", p->options->frames, "--loop",
+			"--cameras", to, NULL };
+
+		rc = process_start(&p->session->group, &(struct process_options){ .programs = p->options->programs, .name = "dreamvla-camera",
+				.arguments = arguments }, e);
+	}
+	if (p->options->frames)
+		note(p, "pictures", "of the recording %.200s", p->options->frames);
+	return rc;
+}
+
 /* As often as control, where and as urgently as it: the floor of what this machine's timers can do. */
 static void begin_cyclictest(struct profile *p)
 {
@@ -155,10 +174,10 @@ static int measure(struct profile *p, struct errbuf *e)
 {
 	const struct bench_options *o = p->options;
 	const struct session_options so = { .programs = o->programs, .config = o->config, .robot = o->robot, .record = p->folder,
-		.policy_latency_ms = o->policy_latency_ms, .divert_cameras = o->drop_percent > 0 || o->delay_ms > 0 };
+		.policy_latency_ms = o->policy_latency_ms, .no_sim_cameras = o->frames, .divert_cameras = o->drop_percent > 0 || o->delay_ms > 0 };
 	int rc = session_start(&p->session, &so, e);
 
-	if (rc == 0 && (rc = divert_frames(p, e)) == 0 && (rc = bring_into_auto(p, e)) == 0)
+	if (rc == 0 && (rc = divert_frames(p, e)) == 0 && (rc = play_frames(p, e)) == 0 && (rc = bring_into_auto(p, e)) == 0)
 		rc = let_it_run(p, e);
 	return rc;
 }
@@ -246,7 +265,7 @@ int bench_profile(const struct bench_options *o)
 		fprintf(stderr, "dreamvla-bench run: want a new folder for the report; see dreamvla-bench --help\n");
 		return EXIT_USAGE;
 	}
-	if (o->attach && (o->policy_latency_ms > 0 || o->drop_percent > 0 || o->delay_ms > 0)) {
+	if (o->attach && (o->frames || o->policy_latency_ms > 0 || o->drop_percent > 0 || o->delay_ms > 0)) {
 		fprintf(stderr, "dreamvla-bench run: --attach takes dreamvlad as it is: only --hogs can be added from outside\n");
 		return EXIT_USAGE;
 	}

@@ -161,15 +161,15 @@ static void name_of_arm(const struct session *s, const char *name, uint32_t i, c
 }
 
 /* Of several worlds each has the cameras that are called after its arm; where none is, the first has them all. */
-static void choose_cameras(const struct session *s, uint32_t i, char prefix[ADDRESS_BYTES], const char *choice[2])
+static void choose_cameras(const struct session *s, const struct session_options *o, uint32_t i, char prefix[ADDRESS_BYTES], const char *choice[2])
 {
 	const struct config *c = &s->config;
-	bool own = false;
+	bool own = false, none = i > 0 || o->no_sim_cameras;
 
 	snprintf(prefix, ADDRESS_BYTES, "%s_", c->robot[i].name);
 	for (uint32_t k = 0; k < c->n_cameras; k++)
-		own = own || strncmp(c->camera[k].name, prefix, strlen(prefix)) == 0;
-	choice[0] = c->n_robots > 1 && own ? "--camera-prefix" : i > 0 ? "--no-cameras" : NULL;
+		own = own || (!o->no_sim_cameras && strncmp(c->camera[k].name, prefix, strlen(prefix)) == 0);
+	choice[0] = c->n_robots > 1 && own ? "--camera-prefix" : none ? "--no-cameras" : NULL;
 	choice[1] = c->n_robots > 1 && own ? prefix : NULL;
 }
 
@@ -182,7 +182,7 @@ static int start_sim(struct session *s, const struct session_options *o, const c
 
 	name_of_arm(s, "faults", i, faults);
 	name_of_arm(s, "world", i, world);
-	choose_cameras(s, i, prefix, choice);
+	choose_cameras(s, o, i, prefix, choice);
 	const char *const arguments[] = { "--config", *s->sim_config ? s->sim_config : config, "--model", r->model, "--faults", faults, kind ? kind : "--world",
 		kind ? r->address : world, choice[0], choice[1], NULL };
 

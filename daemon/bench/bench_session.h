@@ -21,6 +21,7 @@ struct session_options {
 	const char *record;         /* folder into which dreamvlad records, pictures excepted; NULL: as the configuration says */
 	int policy_latency_ms;      /* more than the policy takes by itself (policy.extra_latency_ms) */
 	bool attach;                /* to the dreamvlad that runs with this configuration: nothing is started, nor ended */
+	bool no_sim_cameras;        /* dreamvla-sim publishes no pictures: somebody else does */
 	bool divert_cameras;        /* the simulated cameras publish to session.cameras instead of dreamvlad (bench_frames.h) */
 };
 

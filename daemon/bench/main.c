@@ -47,7 +47,8 @@ static const struct option options[] = {
 	{ "threshold", required_argument, NULL, 'd' }, { "hogs", required_argument, NULL, 'g' },
 	{ "policy-latency", required_argument, NULL, 'l' }, { "drop-frames", required_argument, NULL, 'f' },
 	{ "delay-frames", required_argument, NULL, 'z' }, { "attach", no_argument, NULL, 'a' },
-	{ "help", no_argument, NULL, 'h' },           { 0 },
+	{ "frames", required_argument, NULL, 'e' },   { "help", no_argument, NULL, 'h' },
+	{ 0 },
 };
 
 static void print_help(FILE *out)
@@ -68,6 +69,7 @@ static void print_help(FILE *out)
 		"  --torch PYTHON      gpu: time PyTorch beside it, with this Python, which has torch and transformers (--seconds: for each row)\n"
 		"  --policy-latency MS run: every inference takes so much longer; --drop-frames PERCENT: so many are lost on their way;\n"
 		"                      --delay-frames MS: each comes later by up to that; --hogs N: so many processes want all processor time\n"
+		"  --frames FILE.mcap  run: the cameras show the pictures of this recording, again and again, instead of the simulated bench\n"
 		"  --attach            run: look at the dreamvlad that runs with --config, as it is, instead of starting one (it needs record.dir)\n"
 		"  --threshold PERCENT compare: so much worse is too much (default 10)\n"
 		"  --json              print the result as JSON\n");
@@ -139,6 +141,7 @@ static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *
 		case 'o': o->model = optarg; break;
 		case 'r': o->precision = optarg; break;
 		case 'y': o->torch = optarg; break;
+		case 'e': o->frames = optarg; break;
 		case 'b':
 			if (bench_robot_find(optarg, &o->robot, e) < 0)
 				return -EINVAL;

@@ -35,6 +35,29 @@ def unpack(chunk):
     return plain
 
 
+def record_of(opcode, content):
+    return struct.pack("<BQ", opcode, len(content)) + content
+
+
+def sized(data):
+    return struct.pack("<I", len(data)) + data
+
+
+def write(path, topics):
+    """An MCAP file of somebody else: topics: topic -> [(log_ns, message)], as JSON in one chunk without compression, and no summary."""
+    chunk, times = record_of(SCHEMA, struct.pack("<H", 1) + sized(b"foxglove.CompressedImage") + sized(b"jsonschema") + sized(b"{}")), []
+    messages = []
+    for number, (topic, sent) in enumerate(topics.items()):
+        chunk += record_of(CHANNEL, struct.pack("<HH", number, 1) + sized(topic.encode()) + sized(b"json") + sized(b""))
+        messages += [(log_ns, number, message) for log_ns, message in sent]
+    for log_ns, number, message in sorted(messages, key=lambda m: m[0]):
+        times.append(log_ns)
+        chunk += record_of(MESSAGE, struct.pack("<HIQQ", number, 0, log_ns, log_ns) + json.dumps(message).encode())
+    head = struct.pack("<QQQI", min(times), max(times), len(chunk), zlib.crc32(chunk)) + sized(b"") + struct.pack("<Q", len(chunk))
+    pathlib.Path(path).write_bytes(MAGIC + record_of(1, sized(b"") + sized(b"a test")) + record_of(CHUNK, head + chunk) +
+                                   record_of(15, struct.pack("<I", 0)) + record_of(FOOTER, struct.pack("<QQI", 0, 0, 0)) + MAGIC)
+
+
 class Recording:
     """messages: topic -> [(log_ns, publish_ns, message)]; JSON is decoded, raw bytes are not. ended: the footer is there."""
 

@@ -2,15 +2,22 @@
 slowed down on purpose is seen by compare, and a daemon that dies leaves a report of what was seen before.
 
 In real time: it measures a running daemon; what is compared is 300 ms apart."""
+import base64
 import json
 import os
+import pathlib
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 import demo
+import recording
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
+from peer import jpeg, picture  # noqa: E402
 
 BUILD = os.environ.get("B", "build/release")
 BENCH = os.path.join(BUILD, "dreamvla-bench")
@@ -82,6 +89,20 @@ class Run(unittest.TestCase):
         made = bench("report", self.recording("a"), self.path("again"))
         self.assertEqual(made.returncode, 0, made.stderr)
         self.check_files("again")
+
+    def test_recorded_pictures_take_the_place_of_simulated_ones(self):
+        frames = [(50_000_000 * i, {"format": "jpeg", "data": base64.b64encode(jpeg(picture(i))).decode()}) for i in range(20)]
+        for name, topics in (("both", ("/camera/overhead", "/camera/wrist")), ("one", ("/camera/wrist",))):
+            path = self.path(name + ".mcap")
+            recording.write(path, {topic: frames for topic in topics})
+            done = bench(*self.arguments(name, "--frames", path))
+            if name == "one":
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("holds no /camera/overhead", done.stderr)
+            else:
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(path, self.summary(name)["notes"]["pictures"])
+                self.assertGreater(self.summary(name)["chunks"], 0)
 
     def test_a_daemon_that_runs_is_looked_at(self):
         text = self.config.read_text(encoding="utf-8") + f"record:\n  dir: {self.folder}\n  at_start: false\n"

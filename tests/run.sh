@@ -98,6 +98,9 @@ list_tests() {
 			printf '%s\t%s\n' "golden/$backend-$precision" \
 				"'$PYTHON' tests/golden/golden.py --infer $(golden_options "$backend") --backend $backend --precision $precision"
 		done
+		# A known failure is not to be left out in silence: its budget stays as it is.
+		[ "$backend" != cuda-host ] || printf '%s\t%s\n' "golden/cuda-host-bf16-two_cameras.discrete" \
+			"sh -c 'echo known failure, not run: 6 of 56 tokens differ where 4 may, see daemon/bench/NOTES-gpu.md; exit 77'"
 	done
 	for script in tests/fuzz/test_* tests/integration/test_* tests/system/test_*; do
 		name=$(echo "${script%.*}" | cut -d/ -f2-)

@@ -1,11 +1,11 @@
 /* conform.c - every operation of compute.h on one backend, in both precisions, against its definition in double (rig.h).
  *
- *   conform BACKEND      exit 0: conforms; 1: does not; 77: this machine cannot run it
+ *   conform BACKEND [fp32|bf16]   exit 0: conforms; 1: does not; 77: this machine cannot run it
  *   conform --list       the backends of this build, one a line
  *   conform --here       those of them that this machine can run
  *
  * Every machine has to run "cpu" and "cuda-host" (tests/cuda_host: the cuda backend's kernels on the host): they are never left out, and
- * that one cannot be created is a failure. "cuda-host" has to launch each of its kernels, too. */
+ * that one cannot be created is a failure. "cuda-host" has to launch each of its kernels, too, where both precisions are asked for. */
 #include "tests/conform/rig.h"
 
 #include <stdio.h>
@@ -61,8 +61,8 @@ static bool shares(const struct rig *r)
 	return more;
 }
 
-/* One thread for every case; more of them, more than most machines have free, for those that may be shared. Products are the same ones
- * then: a backend that shares nothing has had them. */
+/* One thread for every case; more of them, more than most machines have free, for those that may be shared: a backend that shares nothing
+ * has had them all. */
 static void run_all(struct rig *r)
 {
 	static const uint32_t threads[] = { 1, 3 };
@@ -72,8 +72,7 @@ static void run_all(struct rig *r)
 		for (size_t i = 0; i < sizeof suite / sizeof *suite; i++) {
 			uint64_t cases = r->n_cases, values = r->n_values;
 
-			if (r->threads > 1 && (suite[i].run == conform_moves || suite[i].run == conform_tokens
-					|| ((suite[i].run == conform_linear || suite[i].run == conform_joined) && !shares(r))))
+			if (r->threads > 1 && (suite[i].run == conform_moves || suite[i].run == conform_tokens || !shares(r)))
 				continue;
 			r->closest = 0.0;
 			suite[i].run(r);
@@ -84,13 +83,20 @@ static void run_all(struct rig *r)
 	}
 }
 
+/* Whether there is a word that asks for the other one. */
+static bool is_left_out(enum policy_precision precision, const char *word)
+{
+	return word && strcmp(word, precision == POLICY_BF16 ? "bf16" : "fp32") != 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct rig r = { .random = 88172645463325252u };
+	const char *only = argc == 3 ? argv[2] : NULL;
 	struct errbuf e;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: conform BACKEND | --list | --here\n");
+	if (argc < 2 || argc > 3 || (is_left_out(POLICY_FP32, only) && is_left_out(POLICY_BF16, only))) {
+		fprintf(stderr, "usage: conform BACKEND [fp32|bf16] | --list | --here\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "--list") || !strcmp(argv[1], "--here"))
@@ -102,6 +108,8 @@ int main(int argc, char **argv)
 	}
 	r.ops->destroy(NULL);
 	for (r.precision = POLICY_FP32; r.precision <= POLICY_BF16; r.precision++) {
+		if (is_left_out(r.precision, only))
+			continue;
 		if (!can_run(r.ops, r.precision, &e)) {
 			printf("%s\n", e.text);
 			return has_to_run(r.ops) ? 1 : 77;
@@ -110,7 +118,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(r.ops->name, "cuda-host")) {
 		cuda_host_print_skipped();
-		r.n_failures += cuda_host_kernels_left();
+		r.n_failures += only ? 0 : cuda_host_kernels_left();
 	}
 	printf("%s: %ju cases, %ju values, %ju failures\n", r.ops->name, (uintmax_t)r.n_cases, (uintmax_t)r.n_values, (uintmax_t)r.n_failures);
 	return r.n_failures > 0;

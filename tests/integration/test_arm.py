@@ -350,7 +350,7 @@ class Arm(unittest.TestCase):
 
     def test_stop_is_latched(self):
         self.assertOk(self.driver.attach())
-        self.driver.swing(5.0, stop_when=lambda: self.driver.look()["mode"] == "moving" and abs(self.driver.look()["q_d"][0]) > 0.02)
+        self.driver.swing(5.0, stop_when=lambda: self.driver.look()["mode"] == "moving" and abs(self.driver.look()["q_d"][0]) > 0.01)
         self.assertOk(self.driver.ask("stop"))
         self.driver.hold(0.1)
         self.driver.wait("targets are refused", lambda s: "latched" in s["refused"]["reason"])

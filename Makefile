@@ -286,18 +286,23 @@ demo: deps
 
 check: deps
 	@$(MAKE) --no-print-directory all unit preload
-	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh $(if $(SECOND_TRY),--second-try) quick
+	@B=$B SAN=$(SAN) PYTHON=$(PYTHON) tests/run.sh $(if $(FINDINGS),--findings,$(if $(SECOND_TRY),--second-try)) quick
 
 check-full: check check-extra
 
 # What check-full adds; .ci/run asks for it after check has run.
-check-extra: check-sanitizers check-threads check-peers check-emulated lint
+check-extra: check-long check-sanitizers check-threads check-peers check-emulated lint
 
 # A build of its own, also when B was given.
 variant = $(if $(filter file,$(origin B)),build/$(1),$B-$(1))
 
+# Tests that make check has no time for.
+check-long: deps
+	@$(MAKE) --no-print-directory all preload
+	@B=$B PYTHON=$(PYTHON) tests/run.sh $(if $(SECOND_TRY),--second-try) long
+
 check-sanitizers:
-	@$(MAKE) --no-print-directory check SAN=address,undefined B=$(call variant,address-undefined)
+	@$(MAKE) --no-print-directory check FINDINGS=1 SAN=address,undefined B=$(call variant,address-undefined)
 
 # What crosses threads, under ThreadSanitizer: the hand-over, the tapes, the cpu backend's crew, a Franka's link, hand and driver, a leader's bus, and the whole dreamvlad and arms
 # peers, in AUTO and TELEOP too. clang's follows stand-alone fences, gcc's does not: where clang is missing, that is said. It knows no
@@ -313,7 +318,7 @@ check-threads: deps
 	@if [ -z "$(CALM)" ] && [ "$$(cat /proc/sys/vm/mmap_rnd_bits)" -gt 28 ]; then \
 		echo "ThreadSanitizer needs setarch -R or vm.mmap_rnd_bits of at most 28: this machine has neither"; \
 		echo "0 passed, 0 failed, $(words $(THREAD_TESTS)) skipped"; \
-	else B=$(call variant,thread) SAN=thread $(CALM) tests/run.sh quick $(foreach t,$(THREAD_TESTS),'$t'); fi
+	else B=$(call variant,thread) SAN=thread $(CALM) tests/run.sh --findings quick $(foreach t,$(THREAD_TESTS),'$t'); fi
 
 # Robots' own clients, as their users install them, against our simulated robots.
 check-peers: deps
@@ -349,6 +354,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-sanitizers check-threads check-peers check-emulated lint bench install clean FORCE
+.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-long check-sanitizers check-threads check-peers check-emulated lint bench install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,35 +1,44 @@
 #!/bin/sh
 # run.sh - runs the tests, each in a process group of its own and under a time limit.
 #
-#   B=build/release tests/run.sh [--second-try] quick|peers [PART...]     PART: only tests whose name contains it, or one of them;
-#                                                                         with a $ behind it, whose name ends with it
+#   B=build/release tests/run.sh [--second-try|--findings] quick|long|peers [PART...]
 #
-# peers: programs that nobody here wrote, in environments that tests/peers/environments.sh made in build/peers.
+# PART: only tests whose name contains it, or one of them; with a $ behind it, whose name ends with it.
+# quick: what make check runs. long: those with a line "Too long for make check: WHY". peers: programs that nobody here wrote, in
+# environments that tests/peers/environments.sh made in build/peers.
 #
 # A test is a program: exit 0 passes, 77 skips (its last line says why), anything else fails and shows its log.
 # Tests find the build in $B (absolute), the sanitizers in $SAN and Python in $PYTHON; they run in the repository's root.
 # What a sanitizer finds in any process of a test fails the test, whatever its exit status.
 # Tests that need no clock run first, two to a processor and 4 at a time at most. The others run one by one when nothing else does: those
 # of unit/ whose source has a line "In real time: WHY", and those of integration/, system/ and peers/ unless theirs has "Not in real
-# time: WHY". Those with a line "Too long for make check: WHY" run in sanitized builds, which make check-full makes, and when a PART asks
-# for them.
+# time: WHY". Long ones run with the quick ones too where a PART asks for them, and those of integration/ in sanitized builds: a long
+# one of system/ is about what several processes do with each other, and each of these has sanitized tests of its own. Those with a
+# line "Nothing to sanitize: WHY" do not run in sanitized builds.
 # But most of those only wait most of the time. So they have a first go beside each other all the same, except under ThreadSanitizer, and
 # of peers/ only those with a line "Has time to spare: WHY". One that fails there, and neither crashed nor hung nor had a finding, has
 # shown nothing yet: it is listed, and judged by itself when nothing else runs.
 # --second-try, for CI: each failed test of integration/ or system/ is judged once more, and listed at the end if it then passes; so
 # are tests that began parts of themselves anew. Neither forgives a crash, a test that did not end, or what a sanitizer has found.
+# --findings, for sanitized builds: they slow programs down several times, so that a test in real time fails that way for being late,
+# with nothing wrong; without sanitizers it is judged by make check. Here it is there for crashes, for what does not end and for what the
+# sanitizers find. Other failures of such tests are listed as late and not judged, unless more than a third of them fail.
 # The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing ran.
 # For the runner's own test: TESTS_ROOT names another root, TEST_TIMEOUT_S another time limit, TEST_STAT another /proc/stat, TEST_JOBS
 # another number of tests at a time.
 set -u
 
 usage() {
-	echo "usage: B=build/release tests/run.sh [--second-try] quick|peers [PART...]" >&2
+	echo "usage: B=build/release tests/run.sh [--second-try|--findings] quick|long|peers [PART...]" >&2
 	exit 2
 }
 always_again=
-[ "${1:-}" = --second-try ] && always_again=1 && shift
-case ${1:-} in quick | peers) which=$1 ;; *) usage ;; esac
+findings_only=
+case ${1:-} in
+--second-try) always_again=1 && shift ;;
+--findings) findings_only=1 && shift ;;
+esac
+case ${1:-} in quick | long | peers) which=$1 ;; *) usage ;; esac
 shift
 tab=$(printf '\t')
 parts=$([ $# -eq 0 ] || printf '%s\n' "$@" | sed "s/[\$]\$/$tab/")
@@ -103,9 +112,28 @@ list_tests() {
 		[ "$backend" != cuda-host ] || printf '%s\t%s\n' "golden/cuda-host-bf16-two_cameras.discrete" \
 			"sh -c 'echo known failure, not run: 6 of 56 tokens differ where 4 may, see daemon/bench/NOTES-gpu.md; exit 77'"
 	done
+	list_scripts
+}
+
+is_long() {
+	grep -q 'Too long for make check: ' "$1"
+}
+
+# Whether a script is one of those that were asked for.
+is_wanted() {
+	[ -z "$SAN" ] || ! grep -q 'Nothing to sanitize: ' "$1" || return
+	if is_long "$1"; then
+		[ $which = quick ] || return 0
+		[ -z "$parts" ] || return 0
+		case $SAN/$1 in ?*/tests/integration/*) return 0 ;; *) return 1 ;; esac
+	fi
+	[ $which = quick ]
+}
+
+list_scripts() {
 	for script in tests/fuzz/test_* tests/integration/test_* tests/system/test_*; do
+		[ -e "$script" ] && is_wanted "$script" || continue
 		name=$(echo "${script%.*}" | cut -d/ -f2-)
-		[ -n "$SAN$parts" ] || [ ! -e "$script" ] || ! grep -q 'Too long for make check: ' "$script" || continue
 		case $script in
 		*.py) printf '%s\t%s\n' "$name" "'$PYTHON' '$script'" ;;
 		*.sh) printf '%s\t%s\n' "$name" "sh '$script'" ;;
@@ -149,6 +177,7 @@ sort_tests() {
 	while IFS=$tab read -r name command; do
 		[ -n "$name" ] || continue
 		where=beside
+		! runs_alone "$name" || timed=$((timed + 1))
 		! runs_alone "$name" || is_crowded "$name" || where=alone
 		printf '%s\t%s\n' "$name" "$command" >>"$run/$where"
 	done
@@ -169,6 +198,7 @@ judge() {
 	run_test "$1" "$2"
 	case $verdict/$1 in FAIL/integration/* | FAIL/system/* | FAIL/peers/*) runs_alone "$1" || return ;; *) return ;; esac
 	! is_certain || return
+	[ -z "$findings_only" ] || { verdict=late && return; }
 	taken=$(($(stolen) - before))
 	ticks=$(($(tenths_since "$started") * 10 * $(nproc) + 1))
 	[ $((taken * 100)) -gt "$ticks" ] || [ -n "$always_again" ] || return
@@ -262,6 +292,8 @@ tell() {
 	case $verdict in
 	ok) passed=$((passed + 1)) ;;
 	skip) skipped=$((skipped + 1)) ;;
+	late) late=$((late + 1)) lates="$lates
+late, not judged: $1 (see $log)" ;;
 	FAIL) fail_test "$1" ;;
 	esac
 	[ "$anew" -eq 0 ] || second_tries="$second_tries
@@ -276,7 +308,7 @@ measure_beside() {
 	fi
 	began=$(date +%s%N)
 	run_test "$1" "$2"
-	[ $verdict != FAIL ] || is_certain || verdict=LATER
+	[ $verdict != FAIL ] || is_certain || verdict=$([ -z "$findings_only" ] && echo LATER || echo late)
 	tenths=$(tenths_since "$began")
 }
 
@@ -351,10 +383,14 @@ run_alone() {
 started_all=$(date +%s%N)
 rm -f "$logs/list.log"
 report_into "$run/reports/list"
-tests=$([ $which = quick ] && list_tests || list_peers)
+case $which in
+quick) tests=$(list_tests) ;;
+long) tests=$(list_scripts) ;;
+peers) tests=$(list_peers) ;;
+esac
 tests=$(echo "$tests" | grep -F -e "$parts")
 total=$(printf '%s' "$tests" | grep -c '')
-k=0 passed=0 failed=0 skipped=0 failures= second_tries= crowded= times=
+k=0 passed=0 failed=0 skipped=0 late=0 timed=0 lates= failures= second_tries= crowded= times=
 sort_tests <<END
 $tests
 END
@@ -367,7 +403,12 @@ printf '%s' "$times" | sort -rn | awk -v whole="$(tenths_since "$started_all")" 
 	END { if (NR) printf "%7.1f s  all %d, done in %.1f s\n", sum / 10, NR, whole / 10 }'
 [ -z "$crowded" ] || echo "${crowded#?}"
 [ -z "$second_tries" ] || echo "${second_tries#?}"
+[ -z "$lates" ] || echo "${lates#?}"
+if [ $((late * 3)) -gt $timed ]; then
+	echo "$late of $timed tests in real time were late: too many to have shown anything"
+	failed=$((failed + late)) failures="$failures late"
+fi
 [ -z "$failures" ] || echo "failed:$failures"
-[ $((passed + failed)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$(echo $parts)'?"
+[ $((passed + failed + late)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$(echo $parts)'?"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]

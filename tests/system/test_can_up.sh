@@ -2,6 +2,7 @@
 # test_can_up.sh - what can-up.sh decides about interfaces in every state that `ip` can describe: a stand-in for ip shows them and writes
 # down what it is asked to change, one for id says who asks. What ip does to a real interface is not tested here.
 # Not in real time: nothing here looks at a clock.
+# Nothing to sanitize: scripts alone.
 set -u
 script=$(pwd)/robots/piper/can-up.sh
 root=$(mktemp -d)

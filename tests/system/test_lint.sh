@@ -1,6 +1,7 @@
 #!/bin/sh
 # test_lint.sh - every check of tests/lint/run.sh finds what it is there for in a tree that has it, and passes one without.
 # Not in real time: programs that read files and end.
+# Nothing to sanitize: scripts alone.
 set -u
 lint=$(pwd)/tests/lint/run.sh
 root=$(mktemp -d)

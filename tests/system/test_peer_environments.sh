@@ -1,6 +1,7 @@
 #!/bin/sh
 # A registry out of reach lets the tests against real clients skip, loudly; a package that a registry in reach does not have is a failure.
 # Not in real time: programs that write files and end.
+# Nothing to sanitize: scripts alone.
 set -eu
 /usr/bin/python3 -c "import ensurepip" 2>/dev/null || { echo "python3-venv is not installed"; exit 77; }
 folder=$(mktemp -d)

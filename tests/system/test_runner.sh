@@ -3,6 +3,7 @@
 # test started is ended with it, a run without tests is a failure, who gets a second try is told from who must not, and who may run beside
 # others from who must not.
 # Not in real time: what it waits for may take as long as it likes.
+# Nothing to sanitize: scripts alone.
 set -u
 runner=$(pwd)/tests/run.sh
 root=$(mktemp -d)
@@ -34,11 +35,12 @@ echo 'cpu  0 0 0 0 0 0 0 0 0 0' >"$root/stat"
 SAN=thread
 export SAN
 
-# run [--second-try] [PART]
+# run [--second-try|--findings] [PART]
+suite=quick
 run() {
 	option=
-	[ "${1:-}" != --second-try ] || { option=$1 && shift; }
-	TESTS_ROOT=$root B=build TEST_TIMEOUT_S=$patience_s TEST_STAT=$root/stat TEST_JOBS=$jobs sh "$runner" $option quick "$@" >"$root/out" 2>&1
+	case ${1:-} in --*) option=$1 && shift ;; esac
+	TESTS_ROOT=$root B=build TEST_TIMEOUT_S=$patience_s TEST_STAT=$root/stat TEST_JOBS=$jobs sh "$runner" $option $suite "$@" >"$root/out" 2>&1
 }
 
 run && echo "a run without tests passed" && problems=$((problems + 1))
@@ -87,9 +89,47 @@ SAN='' run || { echo "a run without a long test failed" && problems=$((problems 
 expect "$root/out" '^1 passed, 0 failed, 1 skipped$'
 SAN='' run long || { echo "a long test by name failed" && problems=$((problems + 1)); }
 expect "$root/out" '^(1/1) ok   system/test_long '
+suite=long
+SAN='' run || { echo "a run of the long tests failed" && problems=$((problems + 1)); }
+expect "$root/out" '^(1/1) ok   system/test_long '
+suite=quick
+echo 'exit 0 # Too long for make check: it is not.' >"$root/tests/integration/test_long_part.sh"
+echo 'exit 0 # Nothing to sanitize: no program.' >"$root/tests/system/test_script.sh"
 SAN=address run || { echo "a sanitized run with a long test failed" && problems=$((problems + 1)); }
+expect "$root/out" ' ok   integration/test_long_part '
+absent "$root/out" 'system/test_long'
+absent "$root/out" 'system/test_script'
 expect "$root/out" '^2 passed, 0 failed, 1 skipped$'
-rm "$root/tests/system/test_long.sh"
+SAN='' run script || { echo "a test with nothing to sanitize did not run" && problems=$((problems + 1)); }
+rm "$root/tests/system/test_long.sh" "$root/tests/integration/test_long_part.sh" "$root/tests/system/test_script.sh"
+
+# ---- where only findings count
+
+echo 'echo too slow; exit 4' >"$root/tests/system/test_late.sh"
+rm "$root/tests/system/test_skip.sh"
+for name in b c; do echo 'exit 0' >"$root/tests/system/test_$name.sh"; done
+for san in address thread; do
+	SAN=$san run --findings || { echo "a late test failed the run" && problems=$((problems + 1)); }
+	expect "$root/out" '^(4/4) late system/test_late .* exit 4$'
+	expect "$root/out" '^late, not judged: system/test_late (see .*system_test_late.log)$'
+	expect "$root/out" '^3 passed, 0 failed, 0 skipped$'
+done
+run && echo "a late test passed where more than findings count" && problems=$((problems + 1))
+for certain in 'kill -SEGV $$' 'echo "the daemon did not end on SIGTERM"; exit 1' 'echo "==1==ERROR: AddressSanitizer: heap-use-after-free"; exit 1'; do
+	for san in address thread; do
+		echo "$certain" >"$root/tests/system/test_c.sh"
+		SAN=$san run --findings && echo "passed: $certain" && problems=$((problems + 1))
+		expect "$root/out" '^2 passed, 1 failed, 0 skipped$'
+	done
+done
+printf 'exit 4 # Not in real time: no clock.\n' >"$root/tests/system/test_c.sh"
+SAN=address run --findings && echo "a test without a clock was late" && problems=$((problems + 1))
+expect "$root/out" '^failed: system/test_c$'
+echo 'exit 4' >"$root/tests/system/test_c.sh"
+SAN=address run --findings && echo "a run of which half was late passed" && problems=$((problems + 1))
+expect "$root/out" '^2 of 4 tests in real time were late: too many to have shown anything$'
+expect "$root/out" '^2 passed, 2 failed, 0 skipped$'
+rm "$root"/tests/system/test_[bc].sh "$root/tests/system/test_late.sh"
 
 # ---- second tries
 

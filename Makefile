@@ -66,7 +66,7 @@ SOURCES_policy := $(wildcard policy/*.c policy/head/*.c policy/compute/*.c polic
 	$(if $(filter 1,$(CUDA)),policy/compute/cuda/*.c policy/compute/cuda/*.cu))
 SOURCES_infer := $(filter-out %/main.c,$(wildcard policy/infer/*.c))
 SOURCES_transport := $(wildcard transport/*.c transport/message/*.c)
-SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/franka/*.c robots/sim/piper/*.c robots/franka/*.c robots/piper/*.c robots/bus/*.c))
+SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robots/*.c robots/arm/*.c robots/sim/*.c robots/sim/task/*.c robots/sim/franka/*.c robots/sim/piper/*.c robots/franka/*.c robots/piper/*.c robots/bus/*.c))
 SOURCES_teleop := $(filter-out %/main.c,$(wildcard robots/teleop/*.c))
 # The container of recordings alone, which cameras read too.
 SOURCES_record := $(wildcard daemon/record/mcap_*.c) daemon/record/bytes.c

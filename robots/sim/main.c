@@ -26,6 +26,7 @@ static const char USAGE[] =
 	"  --model NAME      the arm: panda (default; with --piper its firmware's), or another of robots[].model; one that is no Franka is\n"
 	"                    drawn as plain rods\n"
 	"  --seed N          where the blocks lie (default 1)\n"
+	"  --task            blocks can be lifted, and light, cameras and table vary with the seed: the world of dreamvla-sim --evaluate\n"
 	"  --duration S      end after so many seconds (default: at SIGTERM)\n"
 	"  --world ADDRESS   socket for dreamvla-arm --driver sim (default " WORLD_ADDRESS_DEFAULT ")\n"
 	"  --franka ADDRESS  a Franka with its control interface (FCI) instead of the world's socket, at this IPv4 address,\n"
@@ -119,6 +120,7 @@ static const struct option OPTIONS[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "model", required_argument, NULL, 'm' },
 	{ "seed", required_argument, NULL, 's' },
+	{ "task", no_argument, NULL, 't' },
 	{ "duration", required_argument, NULL, 'd' },
 	{ "world", required_argument, NULL, 'w' },
 	{ "franka", required_argument, NULL, 'f' },
@@ -142,6 +144,7 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'c': a->config = optarg; return 0;
 	case 'm': return parse_model(optarg, &a->sim.model, e);
 	case 's': return parse_seed(optarg, &a->sim.seed, e);
+	case 't': a->sim.task = true; return 0;
 	case 'd': return parse_number("duration", optarg, 0, 1e6, &a->sim.duration_s, e);
 	case 'w': a->sim.world = optarg; return 0;
 	case 'f': a->sim.franka = optarg; return 0;
@@ -203,7 +206,8 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 static int run(struct arguments *a, struct errbuf *e)
 {
 	if (a->picture)
-		return picture_write(&(struct picture_options){ a->picture, a->camera, a->sim.width, a->sim.height, a->sim.seed, a->sim.model }, e);
+		return picture_write(&(struct picture_options){ .path = a->picture, .camera = a->camera, .width = a->sim.width,
+				.height = a->sim.height, .seed = a->sim.seed, .task = a->sim.task, .model = a->sim.model }, e);
 	config_defaults(&a->sim.config);
 	int rc = a->config ? config_read(&a->sim.config, a->config, e) : 0;
 	if (rc == 0)

@@ -62,7 +62,8 @@ static double push_one(struct world_block *b, const struct probe *p, double most
 	double c = cos(b->yaw_rad), s = sin(b->yaw_rad);
 	double wx = p->p.x - b->x_m, wy = p->p.y - b->y_m;
 	double x = c * wx + s * wy, y = -s * wx + c * wy, nx = 0, ny = 0;
-	double depth = overlap(p, x, y, &nx, &ny);
+	struct probe above = { { p->p.x, p->p.y, p->p.z - b->lift_m }, p->radius_m };
+	double depth = overlap(&above, x, y, &nx, &ny);
 
 	if (!(depth > 0))
 		return 0;
@@ -77,22 +78,31 @@ static double push_one(struct world_block *b, const struct probe *p, double most
 }
 
 /* Half width of a turned square along the unit direction (nx, ny). */
-static double half_width(double yaw_rad, double nx, double ny)
+double push_half_width(double yaw_rad, double nx, double ny)
 {
 	double c = cos(yaw_rad), s = sin(yaw_rad);
 
 	return WORLD_BLOCK_HALF * (fabs(c * nx + s * ny) + fabs(c * ny - s * nx));
 }
 
-/* Separating axis test of two squares; the shortest way out, half for each. */
-static void part_blocks(struct world_block *a, struct world_block *b)
+static bool held(const struct world *w, uint32_t block)
 {
+	return w->grip.holds && w->grip.block == block;
+}
+
+/* Separating axis test of two squares; the shortest way out, half for each, or all of it for the one that is not held. */
+static void part_blocks(struct world *w, uint32_t i, uint32_t j)
+{
+	struct world_block *a = &w->block[i], *b = &w->block[j];
 	double dx = b->x_m - a->x_m, dy = b->y_m - a->y_m, least = INFINITY, lx = 0, ly = 0;
+	double share = held(w, i) ? 0 : held(w, j) ? 1 : 0.5;
 	const double yaw[4] = { a->yaw_rad, a->yaw_rad + 1.57079632679489662, b->yaw_rad, b->yaw_rad + 1.57079632679489662 };
 
-	for (int i = 0; i < 4; i++) {
-		double nx = cos(yaw[i]), ny = sin(yaw[i]), distance = dx * nx + dy * ny;
-		double depth = half_width(a->yaw_rad, nx, ny) + half_width(b->yaw_rad, nx, ny) - fabs(distance);
+	if (fabs(a->lift_m - b->lift_m) >= 2 * WORLD_BLOCK_HALF)
+		return;
+	for (int k = 0; k < 4; k++) {
+		double nx = cos(yaw[k]), ny = sin(yaw[k]), distance = dx * nx + dy * ny;
+		double depth = push_half_width(a->yaw_rad, nx, ny) + push_half_width(b->yaw_rad, nx, ny) - fabs(distance);
 
 		if (!(depth > 0))
 			return;
@@ -102,15 +112,15 @@ static void part_blocks(struct world_block *a, struct world_block *b)
 			ly = distance < 0 ? -ny : ny;
 		}
 	}
-	a->x_m -= lx * least / 2;
-	a->y_m -= ly * least / 2;
-	b->x_m += lx * least / 2;
-	b->y_m += ly * least / 2;
+	a->x_m -= lx * least * share;
+	a->y_m -= ly * least * share;
+	b->x_m += lx * least * (1 - share);
+	b->y_m += ly * least * (1 - share);
 }
 
 static void keep_on_table(struct world_block *b)
 {
-	double rx = half_width(b->yaw_rad, 1, 0), ry = half_width(b->yaw_rad, 0, 1);
+	double rx = push_half_width(b->yaw_rad, 1, 0), ry = push_half_width(b->yaw_rad, 0, 1);
 
 	b->x_m = fmin(fmax(b->x_m, WORLD_TABLE_X_MIN + rx), WORLD_TABLE_X_MAX - rx);
 	b->y_m = fmin(fmax(b->y_m, WORLD_TABLE_Y_MIN + ry), WORLD_TABLE_Y_MAX - ry);
@@ -122,13 +132,14 @@ static bool resolve(struct world *w, const struct probe *probe, double most_m)
 	bool pressed = false;
 
 	for (uint32_t i = 0; i < WORLD_BLOCKS; i++)
-		for (uint32_t k = 0; k < PROBES; k++)
+		for (uint32_t k = 0; k < PROBES && !held(w, i); k++)
 			pressed |= push_one(&w->block[i], &probe[k], most_m) > HELD_M && k < FINGER_PROBES;
 	for (uint32_t i = 0; i < WORLD_BLOCKS; i++)
 		for (uint32_t j = i + 1; j < WORLD_BLOCKS; j++)
-			part_blocks(&w->block[i], &w->block[j]);
+			part_blocks(w, i, j);
 	for (uint32_t i = 0; i < WORLD_BLOCKS; i++)
-		keep_on_table(&w->block[i]);
+		if (!held(w, i))
+			keep_on_table(&w->block[i]);
 	return pressed;
 }
 

@@ -11,4 +11,7 @@
  * block afterwards: it is held from both sides. Allocates: no. */
 bool push_blocks(struct world *w, double dt_s);
 
+/* Half the extent, m, of a block turned by yaw_rad along the unit direction (nx, ny). Allocates: no. */
+double push_half_width(double yaw_rad, double nx, double ny);
+
 #endif

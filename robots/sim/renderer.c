@@ -6,11 +6,13 @@
 
 #include "robots/sim/raster.h"
 #include "robots/sim/scene.h"
+#include "robots/sim/task/look.h"
 
 enum { SIDE_MIN = 16 };
 
 struct renderer {
 	struct raster *raster;
+	uint32_t width, height;
 };
 
 int renderer_check_size(uint32_t width, uint32_t height, struct errbuf *e)
@@ -31,6 +33,8 @@ int renderer_create(struct renderer **out, uint32_t width, uint32_t height, stru
 		renderer_destroy(r);
 		return fail(e, -ENOMEM, "renderer: no memory for pictures of %ux%u", width, height);
 	}
+	r->width = width;
+	r->height = height;
 	*out = r;
 	return 0;
 }
@@ -55,26 +59,33 @@ static struct camera_view look_at(struct vec eye, struct vec at, double angle_ra
 /* In front of the hand, tilted a little back towards the finger tips. */
 static struct camera_view on_wrist(const struct world *w)
 {
-	const double tilt = 0.32, angle_rad = 1.30;
-	struct frame f[WORLD_FRAMES];
-	uint32_t n = world_frames(w->model, w->q_rad, f);
-	struct frame hand = world_hand_frame(&f[n - 1]), eye;
+	const double tilt = 0.32 + w->look.wrist_tilt_rad, angle_rad = 1.30, *off = w->look.wrist_m;
+	struct frame hand = world_hand(w), eye;
 
-	eye.p = frame_point(&hand, 0.072, 0, 0.050);
+	eye.p = frame_point(&hand, 0.072 + off[0], off[1], 0.050 + off[2]);
 	eye.ex = hand.ey;
 	eye.ez = vec_sub(vec_scale(hand.ez, cos(tilt)), vec_scale(hand.ex, sin(tilt)));
 	eye.ey = vec_cross(eye.ez, eye.ex);
 	return (struct camera_view){ eye, 0.5 / tan(angle_rad / 2) };
 }
 
+static struct camera_view overhead(const struct world *w)
+{
+	const double *eye = w->look.eye_m, *aim = w->look.aim_m;
+
+	return look_at((struct vec){ 1.25 + eye[0], -0.60 + eye[1], 1.15 + eye[2] },
+			(struct vec){ 0.30 + aim[0], aim[1], 0.16 + aim[2] }, 0.86);
+}
+
 void renderer_draw(struct renderer *r, const struct world *w, enum sim_camera camera, uint8_t *rgb)
 {
-	struct camera_view view = camera == SIM_CAMERA_WRIST ? on_wrist(w) :
-			look_at((struct vec){ 1.25, -0.60, 1.15 }, (struct vec){ 0.30, 0, 0.16 }, 0.86);
+	struct camera_view view = camera == SIM_CAMERA_WRIST ? on_wrist(w) : overhead(w);
 
-	raster_begin(r->raster, &view, scene_background());
+	raster_begin(r->raster, &view, scene_background(w));
 	scene_draw(r->raster, w);
 	raster_finish(r->raster, rgb);
+	if (w->look.varied)
+		look_light(&w->look, rgb, r->width, r->height);
 }
 
 const char *sim_camera_name(enum sim_camera camera)

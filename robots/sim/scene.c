@@ -155,9 +155,22 @@ static void draw_hand(struct raster *r, const struct frame *hand, double opening
 static void draw_block(struct raster *r, const struct world_block *b)
 {
 	double c = cos(b->yaw_rad), s = sin(b->yaw_rad), h = WORLD_BLOCK_HALF;
-	const struct frame f = { { b->x_m, b->y_m, h }, { c, s, 0 }, { -s, c, 0 }, { 0, 0, 1 } };
+	const struct frame f = { { b->x_m, b->y_m, h + b->lift_m }, { c, s, 0 }, { -s, c, 0 }, { 0, 0, 1 } };
 
 	draw_box(r, &f, h, h, h, BLOCK_PAINT[b->colour]);
+}
+
+static void draw_coasters(struct raster *r, const struct world_look *look)
+{
+	static const struct colour PAINT[] = { { 226, 224, 218 }, { 52, 50, 54 }, { 128, 130, 134 }, { 120, 70, 130 }, { 96, 64, 44 },
+		{ 60, 122, 126 } };
+
+	for (uint32_t i = 0; i < look->n_coasters; i++) {
+		const struct world_coaster *c = &look->coaster[i];
+
+		draw_rod(r, (struct vec){ c->x_m, c->y_m, 0 }, (struct vec){ c->x_m, c->y_m, 0.002 }, c->radius_m, 0,
+				PAINT[c->paint % (sizeof PAINT / sizeof PAINT[0])]);
+	}
 }
 
 static void draw_rim(struct raster *r)
@@ -196,6 +209,7 @@ void scene_draw(struct raster *r, const struct world *w)
 	draw_solids(r, w);
 	r->shadow = false;
 	draw_rim(r);
+	draw_coasters(r, &w->look);
 	draw_solids(r, w);
 }
 
@@ -207,6 +221,21 @@ static struct colour table_paint(double x, double y)
 	float checker = ((int)(x * 10 + 1000) + (int)(y * 10 + 1000)) % 2 ? 7.0f : -7.0f;
 
 	return (struct colour){ 176 + 34 * u + checker, 150 + 26 * v + 10 * u + checker, 124 + 40 * (1 - u) - 14 * v + checker };
+}
+
+/* Lines of tape on it, as on many benches: dark ones across, light ones away from the arm. */
+static struct colour lined_paint(double x, double y)
+{
+	static const double ACROSS[] = { 0.28, 0.52, 0.76 }, AWAY[] = { -0.34, 0, 0.34 }, HALF_M = 0.004;
+	struct colour c = table_paint(x, y);
+
+	for (int i = 0; i < 3; i++) {
+		if (fabs(x - ACROSS[i]) < HALF_M)
+			return (struct colour){ 70, 66, 64 };
+		if (fabs(y - AWAY[i]) < HALF_M)
+			return (struct colour){ 234, 232, 226 };
+	}
+	return c;
 }
 
 static struct colour floor_paint(double x, double y)
@@ -223,9 +252,9 @@ static struct colour wall_paint(double up)
 	return (struct colour){ 168 + 24 * k, 178 + 22 * k, 188 + 20 * k };
 }
 
-const struct background *scene_background(void)
+const struct background *scene_background(const struct world *w)
 {
-	static const struct background b = {
+	static const struct background plain = {
 		.table = table_paint,
 		.floor = floor_paint,
 		.wall = wall_paint,
@@ -233,6 +262,14 @@ const struct background *scene_background(void)
 		.table_y = { WORLD_TABLE_Y_MIN, WORLD_TABLE_Y_MAX },
 		.floor_z = -0.75,
 	};
+	static const struct background lined = {
+		.table = lined_paint,
+		.floor = floor_paint,
+		.wall = wall_paint,
+		.table_x = { WORLD_TABLE_X_MIN, WORLD_TABLE_X_MAX },
+		.table_y = { WORLD_TABLE_Y_MIN, WORLD_TABLE_Y_MAX },
+		.floor_z = -0.75,
+	};
 
-	return &b;
+	return w->look.varied ? &lined : &plain;
 }

@@ -6,7 +6,7 @@
 #include "robots/sim/world.h"
 
 /* The table's paint, the floor and the wall. The table is unevenly coloured on purpose: absolute position can be seen. */
-const struct background *scene_background(void);
+const struct background *scene_background(const struct world *w);
 
 /* Draws every solid, once as shadow and once as body. Allocates: no. */
 void scene_draw(struct raster *r, const struct world *w);

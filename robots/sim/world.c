@@ -6,6 +6,8 @@
 #include "daemon/stage/geometry.h"
 #include "daemon/stage/kinematics.h"
 #include "robots/sim/push.h"
+#include "robots/sim/task/grip.h"
+#include "robots/sim/task/look.h"
 
 /* Servo: critically damped, 1/SERVO_RAD_S = 3 ms, as fast as a stiff position controller of a real arm. */
 static const double SERVO_RAD_S = 333.0;
@@ -25,7 +27,7 @@ static uint64_t random_u64(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-static double random_between(uint64_t *state, double low, double high)
+double world_random_between(uint64_t *state, double low, double high)
 {
 	return low + (high - low) * (double)(random_u64(state) >> 11) * 0x1p-53;
 }
@@ -45,12 +47,12 @@ static void strew_blocks(struct world *w)
 
 		/* The area holds four blocks with room to spare; the bound only makes the loop provably end. */
 		for (int attempt = 0; attempt < 1000; attempt++) {
-			b->x_m = random_between(&w->random, STREW_X_MIN, STREW_X_MAX);
-			b->y_m = random_between(&w->random, -STREW_Y, STREW_Y);
+			b->x_m = world_random_between(&w->random, STREW_X_MIN, STREW_X_MAX);
+			b->y_m = world_random_between(&w->random, -STREW_Y, STREW_Y);
 			if (apart(w, i, b->x_m, b->y_m))
 				break;
 		}
-		b->yaw_rad = random_between(&w->random, -PI / 4, PI / 4);
+		b->yaw_rad = world_random_between(&w->random, -PI / 4, PI / 4);
 		b->colour = (enum block_colour)i;
 	}
 }
@@ -64,6 +66,9 @@ void world_init(struct world *w, const struct world_options *o)
 	memcpy(w->q_command_rad, o->model->home_rad, sizeof w->q_command_rad);
 	w->gripper_m = w->gripper_command_m = o->model->gripper_max_m;
 	strew_blocks(w);
+	w->task = o->task;
+	if (o->task)
+		look_vary(&w->look, o->seed);
 }
 
 static double clamp(double v, double low, double high)
@@ -131,6 +136,14 @@ struct frame world_hand_frame(const struct frame *flange)
 	return frame_turned_z(flange, -PI / 4);
 }
 
+struct frame world_hand(const struct world *w)
+{
+	struct frame f[WORLD_FRAMES];
+	uint32_t n = world_frames(w->model, w->q_rad, f);
+
+	return world_hand_frame(&f[n - 1]);
+}
+
 void world_step(struct world *w, const struct world_command *command, int64_t dt_ns)
 {
 	double dt_s = (double)dt_ns * 1e-9, gripper_before_m = w->gripper_m;
@@ -142,9 +155,13 @@ void world_step(struct world *w, const struct world_command *command, int64_t dt
 	else
 		servo_step(w, dt_s);
 	w->gripper_m += clamp(w->gripper_command_m - w->gripper_m, -reach_m, reach_m);
+	if (w->task)
+		grip_carry(w, dt_s);
 	/* A closing gripper stops at what it holds. */
-	if (push_blocks(w, dt_s) && w->gripper_m < gripper_before_m)
+	if ((push_blocks(w, dt_s) || w->grip.holds) && w->gripper_m < gripper_before_m)
 		w->gripper_m = gripper_before_m;
+	if (w->task)
+		grip_judge(w);
 	w->steps++;
 	w->t_ns += dt_ns;
 }

@@ -5,7 +5,8 @@
  * sockets, threads or pictures. Base frame of the arm = world frame: z up, x forward, the table's top is z = 0.
  *
  * What it simplifies: joints follow their command like critically damped servos, without gravity or contact forces;
- * blocks slide quasi-statically and stay on the table (it has a rim); nothing stops the arm itself. */
+ * blocks slide quasi-statically and stay on the table (it has a rim); nothing stops the arm itself. In a world for tasks
+ * (robots/sim/task) fingers that close around a block also lift it; a lifted block stays upright. */
 #ifndef DREAMVLA_ROBOTS_SIM_WORLD_H
 #define DREAMVLA_ROBOTS_SIM_WORLD_H
 
@@ -15,7 +16,7 @@
 #include "daemon/flow.h"
 #include "robots/sim/vec.h"
 
-enum { WORLD_BLOCKS = 4, WORLD_FRAMES = DOF_MAX + 2 };
+enum { WORLD_BLOCKS = 4, WORLD_COASTERS = 3, WORLD_FRAMES = DOF_MAX + 2 };
 
 enum block_colour { BLOCK_RED, BLOCK_GREEN, BLOCK_BLUE, BLOCK_YELLOW };
 
@@ -28,15 +29,44 @@ enum block_colour { BLOCK_RED, BLOCK_GREEN, BLOCK_BLUE, BLOCK_YELLOW };
 /* Half the side of a block, m. */
 #define WORLD_BLOCK_HALF 0.025
 
-/* A cube that stands on the table; its centre is WORLD_BLOCK_HALF above it. */
+/* A cube that stands on the table; its centre is WORLD_BLOCK_HALF above it. Only in a world for tasks it is ever lifted. */
 struct world_block {
 	enum block_colour colour;
 	double x_m, y_m, yaw_rad;
+	double lift_m;             /* of its lower face above the table */
+	double fall_m_s;
+};
+
+/* A flat disc without a task: it lies there to be confused with a block, and nothing bumps into it. */
+struct world_coaster {
+	uint32_t paint;            /* which of the scene's */
+	double x_m, y_m, radius_m;
+};
+
+/* How this world differs from others to the eye: light and cameras a little off. Zeroed: not at all. */
+struct world_look {
+	bool varied;               /* and the table has lines */
+	double gain[3];            /* of red, green, blue: 1 changes nothing */
+	double slope[2];           /* of the light from the picture's left to its right, and from its top down, as a share */
+	double eye_m[3], aim_m[3]; /* of the overhead camera */
+	double wrist_m[3], wrist_tilt_rad;
+	uint32_t n_coasters;
+	struct world_coaster coaster[WORLD_COASTERS];
+};
+
+/* What the fingers hold. */
+struct world_grip {
+	bool holds;
+	uint32_t block;
+	struct vec at;             /* its centre in the hand's frame, m */
+	double yaw_rad;            /* its yaw less the hand's */
+	double opening_m;          /* of the fingers when they closed around it */
 };
 
 struct world_options {
 	uint64_t seed;
 	const struct robot_model *model; /* must outlive the world; at most DOF_MAX joints */
+	bool task;                 /* a world for tasks: it has a look of its own, and blocks can be lifted */
 };
 
 /* What the arm's controller wants; zeroed = nothing, the world keeps holding its last command. */
@@ -58,6 +88,9 @@ struct world {
 	double q_command_rad[DOF_MAX];
 	double gripper_m, gripper_command_m;
 	struct world_block block[WORLD_BLOCKS];
+	bool task;
+	struct world_look look;
+	struct world_grip grip;
 };
 
 /* Arm at home and still, gripper open, blocks at random places that keep apart. Thread: any. Allocates: no. Blocks: no. */
@@ -74,6 +107,12 @@ uint32_t world_frames(const struct robot_model *m, const double *q_rad, struct f
 /* Frame of the hand on a flange: the Franka Hand is mounted turned by -45 degrees; its fingers slide along y, the
  * finger tips lie WORLD_TIP_M along z. */
 struct frame world_hand_frame(const struct frame *flange);
+
+/* The same for the world as it is. */
+struct frame world_hand(const struct world *w);
+
+/* Numbers from a seed: SplitMix64, evenly from low (included) to high. Thread: any. Allocates: no. */
+double world_random_between(uint64_t *state, double low, double high);
 
 #define WORLD_TIP_M 0.1124
 

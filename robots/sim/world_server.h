@@ -43,6 +43,7 @@ struct world_server {
 
 struct world_server_options {
 	uint64_t seed;
+	bool task;                 /* world_options.task */
 	const char *address;
 	struct world_robot robot;     /* self must outlive the server. step NULL: the world's socket */
 	void *zmq_context;

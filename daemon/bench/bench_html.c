@@ -1,12 +1,10 @@
 /* bench_html.c - see bench_report.h: the page. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/bench/bench_charts.h"
 #include "daemon/bench/bench_report.h"
 #include "daemon/bench/bench_svg.h"
-#include "daemon/sys/clock.h"
 
 enum { EVENTS_SHOWN = 500, TIME_BYTES = 64 };
 
@@ -34,12 +32,9 @@ static double ms(int64_t ns)
 
 static void write_when(FILE *out, const struct bench_trace *t, int64_t t_ns)
 {
-	time_t whole = (time_t)((t->wall_ns + t_ns - t->begin_ns) / NS_PER_S);
-	char text[TIME_BYTES] = "";
-	struct tm local;
+	char text[TIME_BYTES];
 
-	if (t->wall_ns > 0 && localtime_r(&whole, &local))
-		strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
+	trace_wall_text(t, t_ns, "%Y-%m-%d %H:%M:%S", text, sizeof text);
 	fputs(text, out);
 }
 
@@ -82,6 +77,14 @@ static void write_row(FILE *out, const char *name, const struct spread *s)
 	fprintf(out, "<td>%.3f</td><td>%.3f</td></tr>\n", ms(spread_max(s)), spread_mean(s) / 1e6);
 }
 
+/* What this machine's timers can do without dreamvlad: the floor of the row above. */
+static void write_cyclictest(FILE *out, const struct percentiles *c)
+{
+	if (c->n > 0)
+		fprintf(out, "<tr><td>lateness of cyclictest beside it</td><td>%llu</td><td>%.3f</td><td>-</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>-</td></tr>\n",
+				(unsigned long long)c->n, ms(c->p50_ns), ms(c->p99_ns), ms(c->p999_ns), ms(c->max_ns));
+}
+
 static void write_stages(FILE *out, const struct bench_trace *t, const struct trace_stages *s)
 {
 	fputs("<h2>Stages (ms)</h2>\n<table><tr><th>stage</th><th>values</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th><th>mean</th></tr>\n",
@@ -89,6 +92,26 @@ static void write_stages(FILE *out, const struct bench_trace *t, const struct tr
 	for (uint32_t k = 0; k < t->n_stages; k++)
 		write_row(out, t->stage[k], &s->stage[k]);
 	write_row(out, "lateness of a control tick", &s->late);
+	write_cyclictest(out, &t->cyclictest);
+	fputs("</table>\n", out);
+}
+
+static void write_count(FILE *out, const char *name, uint64_t n)
+{
+	fputs("<tr><td>", out);
+	html_text(out, name);
+	fprintf(out, "</td><td>%llu</td></tr>\n", (unsigned long long)n);
+}
+
+static void write_counts(FILE *out, const struct bench_trace *t)
+{
+	if (t->n_counts == 0)
+		return;
+	fputs("<h2>Counted</h2>\n<table><tr><th>what</th><th>times</th></tr>\n", out);
+	for (uint32_t i = 0; i < t->n_counts; i++)
+		write_count(out, t->count[i].name, trace_count_grown(&t->count[i]));
+	write_count(out, "underruns", trace_events_of(t, "underrun"));
+	write_count(out, "targets_refused", trace_events_of(t, "target_refused"));
 	fputs("</table>\n", out);
 }
 
@@ -150,6 +173,7 @@ void report_write_html(FILE *out, const struct bench_trace *t, const struct trac
 	chart_lateness(out, t);
 	fputs("<h2>Chunks</h2>\n", out);
 	chart_chunks(out, t);
+	write_counts(out, t);
 	fputs("<h2>Modes</h2>\n", out);
 	chart_modes(out, t);
 	write_events(out, t);

@@ -1,6 +1,7 @@
 /* bench_look.c - see bench_look.h. */
 #include "daemon/bench/bench_look.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +102,7 @@ int bench_report(const struct bench_options *o)
 
 	if (o->n_arguments != 2)
 		return wrong_use("report", "FILE.mcap and a folder for the report");
-	const struct recording_options how = { .path = o->argument[0], .progress = show_reading };
+	const struct recording_options how = { .path = o->argument[0], .from = o->from, .until = o->until, .progress = show_reading };
 	int rc = recording_read(&t, &how, &e);
 
 	if (rc == 0 && (rc = report_make_folder(o->argument[1], &e)) == 0)
@@ -109,7 +110,7 @@ int bench_report(const struct bench_options *o)
 	trace_free(&t);
 	if (rc < 0) {
 		fprintf(stderr, "%sdreamvla-bench report: %s\n", isatty(2) ? "\r\033[K" : "", e.text);
-		return EXIT_FAILURE;
+		return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
 	}
 	bench_show_progress("done", 1);
 	printf("%s/report.html\n", o->argument[1]);

@@ -97,8 +97,7 @@ static void end_cyclictest(struct profile *p)
 	if (cyclictest_finish(&p->session->group, CYCLICTEST_MS, &c, &why) < 0)
 		note(p, "cyclictest", "%.200s", why.text);
 	else
-		note(p, "cyclictest", "p50 %.3f, p99 %.3f, p99.9 %.3f, max %.3f ms of %llu", (double)c.p50_ns / 1e6, (double)c.p99_ns / 1e6, (double)c.p999_ns / 1e6,
-				(double)c.max_ns / 1e6, (unsigned long long)c.n);
+		p->trace.cyclictest = c;
 }
 
 static void note_faults(struct profile *p)
@@ -207,6 +206,8 @@ static int report(struct profile *p, struct errbuf *e)
 	if (rc == 0) {
 		bench_note_host(&p->trace);
 		note(p, "title", "dreamvla-bench run: %.100s", p->options->instruction);
+		if (!p->options->attach)
+			note(p, "driver", "%s", bench_robot_driver(p->options->robot));
 		note_faults(p);
 		rc = report_write(p->folder, &p->trace, e);
 	}

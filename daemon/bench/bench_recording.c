@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/bench/bench_wall.h"
 #include "daemon/record/mcap_reader.h"
 
 enum { PROGRESS_EVERY = 4096 };
@@ -18,8 +19,9 @@ struct reading {
 	const struct recording_options *options;
 	struct mcap_reader *reader;
 	uint64_t n_damaged, n_seen;
-	bool has_clock;
-	int64_t offset_ns;            /* CLOCK_REALTIME - CLOCK_MONOTONIC of the machine that ran, as the newest span tells it */
+	bool has_clock, has_offset;
+	int64_t offset_ns;            /* CLOCK_REALTIME - CLOCK_MONOTONIC of the machine that ran: has_offset: the file's own word; else as the newest span tells it */
+	int64_t from_ns, until_ns;    /* of what is wanted, CLOCK_MONOTONIC; 0: the ends */
 };
 
 /* No clock shows more, and sums of two still are numbers. */
@@ -56,10 +58,21 @@ static bool is_time(int64_t t_ns)
 	return t_ns > 0 && t_ns < TIME_MAX_NS;
 }
 
+static bool is_before(const struct reading *r, int64_t t_ns)
+{
+	return r->from_ns != 0 && t_ns < r->from_ns;
+}
+
 /* Within what was asked for. */
 static bool is_wanted(const struct reading *r, int64_t t_ns)
 {
-	return is_time(t_ns) && (r->options->from_ns == 0 || t_ns >= r->options->from_ns) && (r->options->until_ns == 0 || t_ns <= r->options->until_ns);
+	return is_time(t_ns) && !is_before(r, t_ns) && (r->until_ns == 0 || t_ns <= r->until_ns);
+}
+
+/* When a message says it was made. On the wire that may be wall time (`clock: realtime`); in the file it always is. */
+static int64_t stamp_of(const struct reading *r, const json_t *m, const struct mcap_read_message *message)
+{
+	return r->has_offset && message->publish_ns < (uint64_t)TIME_MAX_NS ? (int64_t)message->publish_ns - r->offset_ns : whole(m, "stamp_ns");
 }
 
 /* ---- messages ----------------------------------------------------------------------------------------------------------- */
@@ -82,9 +95,10 @@ static int take_span(struct reading *r, const json_t *m, const struct mcap_read_
 		r->n_damaged++;
 		return 0;
 	}
-	r->offset_ns = (int64_t)message->log_ns - s.end_ns;
+	if (!r->has_offset)
+		r->offset_ns = (int64_t)message->log_ns - s.end_ns;
 	r->has_clock = true;
-	if (!is_wanted(r, s.end_ns))
+	if (!is_wanted(r, s.begin_ns) || !is_wanted(r, s.end_ns))
 		return 0;
 	if (strcmp(stage, "tick") == 0 && take_tick(r, m, e) < 0)
 		return -ENOMEM;
@@ -103,12 +117,12 @@ static int take_chunk(struct reading *r, const json_t *m, const struct mcap_read
 
 static int take_event(struct reading *r, const json_t *m, const struct mcap_read_message *message, struct errbuf *e)
 {
-	struct trace_event v = { .t_ns = whole(m, "stamp_ns") };
+	struct trace_event v = { .t_ns = stamp_of(r, m, message) };
 
-	(void)message;
 	copy_text(m, "kind", v.kind, sizeof v.kind);
 	copy_text(m, "mode", v.mode, sizeof v.mode);
 	copy_text(m, "previous", v.previous, sizeof v.previous);
+	copy_text(m, "code", v.code, sizeof v.code);
 	copy_text(m, "reason", v.reason, sizeof v.reason);
 	return is_wanted(r, v.t_ns) ? trace_add_event(r->trace, &v, e) : 0;
 }
@@ -120,16 +134,34 @@ static void take_lost(struct reading *r, const json_t *m)
 	r->trace->n_lost = n > 0 && (uint64_t)n > r->trace->n_lost ? (uint64_t)n : r->trace->n_lost;
 }
 
+/* What a look at a run should not miss. */
+static void take_counts(struct reading *r, const json_t *m, bool before)
+{
+	static const char *const wanted[] = { "chunks_rejected", "chunks_dropped", "frames_void", "targets_dropped", "clamps", "limit_stops", "events_dropped" };
+	const json_t *counters = json_object_get(m, "counters"), *overruns = json_object_get(json_object_get(m, "control"), "overruns");
+
+	if (json_is_integer(overruns))
+		trace_set_count(r->trace, "overruns", (uint64_t)json_integer_value(overruns), before);
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		const json_t *n = json_object_get(counters, wanted[i]);
+
+		if (json_is_integer(n))
+			trace_set_count(r->trace, wanted[i], (uint64_t)json_integer_value(n), before);
+	}
+}
+
 /* Where no event says which mode held. */
 static int take_status(struct reading *r, const json_t *m, const struct mcap_read_message *message, struct errbuf *e)
 {
+	int64_t t_ns = stamp_of(r, m, message);
 	char mode[NAME_BYTES];
 
-	(void)message;
 	(void)e;
 	take_lost(r, m);
+	if (is_wanted(r, t_ns) || (is_time(t_ns) && is_before(r, t_ns)))
+		take_counts(r, m, is_before(r, t_ns));
 	copy_text(m, "mode", mode, sizeof mode);
-	if (*mode && is_wanted(r, whole(m, "stamp_ns")))
+	if (*mode && is_wanted(r, t_ns))
 		trace_set_note(r->trace, "mode", mode);
 	return 0;
 }
@@ -138,10 +170,9 @@ static int take_status(struct reading *r, const json_t *m, const struct mcap_rea
 static int take_target(struct reading *r, const json_t *m, const struct mcap_read_message *message, struct errbuf *e)
 {
 	uint64_t id = (uint64_t)whole(m, "chunk");
-	int64_t sent_ns = whole(m, "stamp_ns");
+	int64_t sent_ns = stamp_of(r, m, message);
 	const char *source = json_string_value(json_object_get(m, "source"));
 
-	(void)message;
 	(void)e;
 	if (id == 0 || !is_time(sent_ns) || !source || strcmp(source, "policy") != 0)
 		return 0;
@@ -245,11 +276,14 @@ static void note_damage(struct reading *r)
 
 static void copy_metadata(struct reading *r)
 {
-	static const struct { const char *key, *note; } known[] = { { "version", "dreamvlad" }, { "checkpoint", "checkpoint" }, { "host", "host" },
-		{ "kernel", "kernel" } };
+	static const struct { const char *record, *key, *note; } known[] = { { "dreamvla", "version", "dreamvlad" }, { "dreamvla", "checkpoint", "checkpoint" },
+		{ "dreamvla", "host", "host" }, { "dreamvla", "kernel", "kernel" }, { "dreamvla.config", "robots[0].model", "robot" },
+		{ "dreamvla.config", "control.rate_hz", "control rate" }, { "dreamvla.config", "policy.decoder", "decoder" },
+		{ "dreamvla.config", "policy.steps", "steps" }, { "dreamvla.config", "policy.backend", "backend" },
+		{ "dreamvla.config", "policy.precision", "precision" }, { "dreamvla.config", "execution.method", "execution" } };
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		const char *value = mcap_reader_metadata(r->reader, "dreamvla", known[i].key);
+		const char *value = mcap_reader_metadata(r->reader, known[i].record, known[i].key);
 
 		if (value)
 			trace_set_note(r->trace, known[i].note, value);
@@ -273,13 +307,54 @@ static int finish(struct reading *r, struct errbuf *e)
 	return 0;
 }
 
+/* The file's own word for its clocks; one without it is of another writer, or older. */
+static void find_offset(struct reading *r)
+{
+	const char *text = mcap_reader_metadata(r->reader, "dreamvla", "realtime_minus_monotonic_ns");
+	char *end;
+	long long offset_ns = text ? strtoll(text, &end, 10) : 0;
+
+	r->has_offset = text && *text && *end == 0 && offset_ns > -TIME_MAX_NS && offset_ns < TIME_MAX_NS;
+	r->offset_ns = r->has_offset ? offset_ns : 0;
+}
+
+/* One end of what is wanted, in the recording's own clock. */
+static int find_end(struct reading *r, enum wall_end end, const char *text, int64_t *out_ns, struct errbuf *e)
+{
+	const struct mcap_read_info *info = mcap_reader_info(r->reader);
+	const struct wall_range range = { r->options->path, (int64_t)info->first_ns, (int64_t)info->last_ns };
+	int64_t wall_ns;
+
+	if (!text)
+		return 0;
+	if (!r->has_offset || info->last_ns >= (uint64_t)TIME_MAX_NS)
+		return fail(e, -EINVAL, "%s does not say which time of day its clock showed; leave out --from and --until", r->options->path);
+	int rc = wall_find(&wall_ns, end, text, &range, e);
+
+	*out_ns = wall_ns - r->offset_ns;
+	return rc;
+}
+
+static int find_ends(struct reading *r, struct errbuf *e)
+{
+	int rc;
+
+	find_offset(r);
+	r->from_ns = r->options->from_ns;
+	r->until_ns = r->options->until_ns;
+	if ((rc = find_end(r, WALL_FROM, r->options->from, &r->from_ns, e)) < 0 || (rc = find_end(r, WALL_UNTIL, r->options->until, &r->until_ns, e)) < 0)
+		return rc;
+	return r->options->from && r->options->until && r->from_ns >= r->until_ns
+			? fail(e, -EINVAL, "--from %s --until %s: found no time between them", r->options->from, r->options->until) : 0;
+}
+
 int recording_read(struct bench_trace *t, const struct recording_options *o, struct errbuf *e)
 {
 	struct reading r = { .trace = t, .options = o };
 	const struct mcap_read_options how = { .order = MCAP_ORDER_TIME, .want = want_topic };
 	int rc = mcap_reader_open(&r.reader, o->path, &how, e);
 
-	if (rc == 0 && (rc = read_messages(&r, e)) == 0)
+	if (rc == 0 && (rc = find_ends(&r, e)) == 0 && (rc = read_messages(&r, e)) == 0)
 		rc = finish(&r, e);
 	mcap_reader_close(r.reader);
 	return rc;

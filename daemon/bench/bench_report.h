@@ -13,7 +13,7 @@
 /* The page, which needs no other file. Errors stay in `out`. Thread: any. Blocks: on the file. */
 void report_write_html(FILE *out, const struct bench_trace *t, const struct trace_stages *s);
 
-/* Trace event format of Chrome (JSON object format, "X" complete events, "M" metadata, "i" instants):
+/* Trace event format of Chrome (JSON object format, "X" complete events, "M" metadata, "i" instants, "s", "t" and "f": arrows along a chunk's way):
  * docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. ts and dur are us since the run began; events come in the order of
  * time, and those of one track nest. Errors stay in `out`. Thread: any. Blocks: on the file. */
 void report_write_trace(FILE *out, const struct bench_trace *t);

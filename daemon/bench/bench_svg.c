@@ -3,6 +3,9 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
+
+#include "daemon/sys/clock.h"
 
 enum { TICKS_WANTED = 6, LABEL_BYTES = 32 };
 
@@ -100,6 +103,22 @@ static void write_number(char out[LABEL_BYTES], double value)
 	snprintf(out, LABEL_BYTES, "%.6g", fabs(value) < 1e-12 ? 0 : value);
 }
 
+/* Parts of a second only where the lines lie so close. */
+static void write_time_of_day(char out[LABEL_BYTES], const struct svg_axis *a, double value)
+{
+	int64_t ms = (a->wall_ns + (int64_t)(value * 1e9) + NS_PER_MS / 2) / NS_PER_MS;
+	time_t whole = (time_t)(ms / 1000);
+	struct tm local;
+
+	*out = 0;
+	if (!localtime_r(&whole, &local))
+		return;
+	size_t n = strftime(out, LABEL_BYTES, "%H:%M:%S", &local);
+
+	if (a->high - a->low < 10 * TICKS_WANTED)
+		snprintf(out + n, LABEL_BYTES - n, ".%03d", (int)(ms % 1000));
+}
+
 void svg_grid_x(const struct svg_plot *p)
 {
 	char number[LABEL_BYTES];
@@ -109,9 +128,13 @@ void svg_grid_x(const struct svg_plot *p)
 		write_number(number, v);
 		svg_line(p->out, svg_x(p, v), p->top, svg_x(p, v), bottom, "grid");
 		svg_text(p->out, svg_x(p, v), bottom + 14, "middle", "tick", number);
+		if (p->x.wall_ns == 0)
+			continue;
+		write_time_of_day(number, &p->x, v);
+		svg_text(p->out, svg_x(p, v), bottom + 27, "middle", "small", number);
 	}
 	svg_line(p->out, p->left, bottom, p->left + p->width, bottom, "axis");
-	svg_text(p->out, p->left + p->width / 2, bottom + 30, "middle", "label", p->x.label);
+	svg_text(p->out, p->left + p->width / 2, bottom + (p->x.wall_ns == 0 ? 30 : 42), "middle", "label", p->x.label);
 }
 
 void svg_grid_y(const struct svg_plot *p)

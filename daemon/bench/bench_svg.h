@@ -4,6 +4,7 @@
 #define DREAMVLA_DAEMON_BENCH_BENCH_SVG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Writes text into a page: & < > " ' become references, control characters "?". */
@@ -13,6 +14,7 @@ struct svg_axis {
 	double low, high;            /* high > low; log: low > 0 */
 	bool log;
 	const char *label;
+	int64_t wall_ns;             /* along x in s: CLOCK_REALTIME at 0, shown below the numbers; 0: it is no time of day */
 };
 
 /* A rectangle (in pixels, y down) within which x and y are drawn. */
@@ -34,7 +36,9 @@ double svg_value(const struct svg_axis *a, double share);
 double svg_x(const struct svg_plot *p, double value);
 double svg_y(const struct svg_plot *p, double value);
 
-/* Grid lines with their numbers, and the axes' labels. */
+/* Grid lines with their numbers, and the axes' labels; along x they take SVG_BELOW_X below the plot, with times of day
+ * SVG_BELOW_TIME. */
+enum { SVG_BELOW_X = 44, SVG_BELOW_TIME = 58 };
 void svg_grid_x(const struct svg_plot *p);
 void svg_grid_y(const struct svg_plot *p);
 

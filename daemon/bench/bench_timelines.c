@@ -19,20 +19,13 @@ static double seconds(const struct bench_trace *t, int64_t t_ns)
 	return (double)(t_ns - t->begin_ns) / 1e9;
 }
 
-static struct svg_axis time_axis(const struct bench_trace *t)
+static struct svg_axis time_axis(const struct bench_trace *t, int64_t from_ns, int64_t to_ns)
 {
-	return svg_axis_around(0, seconds(t, t->end_ns), false, "s since the beginning");
-}
+	struct svg_axis a = svg_axis_around(seconds(t, from_ns), seconds(t, to_ns), false,
+			t->wall_ns > 0 ? "s since the beginning, and time of day" : "s since the beginning");
 
-/* Stages that are the sum of others (daemon/trace.h). */
-static bool is_sum(const char *stage)
-{
-	static const char *const sums[] = { "frame", "first_target", "frame_to_target", "photon_to_motor" };
-
-	for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
-		if (strcmp(stage, sums[i]) == 0)
-			return true;
-	return false;
+	a.wall_ns = t->wall_ns;
+	return a;
 }
 
 /* ---- a frame's way -------------------------------------------------------------------------------------------------- */
@@ -47,7 +40,7 @@ static void draw_span(const struct svg_plot *p, const struct bench_trace *t, con
 	snprintf(hint, sizeof hint, "%s [%u]: %.3f ms, from %.3f ms on", t->stage[s->stage], s->index, ms(s->end_ns - s->begin_ns),
 			ms(s->begin_ns - w->begin_ns));
 	svg_text(p->out, p->left - 8, y + 15, "end", "tick", t->stage[s->stage]);
-	svg_rect(p->out, from, y + 3, to - from, ROW - 6, is_sum(t->stage[s->stage]) ? "sum" : "bar", hint);
+	svg_rect(p->out, from, y + 3, to - from, ROW - 6, trace_is_sum(t->stage[s->stage]) ? "sum" : "bar", hint);
 	/* Where no room is left on the right, on the left of the bar. */
 	if (to < p->left + p->width - 20 || from < p->left + 70)
 		svg_text(p->out, fmin(to + 6, p->left + p->width + 6), y + 15, "start", "tick", text);
@@ -66,7 +59,7 @@ void chart_way(FILE *out, const struct bench_trace *t, const struct way *w, cons
 		return;
 	}
 	snprintf(head, sizeof head, "%s: chunk %llu, %.1f ms", title, (unsigned long long)w->chunk, ms(w->end_ns - w->begin_ns));
-	svg_open(out, WIDTH, p.top + p.height + 44, head);
+	svg_open(out, WIDTH, p.top + p.height + SVG_BELOW_X, head);
 	svg_text(out, LEFT, 18, "start", "name", head);
 	svg_grid_x(&p);
 	for (uint32_t i = 0; i < w->n; i++)
@@ -123,7 +116,7 @@ static double latest_ms(const struct bench_trace *t)
 
 void chart_lateness(FILE *out, const struct bench_trace *t)
 {
-	struct svg_plot p = { .out = out, .left = 60, .top = 30, .width = WIDTH - 90, .height = 200, .x = time_axis(t),
+	struct svg_plot p = { .out = out, .left = 60, .top = 30, .width = WIDTH - 90, .height = 200, .x = time_axis(t, t->begin_ns, t->end_ns),
 		.y = svg_axis_around(0.001, fmax(latest_ms(t), 0.1), true, "ms late: worst (bars) and middle one (line) of each moment") };
 	double *late_ms = t->n_ticks ? malloc(t->n_ticks * sizeof *late_ms) : NULL;
 
@@ -131,7 +124,7 @@ void chart_lateness(FILE *out, const struct bench_trace *t)
 		fputs("<p class=\"none\">No control ticks were recorded.</p>\n", out);
 		return;
 	}
-	svg_open(out, WIDTH, 280, "Lateness of control ticks over time");
+	svg_open(out, WIDTH, p.top + p.height + SVG_BELOW_TIME, "Lateness of control ticks over time");
 	svg_grid_x(&p);
 	svg_grid_y(&p);
 	draw_columns(&p, t, late_ms);
@@ -203,11 +196,11 @@ void chart_chunks(FILE *out, const struct bench_trace *t)
 		to_ns = c->last_ns > to_ns ? c->last_ns : to_ns;
 	}
 	struct svg_plot p = { .out = out, .left = 60, .top = 30, .width = WIDTH - 90, .height = (double)(CHUNK_ROW * n),
-		.x = svg_axis_around(seconds(t, from_ns), seconds(t, to_ns), false, "s since the beginning") };
+		.x = time_axis(t, from_ns, to_ns) };
 
 	fprintf(out, "<p>Chunks %llu to %llu; %zu in all%s.</p>\n", (unsigned long long)t->chunk[first].id,
 			(unsigned long long)t->chunk[first + n - 1].id, t->n_chunks, n < t->n_chunks ? ", these are around the slowest one" : "");
-	svg_open(out, WIDTH, p.top + p.height + 44, "Chunks over time");
+	svg_open(out, WIDTH, p.top + p.height + SVG_BELOW_TIME, "Chunks over time");
 	draw_chunk_legend(out, p.left);
 	svg_grid_x(&p);
 	for (size_t i = 0; i < n; i++)
@@ -240,10 +233,10 @@ static void draw_mode(const struct svg_plot *p, const struct bench_trace *t, con
 
 void chart_modes(FILE *out, const struct bench_trace *t)
 {
-	struct svg_plot p = { .out = out, .left = 60, .top = 10, .width = WIDTH - 90, .height = 30, .x = time_axis(t) };
+	struct svg_plot p = { .out = out, .left = 60, .top = 10, .width = WIDTH - 90, .height = 30, .x = time_axis(t, t->begin_ns, t->end_ns) };
 	const struct trace_event *last = NULL;
 
-	svg_open(out, WIDTH, 90, "Modes over time");
+	svg_open(out, WIDTH, p.top + p.height + SVG_BELOW_TIME, "Modes over time");
 	svg_grid_x(&p);
 	for (size_t i = 0; i < t->n_events; i++) {
 		const struct trace_event *v = &t->event[i];

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "daemon/sys/clock.h"
 
 enum { FIRST_ROOM = 256 };
 
@@ -72,6 +75,65 @@ const char *trace_note(const struct bench_trace *t, const char *name)
 		if (strcmp(t->note[i].name, name) == 0)
 			return t->note[i].value;
 	return "";
+}
+
+void trace_set_count(struct bench_trace *t, const char *name, uint64_t value, bool before)
+{
+	uint32_t i = 0;
+
+	while (i < t->n_counts && strcmp(t->count[i].name, name) != 0)
+		i++;
+	if (i == TRACE_COUNTS_MAX)
+		return;
+	if (i == t->n_counts || before) {
+		snprintf(t->count[i].name, sizeof t->count[i].name, "%s", name);
+		t->count[i].first = value;
+		t->n_counts += i == t->n_counts;
+	}
+	t->count[i].last = value;
+}
+
+uint64_t trace_count_grown(const struct trace_count *c)
+{
+	return c->last >= c->first ? c->last - c->first : c->last;
+}
+
+uint64_t trace_events_of(const struct bench_trace *t, const char *code)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < t->n_events; i++)
+		n += strcmp(t->event[i].code, code) == 0;
+	return n;
+}
+
+bool trace_is_stop(const struct trace_event *v)
+{
+	bool stands = strcmp(v->mode, "HOLD") == 0 || strcmp(v->mode, "FAULT") == 0;
+	bool stood = strcmp(v->previous, "BOOT") == 0 || strcmp(v->previous, "READY") == 0
+			|| (strcmp(v->previous, "HOLD") == 0 && strcmp(v->mode, "FAULT") != 0);
+
+	return strcmp(v->kind, "mode") == 0 && stands && !stood && strcmp(v->mode, v->previous) != 0;
+}
+
+bool trace_is_sum(const char *stage)
+{
+	static const char *const sums[] = { "frame", "first_target", "frame_to_target", "photon_to_motor" };
+
+	for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+		if (strcmp(stage, sums[i]) == 0)
+			return true;
+	return false;
+}
+
+void trace_wall_text(const struct bench_trace *t, int64_t t_ns, const char *format, char *out, size_t capacity)
+{
+	time_t whole = (time_t)((t->wall_ns + t_ns - t->begin_ns) / NS_PER_S);
+	struct tm local;
+
+	*out = 0;
+	if (t->wall_ns > 0 && localtime_r(&whole, &local))
+		strftime(out, capacity, format, &local);
 }
 
 /* ---- order -------------------------------------------------------------------------------------------------------- */

@@ -47,7 +47,8 @@ static const struct option options[] = {
 	{ "threshold", required_argument, NULL, 'd' }, { "hogs", required_argument, NULL, 'g' },
 	{ "policy-latency", required_argument, NULL, 'l' }, { "drop-frames", required_argument, NULL, 'f' },
 	{ "delay-frames", required_argument, NULL, 'z' }, { "attach", no_argument, NULL, 'a' },
-	{ "frames", required_argument, NULL, 'e' },   { "help", no_argument, NULL, 'h' },
+	{ "frames", required_argument, NULL, 'e' },   { "from", required_argument, NULL, 'n' },
+	{ "until", required_argument, NULL, 'u' },    { "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
 
@@ -71,6 +72,7 @@ static void print_help(FILE *out)
 		"                      --delay-frames MS: each comes later by up to that; --hogs N: so many processes want all processor time\n"
 		"  --frames FILE.mcap  run: the cameras show the pictures of this recording, again and again, instead of the simulated bench\n"
 		"  --attach            run: look at the dreamvlad that runs with --config, as it is, instead of starting one (it needs record.dir)\n"
+		"  --from TIME, --until TIME  report: only what happened then, as 14:32:07 or \"2026-11-23 14:32:07\", by this machine's clock and time zone\n"
 		"  --threshold PERCENT compare: so much worse is too much (default 10)\n"
 		"  --json              print the result as JSON\n");
 }
@@ -142,6 +144,8 @@ static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *
 		case 'r': o->precision = optarg; break;
 		case 'y': o->torch = optarg; break;
 		case 'e': o->frames = optarg; break;
+		case 'n': o->from = optarg; break;
+		case 'u': o->until = optarg; break;
 		case 'b':
 			if (bench_robot_find(optarg, &o->robot, e) < 0)
 				return -EINVAL;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -143,6 +144,51 @@ static void only_the_wanted_time_is_read(void **state)
 	unlink(f.path);
 }
 
+/* Asked for in wall time; with `clock: realtime` the stamps on the wire are wall time too. Counters are those since the status before. */
+static void wall_times_are_found(void **state)
+{
+	struct bench_trace t = { 0 };
+	struct errbuf e = { 0 };
+	struct file f;
+	char offset[32], text[TEXT_BYTES];
+
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	begin(&f, true);
+	snprintf(offset, sizeof offset, "%" PRId64, (int64_t)WALL_NS);
+	assert_int_equal(mcap_add_metadata(f.writer, "dreamvla", (const struct mcap_pair[]){ { "realtime_minus_monotonic_ns", offset } }, 1, NULL), 0);
+	for (int64_t s = 1; s <= CHUNKS; s++) {
+		put_span(&f, "decoder", (uint64_t)s, BEGIN_NS + s * NS_PER_S - 50 * NS_PER_MS, BEGIN_NS + s * NS_PER_S, 0);
+		snprintf(text, sizeof text, "{\"mode\":\"AUTO\",\"stamp_ns\":%" PRId64 ",\"control\":{\"overruns\":%d},\"counters\":{\"chunks_rejected\":%d}}",
+				WALL_NS + BEGIN_NS + s * NS_PER_S, (int)(10 * s), (int)s);
+		put(&f, STATUS, BEGIN_NS + s * NS_PER_S, text);
+	}
+	snprintf(text, sizeof text, "{\"kind\":\"mode\",\"mode\":\"HOLD\",\"code\":\"stale\",\"stamp_ns\":%" PRId64 "}", WALL_NS + BEGIN_NS + 7 * NS_PER_S);
+	put(&f, EVENT, BEGIN_NS + 7 * NS_PER_S, text);
+	finish(&f);
+	/* WALL_NS is 2026-09-21 14:13:20, and BEGIN_NS 100 s more. */
+	struct recording_options o = { .path = f.path, .from = "14:15:05.5", .until = "2026-09-21 14:15:10" };
+
+	assert_int_equal(recording_read(&t, &o, &e), 0);
+	assert_int_equal(t.n_spans, 5);
+	assert_int_equal(t.n_events, 1);
+	assert_int_equal(t.event[0].t_ns, BEGIN_NS + 7 * NS_PER_S);
+	assert_string_equal(t.event[0].code, "stale");
+	assert_int_equal(trace_count_grown(&t.count[0]), 50);
+	assert_string_equal(t.count[1].name, "chunks_rejected");
+	assert_int_equal(trace_count_grown(&t.count[1]), 5);
+	trace_free(&t);
+	o.until = "14:15:05.5";
+	assert_int_equal(recording_read(&t, &o, &e), -EINVAL);
+	trace_free(&t);
+	o.from = "14:20:00";
+	assert_int_equal(recording_read(&t, &o, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "2026-09-21 14:15:0"));
+	trace_free(&t);
+	unlink(f.path);
+}
+
 static void a_cut_recording_is_read_as_far_as_it_goes(void **state)
 {
 	struct bench_trace t;
@@ -243,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_recording_is_read),
 		cmocka_unit_test(only_the_wanted_time_is_read),
+		cmocka_unit_test(wall_times_are_found),
 		cmocka_unit_test(a_cut_recording_is_read_as_far_as_it_goes),
 		cmocka_unit_test(without_a_trace_there_is_no_report),
 		cmocka_unit_test(large_numbers_do_not_void_a_message),

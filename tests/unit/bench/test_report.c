@@ -1,4 +1,4 @@
-/* test_report.c - what is made of a trace: numbers, the page, the trace file, the summary, and two of these compared. */
+/* test_report.c - what is made of a trace: numbers, the page, the summary, and two of these compared. */
 #include "daemon/bench/bench_compare.h"
 #include "daemon/bench/bench_report.h"
 #include "tests/unit/bench/made_up.h"
@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -208,99 +209,6 @@ static void a_page_of_one_span_has_numbers_only(void **state)
 	trace_free(&t);
 }
 
-/* ---- trace.json ------------------------------------------------------------------------------------------------------- */
-
-enum { OPEN_MAX = 16, TIDS = 512 };
-
-/* Ends of the events of one track that still hold. */
-static struct { uint32_t n; double until_us[OPEN_MAX]; } open_events[TIDS];
-
-/* Within an event that holds, or after all. */
-static void check_nesting(const json_t *event)
-{
-	int tid = (int)json_integer_value(json_object_get(event, "tid"));
-	double ts = json_number_value(json_object_get(event, "ts")), end = ts + json_number_value(json_object_get(event, "dur"));
-
-	assert_in_range(tid, 0, TIDS - 1);
-	while (open_events[tid].n > 0 && open_events[tid].until_us[open_events[tid].n - 1] <= ts + 1e-6)
-		open_events[tid].n--;
-	if (open_events[tid].n > 0)
-		assert_true(end <= open_events[tid].until_us[open_events[tid].n - 1] + 1e-6);
-	assert_true(open_events[tid].n < OPEN_MAX);
-	open_events[tid].until_us[open_events[tid].n++] = end;
-}
-
-static void check_event(const json_t *event, double *last)
-{
-	const char *ph = json_string_value(json_object_get(event, "ph"));
-	const json_t *ts = json_object_get(event, "ts");
-
-	assert_non_null(ph);
-	assert_true(json_is_string(json_object_get(event, "name")) && json_is_integer(json_object_get(event, "pid"))
-			&& json_is_integer(json_object_get(event, "tid")) && json_is_number(ts));
-	if (*ph == 'M')
-		return;
-	assert_true(json_number_value(ts) >= *last);
-	*last = json_number_value(ts);
-	if (*ph == 'i')
-		return;
-	assert_string_equal(ph, "X");
-	assert_true(json_number_value(json_object_get(event, "dur")) >= 0);
-	check_nesting(event);
-}
-
-static json_t *trace_of(const struct bench_trace *t)
-{
-	char *text = text_of(report_write_trace, t);
-	json_error_t why;
-	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-
-	if (!j)
-		fail_msg("line %d: %s", why.line, why.text);
-	free(text);
-	return j;
-}
-
-static void the_trace_opens_elsewhere(void **state)
-{
-	struct bench_trace t;
-	double last = 0;
-	size_t i, n_complete = 0;
-	json_t *event;
-
-	(void)state;
-	made_up_trace(&t, 0);
-	json_t *j = trace_of(&t);
-
-	memset(open_events, 0, sizeof open_events);
-	json_array_foreach(json_object_get(j, "traceEvents"), i, event) {
-		check_event(event, &last);
-		n_complete += strcmp(json_string_value(json_object_get(event, "ph")), "X") == 0;
-	}
-	assert_int_equal(n_complete, t.n_spans + t.n_ticks);
-	json_decref(j);
-	trace_free(&t);
-}
-
-static void texts_in_the_trace_are_whole_or_replaced(void **state)
-{
-	struct bench_trace t = { 0 };
-	struct trace_event v = { .t_ns = 1000, .kind = "mode", .mode = "HOLD", .reason = "tab\t quote\" back\\slash \x01" }, cut = v;
-
-	(void)state;
-	snprintf(cut.reason, sizeof cut.reason, "half of a letter \xc3");
-	assert_int_equal(trace_add_event(&t, &v, NULL), 0);
-	assert_int_equal(trace_add_event(&t, &cut, NULL), 0);
-	trace_finish(&t);
-	json_t *j = trace_of(&t), *events = json_object_get(j, "traceEvents");
-	size_t n = json_array_size(events);
-
-	assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(events, n - 2), "args"), "reason")), v.reason);
-	assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(events, n - 1), "args"), "reason")), "?");
-	json_decref(j);
-	trace_free(&t);
-}
-
 /* ---- summary and comparison ---------------------------------------------------------------------------------------------- */
 
 static void the_summary_has_the_numbers(void **state)
@@ -319,6 +227,76 @@ static void the_summary_has_the_numbers(void **state)
 	assert_true(fabs(number(j, "modes_s", "AUTO", NULL) - 18.8) < 1e-6);
 	assert_true(fabs(number(j, "modes_s", "READY", NULL) - 0.2) < 1e-6);
 	json_decref(j);
+	trace_free(&t);
+}
+
+static void count(struct bench_trace *t, const char *name, uint64_t before, uint64_t at_end)
+{
+	trace_set_count(t, name, before - 2, true);
+	trace_set_count(t, name, before, true);
+	trace_set_count(t, name, before + 1, false);
+	trace_set_count(t, name, at_end, false);
+}
+
+static void what_was_counted_and_stopped_is_in_the_summary(void **state)
+{
+	struct trace_event v = { .t_ns = MADE_UP_BEGIN_NS + 15 * NS_PER_S, .kind = "refused", .mode = "AUTO", .code = "underrun", .reason = "targets paused" };
+	struct bench_trace t;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	count(&t, "overruns", 100, 107);
+	trace_set_count(&t, "chunks_rejected", 3, false);
+	trace_set_count(&t, "chunks_rejected", 5, false);
+	assert_int_equal(trace_add_event(&t, &v, NULL), 0);
+	v = (struct trace_event){ .t_ns = MADE_UP_BEGIN_NS + 16 * NS_PER_S, .kind = "mode", .mode = "FAULT", .previous = "HOLD", .code = "nan", .reason = "half \xc3" };
+	assert_int_equal(trace_add_event(&t, &v, NULL), 0);
+	t.cyclictest = (struct percentiles){ .n = 1000, .p50_ns = 42000, .p99_ns = 120000, .p999_ns = 500000, .max_ns = 1792000 };
+	json_t *j = summary_of(&t), *stops = json_object_get(j, "stops"), *first = json_array_get(stops, 0);
+
+	assert_int_equal(number(j, "counts", "overruns", NULL), 7);
+	assert_int_equal(number(j, "counts", "chunks_rejected", NULL), 2);
+	assert_int_equal(number(j, "counts", "underruns", NULL), 1);
+	assert_int_equal(number(j, "counts", "targets_refused", NULL), 0);
+	assert_int_equal(number(j, "counts", "stops", NULL), 2);
+	assert_int_equal(json_array_size(stops), 2);
+	assert_string_equal(json_string_value(json_object_get(first, "from")), "AUTO");
+	assert_string_equal(json_string_value(json_object_get(first, "to")), "HOLD");
+	assert_string_equal(json_string_value(json_object_get(first, "reason")), MADE_UP_REASON);
+	assert_true(fabs(json_number_value(json_object_get(first, "s")) - 12.5) < 1e-6);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(stops, 1), "code")), "nan");
+	assert_true(fabs(number(j, "cyclictest", "p999_us", NULL) - 500) < 1e-9);
+	json_decref(j);
+	char *page = text_of(write_page, &t);
+
+	assert_non_null(strstr(page, "<td>overruns</td><td>7</td>"));
+	assert_non_null(strstr(page, "<td>underruns</td><td>1</td>"));
+	assert_non_null(strstr(page, "lateness of cyclictest beside it</td><td>1000</td><td>0.042</td>"));
+	free(page);
+	trace_free(&t);
+}
+
+/* Whatever time zone this runs in: the axis must say what localtime says. */
+static void axes_show_the_time_of_day(void **state)
+{
+	time_t at = (time_t)1790000010; /* 10 s after the beginning */
+	struct bench_trace t;
+	struct tm local;
+	char text[64];
+
+	(void)state;
+	made_up_trace(&t, 0);
+	assert_non_null(localtime_r(&at, &local));
+	strftime(text, sizeof text, ">%H:%M:%S.000</text>", &local); /* 20.5 s: with parts of a second */
+	char *page = text_of(write_page, &t);
+	const char *lateness = strstr(page, "Lateness of control ticks"), *modes = strstr(page, "Modes over time");
+
+	assert_true(lateness && strstr(lateness, text) && modes && strstr(modes, text));
+	free(page);
+	t.wall_ns = 0;
+	page = text_of(write_page, &t);
+	assert_null(strstr(page, ".000</text>"));
+	free(page);
 	trace_free(&t);
 }
 
@@ -384,6 +362,61 @@ static void a_stage_that_is_gone_is_worse(void **state)
 	trace_free(&t);
 }
 
+static void a_new_stage_is_shown(void **state)
+{
+	struct bench_trace t;
+	struct comparison c;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	json_t *b = summary_of(&t), *a = json_deep_copy(b);
+
+	json_object_del(json_object_get(a, "stages"), "driver");
+	assert_int_equal(compare_summaries(&c, a, b, 50, NULL), 0);
+	assert_int_equal(row_of(&c, "driver.n")->verdict, COMPARE_SHOWN);
+	assert_int_equal(row_of(&c, "driver.n")->b, MADE_UP_CHUNKS - 1);
+	assert_int_equal(c.worse, 0);
+	json_decref(a);
+	json_decref(b);
+	trace_free(&t);
+}
+
+static const char *unlike(const struct comparison *c, const char *what)
+{
+	for (uint32_t i = 0; i < c->n_unlike; i++)
+		if (strcmp(c->unlike[i].what, what) == 0)
+			return c->unlike[i].b;
+	return NULL;
+}
+
+static void runs_that_are_not_alike_are_told(void **state)
+{
+	struct bench_trace t;
+	struct comparison c;
+
+	(void)state;
+	made_up_trace(&t, 0);
+	json_t *a = summary_of(&t), *b = json_deep_copy(a), *notes = json_object_get(b, "notes");
+
+	assert_int_equal(compare_summaries(&c, a, b, 0, NULL), 0);
+	assert_int_equal(c.n_unlike, 0);
+	json_object_set_new(notes, "cpu", json_string("another one"));
+	json_object_set_new(notes, "faults", json_string("7 processor hogs"));
+	json_object_del(notes, "governor");
+	json_object_set_new(b, "seconds", json_real(5));
+	json_object_set_new(json_object_get(b, "modes_s"), "HOLD", json_real(100));
+	assert_int_equal(compare_summaries(&c, a, b, 1000, NULL), 0);
+	assert_int_equal(c.n_unlike, 5);
+	assert_string_equal(unlike(&c, "cpu"), "another one");
+	assert_string_equal(unlike(&c, "faults"), "7 processor hogs");
+	assert_string_equal(unlike(&c, "governor"), "(not said)");
+	assert_string_equal(unlike(&c, "length"), "5.0 s");
+	assert_string_equal(unlike(&c, "mode most of the time"), "HOLD");
+	json_decref(a);
+	json_decref(b);
+	trace_free(&t);
+}
+
 static void what_is_no_summary_is_refused(void **state)
 {
 	struct comparison c;
@@ -442,11 +475,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_page_escapes_what_others_said),
 		cmocka_unit_test(a_page_of_nothing_says_so),
 		cmocka_unit_test(a_page_of_one_span_has_numbers_only),
-		cmocka_unit_test(the_trace_opens_elsewhere),
-		cmocka_unit_test(texts_in_the_trace_are_whole_or_replaced),
 		cmocka_unit_test(the_summary_has_the_numbers),
 		cmocka_unit_test(a_slower_decoder_is_worse),
 		cmocka_unit_test(a_stage_that_is_gone_is_worse),
+		cmocka_unit_test(what_was_counted_and_stopped_is_in_the_summary),
+		cmocka_unit_test(axes_show_the_time_of_day),
+		cmocka_unit_test(a_new_stage_is_shown),
+		cmocka_unit_test(runs_that_are_not_alike_are_told),
 		cmocka_unit_test(what_is_no_summary_is_refused),
 		cmocka_unit_test(a_folder_with_something_in_it_stays_as_it_is),
 	};

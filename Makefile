@@ -164,7 +164,7 @@ $B/tests/cuda_host/%.o: % $B/flags
 
 $B/tests/cuda_host/backend.o: $(patsubst %,$B/tests/cuda_host/%.o,$(CUDA_HOST_SOURCES))
 	$(Q)ld -r $^ -o $@
-	$(Q)objcopy $(patsubst %,--keep-global-symbol=%,compute_backend_cuda_host cuda_host_kernels_left cuda_host_print_skipped) $@
+	$(Q)objcopy $(patsubst %,--keep-global-symbol=%,compute_backend_cuda_host cuda_host_counts cuda_host_kernels_left cuda_host_print_skipped) $@
 
 # The list of backends with that one in it, in place of the archive's.
 $B/tests/cuda_host/compute.o: policy/compute/compute.c $B/flags
@@ -175,7 +175,7 @@ $B/tests/cuda_host/compute.o: policy/compute/compute.c $B/flags
 CUDA_HOST := $B/tests/cuda_host/compute.o $B/tests/cuda_host/backend.o
 
 # These run on both.
-$B/tests/unit/bench/test_autoregressive $B/tests/unit/bench/test_gpu: $(CUDA_HOST)
+$B/tests/unit/bench/test_autoregressive $B/tests/unit/bench/test_gpu $B/tests/unit/policy/test_policy_on_device: $(CUDA_HOST)
 
 # Every operation of every compute backend against its definition.
 CONFORM := $(patsubst %.c,$B/%.o,$(wildcard tests/conform/*.c))

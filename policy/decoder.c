@@ -110,6 +110,27 @@ void decoder_destroy(struct decoder *d)
 	free(d);
 }
 
+static void list_layer(const struct layer *y, struct network_weights *l, uint32_t i)
+{
+	network_list(l, &y->input_norm, 1, "model.layers.%u.input_layernorm", i);
+	network_list(l, &y->post_norm, 1, "model.layers.%u.post_attention_layernorm", i);
+	network_list(l, (struct compute_matrix[]){ y->q, y->k, y->v }, 3, "model.layers.%u.self_attn.q, k, v", i);
+	network_list(l, (struct compute_matrix[]){ y->q_bias, y->k_bias, y->v_bias }, 3, "model.layers.%u.self_attn.q, k, v.bias", i);
+	network_list(l, &y->o, 1, "model.layers.%u.self_attn.o_proj", i);
+	network_list(l, (struct compute_matrix[]){ y->gate, y->up }, 2, "model.layers.%u.mlp.gate, up", i);
+	network_list(l, &y->down, 1, "model.layers.%u.mlp.down_proj", i);
+}
+
+void decoder_list_weights(const struct decoder *d, struct network_weights *l)
+{
+	network_list(l, &d->embed, 1, "model.embed_tokens");
+	for (uint32_t i = 0; i < d->m.layers; i++)
+		list_layer(&d->layer[i], l, i);
+	network_list(l, &d->norm, 1, "model.norm");
+	if (d->options.n_tokens)
+		network_list(l, &d->lm_head, 1, "lm_head");
+}
+
 void decoder_lay_out(struct decoder *d)
 {
 	const struct network *n = d->network;

@@ -22,6 +22,9 @@ MUST_CHECK int decoder_create(struct decoder **out, const struct network *networ
 		const struct manifest *m, const struct decoder_options *options, struct errbuf *e);
 void decoder_destroy(struct decoder *d); /* accepts NULL */
 
+/* Every weight, as operations take them. Thread: start-up. Allocates: yes. */
+void decoder_list_weights(const struct decoder *d, struct network_weights *l);
+
 /* Takes its activations from the backend: once while measuring, once while placing. */
 void decoder_lay_out(struct decoder *d);
 

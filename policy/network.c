@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAME_BYTES = 128 };
+enum { NAME_BYTES = 128, LIST_ROOM = 256 };
 
 static int find_named(const struct weights *w, uint32_t rank, const uint64_t *shape, struct tensor *out, struct errbuf *e,
 		const char *format, va_list arguments)
@@ -76,6 +76,61 @@ int network_projector_find(const struct head_file *f, uint32_t inputs, uint32_t 
 	int rc = find_layer(f, "fc1.weight", "fc1.bias", hidden, inputs, &out->fc1, &out->fc1_bias, e);
 
 	return rc < 0 ? rc : find_layer(f, "fc2.weight", "fc2.bias", hidden, hidden, &out->fc2, &out->fc2_bias, e);
+}
+
+void network_list(struct network_weights *l, const struct compute_matrix *part, uint32_t n_parts, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!part[0].data || l->out_of_memory)
+		return;
+	if (l->n == l->room) {
+		uint32_t room = l->room ? 2 * l->room : LIST_ROOM;
+		struct compute_weight *item = realloc(l->item, room * sizeof *item);
+
+		l->out_of_memory = !item;
+		if (!item)
+			return;
+		l->item = item;
+		l->room = room;
+	}
+	struct compute_weight *w = &l->item[l->n++];
+
+	*w = (struct compute_weight){ .n_parts = n_parts };
+	for (uint32_t i = 0; i < n_parts; i++)
+		w->part[i] = part[i];
+	va_start(arguments, format);
+	vsnprintf(w->name, sizeof w->name, format, arguments);
+	va_end(arguments);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)((const struct compute_weight *)a)->part[0].data, y = (uintptr_t)((const struct compute_weight *)b)->part[0].data;
+
+	return (x > y) - (x < y);
+}
+
+int network_list_end(struct network_weights *l, struct errbuf *e)
+{
+	if (l->out_of_memory || !l->n)
+		return fail(e, -ENOMEM, "policy: out of memory");
+	qsort(l->item, l->n, sizeof *l->item, compare_places);
+	return 0;
+}
+
+void network_list_finish(struct network_weights *l)
+{
+	free(l->item);
+	*l = (struct network_weights){ 0 };
+}
+
+void network_projector_list(const struct network_projector *p, struct network_weights *l, const char *name)
+{
+	network_list(l, &p->fc1, 1, "%s.fc1", name);
+	network_list(l, &p->fc1_bias, 1, "%s.fc1.bias", name);
+	network_list(l, &p->fc2, 1, "%s.fc2", name);
+	network_list(l, &p->fc2_bias, 1, "%s.fc2.bias", name);
 }
 
 void network_report_progress(const struct network *n)

@@ -40,6 +40,22 @@ struct network_projector {
 MUST_CHECK int network_projector_find(const struct head_file *f, uint32_t inputs, uint32_t hidden, struct network_projector *out,
 		struct errbuf *e);
 
+/* Every weight that operations will be given, for compute_options. Zeroed at first. */
+struct network_weights {
+	struct compute_weight *item;        /* [n] */
+	uint32_t n, room;
+	bool out_of_memory;                 /* some are missing */
+};
+
+/* Adds what one operation takes as one: part [n_parts], or nothing where part 0 is absent. Thread: start-up. Allocates: yes. */
+PRINTF_LIKE(4, 5) void network_list(struct network_weights *l, const struct compute_matrix *part, uint32_t n_parts, const char *format, ...);
+
+/* Into the order in which they lie in memory, and so in the files. -ENOMEM: some are missing. Thread: start-up. Allocates: no. */
+MUST_CHECK int network_list_end(struct network_weights *l, struct errbuf *e);
+void network_list_finish(struct network_weights *l);
+
+void network_projector_list(const struct network_projector *p, struct network_weights *l, const char *name);
+
 /* One block or layer is done. Thread: policy. Allocates: no. */
 void network_report_progress(const struct network *n);
 

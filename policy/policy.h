@@ -115,7 +115,7 @@ struct policy_tracer {
 };
 
 /* Opens and checks every file of the checkpoint, maps the weights, sizes and allocates every buffer, reads the weights into memory
- * (but for lazy_weights).
+ * or, with a backend that has memory of its own, into that (but for lazy_weights).
  * 0 or -errno: -ENOENT a file is missing, -EINVAL contradictory content, -ENOMEM. Thread: any. Allocates: yes. Blocks: on disk. */
 MUST_CHECK int policy_create(struct policy **out, const struct policy_options *options, struct errbuf *e);
 

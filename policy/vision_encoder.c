@@ -153,6 +153,33 @@ void vision_encoder_destroy(struct vision_encoder *v)
 	free(v);
 }
 
+static void list_block(const struct block *b, struct network_weights *l, uint32_t i)
+{
+#define LIST(field) network_list(l, &b->field, 1, "visual.blocks.%u." #field, i), \
+	network_list(l, &b->field##_bias, 1, "visual.blocks.%u." #field ".bias", i)
+	LIST(norm1);
+	LIST(norm2);
+	LIST(qkv);
+	LIST(proj);
+	LIST(fc1);
+	LIST(fc2);
+#undef LIST
+}
+
+void vision_encoder_list_weights(const struct vision_encoder *v, struct network_weights *l)
+{
+	network_list(l, &v->embed, 1, "visual.patch_embed.proj");
+	for (uint32_t i = 0; i < v->m.blocks; i++)
+		list_block(&v->block[i], l, i);
+#define LIST(field, name) network_list(l, &v->field, 1, name), network_list(l, &v->field##_bias, 1, name ".bias")
+	LIST(ln_q, "visual.merger.ln_q");
+	LIST(merger0, "visual.merger.mlp.0");
+	LIST(merger2, "visual.merger.mlp.2");
+	LIST(linear1, "projector.linear_1");
+	LIST(linear2, "projector.linear_2");
+#undef LIST
+}
+
 void vision_encoder_lay_out(struct vision_encoder *v)
 {
 	const struct network *n = v->network;

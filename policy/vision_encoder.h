@@ -23,6 +23,9 @@ MUST_CHECK int vision_encoder_create(struct vision_encoder **out, const struct n
 		const struct manifest *m, uint32_t patches_max, struct errbuf *e);
 void vision_encoder_destroy(struct vision_encoder *v); /* accepts NULL */
 
+/* Every weight, as operations take them. Thread: start-up. Allocates: yes. */
+void vision_encoder_list_weights(const struct vision_encoder *v, struct network_weights *l);
+
 /* Takes its activations from the backend: once while measuring, once while placing. Thread: start-up. */
 void vision_encoder_lay_out(struct vision_encoder *v);
 

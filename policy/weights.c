@@ -265,6 +265,20 @@ int weights_load(const struct weights *w, void (*report)(void *context, double s
 	return 0;
 }
 
+int weights_fetch(const struct weights *w, const void *from, uint64_t n_bytes, struct errbuf *e)
+{
+	uintptr_t at = (uintptr_t)from;
+
+	for (uint32_t i = 0; i < w->n_shards; i++) {
+		const struct mapping *m = &w->shards[i].file;
+		uintptr_t begin = (uintptr_t)m->data;
+
+		if (at >= begin && at - begin < m->n_bytes)
+			return mapping_load(m, at - begin, n_bytes, e);
+	}
+	return 0;
+}
+
 void weights_close(struct weights *w)
 {
 	if (!w)

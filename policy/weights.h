@@ -38,6 +38,10 @@ MUST_CHECK int weights_open(struct weights **out, const char *directory, struct 
  * the files takes. */
 MUST_CHECK int weights_load(const struct weights *w, void (*report)(void *context, double share), void *context, struct errbuf *e);
 
+/* Brings bytes of a tensor into memory before they are read for the last time, and asks for those behind them; for a backend that keeps its
+ * own copy. Bytes of no file of the checkpoint are taken to be there. -EIO: cannot be read. Thread: any. Allocates: no. Blocks: on disk. */
+MUST_CHECK int weights_fetch(const struct weights *w, const void *from, uint64_t n_bytes, struct errbuf *e);
+
 /* Unmaps; accepts NULL. Thread: any, when nobody uses a tensor any more. */
 void weights_close(struct weights *w);
 

@@ -14,7 +14,7 @@
  * Where a backend shares out work among threads (cpu), results do not depend on how many there are, to the last bit.
  *
  * Errors are sticky: operations return nothing, the first failure is kept and `finish` returns it. All members are called by the
- * thread that uses the policy. Nothing but create, take and reserve allocates (the matrix library may, inside itself). */
+ * thread that uses the policy. Nothing but create, take, reserve and load allocates (the matrix library may, inside itself). */
 #ifndef DREAMVLA_POLICY_COMPUTE_COMPUTE_H
 #define DREAMVLA_POLICY_COMPUTE_COMPUTE_H
 
@@ -34,6 +34,24 @@ struct compute_matrix {
 	const void *data;
 	enum tensor_type type;
 	uint32_t rows, columns;
+};
+
+/* What an operation will take as one weight: a matrix, or several with the same columns, one below the other (project_heads,
+ * linear_gated). name: for messages. */
+enum { COMPUTE_PARTS_MAX = 3, COMPUTE_NAME_BYTES = 64 };
+
+struct compute_weight {
+	struct compute_matrix part[COMPUTE_PARTS_MAX];
+	uint32_t n_parts;
+	char name[COMPUTE_NAME_BYTES];
+};
+
+/* For `load`. */
+struct compute_loading {
+	/* May be NULL. Called before bytes of weights are read: brings them into the host's memory, or says why it cannot. 0 or -errno. */
+	int (*fetch)(void *context, const void *from, uint64_t bytes, struct errbuf *e);
+	void (*report)(void *context, double share); /* may be NULL; from 0 to 1, often */
+	void *context;
 };
 
 /* Activations in the backend's memory: `rows` rows of `columns` values, `stride` values from row to row. */
@@ -92,7 +110,11 @@ struct compute_options {
 	uint32_t max_inner;         /* widest x in `linear`, longest weight vector */
 	uint32_t max_segment;       /* longest attention segment */
 	uint32_t max_outer;         /* most columns of logits */
-	uint64_t weight_values;     /* that the checkpoint has, for a backend that keeps them in memory of its own; 0: not known */
+	/* For a backend that keeps weights in memory of its own: [n_weights] all that operations will be given. They live until `load` has
+	 * returned, or the instance is destroyed. NULL: not known; then only how many values they have, 0 if not even that. */
+	const struct compute_weight *weights;
+	uint32_t n_weights;
+	uint64_t weight_values;
 	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
 	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
 	void *multiplies_context;
@@ -112,6 +134,9 @@ struct compute_backend {
 	struct compute_view (*take_float)(struct compute *c, uint32_t rows, uint32_t columns);
 	int (*reserve)(struct compute *c, struct errbuf *e);
 	void (*freeze)(struct compute *c);
+	/* After freeze: brings options.weights to where operations want them, so that none has to later. NULL: they are used in place, out of
+	 * the mapped files. -ENOMEM, -EIO, -ENODEV, or what fetch said; the instance can then only be destroyed. Blocks: on the disk. */
+	int (*load)(struct compute *c, const struct compute_loading *l, struct errbuf *e);
 	uint64_t (*memory_bytes)(const struct compute *c);
 	uint32_t (*threads)(const struct compute *c); /* that work, the calling one included */
 	uint64_t (*launches)(const struct compute *c); /* kernels and products started since create; 0: not counted */

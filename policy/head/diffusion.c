@@ -52,6 +52,11 @@ static int diffusion_create(struct head **out, const struct head_options *option
 	return 0;
 }
 
+static void diffusion_list_weights(const struct head *h, struct network_weights *l)
+{
+	noisy_action_list_weights(&h->actions, l);
+}
+
 static void diffusion_lay_out(struct head *h)
 {
 	noisy_action_lay_out(&h->actions);
@@ -83,6 +88,7 @@ const struct policy_head head_diffusion = {
 	.steps_advice = "best a divisor of 50, as 10",
 	.create = diffusion_create,
 	.destroy = diffusion_destroy,
+	.list_weights = diffusion_list_weights,
 	.lay_out = diffusion_lay_out,
 	.run = diffusion_run,
 };

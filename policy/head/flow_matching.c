@@ -35,6 +35,11 @@ static int flow_create(struct head **out, const struct head_options *options, st
 	return 0;
 }
 
+static void flow_list_weights(const struct head *h, struct network_weights *l)
+{
+	noisy_action_list_weights(&h->actions, l);
+}
+
 static void flow_lay_out(struct head *h)
 {
 	noisy_action_lay_out(&h->actions);
@@ -65,6 +70,7 @@ const struct policy_head head_flow_matching = {
 	.steps_max = POLICY_STEPS_MAX,
 	.create = flow_create,
 	.destroy = flow_destroy,
+	.list_weights = flow_list_weights,
 	.lay_out = flow_lay_out,
 	.run = flow_run,
 };

@@ -47,6 +47,9 @@ struct policy_head {
 	int (*create)(struct head **out, const struct head_options *options, struct errbuf *e);
 	void (*destroy)(struct head *h);   /* accepts NULL */
 
+	/* Every weight of its own files, as operations take them. NULL: it has none. */
+	void (*list_weights)(const struct head *h, struct network_weights *l);
+
 	/* Takes its activations from the backend: once while measuring, once while placing. NULL: it has none. */
 	void (*lay_out)(struct head *h);
 

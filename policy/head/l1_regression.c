@@ -40,6 +40,11 @@ static int l1_create(struct head **out, const struct head_options *options, stru
 	return 0;
 }
 
+static void l1_list_weights(const struct head *h, struct network_weights *l)
+{
+	mlp_resnet_list_weights(&h->regressor, l);
+}
+
 static void l1_lay_out(struct head *h)
 {
 	mlp_resnet_lay_out(&h->regressor);
@@ -64,6 +69,7 @@ const struct policy_head head_l1_regression = {
 	.steps_max = 1,
 	.create = l1_create,
 	.destroy = l1_destroy,
+	.list_weights = l1_list_weights,
 	.lay_out = l1_lay_out,
 	.run = l1_run,
 };

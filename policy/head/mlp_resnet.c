@@ -103,6 +103,20 @@ int mlp_resnet_find(struct mlp_resnet *m, const struct head_file *f, const char 
 	return refuse_prefix(f, prefixes, decoder, e);
 }
 
+void mlp_resnet_list_weights(const struct mlp_resnet *m, struct network_weights *l)
+{
+#define LIST(field) network_list(l, &m->field, 1, "action head: " #field), network_list(l, &m->field##_bias, 1, "action head: " #field "_bias")
+	LIST(norm1);
+	LIST(fc1);
+	for (uint32_t i = 0; i < MLP_RESNET_BLOCKS; i++) {
+		LIST(block[i].norm);
+		LIST(block[i].linear);
+	}
+	LIST(norm2);
+	LIST(fc2);
+#undef LIST
+}
+
 void mlp_resnet_lay_out(struct mlp_resnet *m)
 {
 	const struct network *n = m->network;

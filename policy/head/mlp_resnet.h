@@ -32,6 +32,9 @@ struct mlp_resnet {
 MUST_CHECK int mlp_resnet_find(struct mlp_resnet *m, const struct head_file *f, const char *const *prefixes, const char *decoder,
 		struct errbuf *e);
 
+/* Every weight. Thread: start-up. Allocates: yes. */
+void mlp_resnet_list_weights(const struct mlp_resnet *m, struct network_weights *l);
+
 /* Takes its activations from the backend: once while measuring, once while placing. */
 void mlp_resnet_lay_out(struct mlp_resnet *m);
 

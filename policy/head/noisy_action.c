@@ -37,6 +37,12 @@ void noisy_action_close(struct noisy_action *a)
 	free(a->time_token);
 }
 
+void noisy_action_list_weights(const struct noisy_action *a, struct network_weights *l)
+{
+	mlp_resnet_list_weights(&a->regressor, l);
+	network_projector_list(&a->projector, l, "noisy_action_projector");
+}
+
 void noisy_action_lay_out(struct noisy_action *a)
 {
 	const struct network *n = a->o.network;

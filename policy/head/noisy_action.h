@@ -30,6 +30,7 @@ struct noisy_action {
 MUST_CHECK int noisy_action_open(struct noisy_action *a, const struct head_options *options, const char *decoder,
 		const char *const *prefixes, struct errbuf *e);
 void noisy_action_close(struct noisy_action *a); /* accepts a zeroed one */
+void noisy_action_list_weights(const struct noisy_action *a, struct network_weights *l);
 void noisy_action_lay_out(struct noisy_action *a);
 
 /* x = the observation's noise, or the next N numbers of our own. -EINVAL: a noise value is not finite. */

@@ -4,6 +4,13 @@
 
 #include <stdint.h>
 
+/* What the device has done so far in this process. */
+struct cuda_host_counts {
+	uint32_t takes;             /* of memory, pinned or not */
+};
+
+const struct cuda_host_counts *cuda_host_counts(void);
+
 /* How many of its kernels nobody has launched in this process; prints their names. */
 uint32_t cuda_host_kernels_left(void);
 

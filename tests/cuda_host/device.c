@@ -17,6 +17,13 @@ struct device {
 /* The one failure that this device knows. */
 enum { NO_MEMORY = 1, ALIGN = 256 };
 
+static struct cuda_host_counts counts;
+
+const struct cuda_host_counts *cuda_host_counts(void)
+{
+	return &counts;
+}
+
 int device_open(struct device **out, struct errbuf *e)
 {
 	*out = calloc(1, sizeof **out);
@@ -55,6 +62,7 @@ int device_take(struct device *d, uint64_t bytes, void **out)
 {
 	(void)d;
 	*out = aligned_alloc(ALIGN, (bytes + ALIGN - 1) / ALIGN * ALIGN);
+	counts.takes++;
 	if (!*out)
 		return NO_MEMORY;
 	memset(*out, 0xff, bytes < 4096 ? bytes : 4096); /* of large memory the beginning: all of it takes long, case by case */

@@ -73,7 +73,7 @@ static int cuda_create(struct compute **out, const struct compute_options *optio
 	c->options = *options;
 	c->narrow = options->precision == POLICY_BF16;
 	c->scratch_floats = scratch_floats(options);
-	if ((rc = device_open(&c->device, e)) < 0 || (rc = take_stages(c, e)) < 0) {
+	if ((rc = cuda_weights_expect(c, e)) < 0 || (rc = device_open(&c->device, e)) < 0 || (rc = take_stages(c, e)) < 0) {
 		cuda_destroy(c);
 		return rc;
 	}
@@ -173,14 +173,20 @@ static uint64_t cuda_launches(const struct compute *c)
 
 /* -- transfers ------------------------------------------------------------------------------------------------------------------- */
 
+/* For messages. */
+static const char *transfer_name(const struct compute *c)
+{
+	return c->load.name ? c->load.name : "a transfer";
+}
+
 struct stage *cuda_stage(struct compute *c)
 {
-	return cuda_went_well(c, "a transfer", device_reach(c->device, c->turn)) ? &c->stage[c->turn] : NULL;
+	return cuda_went_well(c, transfer_name(c), device_reach(c->device, c->turn)) ? &c->stage[c->turn] : NULL;
 }
 
 void cuda_sent(struct compute *c)
 {
-	cuda_went_well(c, "a transfer", device_mark(c->device, c->turn));
+	cuda_went_well(c, transfer_name(c), device_mark(c->device, c->turn));
 	c->turn = (c->turn + 1) % STAGES;
 }
 
@@ -293,6 +299,7 @@ const struct compute_backend compute_backend_cuda = {
 	.take_float = cuda_take_float,
 	.reserve = cuda_reserve,
 	.freeze = cuda_freeze,
+	.load = cuda_load,
 	.memory_bytes = cuda_memory_bytes,
 	.threads = cuda_threads,
 	.launches = cuda_launches,

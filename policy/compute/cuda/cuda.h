@@ -1,7 +1,7 @@
 /* cuda.h - private to the cuda backend: the instance, its memory, and how failures stick.
  *
- * Activations and weights are bfloat16 on the device with POLICY_BF16 and float with POLICY_FP32. A weight is brought there when an
- * operation first meets it, and stays; so what compute_matrix points to must stay as it is while the instance lives. */
+ * Activations and weights are bfloat16 on the device with POLICY_BF16 and float with POLICY_FP32. A weight is brought there by load, or else
+ * when an operation first meets it, and stays; so what compute_matrix points to must stay as it is while the instance lives. */
 #ifndef DREAMVLA_POLICY_COMPUTE_CUDA_CUDA_H
 #define DREAMVLA_POLICY_COMPUTE_CUDA_CUDA_H
 
@@ -28,7 +28,17 @@ struct resident {
 	const void *stored, *last;  /* on the host, the first of those joined and the last; NULL: this place in the table is free */
 	uint64_t n;
 	enum tensor_type type;
+	bool there;                 /* on the device: false: `load`, or who meets it first, brings it */
+	uint64_t offset;            /* in the first block, of one that was expected */
 	void *at;
+};
+
+/* The load that runs. */
+struct load {
+	const struct compute_loading *with; /* NULL: none */
+	const char *name;           /* of the weight that is under way */
+	uint64_t done_bytes, reported_bytes, total_bytes; /* as stored */
+	struct errbuf why;          /* of fetch */
 };
 
 struct compute {
@@ -50,6 +60,8 @@ struct compute {
 	uint32_t n_blocks;
 	struct resident resident[RESIDENT_MAX];
 	uint32_t n_resident;
+	uint64_t expected_bytes;    /* of options.weights, on the device */
+	struct load load;
 };
 
 /* Notes the first code that is not 0; `doing` names the operation. Returns whether all is well so far. */
@@ -87,11 +99,15 @@ const void *cuda_weights(struct compute *c, struct compute_matrix m);
 /* The same of several with the same columns, one below the other: one matrix on the device. Absent when the first is. */
 const void *cuda_weights_joined(struct compute *c, const struct compute_matrix *m, uint32_t n_parts);
 
-/* What they will take. */
+/* Notes options.weights, each once. -ENOMEM: too many. */
+MUST_CHECK int cuda_weights_expect(struct compute *c, struct errbuf *e);
+
+/* What they will take: the exact sum of those expected. */
 uint64_t cuda_weights_bytes(const struct compute *c);
 
 MUST_CHECK int cuda_weights_reserve(struct compute *c, struct errbuf *e);
 void cuda_weights_release(struct compute *c);
+int cuda_load(struct compute *c, const struct compute_loading *l, struct errbuf *e);
 
 /* -- operations.c ------------------------------------------------------------------------------------------------------------------ */
 

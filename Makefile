@@ -70,7 +70,7 @@ SOURCES_robots := $(filter-out %/main.c robots/franka/library.c,$(wildcard robot
 SOURCES_teleop := $(filter-out %/main.c,$(wildcard robots/teleop/*.c))
 # The container of recordings alone, which cameras read too.
 SOURCES_record := $(wildcard daemon/record/mcap_*.c) daemon/record/bytes.c
-SOURCES_daemon := $(filter-out %/main.c,$(filter-out $(SOURCES_record),$(wildcard daemon/*.c daemon/record/*.c daemon/ctl/*.c daemon/doctor/*.c daemon/bench/*.c)))
+SOURCES_daemon := $(filter-out %/main.c,$(filter-out $(SOURCES_record),$(wildcard daemon/*.c daemon/record/*.c daemon/ctl/*.c daemon/doctor/*.c daemon/bench/*.c daemon/trial/*.c)))
 SOURCES_camera := $(filter-out %/main.c,$(wildcard transport/camera/*.c))
 LIBS_sys := -lturbojpeg
 LIBS_config := -lyaml

@@ -14,7 +14,7 @@
 #include "robots/sim/sensor_noise.h"
 #include "transport/message/message.h"
 
-enum { QUALITY = 90, HEAD_BYTES = 256 };
+enum { HEAD_BYTES = 256 };
 
 struct camera_server {
 	struct world_server *world;
@@ -68,7 +68,7 @@ static int show(struct camera_server *s, enum sim_camera camera, struct errbuf *
 
 	renderer_draw(s->renderer, &s->snapshot.world, camera, s->rgb);
 	sensor_noise_add(s->rgb, (size_t)3 * s->width * s->height, s->snapshot.world.steps * SIM_CAMERA_COUNT + camera);
-	int rc = jpeg_encode_rgb(s->codec, s->rgb, s->width, s->height, QUALITY, s->jpeg, s->jpeg_capacity, &n, e);
+	int rc = jpeg_encode_rgb(s->codec, s->rgb, s->width, s->height, CAMERA_SERVER_QUALITY, s->jpeg, s->jpeg_capacity, &n, e);
 	if (rc == 0)
 		rc = publish(s, camera, n, e);
 	atomic_fetch_add_explicit(&s->pictures, 1, memory_order_relaxed);

@@ -13,6 +13,8 @@
 
 struct camera_server;
 
+enum { CAMERA_SERVER_QUALITY = 90 }; /* of the JPEG */
+
 struct camera_server_options {
 	const struct config *config; /* cameras.<name> says which of the world's cameras are published; sockets.cameras where */
 	struct world_server *world;  /* gives the snapshots; must outlive this */

@@ -73,6 +73,10 @@ static struct camera_view overhead(const struct world *w)
 {
 	const double *eye = w->look.eye_m, *aim = w->look.aim_m;
 
+	/* For tasks it is nearer: 5 cm are 8 pixels of 112, not 4. */
+	if (w->task)
+		return look_at((struct vec){ 1.05 + eye[0], -0.25 + eye[1], 0.80 + eye[2] },
+				(struct vec){ 0.50 + aim[0], aim[1], 0.04 + aim[2] }, 0.72);
 	return look_at((struct vec){ 1.25 + eye[0], -0.60 + eye[1], 1.15 + eye[2] },
 			(struct vec){ 0.30 + aim[0], aim[1], 0.16 + aim[2] }, 0.86);
 }

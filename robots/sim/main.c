@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
+#include "daemon/trial/command.h"
 #include "robots/model/model.h"
 #include "robots/sim/franka/station.h"
 #include "robots/sim/piper/station.h"
@@ -21,6 +22,7 @@ static const char USAGE[] =
 	"\n"
 	"  dreamvla-sim [--config FILE] [options]                  run in real time\n"
 	"  dreamvla-sim --picture FILE [--camera NAME] [options]   write what a camera sees (.jpg, .jpeg or .ppm) and end\n"
+	"  dreamvla-sim --evaluate N | --expert N [options]        a policy's success on virtual time, or data to train one (--help with them)\n"
 	"\n"
 	"  --config FILE     which cameras are published and where (cameras.<name>, sockets.cameras); control.realtime\n"
 	"  --model NAME      the arm: panda (default; with --piper its firmware's), or another of robots[].model; one that is no Franka is\n"
@@ -224,6 +226,8 @@ int main(int argc, char **argv)
 	static struct arguments a; /* a configuration is large for a stack */
 	struct errbuf e = { "" };
 
+	if (trial_command_wanted(argc, argv))
+		return trial_command(argc, argv);
 	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT,
 		.faults = STATION_FAULTS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
 		.cameras = true, .camera_prefix = "" };

@@ -81,9 +81,27 @@ static struct camera_view overhead(const struct world *w)
 			(struct vec){ 0.30 + aim[0], aim[1], 0.16 + aim[2] }, 0.86);
 }
 
+static struct camera_view view_of(const struct world *w, enum sim_camera camera)
+{
+	return camera == SIM_CAMERA_WRIST ? on_wrist(w) : overhead(w);
+}
+
+bool renderer_find(const struct world *w, enum sim_camera camera, struct vec p, double out[2])
+{
+	struct camera_view view = view_of(w, camera);
+	struct vec d = vec_sub(p, view.frame.p);
+	double depth = vec_dot(d, view.frame.ez);
+
+	if (!(depth > 0))
+		return false;
+	out[0] = 0.5 + view.focal * vec_dot(d, view.frame.ex) / depth;
+	out[1] = 0.5 + view.focal * vec_dot(d, view.frame.ey) / depth;
+	return out[0] >= 0 && out[0] < 1 && out[1] >= 0 && out[1] < 1;
+}
+
 void renderer_draw(struct renderer *r, const struct world *w, enum sim_camera camera, uint8_t *rgb)
 {
-	struct camera_view view = camera == SIM_CAMERA_WRIST ? on_wrist(w) : overhead(w);
+	struct camera_view view = view_of(w, camera);
 
 	raster_begin(r->raster, &view, scene_background(w));
 	scene_draw(r->raster, w);

@@ -2,6 +2,7 @@
 #ifndef DREAMVLA_ROBOTS_SIM_RENDERER_H
 #define DREAMVLA_ROBOTS_SIM_RENDERER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/sys/error.h"
@@ -23,6 +24,10 @@ void renderer_destroy(struct renderer *r); /* accepts NULL */
 /* Draws into rgb [height][width][3]. The same world gives the same bytes. Thread: the renderer's owner.
  * Allocates: no. Blocks: no. */
 void renderer_draw(struct renderer *r, const struct world *w, enum sim_camera camera, uint8_t *rgb);
+
+/* Where in that camera's square picture the point p (world, m) lies: 0..1 from the left and from the top. false: behind the camera, or
+ * beside the picture. Thread: any. Allocates: no. */
+bool renderer_find(const struct world *w, enum sim_camera camera, struct vec p, double out[2]);
 
 /* "overhead", "wrist"; NULL outside the enum. */
 const char *sim_camera_name(enum sim_camera camera);

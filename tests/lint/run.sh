@@ -63,6 +63,7 @@ policy/	policy/|daemon/sys/
 config/	config/|daemon/sys/
 transport/camera/	transport/|config/|daemon/flow\.h|daemon/sys/|daemon/record/mcap_reader\.h
 transport/	transport/|daemon/flow\.h|daemon/sys/
+robots/sim/main.c	robots/|config/|daemon/sys/|daemon/trial/command\.h
 robots/	robots/|transport/|config/|daemon/flow\.h|daemon/sys/|daemon/stage/
 '
 

@@ -86,12 +86,14 @@ static void take(struct world *w, const struct frame *hand, uint32_t block)
 
 void grip_judge(struct world *w)
 {
-	struct frame hand = world_hand(w);
 	bool closing = w->gripper_command_m < 2 * WORLD_BLOCK_HALF - SLACK_M;
 
 	if (w->grip.holds && w->gripper_m > w->grip.opening_m + SLACK_M)
 		w->grip.holds = false;
-	for (uint32_t i = 0; i < WORLD_BLOCKS && closing && !w->grip.holds; i++)
+	if (w->grip.holds || !closing)
+		return;
+	struct frame hand = world_hand(w);
+	for (uint32_t i = 0; i < WORLD_BLOCKS && !w->grip.holds; i++)
 		if (between_fingers(w, &hand, &w->block[i]))
 			take(w, &hand, i);
 }

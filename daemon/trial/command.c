@@ -1,0 +1,346 @@
+#include "daemon/trial/command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/stage/reason.h"
+#include "daemon/sys/clock.h"
+#include "daemon/trial/episodes.h"
+#include "daemon/trial/score.h"
+
+static const char USAGE[] =
+	"dreamvla-sim --evaluate, --expert - the task \"pick up the <colour> block\", on virtual time: the simulated world, and dreamvlad's\n"
+	"own control and safety in front of it\n"
+	"\n"
+	"  dreamvla-sim --evaluate N --config FILE [options]          how often a policy succeeds in N episodes\n"
+	"  dreamvla-sim --expert N --config FILE --out DIR [options]  what N episodes look like and what the expert would do, to train a policy;\n"
+	"                                                             with --policy DIR in the states that this one gets into (DAgger)\n"
+	"\n"
+	"  --config FILE        the bench, e.g. config/demo-pick.yaml\n"
+	"  --seed S             of the first episode, the others follow (default 1)\n"
+	"  --policy DIR|expert  checkpoint that drives (default: policy.model for --evaluate, expert for --expert)\n"
+	"  --mode METHOD        sync, async, ensemble or inpaint (default: execution.method)\n"
+	"  --steps K            diffusion steps, 1 to 50 (default: policy.steps)\n"
+	"  --latency-ms MS      each inference lasts so long, 0 to 10000 (default 0)\n"
+	"  --camera-late-ms MS  frames are so old when they arrive, 0 to 500 (default 0)\n"
+	"  --drop SHARE         of the frames is lost, 0 to 0.9 (default 0)\n"
+	"  --clumsy SHARE       of the expert's chunks goes wrong, so that the way back is seen, 0 to 1 (default 0; 0.3 for --expert)\n"
+	"  --out DIR            where the episodes go: safetensors files, policy/train/README.md has their format\n"
+	"  --json               the result as JSON\n"
+	"  --help\n";
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, N_MAX = 1000000 };
+
+static const char *const METHOD[] = {
+	[EXECUTE_SYNC] = "sync",
+	[EXECUTE_ASYNC] = "async",
+	[EXECUTE_ENSEMBLE] = "ensemble",
+	[EXECUTE_INPAINT] = "inpaint",
+};
+
+struct arguments {
+	uint32_t evaluate, expert; /* how many; 0: not asked for */
+	uint64_t seed;
+	const char *config, *policy, *out;
+	int mode;                  /* enum execution_method; -1: not given */
+	double steps, latency_ms, camera_late_ms, drop, clumsy; /* below 0: not given */
+	bool json, help;
+};
+
+static const struct option OPTIONS[] = {
+	{ "evaluate", required_argument, NULL, 'e' },
+	{ "expert", required_argument, NULL, 'x' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "policy", required_argument, NULL, 'p' },
+	{ "mode", required_argument, NULL, 'm' },
+	{ "steps", required_argument, NULL, 'k' },
+	{ "latency-ms", required_argument, NULL, 'l' },
+	{ "camera-late-ms", required_argument, NULL, 'a' },
+	{ "drop", required_argument, NULL, 'd' },
+	{ "clumsy", required_argument, NULL, 'u' },
+	{ "out", required_argument, NULL, 'o' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* ---- what is asked for ---------------------------------------------------------------------------------------------- */
+
+static int parse_number(const char *name, double low, double high, bool whole, double *out, struct errbuf *e)
+{
+	char *end;
+	double v = strtod(optarg, &end);
+
+	if (end == optarg || *end || !(v >= low && v <= high) || (whole && v != (double)(int64_t)v))
+		return fail(e, -EINVAL, "--%s %s: want a %snumber from %g to %g", name, optarg, whole ? "whole " : "", low, high);
+	*out = v;
+	return 0;
+}
+
+static int parse_count(const char *name, uint32_t *out, struct errbuf *e)
+{
+	double v = 0;
+	int rc = parse_number(name, 1, N_MAX, true, &v, e);
+
+	*out = (uint32_t)v;
+	return rc;
+}
+
+static int parse_seed(uint64_t *out, struct errbuf *e)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long v = strtoull(optarg, &end, 0);
+	if (end == optarg || *end || errno || *optarg == '-' || v > UINT64_MAX - N_MAX)
+		return fail(e, -EINVAL, "--seed %s: want a whole number from 0 to 2^64 - %d", optarg, N_MAX + 1);
+	*out = v;
+	return 0;
+}
+
+static int parse_mode(int *out, struct errbuf *e)
+{
+	for (int i = EXECUTE_SYNC; i <= EXECUTE_INPAINT; i++)
+		if (strcmp(optarg, METHOD[i]) == 0) {
+			*out = i;
+			return 0;
+		}
+	return fail(e, -EINVAL, "--mode %s: want sync, async, ensemble or inpaint", optarg);
+}
+
+static int take_option(struct arguments *a, int option, struct errbuf *e)
+{
+	switch (option) {
+	case 'e': return parse_count("evaluate", &a->evaluate, e);
+	case 'x': return parse_count("expert", &a->expert, e);
+	case 'c': a->config = optarg; return 0;
+	case 's': return parse_seed(&a->seed, e);
+	case 'p': a->policy = optarg; return 0;
+	case 'm': return parse_mode(&a->mode, e);
+	case 'k': return parse_number("steps", 1, 50, true, &a->steps, e);
+	case 'l': return parse_number("latency-ms", 0, 10000, false, &a->latency_ms, e);
+	case 'a': return parse_number("camera-late-ms", 0, 500, false, &a->camera_late_ms, e);
+	case 'd': return parse_number("drop", 0, 0.9, false, &a->drop, e);
+	case 'u': return parse_number("clumsy", 0, 1, false, &a->clumsy, e);
+	case 'o': a->out = optarg; return 0;
+	case 'j': a->json = true; return 0;
+	case 'h': a->help = true; return 0;
+	default: return fail(e, -EINVAL, "dreamvla-sim --evaluate 1 --help lists the options");
+	}
+}
+
+static int check(const struct arguments *a, struct errbuf *e)
+{
+	if (a->evaluate && a->expert)
+		return fail(e, -EINVAL, "--evaluate and --expert: want one of them");
+	if (!a->config)
+		return fail(e, -EINVAL, "which bench? give --config FILE, e.g. config/demo-pick.yaml");
+	if (a->expert && !a->out)
+		return fail(e, -EINVAL, "--expert: where to? give --out DIR");
+	if (a->evaluate && a->out)
+		return fail(e, -EINVAL, "--out %s: --evaluate writes no episodes; --expert does", a->out);
+	return 0;
+}
+
+static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
+{
+	int option, rc = 0;
+
+	while (rc == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
+		rc = take_option(a, option, e);
+	if (rc == 0 && optind < argc)
+		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-sim --evaluate 1 --help lists them", argv[optind]);
+	return rc < 0 || a->help ? rc : check(a, e);
+}
+
+/* ---- to the bench --------------------------------------------------------------------------------------------------- */
+
+static bool expert_drives(const struct arguments *a)
+{
+	return a->policy ? strcmp(a->policy, "expert") == 0 : a->expert > 0;
+}
+
+static int choose(struct config *c, const struct arguments *a, struct errbuf *e)
+{
+	int rc = config_read(c, a->config, e);
+
+	if (rc < 0)
+		return rc;
+	if (a->mode >= 0)
+		c->execution_method = a->mode;
+	if (a->policy && strlen(a->policy) >= sizeof c->policy_model)
+		return fail(e, -ENAMETOOLONG, "--policy: the path is too long");
+	if (a->policy)
+		strcpy(c->policy_model, a->policy);
+	if (a->steps >= 0)
+		c->policy_steps = (int32_t)a->steps;
+	return config_check(c, e);
+}
+
+static struct trial_options trial_options(const struct arguments *a, const struct config *c)
+{
+	double clumsy = a->clumsy >= 0 ? a->clumsy : a->expert ? 0.3 : 0;
+
+	return (struct trial_options){ .config = c, .expert = expert_drives(a), .clumsiness = clumsy, .drop = a->drop,
+		.latency_ns = (int64_t)(a->latency_ms * 1e6), .camera_late_ns = (int64_t)(a->camera_late_ms * 1e6) };
+}
+
+/* On what takes more than two seconds, every two. */
+static void show_progress(int64_t *shown_ns, int64_t began_ns, uint32_t n, uint32_t of)
+{
+	int64_t now_ns = clock_monotonic_ns();
+
+	if (now_ns - *shown_ns < 2 * NS_PER_S)
+		return;
+	*shown_ns = now_ns;
+	fprintf(stderr, "dreamvla-sim: %u of %u episodes, %.1f per second\n", n, of, n * 1e9 / (double)(now_ns - began_ns));
+}
+
+/* ---- --evaluate ----------------------------------------------------------------------------------------------------- */
+
+static void print_text(struct score *s, double low, double high)
+{
+	printf("%u of %u episodes: %.1f %% (95 %% interval %.1f to %.1f)\n", s->done, s->n, 100.0 * s->done / s->n, 100 * low, 100 * high);
+	printf("  wrong block %u, too late %u, stopped %u; chunks refused as no actions: %u\n", s->wrong_block, s->too_late, s->stopped, s->lost);
+	printf("  time to success %.2f s (median), jerk %.2f m/s^3 (RMS), one inference %.1f ms\n", score_median_s(s), score_jerk_m_s3(s),
+			s->infer_ms_sum / s->n);
+}
+
+static void print_json(struct score *s, const struct arguments *a, const struct config *c, double low, double high)
+{
+	json_t *j = json_pack("{s:i, s:i, s:f, s:[f,f], s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s, s:s, s:i, s:f, s:f, s:f, s:I}",
+			"episodes", (int)s->n, "successes", (int)s->done, "success", (double)s->done / s->n, "interval_95", low, high,
+			"wrong_block", (int)s->wrong_block, "too_late", (int)s->too_late, "stopped", (int)s->stopped, "lost", (int)s->lost,
+			"median_s", score_median_s(s), "jerk_rms_m_s3", score_jerk_m_s3(s), "infer_ms", s->infer_ms_sum / s->n,
+			"policy", expert_drives(a) ? "expert" : c->policy_model, "mode", METHOD[c->execution_method], "steps", (int)c->policy_steps,
+			"latency_ms", a->latency_ms, "camera_late_ms", a->camera_late_ms, "drop", a->drop, "seed", (json_int_t)a->seed);
+
+	json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	putchar('\n');
+	json_decref(j);
+}
+
+static int run_all(struct trial *t, const struct arguments *a, struct score *s, struct errbuf *e)
+{
+	int64_t began_ns = clock_monotonic_ns(), shown_ns = began_ns;
+
+	for (uint32_t i = 0; i < a->evaluate; i++) {
+		int rc = trial_begin(t, a->seed + i, e);
+
+		if (rc < 0)
+			return rc;
+		while (trial_step(t))
+			;
+		struct trial_result r = trial_result(t);
+
+		score_add(s, &r);
+		if (r.verdict == TASK_RUNS && s->stopped == 1)
+			fprintf(stderr, "dreamvla-sim: seed %llu: the mode left AUTO: %s\n", (unsigned long long)(a->seed + i), reason_name(r.reason));
+		show_progress(&shown_ns, began_ns, i + 1, a->evaluate);
+	}
+	return 0;
+}
+
+static int evaluate(struct trial *t, const struct arguments *a, const struct config *c, struct errbuf *e)
+{
+	struct score s = { .took_s = calloc(a->evaluate, sizeof *s.took_s) };
+	double low, high;
+	int rc = s.took_s ? run_all(t, a, &s, e) : fail(e, -ENOMEM, "out of memory");
+
+	score_interval(s.done, s.n, &low, &high);
+	if (rc == 0 && a->json)
+		print_json(&s, a, c, low, high);
+	else if (rc == 0)
+		print_text(&s, low, high);
+	free(s.took_s);
+	return rc;
+}
+
+/* ---- --expert ------------------------------------------------------------------------------------------------------- */
+
+static int write_all(struct episodes *s, struct trial *t, const struct arguments *a, struct errbuf *e)
+{
+	int64_t began_ns = clock_monotonic_ns(), shown_ns = began_ns;
+	uint32_t done = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < a->expert && rc == 0; i++) {
+		rc = episodes_run(s, a->seed + i, e);
+		done += trial_result(t).verdict == TASK_DONE;
+		show_progress(&shown_ns, began_ns, i + 1, a->expert);
+	}
+	if (rc < 0 || (rc = episodes_flush(s, e)) < 0)
+		return rc;
+	double took_s = (double)(clock_monotonic_ns() - began_ns) * 1e-9;
+
+	if (a->json)
+		printf("{\"episodes\": %u, \"successes\": %u, \"samples\": %llu, \"seconds\": %.2f}\n", a->expert, done,
+				(unsigned long long)episodes_samples(s), took_s);
+	else
+		printf("%u episodes in %s: %llu samples, %u successes; %.1f s, %.1f episodes per second\n", a->expert, a->out,
+				(unsigned long long)episodes_samples(s), done, took_s, a->expert / took_s);
+	return 0;
+}
+
+static int write_episodes(struct trial *t, const struct arguments *a, const struct config *c, struct errbuf *e)
+{
+	struct episodes *s = NULL;
+	int rc = episodes_create(&s, t, c, a->out, e);
+
+	if (rc == 0)
+		rc = write_all(s, t, a, e);
+	episodes_destroy(s);
+	return rc;
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- */
+
+static int run(const struct arguments *a, struct errbuf *e)
+{
+	static struct config c; /* large for a stack */
+	struct trial *t = NULL;
+	int rc;
+
+	config_defaults(&c);
+	if ((rc = choose(&c, a, e)) < 0)
+		return rc;
+	struct trial_options o = trial_options(a, &c);
+
+	rc = trial_create(&t, &o, e);
+	if (rc == 0)
+		rc = a->evaluate ? evaluate(t, a, &c, e) : write_episodes(t, a, &c, e);
+	trial_destroy(t);
+	return rc;
+}
+
+bool trial_command_wanted(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], "--evaluate", 10) == 0 || strncmp(argv[i], "--expert", 8) == 0)
+			return true;
+	return false;
+}
+
+int trial_command(int argc, char **argv)
+{
+	struct arguments a = { .seed = 1, .mode = -1, .steps = -1, .clumsy = -1 };
+	struct errbuf e = { "" };
+	int rc = parse(&a, argc, argv, &e);
+
+	if (rc == 0 && a.help) {
+		fputs(USAGE, stdout);
+		return 0;
+	}
+	int failed = rc < 0 ? EXIT_USAGE : EXIT_FAILED;
+
+	if (rc == 0)
+		rc = run(&a, &e);
+	if (rc < 0)
+		fprintf(stderr, "dreamvla-sim: %s\n", e.text);
+	return rc < 0 ? failed : 0;
+}

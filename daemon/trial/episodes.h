@@ -1,0 +1,33 @@
+/* episodes.h - writes what an episode looked like and what the expert would have done, for training: safetensors files that numpy reads.
+ *
+ * One file per SHARD_EPISODES episodes, DIR/episodes_<seed of the first>.safetensors, n samples, one per action's length:
+ *   picture  U8 [n][cameras][height][width][3]   as the policy gets them, in the order of policy.cameras
+ *   state    F32 [n][values of policy.proprio]
+ *   action   F32 [n][chunk][7]                   the expert's next actions from there, not what was done: m, rad, gripper 1 open
+ *   colour   I64 [n]                             of the named block: 0 red, 1 green, 2 blue, 3 yellow
+ *   block    F32 [n][3]                          its centre, m
+ *   spot     F32 [n][cameras][2]                 where that is in the picture, 0..1 from the left and the top; -1: nowhere
+ *   episode  I64 [n]                             its seed */
+#ifndef DREAMVLA_DAEMON_TRIAL_EPISODES_H
+#define DREAMVLA_DAEMON_TRIAL_EPISODES_H
+
+#include "daemon/trial/trial.h"
+
+enum { SHARD_EPISODES = 8 };
+
+struct episodes;
+
+/* `dir` is made when it is not there. -errno with its path, -ENOMEM. Thread: any. Allocates: yes. Blocks: on disk. */
+MUST_CHECK int episodes_create(struct episodes **out, struct trial *t, const struct config *c, const char *dir, struct errbuf *e);
+
+/* Runs the episode of that seed to its end and keeps its samples; writes a file when it is full. As trial_begin, and what the file system
+ * says. Allocates: yes. Blocks: on disk. */
+MUST_CHECK int episodes_run(struct episodes *s, uint64_t seed, struct errbuf *e);
+
+/* Writes what is left. */
+MUST_CHECK int episodes_flush(struct episodes *s, struct errbuf *e);
+
+uint64_t episodes_samples(const struct episodes *s);
+void episodes_destroy(struct episodes *s); /* accepts NULL */
+
+#endif

@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+"""dreamvla-sim --evaluate and --expert: what they say, what they write, a checkpoint in the loop, and everything malformed.
+Not in real time: all of it runs on virtual time."""
+import glob
+import json
+import os
+import re
+import struct
+import subprocess
+import tempfile
+import unittest
+
+import numpy as np
+
+B = os.environ.get("B", "build/release")
+PICK = "config/demo-pick.yaml"
+KINDS = {"U8": np.uint8, "F32": np.float32, "I64": np.int64}
+
+
+def sim(*arguments):
+    return subprocess.run([os.path.join(B, "dreamvla-sim"), *arguments], capture_output=True, text=True, timeout=300)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        raw = f.read()
+    n = struct.unpack("<Q", raw[:8])[0]
+    out = {}
+    for name, part in json.loads(raw[8:8 + n]).items():
+        begin, end = (8 + n + k for k in part["data_offsets"])
+        out[name] = np.frombuffer(raw[begin:end], KINDS[part["dtype"]]).reshape(part["shape"])
+    return out
+
+
+class Trial(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def evaluate(self, *arguments):
+        r = sim("--evaluate", "3", "--seed", "11", "--json", *arguments)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return json.loads(r.stdout)
+
+    def test_expert_as_the_policy(self):
+        r = self.evaluate("--config", PICK, "--policy", "expert", "--mode", "sync", "--latency-ms", "100", "--drop", "0.1")
+        self.assertEqual((r["episodes"], r["successes"], r["success"], r["policy"], r["mode"]), (3, 3, 1, "expert", "sync"))
+        self.assertEqual((r["latency_ms"], r["drop"], r["seed"], r["stopped"], r["lost"]), (100, 0.1, 11, 0, 0))
+        self.assertAlmostEqual(r["interval_95"][0], 0.4385, 3)  # Wilson: 3 of 3
+        self.assertTrue(2 < r["median_s"] < 12 and r["jerk_rms_m_s3"] > 0.1)
+        text = sim("--evaluate", "1", "--config", PICK, "--policy", "expert")
+        self.assertRegex(text.stdout, r"^1 of 1 episodes: 100\.0 % \(95 % interval 20\.7 to 100\.0\)")
+
+    def checkpoint_config(self):
+        """Random weights: nothing is picked up, but all of the policy's path runs."""
+        golden = os.path.abspath("tests/golden/checkpoints/two_cameras")
+        with open(PICK) as f:
+            text = f.read().replace("../policy/demo", golden + "\n  heads: " + golden + "/heads/discrete_diffusion"
+                                    "\n  unnorm_key: libero_spatial_no_noops\n  vocabulary: actions"
+                                    "\n  action_scale: [0.02, 0.02, 0.02, 0.01, 0.01, 0.01, 1]")
+        path = os.path.join(self.folder, "checkpoint.yaml")
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def test_checkpoint(self):
+        config = self.checkpoint_config()
+        for mode, latency in (("async", 0), ("inpaint", 300)):
+            r = sim("--evaluate", "1", "--config", config, "--mode", mode, "--latency-ms", str(latency), "--steps", "2", "--json")
+            self.assertEqual(r.returncode, 0, r.stderr)
+            r = json.loads(r.stdout)
+            self.assertEqual((r["episodes"], r["successes"], r["mode"], r["steps"], r["lost"]), (1, 0, mode, 2, 0))
+            self.assertGreater(r["infer_ms"], 0)
+
+    def test_episodes(self):
+        out = os.path.join(self.folder, "new")
+        r = sim("--expert", "9", "--seed", "5", "--config", PICK, "--out", out, "--json")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        told = json.loads(r.stdout)
+        files = sorted(glob.glob(out + "/*.safetensors"))
+        self.assertEqual([os.path.basename(f) for f in files], ["episodes_0000000005.safetensors", "episodes_0000000013.safetensors"])
+        d = [read(f) for f in files]
+        self.assertEqual(told["samples"], sum(len(x["colour"]) for x in d))
+        self.assertEqual(sorted(set(np.concatenate([x["episode"] for x in d]))), list(range(5, 14)))
+        self.check_samples(d[0])
+
+    def check_samples(self, d):
+        n = len(d["colour"])
+        self.assertEqual(d["picture"].shape, (n, 2, 112, 112, 3))
+        self.assertEqual((d["state"].shape, d["action"].shape, d["block"].shape, d["spot"].shape), ((n, 8), (n, 8, 7), (n, 3), (n, 2, 2)))
+        self.assertTrue(set(d["colour"]) <= {0, 1, 2, 3} and set(d["action"][..., 6].ravel()) == {0, 1})
+        self.assertLess(np.abs(d["action"][..., :3]).max(), 0.0301)
+        self.assertTrue((d["state"][:, 2] > 0).all() and (np.abs(d["state"][:, 3]) > 2.8).all())  # above the table, pointing down
+        # The named block is seen where it is said to be: its colour is there.
+        colour = np.array([[214, 38, 34], [34, 158, 60], [36, 82, 214], [244, 204, 28]], float)
+        at = np.clip((d["spot"][:, 0] * 112).astype(int), 0, 111)
+        seen = d["picture"][np.arange(n), 0, at[:, 1], at[:, 0]].astype(float)
+        unit = lambda v: (v - v.mean(-1, keepdims=True)) / np.linalg.norm(v - v.mean(-1, keepdims=True), axis=-1, keepdims=True)  # noqa: E731
+        like = unit(seen + 1e-3 * colour[0]) @ unit(colour).T
+        self.assertGreater((like.argmax(1) == d["colour"]).mean(), 0.7)  # else the hand is before it
+
+    def test_wrong_input(self):
+        for arguments, want in (
+                (("--evaluate", "0", "--config", PICK), "--evaluate 0: want a whole number from 1 to"),
+                (("--evaluate", "two", "--config", PICK), "--evaluate two: want"),
+                (("--evaluate", "2.5", "--config", PICK), "--evaluate 2.5: want a whole"),
+                (("--evaluate", "1"), "give --config FILE"),
+                (("--evaluate", "1", "--expert", "1", "--config", PICK), "want one of them"),
+                (("--expert", "1", "--config", PICK), "give --out DIR"),
+                (("--evaluate", "1", "--out", "x", "--config", PICK), "writes no episodes"),
+                (("--evaluate", "1", "--config", PICK, "--mode", "fast"), "--mode fast: want sync, async, ensemble or inpaint"),
+                (("--evaluate", "1", "--config", PICK, "--steps", "0"), "--steps 0: want a whole number from 1 to 50"),
+                (("--evaluate", "1", "--config", PICK, "--latency-ms", "-1"), "--latency-ms -1: want"),
+                (("--evaluate", "1", "--config", PICK, "--latency-ms", "nan"), "--latency-ms nan: want"),
+                (("--evaluate", "1", "--config", PICK, "--drop", "1"), "--drop 1: want"),
+                (("--evaluate", "1", "--config", PICK, "--seed", "-4"), "--seed -4: want"),
+                (("--evaluate", "1", "--config", PICK, "more"), "more: not an option"),
+                (("--evaluate", "1", "--config", PICK, "--nonsense"), "lists the options")):
+            r = sim(*arguments)
+            self.assertEqual(r.returncode, 2, arguments)
+            self.assertIn(want, r.stderr)
+        for arguments, want in (
+                (("--evaluate", "1", "--config", "/nowhere.yaml"), "/nowhere.yaml"),
+                (("--evaluate", "1", "--config", PICK, "--policy", self.folder), "config.json"),
+                (("--evaluate", "1", "--config", PICK, "--policy", "expert", "--mode", "inpaint"), "the expert has none"),
+                (("--evaluate", "1", "--config", "config/piper.yaml", "--policy", "expert"), "want"),
+                (("--expert", "1", "--config", PICK, "--out", "/nowhere/here"), "--out /nowhere/here: ")):
+            r = sim(*arguments)
+            self.assertEqual(r.returncode, 1, (arguments, r.stderr))
+            self.assertIn(want, r.stderr)
+            self.assertTrue(re.match(r"dreamvla-sim: .", r.stderr.splitlines()[-1]), r.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -4,6 +4,7 @@
 # others from who must not.
 # Not in real time: what it waits for may take as long as it likes.
 # Nothing to sanitize: scripts alone.
+# Too long for make check: it changes with the runner alone.
 set -u
 runner=$(pwd)/tests/run.sh
 root=$(mktemp -d)

@@ -100,6 +100,15 @@ static double velocity_limit(const struct robot_model *m, uint32_t i, double q_r
 	return forward ? axis_v_high(&own, q_rad) : -axis_v_low(&own, q_rad);
 }
 
+/* The acceleration before this gap. None is known at a stream's second target: a motion that has come from rest to v with a jerk of at
+ * most J has sqrt(2 J v) then at most (v = a^2 / 2 J). To take it for none would find such a motion ahead of limits later on, at speed. */
+static double before_rad_s2(const struct safety_check *c, uint32_t i, double now_rad_s2, double j_max)
+{
+	double most = sqrt(2.0 * j_max * fabs(c->dq_rad_s[i]));
+
+	return c->gap_ns > 0 ? c->ddq_rad_s2[i] : fmin(fmax(now_rad_s2, -most), most);
+}
+
 static void judge_joint(const struct safety_check *c, const struct driver_target *t, uint32_t i, double gap_s, struct safety_finding *f)
 {
 	double q = t->q_rad[i], v = t->dq_rad_s[i];
@@ -118,7 +127,7 @@ static void judge_joint(const struct safety_check *c, const struct driver_target
 
 	judge(f, LIMIT_ACCELERATION, i, worst, l.a_max, (worst - l.a_max) * gap_s * gap_s);
 	double between_s = (gap_s + (c->gap_ns > 0 ? (double)c->gap_ns * 1e-9 : gap_s)) / 2.0;
-	double jerk = fabs(a - c->ddq_rad_s2[i]) / between_s;
+	double jerk = fabs(a - before_rad_s2(c, i, a, l.j_max)) / between_s;
 
 	judge(f, LIMIT_JERK, i, jerk, l.j_max, (jerk - l.j_max) * gap_s * gap_s * gap_s);
 }

@@ -146,11 +146,11 @@ static bool check_limits(struct arm *a, const struct arm_target *t, struct drive
 /* A late one is counted; the coasting goes on and the next may be in time. */
 static void leave_out(struct arm *a, const struct arm_target *t, enum playout_add why)
 {
-	if (why == PLAYOUT_LATE)
-		a->counters.late++;
-	else
-		refuse(a, t, why == PLAYOUT_FULL ? REFUSAL_FULL : REFUSAL_BEYOND);
 	a->counters.limits_exceeded += why == PLAYOUT_BEYOND;
+	if (why != PLAYOUT_LATE)
+		refuse(a, t, why == PLAYOUT_FULL ? REFUSAL_FULL : REFUSAL_BEYOND);
+	else
+		a->counters.late++;
 }
 
 static void play(struct arm *a, const struct arm_target *t, const struct driver_target *d, int64_t now_ns)
@@ -189,9 +189,8 @@ static bool is_late(const struct arm *a, const struct arm_target *t)
 {
 	const struct playout_sample *newest = playout_newest(&a->playout);
 
-	if (t->arrival_ns > t->target.t_ns + t->target.valid_for_ns)
-		return true;
-	return a->phase == ARM_PLAYS && t->target.t_ns <= (newest ? newest->t_ns : a->playout.now.t_ns);
+	return t->arrival_ns > t->target.t_ns + t->target.valid_for_ns ||
+			(a->phase == ARM_PLAYS && t->target.t_ns <= (newest ? newest->t_ns : a->playout.now.t_ns));
 }
 
 void arm_take_target(struct arm *a, const struct arm_target *t, int64_t now_ns)
@@ -482,14 +481,13 @@ static void reach(void *context, const struct playout_sample *s)
 
 	a->ack_seq = s->seq;
 	a->ack_t_ns = s->t_ns;
-	if (!s->has_gripper)
-		return;
-	a->has_gripper = true;
-	a->gripper_m = fmin(fmax(s->gripper_m, 0), a->setup->gripper_max_m);
+	if (s->has_gripper)
+		a->gripper_m = fmin(fmax(s->gripper_m, 0), a->setup->gripper_max_m);
+	a->has_gripper |= s->has_gripper;
 }
 
-/* This process was held up for longer than the arm goes on by itself: what it commands goes on from where it ended, as if the time had not been, and what that leaves to be made
- * up for is faded out. An arm that got no command for LEFT_ALONE_NS stands where it was commanded last. */
+/* This process was held up for longer than the arm goes on by itself: what it commands goes on from where it ended, as if the time had
+ * not been; what is left behind is faded out. An arm that got no command for LEFT_ALONE_NS stands where it was commanded last. */
 static void go_on(struct arm *a, int64_t now_ns, int64_t lost_ns)
 {
 	a->brake.t_ns += lost_ns; /* in use or not */
@@ -500,6 +498,7 @@ static void go_on(struct arm *a, int64_t now_ns, int64_t lost_ns)
 	memset(a->commanded.dq_rad_s, 0, sizeof a->commanded.dq_rad_s);
 	memset(a->commanded.ddq_rad_s2, 0, sizeof a->commanded.ddq_rad_s2);
 	a->commanded.t_ns = now_ns;
+	a->counters.held_up += a->phase == ARM_PLAYS;
 	a->counters.underruns += a->phase == ARM_PLAYS;
 	a->phase = ARM_STANDS;
 }
@@ -523,6 +522,7 @@ static void move(struct arm *a, int64_t now_ns)
 	if (a->phase == ARM_PLAYS) {
 		if (play_on(a, now_ns, paused))
 			return;
+		a->counters.held_up += paused;
 		a->counters.underruns++;
 		begin_brake(a);
 	}

@@ -75,7 +75,8 @@ struct arm_loss {
 
 struct arm_counters {
 	uint64_t accepted, refused, foreign, late, old; /* targets; late: arrived after valid_for, out of order, or due too far ahead */
-	uint64_t underruns, limits_exceeded, reconnects;
+	uint64_t underruns, limits_exceeded, reconnects; /* underruns: motions that ended because nothing could be played any more; */
+	uint64_t held_up;          /* of them those of which this process had not been allowed to run for too long */
 	double q_d_step_max_rad;   /* largest change of a commanded joint from one period to the next */
 	double tcp_path_m;         /* measured */
 	double velocity_peak, acceleration_peak; /* largest share of the model's own limit that was commanded */

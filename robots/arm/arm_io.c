@@ -182,6 +182,17 @@ static void log_changes(const struct arm_report *before, const struct arm_report
 	}
 }
 
+/* A motion that ends so shows in nothing else than in targets that are refused while the arm brakes. Once a second at most. */
+static void log_underruns(struct arm_io *io, const struct arm_counters *before, const struct arm_counters *c)
+{
+	if (c->underruns == before->underruns || (io->underrun_ns && io->now_ns - io->underrun_ns < NS_PER_S))
+		return;
+	io->underrun_ns = io->now_ns;
+	log_line(LOG_LEVEL_WARNING, c->held_up != before->held_up ?
+			"arm: brakes: dreamvla-arm was held up for longer than its motion can make up for: see `dreamvlactl doctor`" :
+			"arm: brakes: there was no target left to play: whoever sends them is late, or sends none any more");
+}
+
 static void refresh_report(struct arm_io *io)
 {
 	struct arm_links *k = io->links;
@@ -193,6 +204,7 @@ static void refresh_report(struct arm_io *io)
 	io->report_ns = io->now_ns;
 	log_changes(&before, &io->report, io->stop_received);
 	log_words(io, &before, &io->report);
+	log_underruns(io, &before.counters, &io->report.counters);
 	io->stop_received &= !io->report.stopped;
 }
 

@@ -41,6 +41,7 @@ struct arm_io {
 	struct arm_void_log void_log;
 	struct arm_report report;  /* newest */
 	int64_t report_ns;         /* when it came */
+	int64_t underrun_ns;       /* when one was last told of */
 	bool stop_received;        /* a stop at our door, which the report does not show yet */
 	uint64_t received, voided, requests_void;
 	uint64_t interval_from;    /* whose targets' intervals are measured */

@@ -261,6 +261,7 @@ static void add_counters(struct arm_io *io, struct map_builder *b)
 	map_add_u64(b, "targets_old", c->old);
 	map_add_u64(b, "targets_void", io->voided);
 	map_add_u64(b, "underruns", c->underruns);
+	map_add_u64(b, "held_up", c->held_up);
 	map_add_u64(b, "limits_exceeded", c->limits_exceeded);
 	map_add_u64(b, "reconnects", c->reconnects);
 	map_add_u64(b, "requests_void", io->requests_void);

@@ -156,6 +156,7 @@ static void what_is_too_much_is_braked(void **state)
 		assert_true(b.before_rad >= at && b.before_rad - at < 1.0 * 1.0 / 2 / 7.5 * 1.5);
 		assert_true(b.arm.counters.refused > 0);
 		assert_true(b.arm.accepted_from == 0 || b.arm.counters.underruns == 1);
+		assert_int_equal(b.arm.counters.held_up, b.arm.counters.underruns);
 	}
 }
 

@@ -88,6 +88,39 @@ static void send_motion(const struct arm_setup *arm, const double *start_rad, ui
 	}
 }
 
+/* The arm hears of a motion from its target number `lost` on, by when it moves: however near and slow that is, what follows is either
+ * refused at once or accepted to its end. A refusal later on would brake an arm at speed for nothing. */
+static bool join_motion(const struct arm_setup *arm, uint32_t rate_hz, uint32_t lost)
+{
+	int64_t period_ns = 1000000000 / rate_hz;
+	struct setpoint w = { .active = true, .source = TARGET_POLICY };
+	struct driver_target t;
+	struct safety_check c;
+	struct safety s;
+
+	safety_init(&s, arm, period_ns);
+	assert_true(safety_seed(&s, arm->home_rad));
+	safety_check_init(&c, arm);
+	for (uint32_t i = 0; i < arm->model.dof; i++)
+		w.q_rad[i] = arm->home_rad[i] + (i % 2 ? -0.5 : 0.5);
+	for (uint32_t k = 0; k < lost + rate_hz / 3; k++) {
+		struct safety_stamp stamp = { .t_ns = (k + 1) * period_ns };
+
+		safety_step(&s, &w, &stamp, &t);
+		if (k < lost)
+			continue;
+		struct safety_finding f = safety_check_target(&c, &t, arm->home_rad);
+
+		if (k == lost && f.refused)
+			return false;
+		if (f.exceeded)
+			fprintf(stderr, "%s %u Hz, begun at %u, step %u: mask %x joint %u %g limit %g\n", arm->model.name, rate_hz, lost, k, f.exceeded,
+					f.joint, f.value, f.limit);
+		assert_int_equal(f.exceeded, 0);
+	}
+	return true;
+}
+
 static const char *const model_names[] = { "panda", "fr3", "fr3_5.9", "piper" };
 static const uint32_t rates_hz[] = { 50, 200, 1000 };
 
@@ -102,6 +135,21 @@ static void everything_that_safety_makes_is_accepted(void **state)
 				arm.tcp_v_max_m_s = k == 1 ? 0.25 : 0.0;
 				send_motion(&arm, arm.home_rad, rates_hz[r], ROUNDS(rates_hz[r] < 100 ? 3000 : 5000));
 			}
+}
+
+static void a_motion_is_joined_at_its_beginning_or_not_at_all(void **state)
+{
+	uint32_t joined = 0;
+
+	(void)state;
+	for (size_t m = 0; m < sizeof model_names / sizeof *model_names; m++)
+		for (size_t r = 0; r < sizeof rates_hz / sizeof *rates_hz; r++) {
+			struct arm_setup arm = make_arm(model_names[m], 1.0);
+
+			for (uint32_t lost = 0; lost < 40; lost++)
+				joined += join_motion(&arm, rates_hz[r], lost);
+		}
+	assert_true(joined > 50 && joined < 400);
 }
 
 static void an_arm_beyond_its_range_is_let_in(void **state)
@@ -405,6 +453,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_that_safety_makes_is_accepted),
+		cmocka_unit_test(a_motion_is_joined_at_its_beginning_or_not_at_all),
 		cmocka_unit_test(an_arm_beyond_its_range_is_let_in),
 		cmocka_unit_test(an_arm_below_its_workspace_is_let_in),
 		cmocka_unit_test(a_start_far_away_is_refused),

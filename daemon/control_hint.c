@@ -45,13 +45,14 @@ static void motion(struct control *c)
 
 	if (c->setup.method != EXECUTE_INPAINT)
 		return;
-	if (chunk == c->motion_chunk && (!runs || c->now_ns - c->motion_told_ns < motion_spacing_ns))
+	if (!c->motion_untold && chunk == c->motion_chunk && (!runs || c->now_ns - c->motion_told_ns < motion_spacing_ns))
 		return;
 	l->motion[l->motion_box.writing].runs = false;
 	l->motion[l->motion_box.writing].told_ns = c->now_ns;
 	if (runs)
 		tell_motion(c, &l->motion[l->motion_box.writing]);
 	c->motion_chunk = chunk;
+	c->motion_untold = false;
 	latest_publish(&l->motion_box);
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "daemon/control_state.h"
 #include "daemon/control_tick.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
@@ -44,6 +45,7 @@ static void *run(void *argument)
 		control_tick(&t->control, due_ns);
 		eventfd_signal(t->links->target_eventfd);
 		note_tick(t, due_ns, woke_ns);
+		control_state_record(&t->control);
 		atomic_store_explicit(&t->stats->ticks, ++ticks, memory_order_relaxed);
 		due_ns += t->period_ns;
 		for (int64_t now_ns = clock_monotonic_ns(); due_ns <= now_ns; due_ns += t->period_ns)

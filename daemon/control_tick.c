@@ -52,6 +52,7 @@ void control_init(struct control *c, const struct control_setup *setup, struct l
 	memset(c, 0, sizeof *c);
 	c->setup = *setup;
 	c->links = links;
+	c->state_given = atomic_load_explicit(&links->state_wanted, memory_order_acquire); /* the beginning needs no record */
 	c->mode = MODE_BOOT;
 	c->reason = REASON_STARTING;
 	c->epoch = 1;

@@ -83,7 +83,9 @@ struct control {
 	bool back_to_auto;       /* TELEOP interrupted AUTO, and teleop.resume wants it to go on */
 	double path_rate;        /* that the path's clock was told to have in this tick */
 	uint64_t motion_chunk;   /* whose motion the policy was told last (inpaint), 0: none, */
-	int64_t motion_told_ns;  /* and when */
+	int64_t motion_told_ns;  /* and when, */
+	bool motion_untold;      /* or not yet in this recording */
+	uint32_t state_given;    /* newest of links->state_wanted that was obeyed, see control_state.h */
 	double hindrance;        /* 0: arms follow, 1: path time must stand */
 	double lag_rad[ARMS_MAX]; /* behind the path's reference, the worst joint */
 	struct driver_target target[ARMS_MAX], shadow_target[ARMS_MAX];

@@ -13,6 +13,7 @@
  *   motion  control -> policy     the running motion, with execution.method inpaint (stage/motion.h)
  *   observation io -> policy      newest set of frames, states and instruction; policy is woken through observation_eventfd
  *   record_queue io -> aux        every request about the recording;  record_box aux -> io: how it stands
+ *   state_wanted aux -> control   a recording goes on from here: what control remembers is to be on its tape
  *   control_tape, policy_tape, io_tape  each -> aux   what is to be written down (record/kinds.h); without memory nothing is */
 #ifndef DREAMVLA_DAEMON_LINKS_H
 #define DREAMVLA_DAEMON_LINKS_H
@@ -52,6 +53,7 @@ struct links {
 	struct record_command record_command[RECORD_RING];
 	struct latest record_box;
 	struct record_report record_report[LATEST_SLOTS];
+	_Atomic uint32_t state_wanted; /* aux counts up: control is to put its state on its tape (control_state.h) */
 	struct tape control_tape, policy_tape, io_tape; /* memory: reserved at start, locked */
 };
 

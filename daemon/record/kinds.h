@@ -63,13 +63,25 @@ struct record_tick {
 	uint8_t reserved[4];
 };
 
-/* One inference, written as it begins. Behind it lie n_ids int32 (the committed actions' ids), then the frames' bytes in the order of
- * the cameras, each rounded up to RECORD_PART_BYTES. */
+/* What control remembers after a tick, in a file that does not begin with its daemon. Behind it lie struct control as it is in memory
+ * (pointers and set-up left out) and, if has_chunk, the newest struct action_chunk. */
+struct record_state {
+	uint64_t tick;                /* the last one that is in it */
+	int64_t now_ns;               /* its nominal time */
+	uint32_t hand_arm;            /* that a person's device moves or moved last; ALL_ARMS: none yet */
+	uint8_t has_chunk;
+	uint8_t reserved[3];
+};
+
+/* One inference, written as it begins. Behind it lie n_ids int32 (the committed actions' ids), n_said doubles and n_said int32 (actions
+ * and tokens of the chunk that it continues), then the frames' bytes in the order of the cameras, each rounded up to RECORD_PART_BYTES. */
 struct record_observation {
 	uint64_t inference;           /* counts up from 1 with the daemon's start: the place in the stream of the policy's noise */
 	uint64_t chunk;               /* id of the chunk that it will give if it succeeds */
 	uint32_t epoch;               /* of the chunk */
 	uint32_t n_ids;
+	uint64_t said_chunk;          /* the chunk that it continues */
+	uint32_t n_said, reserved;    /* 0: it continues none that is known */
 	int64_t hint_ns, motion_ns;   /* the ticks that told the hint and the motion it went by; 0: none yet */
 	int64_t latency_ns;           /* that it reckoned with */
 	struct observation observation; /* frame[].bytes are NULL */

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/control_tick.h"
 #include "daemon/record/kinds.h"
+#include "daemon/record/state_rows.h"
 
 /* What sizes and places do not show (the meaning of a number, two members changed round) changes this one. */
-enum { LAYOUT_NUMBER = 1 };
+enum { LAYOUT_NUMBER = 2 };
 
 /* ---- the program: its linker's id (note NT_GNU_BUILD_ID, elf(5)) ---- */
 
@@ -70,14 +72,14 @@ void record_layout(char text[RECORD_LAYOUT_BYTES])
 		{ SIZE(arm_state) }, { PLACE(arm_state, stamp_ns) }, { PLACE(arm_state, q_rad) }, { SIZE(teleop_input) },
 		{ PLACE(teleop_input, value) }, { SIZE(policy_status) }, { SIZE(command) }, { PLACE(command, delta) }, { SIZE(action_chunk) },
 		{ PLACE(action_chunk, action) }, { SIZE(driver_target) }, { PLACE(driver_target, q_rad) }, { PLACE(driver_target, epoch) },
-		{ SIZE(observation) }, { PLACE(observation, instruction_id) }, { SIZE(camera_frame) },
+		{ SIZE(observation) }, { PLACE(observation, instruction_id) }, { SIZE(camera_frame) }, { SIZE(record_state) }, { SIZE(control) },
 	};
 	int at = snprintf(text, RECORD_LAYOUT_BYTES, "layout %d", LAYOUT_NUMBER);
 	struct build build;
 
 	for (size_t i = 0; i < sizeof item / sizeof *item; i++)
 		at += snprintf(text + at, RECORD_LAYOUT_BYTES - (size_t)at, " %s %zu", item[i].name, item[i].bytes);
-	at += snprintf(text + at, RECORD_LAYOUT_BYTES - (size_t)at, RECORD_BUILD);
+	at += snprintf(text + at, RECORD_LAYOUT_BYTES - (size_t)at, " state %08x" RECORD_BUILD, state_fingerprint());
 	build = (struct build){ text + at, RECORD_LAYOUT_BYTES - (size_t)at };
 	snprintf(build.text, build.room, "unknown");
 	dl_iterate_phdr(find_id, &build);

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { RECORD_LAYOUT_BYTES = 640 };
+enum { RECORD_LAYOUT_BYTES = 768 };
 
 /* "layout NUMBER" with sizes and places of everything that the "replay/..." kinds hold, then RECORD_BUILD and the build's id: the
  * schema text of their channels. Thread: any. Allocates: no. */

@@ -79,7 +79,7 @@ static const char *wrong_cameras(const struct inputs *in)
 	return NULL;
 }
 
-static const char *wrong_inputs(const struct inputs *in, const struct control_setup *setup)
+const char *replay_wrong_inputs(const struct inputs *in, const struct control_setup *setup)
 {
 	const char *wrong = wrong_arms(in->arm);
 
@@ -94,7 +94,7 @@ static const char *wrong_inputs(const struct inputs *in, const struct control_se
 	return FLAG(in->cameras_skewed) && FLAG(in->clock_stepped) && time_good(in->instruction_ns) ? NULL : "the inputs' flags or times";
 }
 
-static const char *wrong_policy(const struct policy_status *p)
+const char *replay_wrong_policy(const struct policy_status *p)
 {
 	return ONE_OF(p->health, POLICY_BROKEN + 1) && FLAG(p->state_out_of_range) && FLAG(p->lost) && p->state_dim_out < STATE_DIM_MAX
 			? NULL : "the policy's status";
@@ -108,7 +108,7 @@ static const char *wrong_command(const struct command *c, const struct control_s
 }
 
 /* Shape and numbers are what control itself judges; only what it would read beyond is looked at here. */
-static const char *wrong_chunk(const struct action_chunk *c)
+const char *replay_wrong_chunk(const struct action_chunk *c)
 {
 	if (c->n_steps > CHUNK_STEPS_MAX || c->action_dim > ACTION_DIM_MAX)
 		return "a chunk's shape";
@@ -162,12 +162,12 @@ static void take_parts(struct replay_tick *t, const uint8_t *at)
 
 static const char *wrong_parts(const struct replay_tick *t, const struct control_setup *setup)
 {
-	const char *wrong = t->head.has_inputs ? wrong_inputs(&t->inputs, setup) : NULL;
+	const char *wrong = t->head.has_inputs ? replay_wrong_inputs(&t->inputs, setup) : NULL;
 
 	if (!wrong && t->head.has_policy)
-		wrong = wrong_policy(&t->policy);
+		wrong = replay_wrong_policy(&t->policy);
 	if (!wrong && t->head.has_chunk)
-		wrong = wrong_chunk(&t->chunk);
+		wrong = replay_wrong_chunk(&t->chunk);
 	for (uint32_t i = 0; i < t->head.n_commands && !wrong; i++)
 		wrong = wrong_command(&t->command[i], setup);
 	for (uint32_t i = 0; i < t->head.n_targets && !wrong; i++)

@@ -23,6 +23,11 @@ struct replay_tick {
 
 MUST_CHECK int replay_take_tick(struct replay_tick *t, const struct control_setup *setup, const void *data, size_t n, struct errbuf *e);
 
+/* NULL, or what is wrong with it. */
+const char *replay_wrong_inputs(const struct inputs *in, const struct control_setup *setup);
+const char *replay_wrong_policy(const struct policy_status *p);
+const char *replay_wrong_chunk(const struct action_chunk *c);
+
 /* Takes the head; frames' bytes point into data, committed ids are in *ids (8-byte aligned if data is). `data` outlives *o. */
 MUST_CHECK int replay_take_observation(struct record_observation *o, const struct control_setup *setup, const void *data, size_t n,
 		const uint8_t **ids, struct errbuf *e);

@@ -56,6 +56,26 @@ void policy_commit_remember(struct policy_commit *c, uint64_t chunk, const struc
 	memcpy(s->action, result->action, n * sizeof *s->action);
 }
 
+uint32_t policy_commit_said(const struct policy_commit *c, uint64_t chunk, const int32_t **token, const double **action)
+{
+	const struct said *s = &c->said[chunk % MEMORY];
+
+	*token = s->token;
+	*action = s->action;
+	return chunk > 0 && s->chunk == chunk ? c->n_steps * c->dim : 0;
+}
+
+void policy_commit_recall(struct policy_commit *c, uint64_t chunk, const int32_t *token, const double *action, uint32_t n)
+{
+	struct said *s = &c->said[chunk % MEMORY];
+
+	if (s->chunk == chunk || n != c->n_steps * c->dim)
+		return;
+	s->chunk = chunk;
+	memcpy(s->token, token, n * sizeof *s->token);
+	memcpy(s->action, action, n * sizeof *s->action);
+}
+
 static int64_t playout_ns(const struct control_setup *setup)
 {
 	int64_t longest = 0;

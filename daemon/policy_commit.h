@@ -28,4 +28,10 @@ uint32_t policy_commit_make(struct policy_commit *c, const struct running_motion
 /* A chunk of this id is handed over: what it said is remembered. Thread: policy. Allocates: no. Blocks: no. */
 void policy_commit_remember(struct policy_commit *c, uint64_t chunk, const struct policy_result *result);
 
+/* What that chunk said, as remembered: how many values, or 0: not known (any more). Thread: policy. Allocates: no. Blocks: no. */
+uint32_t policy_commit_said(const struct policy_commit *c, uint64_t chunk, const int32_t **token, const double **action);
+
+/* A recording's: remembered if nothing of that chunk is. n: of both. Thread: policy. Allocates: no. Blocks: no. */
+void policy_commit_recall(struct policy_commit *c, uint64_t chunk, const int32_t *token, const double *action, uint32_t n);
+
 #endif

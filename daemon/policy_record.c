@@ -24,7 +24,8 @@ static uint8_t *put_part(uint8_t *at, const void *from, uint64_t n_bytes)
 
 static uint64_t n_bytes(const struct record_observation *head)
 {
-	uint64_t n = sizeof *head + whole_parts((uint64_t)head->n_ids * sizeof(int32_t));
+	uint64_t n = sizeof *head + whole_parts((uint64_t)head->n_ids * sizeof(int32_t)) + head->n_said * sizeof(double)
+			+ whole_parts((uint64_t)head->n_said * sizeof(int32_t));
 
 	for (uint32_t i = 0; i < head->observation.n_cameras; i++)
 		n += whole_parts(head->observation.frame[i].n_bytes);
@@ -42,13 +43,18 @@ void policy_record(struct policy_runner *r, const struct observation *o, const s
 		.hint_ns = r->hint.told_ns,
 		.motion_ns = motion ? motion->told_ns : 0,
 		.latency_ns = r->latency_ns,
+		.noise = policy_noise_place(r->policy),
 	};
+	const int32_t *token = NULL;
+	const double *action = NULL;
 	uint8_t *at;
 	uint64_t n;
 
 	if (!tape_wants(tape, RECORD_OBSERVATION))
 		return;
 	head.observation = *o;
+	if (r->commit && motion && motion->runs)
+		head.n_said = policy_commit_said(r->commit, head.said_chunk = motion->chunk, &token, &action);
 	n = n_bytes(&head);
 	if (n > UINT32_MAX || !(at = tape_claim(tape, RECORD_OBSERVATION, (uint32_t)n, clock_monotonic_ns())))
 		return;
@@ -56,6 +62,8 @@ void policy_record(struct policy_runner *r, const struct observation *o, const s
 		head.observation.frame[i].bytes = NULL;
 	memcpy(at, &head, sizeof head);
 	at = put_part(at + sizeof head, r->committed, (uint64_t)head.n_ids * sizeof(int32_t));
+	at = put_part(at, action, head.n_said * sizeof *action);
+	at = put_part(at, token, head.n_said * sizeof *token);
 	for (uint32_t i = 0; i < o->n_cameras; i++)
 		at = put_part(at, o->frame[i].bytes, o->frame[i].n_bytes);
 	tape_publish(tape);

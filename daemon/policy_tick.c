@@ -11,6 +11,7 @@
 #include "daemon/policy_trace.h"
 #include "daemon/policy_record.h"
 #include "daemon/record/kinds.h"
+#include "daemon/record/replay_check.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
@@ -352,8 +353,8 @@ void policy_tick(struct policy_runner *r)
 }
 
 /* What infer does, as far as the chunk depends on it. */
-int policy_again(struct policy_runner *r, const struct record_observation *was, const struct running_motion *motion,
-		struct action_chunk *chunk, struct errbuf *e)
+int policy_again(struct policy_runner *r, const struct record_observation *was, const struct replay_parts *parts,
+		const struct running_motion *motion, struct action_chunk *chunk, struct errbuf *e)
 {
 	const struct observation *o = &was->observation;
 	struct policy_picture picture[CAMERAS_MAX];
@@ -365,10 +366,12 @@ int policy_again(struct policy_runner *r, const struct record_observation *was, 
 	if (decode_frames(r, o, picture, e) < 0 || build_state(r, o, e) < 0)
 		return -ENODATA;
 	input.state = r->info->needs_state ? r->state : NULL;
+	if (r->commit && was->n_said > 0)
+		policy_commit_recall(r->commit, was->said_chunk, parts->token, parts->action, was->n_said);
 	commit(r, o, motion, &input);
 	if (take_instruction(r, o, e) < 0)
 		return -ENODATA;
-	r->n_inferences++;
+	policy_noise_seek(r->policy, was->noise);
 	if (policy_infer(r->policy, &input, &r->result, NULL, e) < 0)
 		return -ENODATA;
 	if (r->result.lost || !result_finite(r))

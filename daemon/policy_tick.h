@@ -38,7 +38,7 @@ struct policy_runner {
 	struct policy_hint hint;
 	struct policy_status status;
 	uint32_t instruction_id;      /* the one the policy has */
-	uint64_t n_inferences;        /* begun since the warm-up, and so the place in the noise's stream */
+	uint64_t n_inferences;        /* begun since the warm-up */
 	int64_t latency_ns;           /* that the running inference reckons with */
 	int64_t free_ns;              /* when the previous inference ended */
 	int64_t complained_ns;
@@ -56,10 +56,11 @@ void policy_runner_finish(struct policy_runner *r); /* copes with a half-made on
 void policy_tick(struct policy_runner *r);
 
 /* One inference again, of a recorded observation (frame bytes included) and the motion that it continued. Everything is as in
- * policy_tick but for the times: the chunk's handed_over_ns and inference_ns are 0. 0, or -ENODATA: no chunk, and why (e). Whether it is
- * the next one in the noise's stream is the caller's concern. Thread: policy. Allocates: no, as above. Blocks: for the computation. */
+ * policy_tick but for the times: the chunk's handed_over_ns and inference_ns are 0. What was said by the chunk that it continues is
+ * taken from the recording (parts) if no inference since has said it. 0, or -ENODATA: no chunk, and why (e). Thread: policy. Allocates: no, as above. Blocks: for the computation. */
 struct record_observation;
-MUST_CHECK int policy_again(struct policy_runner *r, const struct record_observation *was, const struct running_motion *motion,
-		struct action_chunk *chunk, struct errbuf *e);
+struct replay_parts;
+MUST_CHECK int policy_again(struct policy_runner *r, const struct record_observation *was, const struct replay_parts *parts,
+		const struct running_motion *motion, struct action_chunk *chunk, struct errbuf *e);
 
 #endif

@@ -14,21 +14,23 @@
 #include "daemon/record/layout.h"
 #include "daemon/record/mcap_reader.h"
 #include "daemon/record/replay_check.h"
+#include "daemon/record/state_check.h"
 #include "daemon/replay_report.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
 
 #define TICK_TOPIC "/replay/tick"
+#define STATE_TOPIC "/replay/state"
 #define OBSERVATION_TOPIC "/replay/observation"
 #define PROGRESS_NS NS_PER_S
 
-enum { CHUNKS = 8 };
+/* Of chunks begun before the recording: the one under way, and one that continues a motion told before. */
+enum { CHUNKS = 8, CHUNKS_BEFORE = 2 };
 
 /* One topic of the file, in its order. */
 struct stream {
 	struct mcap_reader *reader;
-	const char *topic;
-	bool layout_known;
+	const struct mcap_read_channel *known; /* whose layout has been checked */
 };
 
 struct replay {
@@ -36,11 +38,15 @@ struct replay {
 	const struct replay_options *o;
 	struct control control;
 	struct policy_runner policy;
-	struct stream ticks, observations;
+	struct stream ticks, observations; /* ticks: states too */
+	struct record_state state;    /* that it began from; tick 0: none */
+	struct action_chunk state_chunk;
 	struct replay_tick tick;
 	/* the observation that comes next */
 	bool has_observation;
 	struct record_observation observation;
+	struct replay_parts parts;
+	uint64_t first_chunk;         /* that an inference of the recording may give; 0: none */
 	uint8_t *bytes;
 	size_t room;
 	/* chunks that were made again, slot id % CHUNKS; the next one may have been begun before control has taken the one before */
@@ -53,16 +59,22 @@ struct replay {
 
 /* ---- the file ----------------------------------------------------------------------------------------------------------- */
 
-static bool is_topic(void *context, const char *topic)
+static bool is_control(void *context, const char *topic)
 {
-	return strcmp(topic, context) == 0;
+	(void)context;
+	return strcmp(topic, TICK_TOPIC) == 0 || strcmp(topic, STATE_TOPIC) == 0;
 }
 
-static int open_stream(struct replay *r, struct stream *s, const char *topic)
+static bool is_observation(void *context, const char *topic)
 {
-	struct mcap_read_options o = { .order = MCAP_ORDER_FILE, .want = is_topic, .context = (void *)topic };
+	(void)context;
+	return strcmp(topic, OBSERVATION_TOPIC) == 0;
+}
 
-	s->topic = topic;
+static int open_stream(struct replay *r, struct stream *s, mcap_want *want)
+{
+	struct mcap_read_options o = { .order = MCAP_ORDER_FILE, .want = want };
+
 	return mcap_reader_open(&s->reader, r->o->path, &o, &r->error);
 }
 
@@ -87,19 +99,17 @@ static int next_record(struct replay *r, struct stream *s, struct mcap_read_mess
 {
 	int rc = mcap_reader_next(s->reader, m, &r->error);
 
-	if (rc > 0 && !s->layout_known) {
-		rc = check_layout(r, m->channel);
-		s->layout_known = rc == 0;
-		rc = rc < 0 ? rc : 1;
-	}
-	return rc;
+	if (rc <= 0 || s->known == m->channel)
+		return rc;
+	s->known = m->channel;
+	rc = check_layout(r, m->channel);
+	return rc < 0 ? rc : 1;
 }
 
 /* A copy, because the next record of the other stream may be read before it is used, and for its alignment. */
 static int next_observation(struct replay *r)
 {
 	struct mcap_read_message m;
-	const uint8_t *ids;
 	int rc = next_record(r, &r->observations, &m);
 
 	r->has_observation = false;
@@ -114,18 +124,18 @@ static int next_observation(struct replay *r)
 		r->room = m.n;
 	}
 	memcpy(r->bytes, m.data, m.n);
-	rc = replay_take_observation(&r->observation, &r->runtime->setup, r->bytes, m.n, &ids, &r->error);
+	rc = replay_take_observation(&r->observation, &r->runtime->setup, r->bytes, m.n, &r->parts, &r->error);
 	r->has_observation = rc == 0;
 	return rc;
 }
 
 /* ---- the policy ----------------------------------------------------------------------------------------------------------- */
 
-/* Without this inference's observation in the recording the noise's stream is not where it was. */
-static void follow_stream(struct replay *r)
+static void count_missing(struct replay *r)
 {
-	r->report.inferences_missing += r->observation.inference - 1 - r->policy.n_inferences;
-	r->policy.n_inferences = r->observation.inference - 1;
+	bool first = r->state.tick > 0 && r->policy.n_inferences == 0;
+
+	r->report.inferences_missing += first ? 0 : r->observation.inference - 1 - r->policy.n_inferences;
 }
 
 static int infer_again(struct replay *r)
@@ -137,10 +147,10 @@ static int infer_again(struct replay *r)
 	if (r->observation.inference <= r->policy.n_inferences)
 		return fail(&r->error, -EBADMSG, "%s: inference %llu comes twice: the file is damaged", r->o->path,
 				(unsigned long long)r->observation.inference);
-	follow_stream(r);
+	count_missing(r);
 	(void)latest_refresh(&l->motion_box);
 	r->chunk_tried = r->observation.chunk;
-	if (policy_again(&r->policy, &r->observation, &l->motion[l->motion_box.reading], chunk, &why) < 0)
+	if (policy_again(&r->policy, &r->observation, &r->parts, &l->motion[l->motion_box.reading], chunk, &why) < 0)
 		chunk->id = 0;
 	r->policy.n_inferences = r->observation.inference;
 	return next_observation(r);
@@ -153,6 +163,17 @@ static int infer_until(struct replay *r, int64_t now_ns)
 
 	while (rc >= 0 && r->has_observation && r->observation.hint_ns <= now_ns && r->observation.motion_ns <= now_ns)
 		rc = infer_again(r);
+	return rc < 0 ? rc : 0;
+}
+
+/* What continues a motion that was told before the recording's state cannot be inferred again; control tells it anew behind that. */
+static int skip_early(struct replay *r)
+{
+	int rc = 0;
+
+	while (rc == 0 && r->policy.commit && r->has_observation && r->observation.motion_ns <= r->state.now_ns)
+		rc = next_observation(r);
+	r->first_chunk = r->has_observation ? r->observation.chunk : 0;
 	return rc < 0 ? rc : 0;
 }
 
@@ -175,6 +196,8 @@ static void give_chunk(struct replay *r)
 	} else if (was->id <= r->chunk_tried && was->id + CHUNKS > r->chunk_tried && now->id == 0) {
 		d->chunks_missing++;
 		return;
+	} else if (r->state.tick > 0 && was->id < r->first_chunk && r->report.chunks_before < CHUNKS_BEFORE) {
+		r->report.chunks_before++;
 	} else {
 		d->chunks_unproven++;
 	}
@@ -240,7 +263,7 @@ static bool follows(struct replay *r)
 	const struct record_tick *t = &r->tick.head;
 	struct replay_report *report = &r->report;
 
-	if (report->last_tick == 0)
+	if (report->last_tick == 0 && r->state.tick == 0)
 		return true;
 	if (t->tick == report->last_tick + 1 && t->now_ns > report->last_ns)
 		return true;
@@ -257,9 +280,25 @@ static int take_tick(struct replay *r, const struct mcap_read_message *m)
 	if (replay_take_tick(&r->tick, &r->runtime->setup, m->data, m->n, &why) < 0)
 		return fail(&r->error, -EBADMSG, "%s: after tick %llu: %.900s", r->o->path, (unsigned long long)report->last_tick, why.text);
 	if (report->last_tick == 0 && r->tick.head.tick != 1)
-		return fail(&r->error, -EBADMSG, "%s: begins with tick %llu of its daemon: only a recording that began together with dreamvlad "
-				"(record.dir) can be replayed", r->o->path, (unsigned long long)r->tick.head.tick);
+		return fail(&r->error, -EBADMSG, "%s: begins with tick %llu of its daemon, and what control was then is not in it (topic " STATE_TOPIC
+				"): it cannot be replayed", r->o->path, (unsigned long long)r->tick.head.tick);
 	return 0;
+}
+
+/* Only in front of the first tick: later the state is what the replay has made. */
+static int take_state(struct replay *r, const struct mcap_read_message *m)
+{
+	struct replay_report *report = &r->report;
+	struct errbuf why;
+
+	if (report->last_tick > 0)
+		return 0;
+	if (replay_take_state(&r->control, &r->state, &r->state_chunk, m->data, m->n, &why) < 0)
+		return fail(&r->error, -EBADMSG, "%s: %.900s", r->o->path, why.text);
+	report->from_state = true;
+	report->last_tick = r->state.tick;
+	report->first_ns = report->last_ns = r->state.now_ns;
+	return skip_early(r);
 }
 
 static void keep_time(struct replay *r)
@@ -284,6 +323,11 @@ static int run_ticks(struct replay *r)
 	int rc = 1;
 
 	while (!r->runtime->interrupted() && (rc = next_record(r, &r->ticks, &m)) > 0) {
+		if (strcmp(m.channel->topic, STATE_TOPIC) == 0) {
+			if ((rc = take_state(r, &m)) < 0)
+				return rc;
+			continue;
+		}
 		if ((rc = take_tick(r, &m)) < 0)
 			return rc;
 		if (!follows(r))
@@ -327,7 +371,7 @@ static int prepare(struct replay *r)
 	struct runtime *runtime = r->runtime;
 	int rc;
 
-	if ((rc = open_stream(r, &r->ticks, TICK_TOPIC)) < 0 || (rc = open_stream(r, &r->observations, OBSERVATION_TOPIC)) < 0)
+	if ((rc = open_stream(r, &r->ticks, is_control)) < 0 || (rc = open_stream(r, &r->observations, is_observation)) < 0)
 		return rc;
 	r->report.cut = mcap_reader_info(r->ticks.reader)->cut;
 	config_visit(&runtime->config, compare_key, r);
@@ -349,9 +393,8 @@ static void *run(void *argument)
 
 	if (rc == 0)
 		rc = run_ticks(r);
-	r->report.from_noise = rc == 0 && r->policy.info->from_noise;
 	r->report.failed = rc < 0;
-	if (rc == 0 && r->report.last_tick == 0)
+	if (rc == 0 && r->report.differences.ticks == 0)
 		r->report.failed = fail(&r->error, -ENODATA, "%s: holds no tick of control (topic " TICK_TOPIC "): it was not recorded for replay",
 				r->o->path) < 0;
 	return NULL;

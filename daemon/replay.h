@@ -3,8 +3,8 @@
  *
  * Each recorded tick holds all that control_tick took then (record/kinds.h), so the same ticks follow; each recorded observation all that
  * an inference took, so the policy gives its chunks again, and control gets these, at the ticks in which it took them. What the policy
- * said about its health comes from the recording. Only a recording that began with its daemon can be replayed: nothing says in which
- * state control was later. */
+ * said about its health comes from the recording. A recording that began later than its daemon holds what control was then (topic
+ * /replay/state, control_state.h); of the policy an observation says all that its inference needs of the ones before. */
 #ifndef DREAMVLA_DAEMON_REPLAY_H
 #define DREAMVLA_DAEMON_REPLAY_H
 

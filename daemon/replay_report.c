@@ -63,8 +63,9 @@ static void print_notes(const struct replay_report *r)
 		printf("  note: and so are %u keys more\n", r->n_keys - REPLAY_KEYS_MAX);
 	if (r->other_build)
 		printf("  note: another build of dreamvlad recorded it; only the same one is sure to give the same bits\n");
-	if (r->inferences_missing > 0 && r->from_noise)
-		printf("  note: %" PRIu64 " inferences are not in the recording: the policy's noise is not at its place\n", r->inferences_missing);
+	if (r->chunks_before > 0)
+		printf("  note: %" PRIu64 " chunk%s begun before the recording %s taken from it\n", r->chunks_before, r->chunks_before > 1 ? "s" : "",
+				r->chunks_before > 1 ? "were" : "was");
 	if (r->cut)
 		printf("  note: the file is cut off: replayed up to its last whole chunk\n");
 	if (r->ended[0])
@@ -117,11 +118,14 @@ static json_t *keys(const struct replay_report *r)
 	return all;
 }
 
-static json_t *chunks(const struct replay_differences *d)
+static json_t *chunks(const struct replay_report *r)
 {
-	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:I}", "compared", (json_int_t)d->chunks, "differ", (json_int_t)d->chunks_differ,
+	const struct replay_differences *d = &r->differences;
+
+	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "compared", (json_int_t)d->chunks, "differ", (json_int_t)d->chunks_differ,
 			"largest_action", number(d->largest_action), "first", (json_int_t)d->first_chunk,
-			"missing", (json_int_t)d->chunks_missing, "unproven", (json_int_t)d->chunks_unproven);
+			"missing", (json_int_t)d->chunks_missing, "unproven", (json_int_t)d->chunks_unproven,
+			"before", (json_int_t)r->chunks_before);
 }
 
 static void print_json(const struct replay_report *r)
@@ -131,7 +135,7 @@ static void print_json(const struct replay_report *r)
 			"complete", replay_complete(r), "cut", r->cut, "same_build", !r->other_build, "ended", r->ended,
 			"ticks", (json_int_t)d->ticks, "seconds", lasted_s(r), "targets", (json_int_t)d->targets,
 			"ticks_of_other_count", (json_int_t)d->ticks_of_other_count, "inferences_missing", (json_int_t)r->inferences_missing,
-			"config_differs", keys(r), "arms", arms(r), "chunks", chunks(d));
+			"config_differs", keys(r), "arms", arms(r), "chunks", chunks(r));
 	char *text = json_dumps(all, JSON_COMPACT);
 
 	printf("%s\n", text ? text : "{}");

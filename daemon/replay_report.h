@@ -13,10 +13,11 @@ struct replay_report {
 	int64_t first_ns, last_ns;    /* nominal times of the first and of the last one */
 	bool failed, cut;             /* cut: the file ends without its end */
 	bool other_build;             /* another program recorded it */
-	bool from_noise;              /* the policy draws from a stream of noise */
 	uint32_t n_keys;              /* of the configuration that differ from the recorded one; the first of them: */
 	char key[REPLAY_KEYS_MAX][REPLAY_KEY_BYTES];
-	uint64_t inferences_missing;  /* whose observations are not in the recording */
+	uint64_t inferences_missing;  /* whose observations are not in the recording, of those since the first that is */
+	uint64_t chunks_before;       /* begun before the recording: its actions are inputs of it */
+	bool from_state;              /* the recording began later than its daemon */
 	char ended[REPLAY_ENDED_BYTES]; /* why it ended before the recording did; empty: it did not */
 };
 

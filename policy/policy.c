@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "daemon/sys/clock.h"
+#include "policy/head/noise.h"
 #include "policy/policy_parts.h"
 #include "policy/quantise.h"
 
@@ -251,6 +252,17 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 	if (rc == 0)
 		p->network.progress = NULL;
 	return rc;
+}
+
+uint64_t policy_noise_place(const struct policy *p)
+{
+	return p->head_kind->noise ? p->head_kind->noise(p->head)->taken : 0;
+}
+
+void policy_noise_seek(struct policy *p, uint64_t place)
+{
+	if (p->head_kind->noise)
+		noise_seek(p->head_kind->noise(p->head), p->options.seed, place);
 }
 
 /* -- actions to tokens ---------------------------------------------------------------------------------------------------------- */

@@ -143,6 +143,11 @@ MUST_CHECK int policy_set_instruction(struct policy *p, const char *text, struct
 MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *observation, struct policy_result *result,
 		const struct policy_tracer *tracer, struct errbuf *e);
 
+/* Place in the seed's stream of noise, in numbers taken; 0 for decoders that take none. A place that policy_noise_place has told makes the
+ * inferences behind it the same again. Thread: policy. Allocates: no. Blocks: no. */
+uint64_t policy_noise_place(const struct policy *p);
+void policy_noise_seek(struct policy *p, uint64_t place);
+
 /* One step of actions in units of the statistics [action_dim], finite, to the tokens that mean them best [action_dim], and what those
  * mean [action_dim] (in place is allowed). prefer [action_dim] or NULL: an action's id here is kept while it means the value to within
  * three quarters of a bin, or where the statistics have no width worth the name, so that what a policy has said stays as it was said.

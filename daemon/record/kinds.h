@@ -76,10 +76,11 @@ struct record_state {
 /* One inference, written as it begins. Behind it lie n_ids int32 (the committed actions' ids), n_said doubles and n_said int32 (actions
  * and tokens of the chunk that it continues), then the frames' bytes in the order of the cameras, each rounded up to RECORD_PART_BYTES. */
 struct record_observation {
-	uint64_t inference;           /* counts up from 1 with the daemon's start: the place in the stream of the policy's noise */
+	uint64_t inference;           /* counts up from 1 with the daemon's start: of all */
 	uint64_t chunk;               /* id of the chunk that it will give if it succeeds */
 	uint32_t epoch;               /* of the chunk */
 	uint32_t n_ids;
+	uint64_t noise;               /* place in the policy's stream of noise */
 	uint64_t said_chunk;          /* the chunk that it continues */
 	uint32_t n_said, reserved;    /* 0: it continues none that is known */
 	int64_t hint_ns, motion_ns;   /* the ticks that told the hint and the motion it went by; 0: none yet */

@@ -21,6 +21,7 @@
 
 #define CHUNK_PERIOD_NS NS_PER_S   /* what a crash may cost at most, and how often the disk is told to keep what it has */
 #define FAILURE_LOGGED_NS (10 * NS_PER_S)
+#define TURN_PATIENCE_NS NS_PER_S  /* control answers within a period, if it answers at all */
 
 enum { CHUNK_BYTES = 1 << 20, SMALL_RECORD_BYTES = 1 << 20, CONFIG_PAIRS_MAX = 512,
 	METADATA_TEXT_BYTES = 128 << 10 };
@@ -43,6 +44,8 @@ struct recorder {
 	struct channel channel[MCAP_CHANNELS_MAX];
 	uint32_t n_channels;
 	int64_t file_ns, due_ns;      /* when it began; when something is due by time */
+	bool has_state;               /* what control was when it began is in it, or was nothing yet */
+	int64_t turn_ns;              /* since when the next file waits for control's state; 0: it does not */
 	/* the recording: one file or several */
 	int64_t since_ns, failure_logged_ns;
 	uint64_t closed_bytes, messages, failed, dropped_before;
@@ -167,6 +170,8 @@ static int open_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	clock_realtime_offset_ns(&r->text.offset_ns);
 	memset(r->schema, 0, sizeof r->schema); /* of the file before */
 	r->n_channels = 0;
+	r->has_state = false;
+	r->turn_ns = 0;
 	r->file_ns = now_ns;
 	r->due_ns = now_ns + CHUNK_PERIOD_NS;
 	rc = mcap_open(&r->mcap, fd, &o, e);
@@ -210,6 +215,12 @@ static void want_all(struct recorder *r)
 	want(r, UINT64_MAX, cameras ? UINT64_MAX : ~RECORD_BIT(OBSERVATION), cameras ? UINT64_MAX : ~RECORD_BIT(CAMERA));
 }
 
+/* Ticks mean something only behind the state that they go on from. */
+static void ask_for_state(struct recorder *r)
+{
+	atomic_fetch_add_explicit(&r->links->state_wanted, 1, memory_order_release);
+}
+
 int recorder_start(struct recorder *r, int64_t now_ns, struct errbuf *e)
 {
 	int rc;
@@ -228,6 +239,7 @@ int recorder_start(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	}
 	r->since_ns = now_ns;
 	r->reason[0] = '\0';
+	ask_for_state(r);
 	want_all(r);
 	log_line(LOG_LEVEL_INFO, "record: %s", r->file);
 	return 0;
@@ -349,12 +361,49 @@ static void begin_next_file(struct recorder *r, int64_t now_ns)
 		log_line(LOG_LEVEL_INFO, "record: goes on in %s", r->file);
 }
 
+/* A new file begins with the state that it was waiting for: no tick is in both files or in none. */
+static void follow_state(struct recorder *r, const struct tape_record *record)
+{
+	if (r->turn_ns != 0)
+		begin_next_file(r, record->t_ns);
+	r->has_state = true;
+}
+
+/* Ticks in front of the state that this file waits for are of no use in it; the first one of all needs none. */
+static bool is_early(struct recorder *r, const struct tape_record *record, const void *payload)
+{
+	const struct record_tick *tick = payload;
+
+	if (record->kind != RECORD_TICK || r->has_state)
+		return false;
+	r->has_state = tick->tick == 1;
+	return !r->has_state;
+}
+
+/* When the file is as large as it may be: first control's state is asked for, and the next file begins with it. */
+static void turn(struct recorder *r, int64_t now_ns)
+{
+	uint64_t mb = file_bytes(r) >> 20, most_mb = (uint64_t)r->config->record_max_mb;
+
+	if (mb < most_mb && !mcap_is_full(r->mcap))
+		return;
+	if (r->turn_ns == 0 && !mcap_is_full(r->mcap)) {
+		r->turn_ns = now_ns;
+		ask_for_state(r);
+	} else if (mcap_is_full(r->mcap) || now_ns - r->turn_ns > TURN_PATIENCE_NS) {
+		begin_next_file(r, now_ns);
+		ask_for_state(r);
+	}
+}
+
 void recorder_take(struct recorder *r, const struct tape_record *record, const void *payload)
 {
 	struct errbuf e;
 	int rc;
 
-	if (!r->mcap)
+	if (r->mcap && record->kind == RECORD_STATE)
+		follow_state(r, record);
+	if (!r->mcap || is_early(r, record, payload))
 		return;
 	rc = write_message(r, record, payload, &e);
 	if (rc == -E2BIG || rc == -EBADMSG)
@@ -363,8 +412,8 @@ void recorder_take(struct recorder *r, const struct tape_record *record, const v
 		end_with_reason(r, e.text, record_file_remedy(rc));
 	else
 		r->messages++;
-	if (r->mcap && (file_bytes(r) >> 20 >= (uint64_t)r->config->record_max_mb || mcap_is_full(r->mcap)))
-		begin_next_file(r, record->t_ns);
+	if (r->mcap)
+		turn(r, record->t_ns);
 }
 
 void recorder_step(struct recorder *r, int64_t now_ns)

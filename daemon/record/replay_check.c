@@ -219,7 +219,7 @@ static const char *wrong_observation(const struct record_observation *r, const s
 		return "an observation's time";
 	if (o->instruction_id == 0 || o->instruction[0] == 0 || !memchr(o->instruction, 0, sizeof o->instruction))
 		return "an observation's instruction";
-	return r->inference > 0 && r->chunk > 0 && r->n_ids <= POLICY_VALUES_MAX ? NULL : "an observation's numbers";
+	return r->inference > 0 && r->chunk > 0 && r->n_ids <= POLICY_VALUES_MAX && r->n_said <= POLICY_VALUES_MAX ? NULL : "an observation's numbers";
 }
 
 static size_t whole_parts(size_t n)
@@ -229,15 +229,26 @@ static size_t whole_parts(size_t n)
 
 static bool size_fits(const struct record_observation *r, size_t n)
 {
-	size_t want = sizeof *r + whole_parts(r->n_ids * sizeof(int32_t));
+	size_t want = sizeof *r + whole_parts(r->n_ids * sizeof(int32_t)) + r->n_said * sizeof(double)
+			+ whole_parts(r->n_said * sizeof(int32_t));
 
 	for (uint32_t i = 0; i < r->observation.n_cameras; i++)
 		want += whole_parts(r->observation.frame[i].n_bytes);
 	return want == n;
 }
 
+static const uint8_t *take_lists(const struct record_observation *r, const uint8_t *at, struct replay_parts *parts)
+{
+	parts->ids = at;
+	at += whole_parts(r->n_ids * sizeof(int32_t));
+	parts->action = (const double *)(const void *)at;
+	at += r->n_said * sizeof(double);
+	parts->token = (const int32_t *)(const void *)at;
+	return at + whole_parts(r->n_said * sizeof(int32_t));
+}
+
 int replay_take_observation(struct record_observation *r, const struct control_setup *setup, const void *data, size_t n,
-		const uint8_t **ids, struct errbuf *e)
+		struct replay_parts *parts, struct errbuf *e)
 {
 	const uint8_t *at = data;
 	const char *wrong;
@@ -250,8 +261,9 @@ int replay_take_observation(struct record_observation *r, const struct control_s
 		wrong = "an observation's size";
 	if (wrong)
 		return fail(e, -EBADMSG, "%s makes no sense: the file is damaged", wrong);
-	*ids = at += sizeof *r;
-	at += whole_parts(r->n_ids * sizeof(int32_t));
+	at = take_lists(r, at + sizeof *r, parts);
+	if (!finite_all(parts->action, r->n_said))
+		return fail(e, -EBADMSG, "an observation's said action makes no sense: the file is damaged");
 	for (uint32_t i = 0; i < CAMERAS_MAX; i++)
 		r->observation.frame[i].bytes = NULL;
 	for (uint32_t i = 0; i < r->observation.n_cameras; i++) {

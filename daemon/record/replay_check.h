@@ -28,8 +28,15 @@ const char *replay_wrong_inputs(const struct inputs *in, const struct control_se
 const char *replay_wrong_policy(const struct policy_status *p);
 const char *replay_wrong_chunk(const struct action_chunk *c);
 
-/* Takes the head; frames' bytes point into data, committed ids are in *ids (8-byte aligned if data is). `data` outlives *o. */
+/* What lies behind an observation's head, 8-byte aligned if the record is. */
+struct replay_parts {
+	const uint8_t *ids;
+	const double *action;         /* [n_said], finite */
+	const int32_t *token;         /* [n_said] */
+};
+
+/* Takes the head; frames' bytes and *parts point into data, which is 8-byte aligned and outlives both. */
 MUST_CHECK int replay_take_observation(struct record_observation *o, const struct control_setup *setup, const void *data, size_t n,
-		const uint8_t **ids, struct errbuf *e);
+		struct replay_parts *parts, struct errbuf *e);
 
 #endif

@@ -79,6 +79,11 @@ static int diffusion_run(struct head *h, uint32_t n_prefix, const struct policy_
 	return noisy_action_finish(a, result, e);
 }
 
+static struct noise *diffusion_noise(struct head *h)
+{
+	return &h->actions.noise;
+}
+
 const struct policy_head head_diffusion = {
 	.name = "diffusion",
 	.files = (const char *const[]){ "action_head", "noisy_action_projector", NULL },
@@ -91,4 +96,5 @@ const struct policy_head head_diffusion = {
 	.list_weights = diffusion_list_weights,
 	.lay_out = diffusion_lay_out,
 	.run = diffusion_run,
+	.noise = diffusion_noise,
 };

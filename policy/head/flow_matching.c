@@ -62,6 +62,11 @@ static int flow_run(struct head *h, uint32_t n_prefix, const struct policy_obser
 	return noisy_action_finish(a, result, e);
 }
 
+static struct noise *flow_noise(struct head *h)
+{
+	return &h->actions.noise;
+}
+
 const struct policy_head head_flow_matching = {
 	.name = "flow_matching",
 	.files = (const char *const[]){ "action_head", "noisy_action_projector", NULL },
@@ -73,4 +78,5 @@ const struct policy_head head_flow_matching = {
 	.list_weights = flow_list_weights,
 	.lay_out = flow_lay_out,
 	.run = flow_run,
+	.noise = flow_noise,
 };

@@ -10,6 +10,7 @@
 #include "policy/policy.h"
 
 struct head;
+struct noise;
 
 /* Constant for the life of a head. N = action_chunk * action_dim. */
 struct head_options {
@@ -57,6 +58,8 @@ struct policy_head {
 	 * lost_position and lost_token. Committed tokens have been checked. 0; -EINVAL: noise that is none; -errno of the backend. */
 	int (*run)(struct head *h, uint32_t n_prefix, const struct policy_observation *observation, struct policy_result *result,
 			struct errbuf *e);
+
+	struct noise *(*noise)(struct head *h); /* of its own; NULL: it starts from none */
 };
 
 /* The decoder of this name, or NULL with the list of those there are in e. Thread: any. Allocates: no. */

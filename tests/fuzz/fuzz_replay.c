@@ -81,9 +81,11 @@ static void run_tick(const struct control_setup *setup)
 	}
 }
 
-static void touch_observation(const struct record_observation *o, const uint8_t *ids)
+static void touch_observation(const struct record_observation *o, const struct replay_parts *parts)
 {
-	fuzz_touch(ids, o->n_ids * sizeof(int32_t));
+	fuzz_touch(parts->ids, o->n_ids * sizeof(int32_t));
+	fuzz_touch(parts->action, o->n_said * sizeof(double));
+	fuzz_touch(parts->token, o->n_said * sizeof(int32_t));
 	for (uint32_t i = 0; i < o->observation.n_cameras; i++)
 		fuzz_touch(o->observation.frame[i].bytes, o->observation.frame[i].n_bytes);
 	fuzz_touch(o->observation.instruction, strlen(o->observation.instruction));
@@ -93,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct control_setup setup = make_setup();
 	struct record_observation o;
-	const uint8_t *ids;
+	struct replay_parts parts;
 	struct errbuf e = { "" };
 	uint8_t *copy;
 
@@ -103,8 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (data[0] == 't') {
 		if (replay_take_tick(&tick, &setup, copy, n - 1, &e) == 0)
 			run_tick(&setup);
-	} else if (replay_take_observation(&o, &setup, copy, n - 1, &ids, &e) == 0) {
-		touch_observation(&o, ids);
+	} else if (replay_take_observation(&o, &setup, copy, n - 1, &parts, &e) == 0) {
+		touch_observation(&o, &parts);
 	}
 	free(copy);
 	return 0;

@@ -50,6 +50,20 @@ static void numbers_are_normal(void **state)
 	assert_true(fabs(within - 0.682689) < 0.004); /* of a normal distribution within one deviation */
 }
 
+/* Any place of the stream, odd ones too, without taking what is before it. */
+static void a_place_is_found_again(void **state)
+{
+	struct noise n, sought;
+
+	(void)state;
+	noise_seed(&n, 99);
+	for (uint64_t i = 0; i < 40; i++) {
+		noise_seek(&sought, 99, i);
+		assert_true(n.taken == i && sought.taken == i);
+		assert_true(noise_normal(&n) == noise_normal(&sought));
+	}
+}
+
 static void a_seed_repeats_its_stream(void **state)
 {
 	struct noise a, b, other;
@@ -77,6 +91,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bits_are_those_published),
 		cmocka_unit_test(numbers_are_normal),
+		cmocka_unit_test(a_place_is_found_again),
 		cmocka_unit_test(a_seed_repeats_its_stream),
 	};
 

@@ -222,6 +222,18 @@ int policy_set_instruction(struct policy *p, const char *text, struct errbuf *e)
 	return 0;
 }
 
+uint64_t policy_noise_place(const struct policy *p)
+{
+	(void)p;
+	return 0; /* it takes none */
+}
+
+void policy_noise_seek(struct policy *p, uint64_t place)
+{
+	(void)p;
+	(void)place;
+}
+
 int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant, struct errbuf *e)
 {
 	if (!p->info.chooses_tokens)

@@ -58,6 +58,44 @@ class Replay(unittest.TestCase):
         self.assertEqual(len(found), 1, list(self.folder.iterdir()))
         return found[0]
 
+    def later(self, chunks, extra="", **more):
+        """In AUTO with chunks on their way a recording is started by request, and stopped after so many more. Leaves its files, in order."""
+        with peers.bench(extra=f"record:\n  dir: {self.folder}\n  at_start: false\n  min_free_mb: 1\n{extra}", **more) as (daemon, _, _, request):
+            adopted = lambda: request(cmd="status")["counters"]["chunks_adopted"]
+            peers.into_auto(request)
+            peers.until("chunks", lambda: adopted() > 2)
+            self.assertTrue(request(cmd="record", action="start")["ok"])
+            before = adopted()
+            peers.until("chunks that are recorded", lambda: adopted() > before + chunks and len(list(self.folder.glob("*.mcap"))) >= 2 * ("max_mb" in extra))
+            self.assertTrue(request(cmd="stop")["ok"])
+            peers.until("AUTO again", lambda: request(cmd="mode", mode="auto")["ok"])
+            before = adopted()
+            peers.until("chunks behind the stop", lambda: adopted() > before + 1)
+            self.assertEqual(request(cmd="status")["record"]["dropped"], 0)
+            self.assertTrue(request(cmd="record", action="stop")["ok"])
+            shutil.copy(daemon.config, self.folder / "config.yaml")
+        return sorted(self.folder.glob("*.mcap"))
+
+    def check_later(self, recording):
+        code, result, _ = self.replay(recording)
+        self.assertEqual((code, result.get("identical"), result.get("complete")), (0, True, True), result)
+        self.assertGreater(result["targets"], 50)
+        self.assertEqual((result["chunks"]["unproven"], result["inferences_missing"]), (0, 0))
+        self.assertLessEqual(result["chunks"]["before"], 2)
+        return result
+
+    def test_files_that_begin_in_the_middle(self):
+        """The policy continues chunks that it has given before the file began (inpaint)."""
+        files = self.later(4, "  max_mb: 1\n", decoder="discrete_diffusion", method="inpaint")
+        self.assertGreaterEqual(len(files), 3)
+        results = [self.check_later(path) for path in files[:2]]
+        self.assertGreater(sum(r["chunks"]["compared"] for r in results), 3)
+
+    def test_noise_that_begins_in_the_middle(self):
+        files = self.later(3, decoder="flow_matching", method="async", steps=2)
+        self.assertEqual(len(files), 1)
+        self.assertGreater(self.check_later(files[0])["chunks"]["compared"], 2)
+
     def replay(self, recording, *arguments, change=lambda text: text):
         config = self.folder / "again.yaml"
         config.write_text(change((self.folder / "config.yaml").read_text()))

@@ -424,7 +424,7 @@ static int warm_up(struct policy_runner *r, struct errbuf *e)
 	announce(r, "warming up", 0.0);
 	if ((rc = policy_set_instruction(r->policy, "stand still", e)) < 0)
 		return rc;
-	if ((rc = policy_infer(r->policy, &input, &r->result, NULL, e)) < 0)
+	if ((rc = policy_warm_up(r->policy, &input, true, &r->result, e)) < 0)
 		return rc;
 	if ((r->result.lost && r->result.lost_token < 0) || !result_finite(r))
 		return fail(e, -EINVAL, "policy.model %s: the network's answer is not a number: weights are damaged or of another model",

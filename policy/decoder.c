@@ -24,14 +24,17 @@ struct decoder {
 	struct compute_matrix embed, lm_head;             /* [vocabulary][H]; lm_head: the chosen rows */
 	struct compute_matrix norm;                       /* [H] */
 	struct layer *layer;                              /* [m.layers] */
-	uint32_t n_prefix, n_tail;                        /* of the running forward */
+	uint32_t n_prefix, n_tail, n_pad;                 /* of the running forward; n_pad: rows of zeros in front */
+	uint32_t padded_rows, padded_by;                  /* what `turned` and `skip` are for; padded_rows 0: nothing yet */
 	int64_t elapsed_ns;
-	/* activations, S = prefix_max + tail_max */
+	/* activations, S = prefix_max + tail_max, up to the next row_step */
 	struct compute_view prefix;                       /* [prefix_max][H] */
 	struct compute_view x, normed;                    /* [S][H] */
 	struct compute_view qkv;                          /* [S][H + 2 * G] */
 	struct compute_view gate;                         /* [S][F] */
 	struct compute_view angles;                       /* [S][head_size] */
+	struct compute_view turned;                       /* [S][head_size] those of the running forward; where row_step is 1: angles */
+	struct compute_view skip;                         /* [1][1] n_pad; where row_step is 1: none */
 	struct compute_view logits;                       /* [tail_max][n_tokens] */
 };
 
@@ -131,17 +134,33 @@ void decoder_list_weights(const struct decoder *d, struct network_weights *l)
 		network_list(l, &d->lm_head, 1, "lm_head");
 }
 
+static uint32_t whole_steps(const struct decoder *d, uint32_t rows)
+{
+	uint32_t step = d->network->ops->row_step;
+
+	return (rows + step - 1) / step * step;
+}
+
+uint32_t decoder_rows_max(const struct decoder *d)
+{
+	return whole_steps(d, d->options.prefix_max + d->options.tail_max);
+}
+
 void decoder_lay_out(struct decoder *d)
 {
 	const struct network *n = d->network;
-	uint32_t s = d->options.prefix_max + d->options.tail_max, h = d->m.hidden, g = d->m.kv_heads * d->m.head_size;
+	uint32_t s = decoder_rows_max(d), h = d->m.hidden, g = d->m.kv_heads * d->m.head_size;
 
 	d->prefix = n->ops->take(n->compute, d->options.prefix_max, h);
 	d->x = n->ops->take(n->compute, s, h);
 	d->normed = n->ops->take(n->compute, s, h);
 	d->qkv = n->ops->take(n->compute, s, h + 2 * g);
 	d->gate = n->ops->take(n->compute, s, d->m.mlp);
-	d->angles = n->ops->take_float(n->compute, s, d->m.head_size);
+	d->turned = d->angles = n->ops->take_float(n->compute, s, d->m.head_size);
+	if (n->ops->row_step > 1) {
+		d->turned = n->ops->take_float(n->compute, s, d->m.head_size);
+		d->skip = n->ops->take_float(n->compute, 1, 1);
+	}
 	if (d->options.n_tokens)
 		d->logits = n->ops->take_float(n->compute, d->options.tail_max, d->options.n_tokens);
 }
@@ -164,6 +183,7 @@ int decoder_prepare(struct decoder *d, struct errbuf *e)
 		sine[at] = (float)sin(angle);
 	}
 	n->ops->upload_angles(n->compute, cosine, sine, d->angles);
+	n->ops->zero(n->compute, d->prefix);
 	int rc = n->ops->finish(n->compute, e);
 
 	free(cosine);
@@ -180,14 +200,36 @@ void decoder_embed(struct decoder *d, const int32_t *ids, struct compute_view ou
 	d->network->ops->embed(d->network->compute, d->embed, ids, out);
 }
 
+/* Rows in front, not behind: so the tail lies at the same place in all sequences of as many rows, and what a captured forward reads and
+ * writes does not depend on how many of its rows are the sequence's own. */
+static void pad(struct decoder *d)
+{
+	const struct network *n = d->network;
+	uint32_t own = d->n_prefix + d->n_tail, rows = d->n_pad + own;
+
+	if (d->n_pad)
+		n->ops->zero(n->compute, compute_rows(d->x, 0, d->n_pad));
+	if (d->padded_rows == rows && d->padded_by == d->n_pad)
+		return;
+	if (d->n_pad)
+		n->ops->zero(n->compute, compute_rows(d->turned, 0, d->n_pad));
+	n->ops->copy(n->compute, compute_rows(d->angles, 0, own), compute_rows(d->turned, d->n_pad, own));
+	n->ops->upload_count(n->compute, d->n_pad, d->skip);
+	d->padded_rows = rows;
+	d->padded_by = d->n_pad;
+}
+
 struct compute_view decoder_begin(struct decoder *d, uint32_t n_prefix, uint32_t n_tail)
 {
 	const struct network *n = d->network;
 
 	d->n_prefix = n_prefix;
 	d->n_tail = n_tail;
-	n->ops->copy(n->compute, compute_rows(d->prefix, 0, n_prefix), compute_rows(d->x, 0, n_prefix));
-	return compute_rows(d->x, n_prefix, n_tail);
+	d->n_pad = whole_steps(d, n_prefix + n_tail) - n_prefix - n_tail;
+	if (n->ops->row_step > 1)
+		pad(d);
+	n->ops->copy(n->compute, compute_rows(d->prefix, 0, n_prefix), compute_rows(d->x, d->n_pad, n_prefix));
+	return compute_rows(d->x, d->n_pad + n_prefix, n_tail);
 }
 
 /* x after its norm, in `normed` -> what attention of a layer makes of it, there too. [S][H] */
@@ -199,10 +241,10 @@ static void attend(struct decoder *d, const struct layer *l, struct compute_view
 	struct compute_view qkv = compute_rows(d->qkv, 0, normed.rows);
 
 	ops->project_heads(c, normed, &(struct compute_projection){ .w = { l->q, l->k, l->v }, .b = { l->q_bias, l->k_bias, l->v_bias },
-			.heads = d->m.heads, .kv_heads = d->m.kv_heads, .angles = d->angles }, qkv);
+			.heads = d->m.heads, .kv_heads = d->m.kv_heads, .angles = d->turned }, qkv);
 	ops->attention(c, &(struct compute_attention){ .q = compute_columns(qkv, 0, h), .k = compute_columns(qkv, h, g),
 			.v = compute_columns(qkv, h + g, g), .out = normed, .heads = d->m.heads, .kv_heads = d->m.kv_heads,
-			.head_size = d->m.head_size, .segment = &normed.rows, .n_segments = 1 });
+			.head_size = d->m.head_size, .segment = &normed.rows, .n_segments = 1, .skip = d->skip });
 }
 
 /* Rows of a layer from attention's result, in `normed`, on: residual stream and gated MLP, down(silu(gate(x)) * up(x)). `normed` becomes
@@ -220,6 +262,11 @@ static void feed_forward(struct decoder *d, const struct layer *l, struct comput
 	ops->linear_add_norm(c, gate, l->down, no_bias, x, &(struct compute_norm){ .w = next, .eps = d->m.rms_norm_eps }, normed);
 }
 
+static struct compute_view own_rows(const struct decoder *d, struct compute_view x)
+{
+	return compute_rows(x, d->n_pad, d->n_prefix + d->n_tail);
+}
+
 /* Behind the last layer's attention only the rows that predict the tail are of use; a tracer wants to see all. */
 static void run_layers(struct decoder *d, struct compute_view x, struct compute_view normed, bool trace)
 {
@@ -228,13 +275,13 @@ static void run_layers(struct decoder *d, struct compute_view x, struct compute_
 	n->ops->rms_norm(n->compute, x, d->layer[0].input_norm, d->m.rms_norm_eps, normed);
 	for (uint32_t i = 0; i < d->m.layers; i++) {
 		bool last = i + 1 == d->m.layers;
-		uint32_t first = last && !trace ? d->n_prefix - 1 : 0, rows = last && !trace ? d->n_tail : x.rows;
+		uint32_t first = last && !trace ? x.rows - d->n_tail - 1 : 0, rows = last && !trace ? d->n_tail : x.rows;
 
 		attend(d, &d->layer[i], normed);
 		feed_forward(d, &d->layer[i], last ? d->norm : d->layer[i + 1].input_norm, compute_rows(x, first, rows),
 				compute_rows(normed, first, rows));
 		if (trace)
-			network_trace(n, x, "decoder.layer.%u", i);
+			network_trace(n, own_rows(d, x), "decoder.layer.%u", i);
 		network_report_progress(n);
 	}
 }
@@ -242,18 +289,22 @@ static void run_layers(struct decoder *d, struct compute_view x, struct compute_
 struct compute_view decoder_run(struct decoder *d, bool trace)
 {
 	const struct network *n = d->network;
-	uint32_t rows = d->n_prefix + d->n_tail;
+	uint32_t rows = d->n_pad + d->n_prefix + d->n_tail;
+	struct compute_key key = { { NETWORK_DECODER, rows, d->n_tail } };
 	struct compute_view x = compute_rows(d->x, 0, rows), normed = compute_rows(d->normed, 0, rows);
 	int64_t start_ns = clock_monotonic_ns();
 
 	trace = trace && n->tracer;
 	if (trace)
-		network_trace(n, x, "decoder.input");
-	run_layers(d, x, normed, trace);
+		network_trace(n, own_rows(d, x), "decoder.input");
+	if (network_begin(n, &key)) {
+		run_layers(d, x, normed, trace);
+		network_end(n);
+	}
 	if (trace)
-		network_trace(n, normed, "decoder.norm");
+		network_trace(n, own_rows(d, normed), "decoder.norm");
 	d->elapsed_ns += clock_monotonic_ns() - start_ns;
-	return compute_rows(normed, d->n_prefix - 1, d->n_tail);
+	return compute_rows(normed, rows - d->n_tail - 1, d->n_tail);
 }
 
 struct compute_view decoder_logits(struct decoder *d, struct compute_view hidden)

@@ -25,6 +25,9 @@ void decoder_destroy(struct decoder *d); /* accepts NULL */
 /* Every weight, as operations take them. Thread: start-up. Allocates: yes. */
 void decoder_list_weights(const struct decoder *d, struct network_weights *l);
 
+/* Most rows that a forward has: a sequence gets as many rows as the backend's row_step asks for, those beyond its own in front. */
+uint32_t decoder_rows_max(const struct decoder *d);
+
 /* Takes its activations from the backend: once while measuring, once while placing. */
 void decoder_lay_out(struct decoder *d);
 

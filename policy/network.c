@@ -133,6 +133,17 @@ void network_projector_list(const struct network_projector *p, struct network_we
 	network_list(l, &p->fc2_bias, 1, "%s.fc2.bias", name);
 }
 
+bool network_begin(const struct network *n, const struct compute_key *key)
+{
+	return n->tracer || !n->ops->begin || n->ops->begin(n->compute, key);
+}
+
+void network_end(const struct network *n)
+{
+	if (!n->tracer && n->ops->end)
+		n->ops->end(n->compute);
+}
+
 void network_report_progress(const struct network *n)
 {
 	struct network_progress *p = n->progress;

@@ -56,6 +56,13 @@ void network_list_finish(struct network_weights *l);
 
 void network_projector_list(const struct network_projector *p, struct network_weights *l, const char *name);
 
+/* As begin and end of compute.h; with a tracer, which wants to see what lies between, everything is asked for. Thread: policy. Allocates: no. */
+bool network_begin(const struct network *n, const struct compute_key *key);
+void network_end(const struct network *n);
+
+/* Kinds of pieces: the first word of their keys. */
+enum { NETWORK_VISION = 1, NETWORK_DECODER };
+
 /* One block or layer is done. Thread: policy. Allocates: no. */
 void network_report_progress(const struct network *n);
 

@@ -265,6 +265,76 @@ void policy_noise_seek(struct policy *p, uint64_t place)
 		noise_seek(p->head_kind->noise(p->head), p->options.seed, place);
 }
 
+/* -- warm-up ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Twice: what is captured must have been asked for before. */
+static int prepare_length(struct policy *p, uint32_t n_prefix, const struct policy_observation *o, struct errbuf *e)
+{
+	const struct network *n = &p->network;
+	int rc = p->head_kind->run(p->head, n_prefix, o, &p->unused, e);
+
+	if (rc < 0)
+		return rc;
+	n->ops->capture(n->compute, true);
+	rc = p->head_kind->run(p->head, n_prefix, o, &p->unused, e);
+	n->ops->capture(n->compute, false);
+	return rc;
+}
+
+static int prepare_pictures_again(struct policy *p, struct errbuf *e)
+{
+	const struct network *n = &p->network;
+	struct policy_times unused;
+
+	n->ops->capture(n->compute, true);
+	(void)fill_prefix(p, &unused);
+	n->ops->capture(n->compute, false);
+	return n->ops->finish(n->compute, e);
+}
+
+/* Shortest and longest prefix with the pictures of the last inference. */
+static void find_lengths(const struct policy *p, bool every, uint32_t *least, uint32_t *most)
+{
+	uint32_t area = p->manifest.vision.merge * p->manifest.vision.merge, pictures = p->options.n_pictures;
+
+	*least = *most = p->prompt_row + p->n_ids;
+	if (!every)
+		return;
+	*least = p->prompt_row + prompt_length_min(p->prompt, pictures, p->n_patches / area);
+	*most = p->prompt_row + prompt_length_max(p->prompt, pictures, p->n_patches / area);
+}
+
+static int prepare_lengths(struct policy *p, bool every, const struct policy_observation *o, struct errbuf *e)
+{
+	uint32_t step = p->network.ops->row_step, least, most;
+	int rc = 0;
+
+	find_lengths(p, every, &least, &most);
+	for (uint32_t n = least; rc == 0; n = n + step < most ? n + step : most) {
+		rc = prepare_length(p, n, o, e);
+		if (p->options.progress)
+			p->options.progress(p->options.progress_context, "preparing for instructions",
+					(double)(n - least + 1) / (double)(most - least + 1));
+		if (n == most)
+			break;
+	}
+	return rc;
+}
+
+int policy_warm_up(struct policy *p, const struct policy_observation *observation, bool every_instruction,
+		struct policy_result *result, struct errbuf *e)
+{
+	static const double zeros[POLICY_VALUES_MAX];
+	struct policy_observation o = *observation;
+	int rc = policy_infer(p, observation, result, NULL, e);
+
+	if (rc < 0 || !p->network.ops->capture)
+		return rc;
+	o.noise = p->head_kind->from_noise ? zeros : NULL;
+	rc = prepare_pictures_again(p, e);
+	return rc < 0 ? rc : prepare_lengths(p, every_instruction, &o, e);
+}
+
 /* -- actions to tokens ---------------------------------------------------------------------------------------------------------- */
 
 int policy_quantise(const struct policy *p, const double *action, const int32_t *prefer, int32_t *token, double *meant, struct errbuf *e)

@@ -148,6 +148,13 @@ MUST_CHECK int policy_infer(struct policy *p, const struct policy_observation *o
 uint64_t policy_noise_place(const struct policy *p);
 void policy_noise_seek(struct policy *p, uint64_t place);
 
+/* The first inference, as policy_infer, and with a backend that prepares itself for shapes (cuda: products, graphs) forwards of every length
+ * that an instruction can make of a sequence with these pictures, so that no later inference has anything to make. every_instruction false:
+ * of the present one's only. Where the decoder starts from noise, give some: what is drawn here is missing later. Progress is reported.
+ * Errors of policy_infer. Thread: policy. Allocates: yes. Blocks: for seconds. */
+MUST_CHECK int policy_warm_up(struct policy *p, const struct policy_observation *observation, bool every_instruction,
+		struct policy_result *result, struct errbuf *e);
+
 /* One step of actions in units of the statistics [action_dim], finite, to the tokens that mean them best [action_dim], and what those
  * mean [action_dim] (in place is allowed). prefer [action_dim] or NULL: an action's id here is kept while it means the value to within
  * three quarters of a bin, or where the statistics have no width worth the name, so that what a policy has said stays as it was said.

@@ -118,7 +118,7 @@ static int create_compute(struct policy *p, struct errbuf *e)
 	const struct policy_options *o = &p->options;
 	const struct manifest_decoder *d = &p->manifest.decoder;
 	const struct manifest_vision *v = &p->manifest.vision;
-	uint32_t sequence = p->prefix_max + tail_max(p), patches = p->patches_max;
+	uint32_t sequence = decoder_rows_max(p->decoder), patches = p->patches_max;
 	uint32_t regressed = p->head_kind->chooses_tokens ? 0 : p->statistics.action.dim * d->hidden;
 	uint32_t inner[] = { d->hidden, d->mlp, v->width * v->merge * v->merge, v->mlp, image_prep_patch_values(p->image_prep),
 		p->statistics.proprio.dim, regressed };

@@ -46,6 +46,7 @@ struct policy {
 	struct vision_grid grid[POLICY_PICTURES_MAX];
 	uint32_t n_patches, n_ids;
 	float normalised[STATISTICS_DIM_MAX]; /* state */
+	struct policy_result unused;          /* of forwards that only prepare */
 };
 
 #endif

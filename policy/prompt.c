@@ -313,6 +313,11 @@ uint32_t prompt_length_max(const struct prompt *p, uint32_t n_pictures, uint32_t
 	return p->n_prefix + 2 * n_pictures + image_tokens + p->n_question_max + p->n_tail;
 }
 
+uint32_t prompt_length_min(const struct prompt *p, uint32_t n_pictures, uint32_t image_tokens)
+{
+	return p->n_prefix + 2 * n_pictures + image_tokens + 1 + p->n_tail;
+}
+
 const int32_t *prompt_suffix(const struct prompt *p, uint32_t *n)
 {
 	*n = p->n_suffix;

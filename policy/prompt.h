@@ -52,6 +52,9 @@ MUST_CHECK int prompt_build(const struct prompt *p, const uint32_t *image_tokens
  * what to size buffers with. Thread: any. Allocates: no. */
 uint32_t prompt_length_max(const struct prompt *p, uint32_t n_pictures, uint32_t image_tokens);
 
+/* The smallest. Thread: any. Allocates: no. */
+uint32_t prompt_length_min(const struct prompt *p, uint32_t n_pictures, uint32_t image_tokens);
+
 /* The ids that follow the action tokens: <|im_end|> and newline. *n <= PROMPT_SUFFIX_MAX. Thread: any. Allocates: no. */
 const int32_t *prompt_suffix(const struct prompt *p, uint32_t *n);
 

@@ -292,8 +292,8 @@ static void run_blocks(struct vision_encoder *v, struct compute_view x, const ui
 	}
 }
 
-/* normed [P][C] -> [P / merge^2][H]. */
-static struct compute_view merge_and_project(struct vision_encoder *v, struct compute_view normed)
+/* normed [P][C] -> v->projected [P / merge^2][H]. */
+static void merge_and_project(struct vision_encoder *v, struct compute_view normed)
 {
 	const struct compute_backend *ops = v->network->ops;
 	struct compute *c = v->network->compute;
@@ -308,24 +308,48 @@ static struct compute_view merge_and_project(struct vision_encoder *v, struct co
 	ops->linear(c, merged, v->linear1, v->linear1_bias, COMPUTE_GELU, linear);
 	ops->linear(c, linear, v->linear2, v->linear2_bias, COMPUTE_STORE, projected);
 	network_trace(v->network, projected, "vision.projected");
-	return projected;
+}
+
+static struct compute_key key_of(const struct vision_grid *grid, uint32_t n_grids)
+{
+	struct compute_key key = { { NETWORK_VISION, n_grids } };
+
+	_Static_assert(2 + 2 * POLICY_PICTURES_MAX <= COMPUTE_KEY_WORDS, "a word for each side of a picture");
+	for (uint32_t i = 0; i < n_grids; i++) {
+		key.word[2 + 2 * i] = grid[i].rows;
+		key.word[3 + 2 * i] = grid[i].columns;
+	}
+	return key;
+}
+
+/* in [P][patch values] -> v->projected. */
+static void run(struct vision_encoder *v, struct compute_view in, const uint32_t *segment)
+{
+	const struct network *n = v->network;
+	struct compute_view x = compute_rows(v->x, 0, in.rows), normed = compute_rows(v->normed, 0, in.rows);
+
+	n->ops->linear(n->compute, in, v->embed, (struct compute_matrix){ 0 }, COMPUTE_STORE, x);
+	network_trace(n, x, "vision.patch_embed");
+	run_blocks(v, x, segment, normed);
+	merge_and_project(v, normed);
 }
 
 struct compute_view vision_encoder_run(struct vision_encoder *v, const float *patches, const struct vision_grid *grid,
 		uint32_t n_grids)
 {
-	const struct compute_backend *ops = v->network->ops;
-	struct compute *c = v->network->compute;
+	const struct network *n = v->network;
 	uint32_t segment[POLICY_PICTURES_MAX], rows = 0;
 
 	for (uint32_t i = 0; i < n_grids; i++)
 		rows += segment[i] = grid[i].rows * grid[i].columns;
-	struct compute_view in = compute_rows(v->patches, 0, rows), x = compute_rows(v->x, 0, rows);
+	struct compute_view in = compute_rows(v->patches, 0, rows);
+	struct compute_key key = key_of(grid, n_grids);
 
 	prepare_angles(v, grid, n_grids);
-	ops->upload(c, patches, in);
-	ops->linear(c, in, v->embed, (struct compute_matrix){ 0 }, COMPUTE_STORE, x);
-	network_trace(v->network, x, "vision.patch_embed");
-	run_blocks(v, x, segment, compute_rows(v->normed, 0, rows));
-	return merge_and_project(v, compute_rows(v->normed, 0, rows));
+	n->ops->upload(n->compute, patches, in);
+	if (network_begin(n, &key)) {
+		run(v, in, segment);
+		network_end(n);
+	}
+	return compute_rows(v->projected, 0, rows / (v->m.merge * v->m.merge));
 }

@@ -81,6 +81,7 @@ struct compute_attention {
 	uint32_t heads, kv_heads, head_size;
 	const uint32_t *segment;    /* [n_segments] lengths that add up to `length`; attention stays within a segment */
 	uint32_t n_segments;
+	struct compute_view skip;   /* from upload_count: as many keys at the beginning of the only segment are not looked at; at NULL: 0 */
 };
 
 /* q, k and v of attention from x in one go. The parts' rows, one below the other, are those of q, k and v: one matrix or three. */
@@ -88,6 +89,13 @@ struct compute_projection {
 	struct compute_matrix w[3], b[3]; /* w: absent after the last; b: all there or all absent */
 	uint32_t heads, kv_heads;
 	struct compute_view angles;       /* as in `rotary`; head_size is its columns */
+};
+
+/* What a run of operations is a function of, beside the values that views hold: equal keys, equal operations on equal views. */
+enum { COMPUTE_KEY_WORDS = 20 };
+
+struct compute_key {
+	uint32_t word[COMPUTE_KEY_WORDS];
 };
 
 /* RMS norm, or layer norm where there is a bias. */
@@ -123,6 +131,7 @@ struct compute_options {
 struct compute_backend {
 	const char *name;
 	uint32_t value_bytes;       /* of one activation */
+	uint32_t row_step;          /* sequences whose length varies had better have a multiple of it as rows; 1: no matter */
 
 	/* -ENOMEM, -ENOTSUP (no such device, precision unknown here). */
 	int (*create)(struct compute **out, const struct compute_options *options, struct errbuf *e);
@@ -147,6 +156,9 @@ struct compute_backend {
 	void (*download)(struct compute *c, struct compute_view x, float *host);
 	void (*zero)(struct compute *c, struct compute_view out);
 	void (*copy)(struct compute *c, struct compute_view x, struct compute_view out);
+
+	/* A number for compute_attention.skip; out [1][1] from take_float. */
+	void (*upload_count)(struct compute *c, uint32_t count, struct compute_view out);
 
 	/* Rows ids[0..out.rows) of table [vocabulary][columns] -> out. Ids lie in the table. */
 	void (*embed)(struct compute *c, struct compute_matrix table, const int32_t *ids, struct compute_view out);
@@ -194,6 +206,13 @@ struct compute_backend {
 	/* Softmax over each row, in float; top_k > 0: over its top_k largest logits only, and all that equal the smallest of these. x from
 	 * take_float; choice [x.rows] on the host, valid at return. */
 	void (*choose)(struct compute *c, struct compute_view x, uint32_t top_k, struct compute_choice *choice);
+
+	/* Around operations that are asked for again and again with equal keys, without a transfer among them. begin: whether they are to be
+	 * asked for; false: they have been started as they were captured. capture on: they are captured, to be started as one from then
+	 * on, and started; they must have been asked for before. Off, as at first: nothing is captured. Failures stick. All three or none: NULL. */
+	bool (*begin)(struct compute *c, const struct compute_key *key);
+	void (*end)(struct compute *c);
+	void (*capture)(struct compute *c, bool on);
 
 	/* Waits for everything; 0, or the first failure since the last call. */
 	int (*finish)(struct compute *c, struct errbuf *e);

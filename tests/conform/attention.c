@@ -9,13 +9,14 @@ struct attention_case {
 	uint32_t heads, kv_heads, size;
 	uint32_t segment[SEGMENTS_MAX], n_segments;
 	float strength;             /* of q: how far the scores lie apart */
+	uint32_t skip;              /* keys */
 };
 
 /* What a case holds besides numbers. */
 enum trouble { NO_TROUBLE, NAN_IN_Q, NAN_IN_K, NAN_IN_V };
 
 struct operands {
-	struct area *q, *k, *v, *out;
+	struct area *q, *k, *v, *out, *skip; /* skip: NULL: none */
 };
 
 /* One query of one head: out [size]. A score is off by a sum's error and its scaling; an exponential, relatively, by what its score
@@ -72,10 +73,11 @@ static struct wanted *define(const struct rig *r, const struct attention_case *t
 	for (uint32_t s = 0; s < t->n_segments; first += t->segment[s++]) {
 		for (uint32_t row = first; row < first + t->segment[s]; row++) {
 			for (uint32_t h = 0; h < t->heads; h++) {
-				size_t kv = (size_t)first * kv_stride + h * t->kv_heads / t->heads * size;
+				size_t kv = (size_t)(first + t->skip) * kv_stride + h * t->kv_heads / t->heads * size;
 				size_t at = (size_t)row * q_stride + (size_t)h * size;
 
-				define_row(r, o->q->value + at, o->k->value + kv, o->v->value + kv, t->segment[s], kv_stride, size, wanted + at);
+				define_row(r, o->q->value + at, o->k->value + kv, o->v->value + kv, t->segment[s] - t->skip, kv_stride, size,
+						wanted + at);
 			}
 		}
 	}
@@ -85,7 +87,8 @@ static struct wanted *define(const struct rig *r, const struct attention_case *t
 static void run(struct rig *r, const struct attention_case *t, const struct operands *o)
 {
 	r->ops->attention(r->c, &(struct compute_attention){ .q = o->q->view, .k = o->k->view, .v = o->v->view, .out = o->out->view,
-			.heads = t->heads, .kv_heads = t->kv_heads, .head_size = t->size, .segment = t->segment, .n_segments = t->n_segments });
+			.heads = t->heads, .kv_heads = t->kv_heads, .head_size = t->size, .segment = t->segment, .n_segments = t->n_segments,
+			.skip = o->skip ? o->skip->view : (struct compute_view){ 0 } });
 }
 
 static void fill(struct rig *r, const struct attention_case *t, const struct operands *o, enum trouble trouble)
@@ -101,6 +104,17 @@ static void fill(struct rig *r, const struct attention_case *t, const struct ope
 	if (trouble != NO_TROUBLE) {
 		spoiled->value[(size_t)(spoiled->rows / 2) * spoiled->columns + spoiled->columns / 2] = NAN;
 		rig_set(r, spoiled, spoiled->value);
+	}
+}
+
+/* Keys and values that are not looked at hold no numbers. */
+static void hide_skipped(struct rig *r, const struct attention_case *t, const struct operands *o)
+{
+	for (uint32_t i = 0; i < t->skip * t->kv_heads * t->size; i++)
+		o->k->value[i] = o->v->value[i] = NAN;
+	if (t->skip) {
+		rig_set(r, o->k, o->k->value);
+		rig_set(r, o->v, o->v->value);
 	}
 }
 
@@ -120,9 +134,13 @@ static void check(struct rig *r, const struct attention_case *t, enum trouble tr
 	o.k = rig_area(r, rows, t->kv_heads * t->size, false);
 	o.v = rig_area(r, rows, t->kv_heads * t->size, false);
 	o.out = rig_area(r, rows, t->heads * t->size, false);
+	o.skip = t->skip ? rig_area(r, 1, 1, true) : NULL;
 	rig_place(r);
+	if (o.skip)
+		r->ops->upload_count(r->c, t->skip, o.skip->view);
 	run(r, t, &o);
 	fill(r, t, &o, trouble);
+	hide_skipped(r, t, &o);
 	struct wanted *wanted = define(r, t, &o);
 
 	run(r, t, &o);
@@ -149,7 +167,7 @@ static void check_columns(struct rig *r, uint32_t size, enum layout layout)
 	rig_place(r);
 	rig_fill(r, all, FRACTIONS);
 	struct area part[3];
-	struct operands o = { &part[0], &part[1], &part[2], out };
+	struct operands o = { &part[0], &part[1], &part[2], out, NULL };
 
 	for (uint32_t p = 0; p < 3; p++) {
 		part[p] = *all;
@@ -185,6 +203,19 @@ static void check_shapes(struct rig *r)
 		{ 3, 1, 8, { 150, 1, 131 }, 3, 1.0f }, { 7, 7, 3, { 17, 17, 31 }, 3, 2.0f }, { 6, 3, 33, { 65 }, 1, 1.0f },
 		{ 2, 2, 80, { 127, 129 }, 2, 0.5f }, { 7, 1, 128, { 63 }, 1, 1.0f }, { 1, 1, 20, { 588 }, 1, 1.0f },
 		{ 28, 4, 16, { 33 }, 1, 1.0f }, { 2, 1, 6, { 3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8 }, 19, 1.0f }, { 5, 5, 17, { 128, 64, 1, 2 }, 4, 3.0f }, { 4, 4, 2, { 257 }, 1, 1.0f } };
+
+	for (uint32_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		r->layout = i % 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
+		check(r, &cases[i], NO_TROUBLE);
+	}
+}
+
+/* By itself and on the matrix units; up to all keys but one. */
+static void check_skips(struct rig *r)
+{
+	static const struct attention_case cases[] = { { 4, 2, 5, { 7 }, 1, 1.0f, 3 }, { 3, 1, 8, { 150 }, 1, 1.0f, 31 }, { 2, 2, 33, { 65 }, 1, 1.0f, 64 },
+		{ 2, 1, 128, { 96 }, 1, 1.0f, 1 }, { 7, 1, 128, { 160 }, 1, 1.0f, 31 }, { 2, 2, 80, { 64 }, 1, 2.0f, 17 }, { 2, 1, 64, { 129 }, 1, 1.0f, 128 },
+		{ 4, 1, 64, { 65 }, 1, 100.0f, 16 } };
 
 	for (uint32_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		r->layout = i % 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
@@ -274,6 +305,7 @@ void conform_attention(struct rig *r)
 		check_shapes(r);
 		check_columns(r, 20, LAYOUT_SLICE);
 		check_strengths(r);
+		check_skips(r);
 		for (enum trouble trouble = NAN_IN_Q; trouble <= NAN_IN_V; trouble++)
 			check(r, &(struct attention_case){ 4, 2, 8, { 9, 20, 5 }, 3, 1.0f }, trouble);
 		check_matrix_units(r);

@@ -7,6 +7,8 @@
 /* What the device has done so far in this process. */
 struct cuda_host_counts {
 	uint32_t takes;             /* of memory, pinned or not */
+	uint32_t plans;             /* products of a shape that had not come before */
+	uint32_t captures, replays; /* of graphs */
 };
 
 const struct cuda_host_counts *cuda_host_counts(void);

@@ -1,5 +1,7 @@
 /* device.c - the device of backend cuda-host: memory and transfers of the host, and a plain product in place of cuBLASLt. Small memory is
- * NaN before it is written, and what is sent or fetched beyond its end shows under AddressSanitizer. */
+ * NaN before it is written, and what is sent or fetched beyond its end shows under AddressSanitizer. A graph is a list of launches and products
+ * with copies of their arguments, so that one that was captured wrong gives a wrong result. What a GPU refuses within a capture is
+ * refused here too. */
 #include "policy/compute/cuda/device.h"
 
 #include <errno.h>
@@ -7,15 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/compute/cuda/host_shim.h"
 #include "tests/cuda_host/cuda_host.h"
+
+/* What a real one chooses an algorithm by. Zeroed before it is filled, for it is compared as bytes. */
+struct plan {
+	uint32_t m, n, k, x_stride, out_stride;
+	bool narrow, narrow_out, add, bias;
+};
+
+enum { PLANS_MAX = 2048 };
 
 struct device {
 	float *x, *w;               /* rows of a product as float */
 	uint64_t x_floats, w_floats;
+	struct plan plan[PLANS_MAX];
+	uint32_t n_plans;
+	struct device_graph *open;  /* being captured; NULL: none */
 };
 
-/* The one failure that this device knows. */
-enum { NO_MEMORY = 1, ALIGN = 256 };
+/* The failures that this device knows. */
+enum { NO_MEMORY = 1, CAPTURING, NOT_CAPTURING, NEW_PLAN, ALIGN = 256 };
 
 static struct cuda_host_counts counts;
 
@@ -60,7 +74,8 @@ int device_memory(struct device *d, uint64_t *free_bytes, uint64_t *total_bytes)
 
 int device_take(struct device *d, uint64_t bytes, void **out)
 {
-	(void)d;
+	if (d->open)
+		return CAPTURING;
 	*out = aligned_alloc(ALIGN, (bytes + ALIGN - 1) / ALIGN * ALIGN);
 	counts.takes++;
 	if (!*out)
@@ -87,35 +102,40 @@ void device_give_pinned(struct device *d, void *memory)
 
 int device_send(struct device *d, void *to, const void *host, uint64_t bytes)
 {
-	(void)d;
+	if (d->open)
+		return CAPTURING;
 	memcpy(to, host, bytes);
 	return 0;
 }
 
 int device_fetch(struct device *d, void *host, const void *from, uint64_t bytes)
 {
-	(void)d;
+	if (d->open)
+		return CAPTURING;
 	memcpy(host, from, bytes);
 	return 0;
 }
 
 int device_mark(struct device *d, uint32_t number)
 {
-	(void)d;
+	if (d->open)
+		return CAPTURING;
 	(void)number;
 	return 0;
 }
 
 int device_reach(struct device *d, uint32_t number)
 {
-	(void)d;
+	if (d->open)
+		return CAPTURING;
 	(void)number;
 	return 0;
 }
 
 int device_wait(struct device *d)
 {
-	(void)d;
+	if (d->open)
+		return CAPTURING;
 	return 0;
 }
 
@@ -183,7 +203,32 @@ static bool has_room(float **room, uint64_t *has, uint64_t floats)
 	return *room;
 }
 
-int device_product(struct device *d, const struct device_product *p)
+static bool is_planned(struct device *d, const struct device_product *p)
+{
+	struct plan plan;
+
+	memset(&plan, 0, sizeof plan);
+	plan.m = p->m;
+	plan.n = p->n;
+	plan.k = p->k;
+	plan.x_stride = p->x_stride;
+	plan.out_stride = p->out_stride;
+	plan.narrow = p->narrow;
+	plan.narrow_out = p->narrow_out;
+	plan.add = p->add;
+	plan.bias = p->bias;
+	for (uint32_t i = 0; i < d->n_plans; i++)
+		if (memcmp(&d->plan[i], &plan, sizeof plan) == 0)
+			return true;
+	if (d->open)
+		return false;
+	d->n_plans %= PLANS_MAX;
+	d->plan[d->n_plans++] = plan;
+	counts.plans++;
+	return true;
+}
+
+static int multiply(struct device *d, const struct device_product *p)
 {
 	if (!has_room(&d->x, &d->x_floats, (uint64_t)p->m * p->k) || !has_room(&d->w, &d->w_floats, p->k))
 		return NO_MEMORY;
@@ -199,6 +244,106 @@ int device_product(struct device *d, const struct device_product *p)
 	return 0;
 }
 
+/* -- graphs ---------------------------------------------------------------------------------------------------------------------- */
+
+/* A product, or a launch with its arguments behind it. */
+struct node {
+	struct device_product product;
+	struct shim_launch launch;  /* kernel NULL: a product */
+	uint8_t *args;
+};
+
+struct device_graph {
+	struct node *node;
+	uint32_t n, room;
+};
+
+static struct node *add_node(struct device_graph *g)
+{
+	if (g->n == g->room) {
+		struct node *node = realloc(g->node, (2 * g->room + 16) * sizeof *node);
+
+		if (!node)
+			return NULL;
+		g->node = node;
+		g->room = 2 * g->room + 16;
+	}
+	g->node[g->n] = (struct node){ .args = NULL };
+	return &g->node[g->n++];
+}
+
+static int keep_launch(void *context, const struct shim_launch *l)
+{
+	struct node *node = add_node(context);
+
+	if (!node)
+		return NO_MEMORY;
+	node->launch = *l;
+	node->args = aligned_alloc(16, (l->args_bytes + 15) / 16 * 16);
+	if (!node->args)
+		return NO_MEMORY;
+	memcpy(node->args, l->args, l->args_bytes);
+	return 0;
+}
+
+int device_product(struct device *d, const struct device_product *p)
+{
+	if (!is_planned(d, p))
+		return NEW_PLAN;
+	if (!d->open)
+		return multiply(d, p);
+	struct node *node = add_node(d->open);
+
+	if (node)
+		node->product = *p;
+	return node ? 0 : NO_MEMORY;
+}
+
+int device_capture(struct device *d)
+{
+	if (d->open)
+		return CAPTURING;
+	d->open = calloc(1, sizeof *d->open);
+	if (!d->open)
+		return NO_MEMORY;
+	shim_record(keep_launch, d->open);
+	return 0;
+}
+
+int device_capture_end(struct device *d, struct device_graph **out)
+{
+	*out = d->open;
+	d->open = NULL;
+	shim_record(NULL, NULL);
+	counts.captures++;
+	return *out ? 0 : NOT_CAPTURING;
+}
+
+int device_replay(struct device *d, struct device_graph *g)
+{
+	int code = d->open ? CAPTURING : 0;
+
+	counts.replays++;
+	for (uint32_t i = 0; i < g->n && code == 0; i++) {
+		const struct node *node = &g->node[i];
+		const struct shim_launch *l = &node->launch;
+
+		code = l->kernel ? shim_launch(l->kernel, node->args, l->args_bytes, l->blocks, l->threads, l->shared_bytes)
+				: multiply(d, &node->product);
+	}
+	return code;
+}
+
+void device_graph_give(struct device *d, struct device_graph *g)
+{
+	(void)d;
+	for (uint32_t i = 0; g && i < g->n; i++)
+		free(g->node[i].args);
+	if (g)
+		free(g->node);
+	free(g);
+}
+
 uint64_t device_workspace_bytes(const struct device *d)
 {
 	(void)d;
@@ -207,14 +352,16 @@ uint64_t device_workspace_bytes(const struct device *d)
 
 int device_explain(const struct device *d, int code, const char *doing, struct errbuf *e)
 {
+	static const char *const why[] = { [NO_MEMORY] = "out of memory", [CAPTURING] = "not within a capture",
+		[NOT_CAPTURING] = "nothing is captured", [NEW_PLAN] = "a product that never came before, within a capture" };
+
 	(void)d;
-	(void)code;
-	return fail(e, -ENOMEM, "cuda-host: %s: out of memory", doing);
+	return fail(e, code == NO_MEMORY ? -ENOMEM : -EIO, "cuda-host: %s: %s", doing, why[code]);
 }
 
 void cuda_host_print_skipped(void)
 {
-	static const char *const what[] = { "products by cuBLASLt, and the choice of its algorithms", "streams, events and pinned memory",
+	static const char *const what[] = { "products by cuBLASLt, and the choice of its algorithms", "streams, events, pinned memory and graphs",
 		"the matrix units' own rounding (here: float, in order)", "ldmatrix, mma and cvt as nvcc compiles them (here: as PTX describes them)",
 		"expf, erff, logf and sqrtf of the device", "races within a warp and between blocks", "what a failing or lost GPU answers" };
 

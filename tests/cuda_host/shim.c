@@ -325,8 +325,19 @@ static uint64_t throw_dice(void)
 	return dice;
 }
 
-int shim_launch(struct shim_kernel *k, const void *args, uint32_t blocks, uint32_t threads, uint32_t shared_bytes)
+static int (*recorder)(void *context, const struct shim_launch *l);
+static void *recorder_context;
+
+void shim_record(int (*new_recorder)(void *context, const struct shim_launch *l), void *context)
 {
+	recorder = new_recorder;
+	recorder_context = context;
+}
+
+int shim_launch(struct shim_kernel *k, const void *args, size_t args_bytes, uint32_t blocks, uint32_t threads, uint32_t shared_bytes)
+{
+	if (recorder)
+		return recorder(recorder_context, &(struct shim_launch){ k, args, args_bytes, blocks, threads, shared_bytes });
 	k->launches++;
 	launch.kernel = k;
 	launch.args = args;

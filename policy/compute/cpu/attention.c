@@ -51,11 +51,22 @@ static void softmax_row(float *x, uint32_t n, float scale)
 		x[i] *= share;
 }
 
+/* Keys that are not looked at. */
+static uint32_t skipped(const struct compute_attention *a)
+{
+	uint32_t skip = 0;
+
+	if (a->skip.at)
+		memcpy(&skip, a->skip.at, sizeof skip);
+	assert(!skip || (a->n_segments == 1 && skip < a->segment[0]));
+	return skip;
+}
+
 /* One head of one segment that starts at row `start`. */
 static void attend(struct compute *c, const struct compute_attention *a, uint32_t head, uint32_t start, uint32_t length, float *score)
 {
-	uint32_t size = a->head_size, kv = head * a->kv_heads / a->heads;
-	const float *k = cpu_row(a->k, start) + (size_t)kv * size, *v = cpu_row(a->v, start) + (size_t)kv * size;
+	uint32_t size = a->head_size, kv = head * a->kv_heads / a->heads, skip = skipped(a), keys = length - skip;
+	const float *k = cpu_row(a->k, start + skip) + (size_t)kv * size, *v = cpu_row(a->v, start + skip) + (size_t)kv * size;
 	float scale = (float)(1.0 / sqrt((double)size));
 
 	for (uint32_t done = 0; done < length; done += ATTENTION_ROWS) {
@@ -63,11 +74,11 @@ static void attend(struct compute *c, const struct compute_attention *a, uint32_
 		const float *q = cpu_row(a->q, start + done) + (size_t)head * size;
 		float *out = cpu_row(a->out, start + done) + (size_t)head * size;
 
-		cpu_product(c, &(struct cpu_product){ .transposed = true, .m = rows, .n = length, .k = size, .a = q, .lda = a->q.stride,
-				.b = k, .ldb = a->k.stride, .out = score, .ldc = length });
+		cpu_product(c, &(struct cpu_product){ .transposed = true, .m = rows, .n = keys, .k = size, .a = q, .lda = a->q.stride,
+				.b = k, .ldb = a->k.stride, .out = score, .ldc = keys });
 		for (uint32_t r = 0; r < rows; r++)
-			softmax_row(score + (size_t)r * length, length, scale);
-		cpu_product(c, &(struct cpu_product){ .m = rows, .n = size, .k = length, .a = score, .lda = length, .b = v,
+			softmax_row(score + (size_t)r * keys, keys, scale);
+		cpu_product(c, &(struct cpu_product){ .m = rows, .n = size, .k = keys, .a = score, .lda = keys, .b = v,
 				.ldb = a->v.stride, .out = out, .ldc = a->out.stride });
 		for (uint32_t r = 0; c->round && r < rows; r++)
 			for (uint32_t i = 0; i < size; i++)

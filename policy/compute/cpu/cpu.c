@@ -126,6 +126,12 @@ static void cpu_copy(struct compute *c, struct compute_view x, struct compute_vi
 		memcpy(cpu_row(out, r), cpu_row(x, r), x.columns * sizeof(float));
 }
 
+static void cpu_upload_count(struct compute *c, uint32_t count, struct compute_view out)
+{
+	(void)c;
+	memcpy(out.at, &count, sizeof count);
+}
+
 static void cpu_embed(struct compute *c, struct compute_matrix table, const int32_t *ids, struct compute_view out)
 {
 	for (uint32_t r = 0; r < out.rows; r++) {
@@ -161,6 +167,7 @@ static int cpu_finish(struct compute *c, struct errbuf *e)
 const struct compute_backend compute_backend_cpu = {
 	.name = "cpu",
 	.value_bytes = sizeof(float),
+	.row_step = 1,
 	.create = cpu_create,
 	.destroy = cpu_destroy,
 	.take = cpu_take,
@@ -174,6 +181,7 @@ const struct compute_backend compute_backend_cpu = {
 	.download = cpu_download,
 	.zero = cpu_zero,
 	.copy = cpu_copy,
+	.upload_count = cpu_upload_count,
 	.embed = cpu_embed,
 	.linear = cpu_linear,
 	.layer_norm = cpu_layer_norm,

@@ -8,10 +8,11 @@ struct attend {
 	struct compute_view q, k, v, out;
 	uint32_t heads, kv_heads, size;
 	float scale;
+	const uint32_t *skip;       /* on the device; NULL: none */
 	uint32_t n_segments, first[SEGMENTS_MAX + 1];
 };
 
-/* Queries from row `query` on of one head; keys and values are rows first ... end of their head. */
+/* Queries from row `query` on of one head; keys and values are rows first ... end of their head, those that count. */
 struct part {
 	uint32_t head, kv_head, query, first, end;
 };
@@ -33,15 +34,16 @@ DEVICE struct part part_of_block(const struct attend a, uint32_t tile)
 
 	p.head = block / tiles;
 	p.kv_head = p.head * a.kv_heads / a.heads;
-	p.first = a.first[s];
+	p.first = a.first[s] + (a.skip ? *a.skip : 0);
 	p.end = a.first[s + 1];
-	p.query = p.first + block % tiles * tile;
+	p.query = a.first[s] + block % tiles * tile;
 	return p;
 }
 
 static inline struct attend attend_from(const struct compute_attention *c, const uint32_t *first, uint32_t n_segments)
 {
-	struct attend a = { c->q, c->k, c->v, c->out, c->heads, c->kv_heads, c->head_size, 1.0f / sqrtf((float)c->head_size), n_segments, { 0 } };
+	struct attend a = { c->q, c->k, c->v, c->out, c->heads, c->kv_heads, c->head_size, 1.0f / sqrtf((float)c->head_size),
+		(const uint32_t *)(const void *)c->skip.at, n_segments, { 0 } };
 
 	for (uint32_t s = 0; s <= n_segments; s++)
 		a.first[s] = first[s];

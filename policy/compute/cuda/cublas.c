@@ -17,8 +17,8 @@
 	f(cublasLtMatrixLayoutCreate) f(cublasLtMatrixLayoutDestroy) \
 	f(cublasLtMatmulPreferenceCreate) f(cublasLtMatmulPreferenceDestroy) f(cublasLtMatmulPreferenceSetAttribute)
 
-/* PLANS_MAX: different shapes of products; a network has about twenty per number of rows. */
-enum { PLANS_MAX = 512 };
+/* PLANS_MAX: different shapes of products; a network has four for each length of a sequence, and about thirty more. */
+enum { PLANS_MAX = 2048 };
 
 /* What a plan depends on. Alignments in bytes, 16 at most. Zeroed before it is filled, for it is compared as bytes. */
 struct key {

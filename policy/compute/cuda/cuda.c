@@ -33,6 +33,7 @@ static void cuda_destroy(struct compute *c)
 	}
 	if (c->device) {
 		cuda_weights_release(c);
+		cuda_pieces_release(c);
 		device_give(c->device, c->scratch);
 		device_give(c->device, c->memory);
 	}
@@ -276,6 +277,17 @@ static void cuda_copy(struct compute *c, struct compute_view x, struct compute_v
 	cuda_went_well(c, "copy", kernel_copy(cuda_next(c), x, out));
 }
 
+static void cuda_upload_count(struct compute *c, uint32_t count, struct compute_view out)
+{
+	struct stage *s = cuda_stage(c);
+
+	if (!s)
+		return;
+	memcpy(s->pinned, &count, sizeof count);
+	cuda_went_well(c, "upload_count", device_send(c->device, out.at, s->pinned, sizeof count));
+	cuda_sent(c);
+}
+
 static int cuda_finish(struct compute *c, struct errbuf *e)
 {
 	cuda_went_well(c, "what was asked of it last", device_wait(c->device));
@@ -293,6 +305,7 @@ const struct compute_backend compute_backend_cuda = {
 	.name = "cuda",
 #endif
 	.value_bytes = 2,
+	.row_step = 32,
 	.create = cuda_create,
 	.destroy = cuda_destroy,
 	.take = cuda_take,
@@ -307,6 +320,7 @@ const struct compute_backend compute_backend_cuda = {
 	.download = cuda_download,
 	.zero = cuda_zero,
 	.copy = cuda_copy,
+	.upload_count = cuda_upload_count,
 	.embed = cuda_embed,
 	.linear = cuda_linear,
 	.layer_norm = cuda_layer_norm,
@@ -320,5 +334,8 @@ const struct compute_backend compute_backend_cuda = {
 	.attention_cached = cuda_attention_cached,
 	.argmax = cuda_argmax,
 	.choose = cuda_choose,
+	.begin = cuda_begin,
+	.end = cuda_end,
+	.capture = cuda_capture,
 	.finish = cuda_finish,
 };

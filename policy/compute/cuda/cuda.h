@@ -11,8 +11,8 @@
 
 /* STAGES: buffers through which values travel, so that one is filled while another is under way. STAGE_BYTES: the widest row of float
  * values, too. BLOCKS_MAX: of memory for weights. RESIDENT_MAX: different weights; Dream-VLA-7B has 729 tensors; a power of two.
- * DEVICE_ALIGN: of every tensor. */
-enum { STAGES = DEVICE_MARKS, STAGE_BYTES = 8 << 20, BLOCKS_MAX = 64, RESIDENT_MAX = 4096, DEVICE_ALIGN = 256 };
+ * DEVICE_ALIGN: of every tensor. PIECES_MAX: of operations that are captured; one for every length of a sequence in steps of rows. */
+enum { STAGES = DEVICE_MARKS, STAGE_BYTES = 8 << 20, BLOCKS_MAX = 64, RESIDENT_MAX = 4096, DEVICE_ALIGN = 256, PIECES_MAX = 256 };
 
 struct stage {
 	uint8_t *pinned, *device;   /* [STAGE_BYTES] */
@@ -31,6 +31,13 @@ struct resident {
 	bool there;                 /* on the device: false: `load`, or who meets it first, brings it */
 	uint64_t offset;            /* in the first block, of one that was expected */
 	void *at;
+};
+
+/* Operations that were captured. */
+struct piece {
+	struct compute_key key;
+	struct device_graph *graph; /* NULL: this place is free */
+	uint64_t launches;          /* in it */
 };
 
 /* The load that runs. */
@@ -62,6 +69,10 @@ struct compute {
 	uint32_t n_resident;
 	uint64_t expected_bytes;    /* of options.weights, on the device */
 	struct load load;
+	struct piece piece[PIECES_MAX];
+	uint32_t n_pieces;
+	bool captures;              /* what comes between begin and end */
+	struct piece *open;         /* being captured; NULL: none */
 };
 
 /* Notes the first code that is not 0; `doing` names the operation. Returns whether all is well so far. */
@@ -108,6 +119,13 @@ uint64_t cuda_weights_bytes(const struct compute *c);
 MUST_CHECK int cuda_weights_reserve(struct compute *c, struct errbuf *e);
 void cuda_weights_release(struct compute *c);
 int cuda_load(struct compute *c, const struct compute_loading *l, struct errbuf *e);
+
+/* -- pieces.c: operations that are captured and started as one ------------------------------------------------------------------------ */
+
+bool cuda_begin(struct compute *c, const struct compute_key *key);
+void cuda_end(struct compute *c);
+void cuda_capture(struct compute *c, bool on);
+void cuda_pieces_release(struct compute *c);
 
 /* -- operations.c ------------------------------------------------------------------------------------------------------------------ */
 

@@ -191,6 +191,60 @@ uint64_t device_workspace_bytes(const struct device *d)
 	return WORKSPACE_BYTES;
 }
 
+/* -- graphs ----------------------------------------------------------------------------------------------------------------------- */
+
+/* The graph itself is of no use once it is executable. */
+struct device_graph {
+	cudaGraphExec_t executable;
+};
+
+int device_capture(struct device *d)
+{
+	return (int)cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal);
+}
+
+/* cudaGraphInstantiateWithFlags has the same arguments in CUDA 11.4 to 13; cudaGraphInstantiate has not. */
+static cudaError_t make_executable(cudaGraph_t graph, struct device_graph **out)
+{
+	struct device_graph *g = calloc(1, sizeof *g);
+	cudaError_t code = g ? cudaGraphInstantiateWithFlags(&g->executable, graph, 0) : cudaErrorMemoryAllocation;
+
+	if (code == cudaSuccess)
+		*out = g;
+	else
+		free(g);
+	return code;
+}
+
+int device_capture_end(struct device *d, struct device_graph **out)
+{
+	cudaGraph_t graph = NULL;
+	cudaError_t code = cudaStreamEndCapture(d->stream, &graph);
+
+	*out = NULL;
+	if (code == cudaSuccess && !graph)
+		code = cudaErrorStreamCaptureInvalidated;
+	if (code == cudaSuccess)
+		code = make_executable(graph, out);
+	if (graph)
+		(void)cudaGraphDestroy(graph);
+	return (int)code;
+}
+
+int device_replay(struct device *d, struct device_graph *g)
+{
+	return (int)cudaGraphLaunch(g->executable, d->stream);
+}
+
+void device_graph_give(struct device *d, struct device_graph *g)
+{
+	if (!g)
+		return;
+	(void)cudaStreamSynchronize(d->stream);
+	(void)cudaGraphExecDestroy(g->executable);
+	free(g);
+}
+
 /* -- failures -------------------------------------------------------------------------------------------------------------------- */
 
 /* After these every call of the process fails: CUDA's documentation says so of each. */

@@ -52,6 +52,15 @@ struct device_product {
 };
 int device_product(struct device *d, const struct device_product *p);
 
+/* What goes into the stream between capture and capture_end is not run but kept, with the arguments of each kernel and product as they are, and
+ * run by replay. Transfers and waiting have no place there, nor has a product of a shape that never came before. capture_end ends the capture whatever
+ * its result; *out is NULL where that is not 0. give accepts NULL. Allocates: yes, but for replay. */
+struct device_graph;
+MUST_CHECK int device_capture(struct device *d);
+MUST_CHECK int device_capture_end(struct device *d, struct device_graph **out);
+MUST_CHECK int device_replay(struct device *d, struct device_graph *g);
+void device_graph_give(struct device *d, struct device_graph *g);
+
 /* Bytes of working memory that the device has taken for products. */
 uint64_t device_workspace_bytes(const struct device *d);
 

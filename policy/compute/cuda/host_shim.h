@@ -68,10 +68,18 @@ void shim_list(struct shim_kernel *k);
 	static void name(const struct type a)
 
 #define LAUNCH(name, blocks, threads, shared_bytes, stream, args) \
-	((void)(stream), shim_launch(&name##_kernel, &(args), (blocks), (threads), (shared_bytes)))
+	((void)(stream), shim_launch(&name##_kernel, &(args), sizeof(args), (blocks), (threads), (shared_bytes)))
 
-/* Runs every thread of every block. Always 0: what is wrong with a kernel ends the program. */
-int shim_launch(struct shim_kernel *k, const void *args, uint32_t blocks, uint32_t threads, uint32_t shared_bytes);
+/* Runs every thread of every block; 0: what is wrong with a kernel ends the program. While a recorder is set, nothing runs: it gets the launch,
+ * and its answer is the result. */
+int shim_launch(struct shim_kernel *k, const void *args, size_t args_bytes, uint32_t blocks, uint32_t threads, uint32_t shared_bytes);
+struct shim_launch {
+	struct shim_kernel *kernel;
+	const void *args;
+	size_t args_bytes;
+	uint32_t blocks, threads, shared_bytes;
+};
+void shim_record(int (*recorder)(void *context, const struct shim_launch *l), void *context);
 
 /* The block's shared memory, as many bytes as the launch gave. */
 #define SHARED(type, name) type *const name = (type *)shim_shared()

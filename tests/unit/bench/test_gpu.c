@@ -92,7 +92,13 @@ static void a_floor_is_the_sum_of_what_takes_longer(void **state)
 
 /* -- the whole ---------------------------------------------------------------------------------------------------------------------- */
 
-static void check_rows(const char *backend, bool counts_launches)
+/* pads: sequences of a policy have a multiple of 32 rows, and what is done for those that are not its own counts as done. */
+static bool has_done(const struct gpu_row *row, bool pads)
+{
+	return pads && strcmp(row->name, "autoregressive") ? row->announced > row->operations : row->announced == row->operations;
+}
+
+static void check_rows(const char *backend, bool is_device)
 {
 	const struct gpu_options o = { bench_shape_find("tiny", &e), backend, NULL, 0.01 };
 
@@ -103,11 +109,11 @@ static void check_rows(const char *backend, bool counts_launches)
 	for (uint32_t i = 0; i < result.n; i++) {
 		const struct gpu_row *row = &result.row[i];
 
-		if (row->announced != row->operations)
+		if (!has_done(row, is_device))
 			fail_msg("%s, %u pictures: %.0f operations counted, %.0f done", row->name, row->pictures, row->operations, row->announced);
 		assert_true(row->median_s > 0 && row->p99_s >= row->median_s && row->rounds >= 5);
 		assert_true(row->floor_s > 0 && row->memory_bytes > 2 * bench_shape_values(o.shape));
-		assert_true((row->launches > 0) == counts_launches);
+		assert_true((row->launches > 0) == is_device);
 	}
 }
 
@@ -120,15 +126,17 @@ static void every_row_is_measured_and_has_done_what_was_counted(void **state)
 /* The cuda backend but for the GPU. By hand: what is joined is a product and a kernel, and so is a bias with an activation. Vision: upload,
  * patches, norm; a block of projection, attention, sum and norm, fc1, sum and norm; merger and projector. Layers: norm; projection,
  * attention, sum and norm, gated MLP, sum and norm, twice; logits. One step: the prompt, two pictures into it, the prefix into the
- * sequence, zeros and suffix behind it, the best tokens. Autoregressive: text and pictures; then for each token but the first, which
- * one it is, and its embedding. */
+ * sequence, zeros in front of it, zeros and suffix behind it, the best tokens. Autoregressive: text and pictures; then for each token but the
+ * first, which one it is, and its embedding. Of the 64 rows 56 are the sequence's own. */
 static void the_cuda_backend_counts_its_launches(void **state)
 {
 	enum { vision = 3 + (2 + 1 + 2 + 2 + 2) + (2 + 1) + (2 + 1), layers = 1 + 2 * (2 + 1 + 2 + 2 + 2) + 1 };
 
 	(void)state;
 	check_rows("cuda-host", true);
-	assert_int_equal(result.row[1].launches, vision + 1 + 2 + 1 + 2 + layers + 1);
+	assert_int_equal(result.row[1].launches, vision + 1 + 2 + 1 + 1 + 2 + layers + 1);
+	assert_true(result.row[1].announced - result.row[1].operations == 2 * (2. * (64 - 56) * 32 * (32 + 16 + 16) + 2 * (2. * (64 * 64 - 56 * 56) * 32))
+			+ (64 - 56) * (2. * 32 * 32 + 3 * (2. * 48 * 32)));
 	assert_int_equal(result.row[9].launches, vision + 2 + layers + 7 * (2 + layers));
 }
 

@@ -1,8 +1,9 @@
 /* card.h - a device that only counts, keeps books of its memory and fails when told to, for tests of the cuda backend's table: they include
- * the backend's sources first, and link none of its kernels. */
+ * the backend's sources first, and link none of its kernels. Before cmocka.h, whose macro fail() would hide ours. */
 #ifndef DREAMVLA_TESTS_UNIT_POLICY_CARD_H
 #define DREAMVLA_TESTS_UNIT_POLICY_CARD_H
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,10 @@ struct device {
 static struct {
 	uint64_t free_bytes, taken_bytes;
 	uint32_t n_taken;           /* pieces of memory that are not given back */
-	uint32_t sends, kernels, products;
+	uint32_t sends, kernels, products, takes, captures, replays;
+	uint32_t plans;             /* products whose shape had not come before: a real device chooses an algorithm for it */
+	struct shape { uint32_t m, n, k, x_stride, out_stride, kind; } shape[4096];
+	bool capturing;
 	uint64_t sent_bytes;
 	int kernel_code, take_code; /* what the next ones answer */
 	uint32_t calls, fail_at;    /* calls so far that can fail; which one does, from 1 on; 0: none */
@@ -79,6 +83,8 @@ int device_take(struct device *d, uint64_t bytes, void **out)
 
 	if (code)
 		return code;
+	assert(!device.capturing);
+	device.takes++;
 	device.taken_bytes += bytes;
 	device.n_taken++;
 	*out = malloc(bytes);
@@ -105,6 +111,7 @@ void device_give_pinned(struct device *d, void *memory)
 int device_send(struct device *d, void *to, const void *host, uint64_t bytes)
 {
 	(void)d;
+	assert(!device.capturing);
 	device.sends++;
 	device.sent_bytes += bytes;
 	memcpy(to, host, bytes);
@@ -114,6 +121,7 @@ int device_send(struct device *d, void *to, const void *host, uint64_t bytes)
 int device_fetch(struct device *d, void *host, const void *from, uint64_t bytes)
 {
 	(void)d;
+	assert(!device.capturing);
 	memcpy(host, from, bytes);
 	return answer();
 }
@@ -122,6 +130,7 @@ int device_mark(struct device *d, uint32_t number)
 {
 	(void)d;
 	(void)number;
+	assert(!device.capturing);
 	return answer();
 }
 
@@ -129,21 +138,76 @@ int device_reach(struct device *d, uint32_t number)
 {
 	(void)d;
 	(void)number;
+	assert(!device.capturing);
 	return answer();
 }
 
 int device_wait(struct device *d)
 {
 	(void)d;
+	assert(!device.capturing);
 	return answer();
 }
 
 int device_product(struct device *d, const struct device_product *p)
 {
+	const struct shape s = { p->m, p->n, p->k, p->x_stride, p->out_stride,
+		(uint32_t)p->narrow_out | (uint32_t)p->add << 1 | (uint32_t)(p->bias != NULL) << 2 };
+	uint32_t i = 0;
+
 	(void)d;
-	(void)p;
+	while (i < device.plans && memcmp(&device.shape[i], &s, sizeof s) != 0)
+		i++;
+	if (i == device.plans) {
+		assert(!device.capturing && i < sizeof device.shape / sizeof *device.shape);
+		device.shape[device.plans++] = s;
+	}
 	device.products++;
 	return answer();
+}
+
+/* One graph, which is only counted; it is memory that has to be given back. */
+struct device_graph {
+	int unused;
+};
+
+int device_capture(struct device *d)
+{
+	(void)d;
+	assert(!device.capturing);
+	int code = answer();
+
+	device.capturing = code == 0;
+	return code;
+}
+
+int device_capture_end(struct device *d, struct device_graph **out)
+{
+	int code = answer();
+
+	(void)d;
+	assert(device.capturing);
+	device.capturing = false;
+	device.captures++;
+	*out = code ? NULL : malloc(sizeof **out);
+	device.n_taken += *out != NULL;
+	return code;
+}
+
+int device_replay(struct device *d, struct device_graph *g)
+{
+	(void)d;
+	assert(g);
+	assert(!device.capturing);
+	device.replays++;
+	return answer();
+}
+
+void device_graph_give(struct device *d, struct device_graph *g)
+{
+	(void)d;
+	device.n_taken -= g != NULL;
+	free(g);
 }
 
 uint64_t device_workspace_bytes(const struct device *d)

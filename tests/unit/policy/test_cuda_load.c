@@ -4,7 +4,10 @@
 #include "policy/compute/cuda/cuda.c"
 #include "policy/compute/cuda/joined.c"
 #include "policy/compute/cuda/operations.c"
+#include "policy/compute/cuda/pieces.c"
 #include "policy/compute/cuda/weights.c"
+
+#include "tests/unit/policy/card.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +16,6 @@
 
 #undef fail
 int fail(struct errbuf *e, int code, const char *format, ...);
-
-#include "tests/unit/policy/card.h"
 
 enum { ROWS = 3, INNER = 40, OUTER = 24, LARGE = STAGE_BYTES / 4 * 2 + 1000, WEIGHTS = 5 };
 

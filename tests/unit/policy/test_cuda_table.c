@@ -3,17 +3,15 @@
 #include "policy/compute/cuda/cuda.c"
 #include "policy/compute/cuda/joined.c"
 #include "policy/compute/cuda/operations.c"
+#include "policy/compute/cuda/pieces.c"
 #include "policy/compute/cuda/weights.c"
+
+#include "tests/unit/policy/card.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
-
-#undef fail
-int fail(struct errbuf *e, int code, const char *format, ...);
-
-#include "tests/unit/policy/card.h"
 
 /* -- tests ----------------------------------------------------------------------------------------------------------------------- */
 

@@ -193,11 +193,11 @@ static void give_chunk(struct replay *r)
 		*to = *now;
 		to->handed_over_ns = was->handed_over_ns;
 		to->inference_ns = was->inference_ns;
+	} else if (r->state.tick > 0 && was->id < r->first_chunk && r->report.chunks_before < CHUNKS_BEFORE) {
+		r->report.chunks_before++;
 	} else if (was->id <= r->chunk_tried && was->id + CHUNKS > r->chunk_tried && now->id == 0) {
 		d->chunks_missing++;
 		return;
-	} else if (r->state.tick > 0 && was->id < r->first_chunk && r->report.chunks_before < CHUNKS_BEFORE) {
-		r->report.chunks_before++;
 	} else {
 		d->chunks_unproven++;
 	}

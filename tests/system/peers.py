@@ -44,6 +44,7 @@ policy:
   heads: {model}/heads/{heads}
   decoder: {decoder}
   steps: {steps}
+  extra_latency_ms: {latency_ms}
   unnorm_key: libero_spatial_no_noops
   action_chunk: 8
   cameras: [overhead, wrist]
@@ -232,7 +233,7 @@ class Daemon:
         self.folder = folder
         self.config = pathlib.Path(folder) / "config.yaml"
         self.config.write_text(template.format(**{"folder": folder, "realtime": "prefer", "model": CHECKPOINT, "extra": "", "overhead": "", "wrist": "",
-                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1, "method": "async",
+                                                "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1, "latency_ms": 0, "method": "async",
                                                 "action_space": "ee_delta", "state_range": "off", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
         self.log = open(pathlib.Path(folder) / "log", "w+b")

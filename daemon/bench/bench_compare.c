@@ -196,6 +196,14 @@ int compare_summaries(struct comparison *c, const json_t *a, const json_t *b, do
 
 static const char *const verdicts[] = { [COMPARE_SAME] = "", [COMPARE_BETTER] = "better", [COMPARE_WORSE] = "WORSE", [COMPARE_SHOWN] = "(not judged)" };
 
+/* The row of a stage that A has not: its number of values. */
+static bool is_new(const struct compare_row *r)
+{
+	size_t n = strlen(r->name);
+
+	return n > 2 && strcmp(r->name + n - 2, ".n") == 0 && r->a <= 0;
+}
+
 void compare_print(FILE *out, const struct comparison *c, double threshold_percent)
 {
 	for (uint32_t i = 0; i < c->n_unlike; i++)
@@ -208,7 +216,7 @@ void compare_print(FILE *out, const struct comparison *c, double threshold_perce
 		if (isfinite(r->percent))
 			fprintf(out, "%-36s %12.1f %12.1f %+8.1f%% %s\n", r->name, r->a, r->b, r->percent, verdicts[r->verdict]);
 		else
-			fprintf(out, "%-36s %12.1f %12.1f %9s %s\n", r->name, r->a, r->b, "only in B", verdicts[r->verdict]);
+			fprintf(out, "%-36s %12.1f %12.1f %9s %s\n", r->name, r->a, r->b, is_new(r) ? "only in B" : "from 0", verdicts[r->verdict]);
 	}
 	if (c->worse > 0)
 		fprintf(out, "%u of %u are more than %g %% worse\n", c->worse, c->n, threshold_percent);

@@ -31,7 +31,7 @@ int cyclictest_start(struct process_group *g, const struct thread_scheduling *li
 	snprintf(histogram, sizeof histogram, "--histogram=%d", HISTOGRAM_US);
 	snprintf(json, sizeof json, "--json=%s", path);
 	/* --default-system: the power management stays what the daemon runs under. */
-	const char *const arguments[] = { "--quiet", "--mlockall", "--threads=1", "--default-system", priority, interval, histogram, json,
+	const char *const arguments[] = { "--quiet", "--histfile=/dev/null", "--mlockall", "--threads=1", "--default-system", priority, interval, histogram, json,
 		like->cpu >= 0 ? affinity : NULL, NULL };
 	struct process_options o = { .name = "cyclictest", .arguments = arguments };
 	int rc = process_start(g, &o, &why);

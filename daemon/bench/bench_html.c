@@ -110,8 +110,8 @@ static void write_counts(FILE *out, const struct bench_trace *t)
 	fputs("<h2>Counted</h2>\n<table><tr><th>what</th><th>times</th></tr>\n", out);
 	for (uint32_t i = 0; i < t->n_counts; i++)
 		write_count(out, t->count[i].name, trace_count_grown(&t->count[i]));
-	write_count(out, "underruns", trace_events_of(t, "underrun"));
-	write_count(out, "targets_refused", trace_events_of(t, "target_refused"));
+	write_count(out, "underruns", trace_refusals(t, REASON_UNDERRUN));
+	write_count(out, "targets_refused", trace_refusals(t, REASON_TARGET_REFUSED));
 	fputs("</table>\n", out);
 }
 

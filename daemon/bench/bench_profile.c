@@ -270,6 +270,10 @@ int bench_profile(const struct bench_options *o)
 		fprintf(stderr, "dreamvla-bench run: --attach takes dreamvlad as it is: only --hogs can be added from outside\n");
 		return EXIT_USAGE;
 	}
+	if (o->frames && access(o->frames, R_OK) < 0) {
+		fprintf(stderr, "dreamvla-bench run: --frames: %s: %s; want a recording with pictures (record.cameras)\n", o->frames, strerror(errno));
+		return EXIT_USAGE;
+	}
 	if (report_make_folder(o->argument[0], &e) < 0) {
 		fprintf(stderr, "dreamvla-bench run: %s\n", e.text);
 		return EXIT_FAILURE;

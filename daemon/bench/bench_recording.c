@@ -140,13 +140,11 @@ static void take_counts(struct reading *r, const json_t *m, bool before)
 	static const char *const wanted[] = { "chunks_rejected", "chunks_dropped", "frames_void", "targets_dropped", "clamps", "limit_stops", "events_dropped" };
 	const json_t *counters = json_object_get(m, "counters"), *overruns = json_object_get(json_object_get(m, "control"), "overruns");
 
-	if (json_is_integer(overruns))
-		trace_set_count(r->trace, "overruns", (uint64_t)json_integer_value(overruns), before);
+	if (json_is_number(overruns))
+		trace_set_count(r->trace, "overruns", (uint64_t)whole(json_object_get(m, "control"), "overruns"), before);
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-		const json_t *n = json_object_get(counters, wanted[i]);
-
-		if (json_is_integer(n))
-			trace_set_count(r->trace, wanted[i], (uint64_t)json_integer_value(n), before);
+		if (json_is_number(json_object_get(counters, wanted[i])))
+			trace_set_count(r->trace, wanted[i], (uint64_t)whole(counters, wanted[i]), before);
 	}
 }
 

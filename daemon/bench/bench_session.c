@@ -281,7 +281,7 @@ int session_stop(struct session *s, bool explain, struct errbuf *e)
 		return 0;
 	int bad = process_group_stop(&s->group, STOP_MS, e);
 
-	if (explain || bad > 0)
+	if ((explain || bad > 0) && s->group.n > 0)
 		process_group_explain(&s->group);
 	else
 		process_group_remove_files(&s->group);

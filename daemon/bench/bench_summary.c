@@ -76,8 +76,8 @@ static json_t *counts_summary(const struct bench_trace *t)
 	for (uint32_t i = 0; counts && i < t->n_counts; i++)
 		json_object_set_new(counts, t->count[i].name, json_integer((json_int_t)trace_count_grown(&t->count[i])));
 	if (counts) {
-		json_object_set_new(counts, "underruns", json_integer((json_int_t)trace_events_of(t, "underrun")));
-		json_object_set_new(counts, "targets_refused", json_integer((json_int_t)trace_events_of(t, "target_refused")));
+		json_object_set_new(counts, "underruns", json_integer((json_int_t)trace_refusals(t, REASON_UNDERRUN)));
+		json_object_set_new(counts, "targets_refused", json_integer((json_int_t)trace_refusals(t, REASON_TARGET_REFUSED)));
 	}
 	return counts;
 }

@@ -98,12 +98,12 @@ uint64_t trace_count_grown(const struct trace_count *c)
 	return c->last >= c->first ? c->last - c->first : c->last;
 }
 
-uint64_t trace_events_of(const struct bench_trace *t, const char *code)
+uint64_t trace_refusals(const struct bench_trace *t, enum reason reason)
 {
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < t->n_events; i++)
-		n += strcmp(t->event[i].code, code) == 0;
+		n += strcmp(t->event[i].kind, "refused") == 0 && strcmp(t->event[i].code, reason_name(reason)) == 0;
 	return n;
 }
 

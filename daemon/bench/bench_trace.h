@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "daemon/record/kinds.h"
+#include "daemon/stage/reason.h"
 #include "daemon/sys/error.h"
 #include "daemon/sys/histogram.h"
 #include "transport/message/message.h"
@@ -85,8 +86,8 @@ void trace_set_count(struct bench_trace *t, const char *name, uint64_t value, bo
 /* By how much it has grown; a counter that went back was begun anew. */
 uint64_t trace_count_grown(const struct trace_count *c);
 
-/* How many events of that code there were: "underrun", "target_refused". */
-uint64_t trace_events_of(const struct bench_trace *t, const char *code);
+/* How often dreamvlad refused to go on for that reason: UNDERRUN, TARGET_REFUSED (daemon/stage/reason.def). */
+uint64_t trace_refusals(const struct bench_trace *t, enum reason reason);
 
 /* An event that ended motion: AUTO, SHADOW, TELEOP or RETURN became HOLD or FAULT, or HOLD became FAULT. */
 bool trace_is_stop(const struct trace_event *v);

@@ -185,6 +185,8 @@ int main(int argc, char **argv)
 	if (!c) {
 		bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
 
+		if (argc > 1 && !help)
+			fprintf(stderr, "dreamvla-bench: found '%.64s', want one of these commands\n", argv[1]);
 		print_help(help ? stdout : stderr);
 		return help ? EXIT_SUCCESS : 2;
 	}
@@ -197,6 +199,10 @@ int main(int argc, char **argv)
 	}
 	if (rc > 0)
 		return EXIT_SUCCESS;
+	if ((o.from || o.until) && c->run != bench_report) {
+		fprintf(stderr, "dreamvla-bench %s: --from and --until are for report\n", c->name);
+		return 2;
+	}
 	fill_in(&o, library, sizeof library);
 	/* The loader takes LD_PRELOAD from the folder it is started in only when it is a path. */
 	if (o.count_malloc && realpath(o.count_malloc, whole))

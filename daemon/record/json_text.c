@@ -90,6 +90,15 @@ void json_put_u64(struct json_text *j, uint64_t value)
 	put_value(j, text);
 }
 
+/* As protobuf's JSON has 64-bit numbers (protobuf.dev/programming-guides/json). */
+void json_put_id(struct json_text *j, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "\"%" PRIu64 "\"", value);
+	put_value(j, text);
+}
+
 void json_put_i64(struct json_text *j, int64_t value)
 {
 	char text[24];
@@ -162,6 +171,7 @@ void json_put_base64(struct json_text *j, const uint8_t *from, size_t n)
 struct open {
 	uint32_t left[WIRE_DEPTH_MAX], n;
 	bool is_map[WIRE_DEPTH_MAX];
+	bool is_id;                   /* what stands under the newest key */
 };
 
 static int open_container(struct json_text *j, struct open *o, const struct wire_value *v, struct errbuf *e)
@@ -184,7 +194,7 @@ static int put_wire_value(struct json_text *j, struct open *o, const struct wire
 		json_put_bool(j, v->boolean);
 		return 0;
 	case WIRE_UINT:
-		json_put_u64(j, v->u);
+		o->is_id ? json_put_id(j, v->u) : json_put_u64(j, v->u);
 		return 0;
 	case WIRE_NEGATIVE:
 		json_put_i64(j, v->i);
@@ -207,7 +217,15 @@ static int put_wire_value(struct json_text *j, struct open *o, const struct wire
 	return 0;
 }
 
-static int take_key(struct json_text *j, struct wire_reader *r, struct errbuf *e)
+static bool names_id(const struct wire_text *key)
+{
+	static const char from[] = "from";
+	size_t n = sizeof from - 1;
+
+	return key->n >= n && memcmp(key->at + key->n - n, from, n) == 0 && (key->n == n || key->at[key->n - n - 1] == '_');
+}
+
+static int take_key(struct json_text *j, struct wire_reader *r, struct open *o, struct errbuf *e)
 {
 	struct wire_value v;
 	int rc = wire_take(r, &v, e);
@@ -217,6 +235,7 @@ static int take_key(struct json_text *j, struct wire_reader *r, struct errbuf *e
 	if (v.kind != WIRE_TEXT)
 		return fail(e, -EBADMSG, "a map's key is no text");
 	put_key(j, v.text.at, v.text.n);
+	o->is_id = names_id(&v.text);
 	return 0;
 }
 
@@ -241,7 +260,7 @@ int json_put_map(struct json_text *j, const uint8_t *map, size_t n, struct errbu
 	o.left[0] = v.count;
 	while (o.left[o.n - 1] > 0) {
 		o.left[o.n - 1]--;
-		if (o.is_map[o.n - 1] && (rc = take_key(j, &r, e)) < 0)
+		if (o.is_map[o.n - 1] && (rc = take_key(j, &r, &o, e)) < 0)
 			return rc;
 		if ((rc = wire_take(&r, &v, e)) < 0 || (rc = put_wire_value(j, &o, &v, e)) < 0)
 			return rc;

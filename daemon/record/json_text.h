@@ -17,6 +17,7 @@ void json_end(struct json_text *j, char bracket);
 void json_key(struct json_text *j, const char *key);
 void json_put_text(struct json_text *j, const char *text, size_t n); /* UTF-8 */
 void json_put_u64(struct json_text *j, uint64_t value);
+void json_put_id(struct json_text *j, uint64_t value);        /* all 64 bits matter: digits as a text, for readers whose numbers are doubles */
 void json_put_i64(struct json_text *j, int64_t value);
 void json_put_real(struct json_text *j, double value);        /* not finite: null, JSON has no number for it */
 void json_put_reals(struct json_text *j, const double *value, size_t n);
@@ -24,7 +25,8 @@ void json_put_bool(struct json_text *j, bool value);
 void json_put_time(struct json_text *j, int64_t t_ns);        /* {"sec":..,"nsec":..}, since 1970 */
 void json_put_base64(struct json_text *j, const uint8_t *from, size_t n); /* RFC 4648 */
 
-/* Keys and values of a msgpack map (transport/wire.h), without its brackets. -EBADMSG: it is none, or malformed. */
+/* Keys and values of a msgpack map (transport/wire.h), without its brackets; whole numbers under `from` and keys that end in _from as json_put_id
+ * does it: publishers draw them from 64 bits. -EBADMSG: it is none, or malformed. */
 MUST_CHECK int json_put_map(struct json_text *j, const uint8_t *map, size_t n, struct errbuf *e);
 
 #endif

@@ -386,6 +386,11 @@ int mcap_sync(struct mcap_writer *w, struct errbuf *e)
 	return 0;
 }
 
+uint64_t mcap_written_messages(const struct mcap_writer *w)
+{
+	return w->n_messages[0];
+}
+
 uint64_t mcap_written_bytes(const struct mcap_writer *w)
 {
 	return w->written_bytes;

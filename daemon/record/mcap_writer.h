@@ -56,6 +56,9 @@ MUST_CHECK int mcap_sync(struct mcap_writer *w, struct errbuf *e);
 /* Bytes that have reached the file, and that it will have about when it is closed now. */
 uint64_t mcap_written_bytes(const struct mcap_writer *w);
 
+/* Messages of the chunks that have reached the file. */
+uint64_t mcap_written_messages(const struct mcap_writer *w);
+
 /* The summary has no room for more chunks: begin another file. */
 bool mcap_is_full(const struct mcap_writer *w);
 

@@ -166,7 +166,9 @@ static int make_span(struct record_text *t, const struct record_span *s, struct 
 	put_u64(&j, "chunk", s->chunk);
 	put_i64(&j, "frame_stamp_ns", s->frame_stamp_ns);
 	put_u64(&j, "frame_seq", s->frame_seq);
-	put_u64(&j, "value", s->value);
+	/* Of a tick it is a time; of all else its publisher's number. */
+	json_key(&j, s->stage == STAGE_TICK ? "value" : "from");
+	s->stage == STAGE_TICK ? json_put_u64(&j, s->value) : json_put_id(&j, s->value);
 	return end(t, &j, e);
 }
 

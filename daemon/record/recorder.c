@@ -24,7 +24,7 @@
 #define TURN_PATIENCE_NS NS_PER_S  /* control answers within a period, if it answers at all */
 
 enum { CHUNK_BYTES = 1 << 20, SMALL_RECORD_BYTES = 1 << 20, CONFIG_PAIRS_MAX = 512,
-	METADATA_TEXT_BYTES = 128 << 10 };
+	METADATA_TEXT_BYTES = 128 << 10, TAPES = 3 };
 
 struct channel {
 	char topic[RECORD_TOPIC_BYTES + 8];
@@ -48,7 +48,9 @@ struct recorder {
 	int64_t turn_ns;              /* since when the next file waits for control's state; 0: it does not */
 	/* the recording: one file or several */
 	int64_t since_ns, failure_logged_ns;
-	uint64_t closed_bytes, messages, failed, dropped_before;
+	uint64_t closed_bytes, closed_messages, failed, dropped_before;
+	uint64_t taken;               /* messages of the file that is written, those in its chunk included */
+	uint64_t refused_told[TAPES]; /* bytes of records too large for a tape, as told last */
 	char reason[RECORD_REASON_BYTES];
 };
 
@@ -157,7 +159,7 @@ static int add_metadata(struct recorder *r, struct errbuf *e)
 	return rc;
 }
 
-static int open_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
+static int begin_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
 {
 	struct mcap_options o = { .path = r->file, .library = "dreamvlad " DREAMVLAD_VERSION, .chunk_bytes = CHUNK_BYTES,
 		.message_bytes_max = r->message_bytes_max };
@@ -167,6 +169,7 @@ static int open_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
 		return rc;
 	if ((fd = record_file_create(r->config->record_dir, r->file, e)) < 0)
 		return fd;
+	r->taken = 0;
 	clock_realtime_offset_ns(&r->text.offset_ns);
 	memset(r->schema, 0, sizeof r->schema); /* of the file before */
 	r->n_channels = 0;
@@ -184,6 +187,19 @@ static int open_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	return rc;
 }
 
+/* A file that could not be begun is nobody's: r->file stays that of the one before. */
+static int open_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
+{
+	char before[RECORD_FILE_BYTES];
+	int rc;
+
+	memcpy(before, r->file, sizeof before);
+	rc = begin_file(r, now_ns, e);
+	if (rc < 0)
+		memcpy(r->file, before, sizeof before);
+	return rc;
+}
+
 static uint64_t file_bytes(const struct recorder *r)
 {
 	return r->mcap ? mcap_written_bytes(r->mcap) : 0;
@@ -195,14 +211,18 @@ static int close_file(struct recorder *r, struct errbuf *e)
 	struct stat s = { .st_size = 0 };
 	struct errbuf why;
 	bool whole;
-	int rc = mcap_close(r->mcap, &whole, e);
+	int first = mcap_flush(r->mcap, e);
+	uint64_t written = mcap_written_messages(r->mcap);
+	int rc = mcap_close(r->mcap, &whole, first < 0 ? &why : e);
 
 	r->mcap = NULL;
+	r->closed_messages += written;
+	r->failed += r->taken - written; /* those of a chunk that did not get there */
 	if (whole && record_file_finish(r->file, &why) < 0)
 		log_line(LOG_LEVEL_WARNING, "record: %s", why.text);
 	if (stat(r->file, &s) == 0)
 		r->closed_bytes += (uint64_t)s.st_size;
-	return rc;
+	return first < 0 ? first : rc;
 }
 
 /* ---- start and stop ---- */
@@ -230,7 +250,7 @@ int recorder_start(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	if (!r->config->record_dir[0])
 		return fail(e, -EINVAL, "record.dir is not set: name a directory for recordings there (and record.at_start: false to record on "
 				"request only)");
-	r->closed_bytes = r->messages = r->failed = 0;
+	r->closed_bytes = r->closed_messages = r->failed = 0;
 	r->dropped_before = dropped_on_tape(r);
 	if ((rc = open_file(r, now_ns, e)) < 0) {
 		snprintf(r->reason, sizeof r->reason, "%.600s", e->text);
@@ -266,7 +286,7 @@ int recorder_stop(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	recorder_quieten(r);
 	rc = close_file(r, e);
 	log_line(rc < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "record: %s: %.1f s, %.1f MB, %" PRIu64 " messages, %" PRIu64 " dropped%s%s", r->file,
-			(double)(now_ns - r->since_ns) / (double)NS_PER_S, (double)r->closed_bytes / 1e6, r->messages,
+			(double)(now_ns - r->since_ns) / (double)NS_PER_S, (double)r->closed_bytes / 1e6, r->closed_messages,
 			r->failed + dropped_on_tape(r) - r->dropped_before, rc < 0 ? ": " : "", rc < 0 ? e->text : "");
 	return rc;
 }
@@ -408,12 +428,30 @@ void recorder_take(struct recorder *r, const struct tape_record *record, const v
 	rc = write_message(r, record, payload, &e);
 	if (rc == -E2BIG || rc == -EBADMSG)
 		count_failure(r, record->t_ns, e.text);
-	else if (rc < 0)
-		end_with_reason(r, e.text, record_file_remedy(rc));
 	else
-		r->messages++;
+		r->taken++;
+	if (rc < 0 && rc != -E2BIG && rc != -EBADMSG)
+		end_with_reason(r, e.text, record_file_remedy(rc));
 	if (r->mcap)
 		turn(r, record->t_ns);
+}
+
+/* Pictures of cameras, raw ones above all, may be larger than what record.buffer_mb leaves for one record: then none of them is ever written. */
+static void tell_of_small_tapes(struct recorder *r)
+{
+	const struct { const struct tape *tape; const char *whose; uint64_t share; } tapes[TAPES] = { { &r->links->control_tape, "control", 4 },
+		{ &r->links->policy_tape, "the policy's observations", 4 }, { &r->links->io_tape, "messages and pictures", 2 } };
+
+	for (int i = 0; i < TAPES; i++) {
+		uint64_t bytes = tape_refused_bytes(tapes[i].tape);
+
+		if (bytes <= r->refused_told[i])
+			continue;
+		r->refused_told[i] = bytes;
+		log_line(LOG_LEVEL_WARNING, "record: %s: records of %.1f MB have no room in memory and are not recorded; record.buffer_mb: found %d, want at "
+				"least %" PRIu64, tapes[i].whose, (double)bytes / 1e6, (int)r->config->record_buffer_mb,
+				(2 * bytes * tapes[i].share >> 20) + 1);
+	}
 }
 
 void recorder_step(struct recorder *r, int64_t now_ns)
@@ -424,6 +462,7 @@ void recorder_step(struct recorder *r, int64_t now_ns)
 	if (!r->mcap || now_ns < r->due_ns)
 		return;
 	r->due_ns = now_ns + CHUNK_PERIOD_NS;
+	tell_of_small_tapes(r);
 	if ((rc = mcap_flush(r->mcap, &e)) < 0 || (rc = mcap_sync(r->mcap, &e)) < 0)
 		end_with_reason(r, e.text, record_file_remedy(rc));
 	else if (record_file_check_room(r->config->record_dir, r->config->record_min_free_mb, &e) < 0)
@@ -435,7 +474,7 @@ void recorder_report(const struct recorder *r, struct record_report *out)
 	out->runs = r->mcap != NULL;
 	out->since_ns = r->since_ns;
 	out->bytes = r->closed_bytes + file_bytes(r);
-	out->messages = r->messages;
+	out->messages = r->closed_messages + (r->mcap ? mcap_written_messages(r->mcap) : 0);
 	out->dropped = r->failed + (r->since_ns > 0 ? dropped_on_tape(r) - r->dropped_before : 0);
 	memcpy(out->file, r->file, sizeof out->file);
 	memcpy(out->reason, r->reason, sizeof out->reason);

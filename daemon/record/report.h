@@ -20,7 +20,7 @@ struct record_report {
 	bool runs;
 	char file[RECORD_FILE_BYTES]; /* that is written, or was last; "": none yet */
 	int64_t since_ns;             /* start of the recording */
-	uint64_t bytes, messages, dropped; /* of the recording, all its files; dropped: found no room on tape or in a file */
+	uint64_t bytes, messages, dropped; /* of the recording, all its files; messages: in them, but for the last second's; dropped: found no room on tape or in a file */
 	char reason[RECORD_REASON_BYTES]; /* why it ended by itself, or could not begin with dreamvlad; "" */
 	uint32_t ticket;              /* of the newest answer */
 	bool ok;                      /* that answer */

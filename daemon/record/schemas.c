@@ -14,9 +14,10 @@
 #define WHOLE "{\"type\":\"integer\"}"
 #define NUMBER "{\"type\":\"number\"}"
 #define NUMBERS "{\"type\":\"array\",\"items\":" NUMBER "}"
+#define ID "{\"type\":\"string\",\"description\":\"a number of 64 bits, its digits\"}"
 #define TIME "{\"type\":\"object\",\"title\":\"time\",\"properties\":{\"sec\":" COUNT ",\"nsec\":" COUNT "}}"
-#define HEAD_KEYS P("stamp", TIME) C P("from", COUNT) C P("seq", COUNT) C P("stamp_ns", WHOLE)
-#define FRAME_KEYS P("width", COUNT) C P("height", COUNT) C P("from", COUNT) C P("seq", COUNT) C P("stamp_ns", WHOLE)
+#define HEAD_KEYS P("stamp", TIME) C P("from", ID) C P("seq", COUNT) C P("stamp_ns", WHOLE)
+#define FRAME_KEYS P("width", COUNT) C P("height", COUNT) C P("from", ID) C P("seq", COUNT) C P("stamp_ns", WHOLE)
 
 static const struct {
 	const char *name, *text;

@@ -29,6 +29,7 @@ void tape_init(struct tape *t, void *memory, uint64_t n_bytes)
 	atomic_init(&t->tail, 0u);
 	atomic_init(&t->wanted, 0u);
 	atomic_init(&t->dropped, 0u);
+	atomic_init(&t->refused_bytes, 0u);
 }
 
 void tape_want(struct tape *t, uint64_t kinds)
@@ -44,9 +45,11 @@ static uint64_t gap_before(const struct tape *t, uint64_t tail, uint64_t need)
 	return need <= left ? 0 : left;
 }
 
-static void *drop(struct tape *t)
+static void *drop(struct tape *t, uint64_t need)
 {
 	atomic_store_explicit(&t->dropped, atomic_load_explicit(&t->dropped, memory_order_relaxed) + 1, memory_order_relaxed);
+	if (need > t->size_bytes / 2 && need > atomic_load_explicit(&t->refused_bytes, memory_order_relaxed))
+		atomic_store_explicit(&t->refused_bytes, need, memory_order_relaxed);
 	return NULL;
 }
 
@@ -62,7 +65,7 @@ void *tape_claim(struct tape *t, uint16_t kind, uint32_t n_bytes, int64_t t_ns)
 	need = whole_bytes(n_bytes);
 	gap = need <= t->size_bytes ? gap_before(t, tail, need) : 0;
 	if (gap + need > t->size_bytes - used)
-		return drop(t);
+		return drop(t, need);
 	if (gap > 0)
 		*at(t, tail) = (struct tape_record){ .kind = KIND_GAP };
 	r = at(t, tail + gap);
@@ -99,6 +102,11 @@ void tape_release(struct tape *t)
 	uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed);
 
 	atomic_store_explicit(&t->head, head + whole_bytes(at(t, head)->n_bytes), memory_order_release);
+}
+
+uint64_t tape_refused_bytes(const struct tape *t)
+{
+	return atomic_load_explicit(&t->refused_bytes, memory_order_relaxed);
 }
 
 uint64_t tape_dropped(const struct tape *t)

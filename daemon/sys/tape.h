@@ -31,6 +31,7 @@ struct tape {
 	_Atomic uint64_t wanted;      /* reader, or who tells it: bit k = kind k is to be written */
 	_Alignas(64) _Atomic uint64_t tail; /* writer: bytes ever published */
 	_Atomic uint64_t dropped;     /* writer: records */
+	_Atomic uint64_t refused_bytes; /* writer: see tape_refused_bytes */
 	uint64_t claimed_bytes;       /* writer only: what tape_publish adds to tail */
 };
 
@@ -60,6 +61,10 @@ const void *tape_front(struct tape *t, struct tape_record *r);
 
 /* Gives the room of the record that tape_front has shown back to the writer. Thread: reader. Allocates: no. Blocks: no. */
 void tape_release(struct tape *t);
+
+/* The largest record so far for which this tape is too small: one that even an empty tape may have no room for; 0: there was none.
+ * Thread: any. Allocates: no. Blocks: no. */
+uint64_t tape_refused_bytes(const struct tape *t);
 
 /* Records that found no room since the start. Thread: any. Allocates: no. Blocks: no. */
 uint64_t tape_dropped(const struct tape *t);

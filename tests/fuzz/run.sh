@@ -23,6 +23,7 @@ franka_*) areas="robots/sim/franka robots/franka robots/model daemon/stage trans
 piper_session) areas="robots/piper robots/bus robots/model daemon/sys" libraries= ;;
 replay) areas="daemon daemon/record daemon/stage robots/model daemon/sys" libraries= ;;
 mcap) areas="daemon/record daemon/sys" libraries="-lzstd -lz" ;;
+record_text) areas="daemon daemon/record daemon/stage robots/model transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc -ljansson" ;;
 piper | socketcand) areas="robots/piper robots/bus daemon/sys" libraries="" ;;
 *) areas="policy daemon/sys" libraries="-ljansson -lpcre2-8 -lutf8proc -lz" ;;
 esac

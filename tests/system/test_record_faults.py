@@ -1,6 +1,6 @@
 """test_record_faults.py - what goes wrong with a recording while the policy drives an arm is the recording's trouble alone: the disk's reader
 hangs, there are no descriptors left, the directory is none; cameras send half pictures and other formats meanwhile. AUTO goes on, and the
-arm's targets have no gap. A full disk is in test_recording.py.
+arm's targets have no gap. A file that may not grow is in test_recording.py.
 
 In real time: dreamvlad, its threads and a file system."""
 import contextlib
@@ -8,6 +8,7 @@ import os
 import pathlib
 import resource
 import signal
+import subprocess
 import unittest
 
 import msgpack
@@ -59,11 +60,11 @@ def spoil(cameras):
 
 class Faults(unittest.TestCase):
     @contextlib.contextmanager
-    def driven(self, **keys):
+    def driven(self, command=(), **keys):
         """A bench in AUTO that records on request into FOLDER/tapes; the arm is not to notice what the body does."""
         extra = "record:\n" + "".join(f"  {key}: {value}\n" for key, value in
                                       {"dir": "tapes", "at_start": "false", "min_free_mb": 0, "buffer_mb": 8, **keys}.items())
-        with peers.bench(extra=extra) as (daemon, arm, cameras, _):
+        with peers.bench(extra=extra, command=command) as (daemon, arm, cameras, _):
             door = Door(daemon.folder)
             self.addCleanup(door.close)
             peers.into_auto(door.ask)
@@ -107,6 +108,25 @@ class Faults(unittest.TestCase):
                 for _ in range(8):
                     self.moved(arm)
             peers.until("the drops to be counted", lambda: self.record(ask).get("dropped", 0) > 0)
+
+    def test_a_file_system_that_is_full_and_then_read_only(self):
+        """A tmpfs of 3 MB that only dreamvlad sees: it fills up within a second or two; then it is mounted read-only."""
+        own = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+        if subprocess.run([*own, "mount", "-t", "tmpfs", "none", "/mnt"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest("may not mount anything in a namespace of its own")
+        mount = 'tapes="$(dirname "$3")/tapes"; mkdir "$tapes" && mount -t tmpfs -o size=3m none "$tapes" && exec "$@"'
+        with self.driven(command=(*own, "sh", "-c", mount, "sh")) as (daemon, arm, _, ask):
+            self.assertTrue(ask(cmd="record", action="start")["ok"])
+            peers.until("the disk to be full", lambda: not self.record(ask)["runs"])
+            told = self.record(ask)
+            self.assertIn("No space left on device", told["reason"])
+            self.assertGreater(told["messages"], 0)
+            self.moved(arm)
+            inside = ["nsenter", "-m", "-t", str(daemon.process.pid)] + ([] if os.geteuid() == 0 else ["-U", "--preserve-credentials"])
+            subprocess.run([*inside, "mount", "-o", "remount,ro", f"{daemon.folder}/tapes"], check=True)
+            refused = ask(cmd="record", action="start")
+            self.assertFalse(refused["ok"])
+            self.assertIn("mount it writable", refused["error"])
 
     def test_a_stop_while_the_disk_hangs(self):
         """The arm is let go of, and the process ends without what is still on the tapes."""

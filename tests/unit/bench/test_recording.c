@@ -86,7 +86,7 @@ static void finish(struct file *f)
 static void record(struct file *f)
 {
 	begin(f, true);
-	put(f, STATUS, BEGIN_NS, "{\"mode\":\"AUTO\",\"stamp_ns\":100000000000}");
+	put(f, STATUS, BEGIN_NS, "{\"mode\":\"AUTO\",\"from\":18446744073709551615,\"stamp_ns\":100000000000}");
 	for (uint64_t id = 1; id <= CHUNKS; id++) {
 		int64_t at_ns = BEGIN_NS + (int64_t)id * NS_PER_S;
 
@@ -160,11 +160,11 @@ static void wall_times_are_found(void **state)
 	assert_int_equal(mcap_add_metadata(f.writer, "dreamvla", (const struct mcap_pair[]){ { "realtime_minus_monotonic_ns", offset } }, 1, NULL), 0);
 	for (int64_t s = 1; s <= CHUNKS; s++) {
 		put_span(&f, "decoder", (uint64_t)s, BEGIN_NS + s * NS_PER_S - 50 * NS_PER_MS, BEGIN_NS + s * NS_PER_S, 0);
-		snprintf(text, sizeof text, "{\"mode\":\"AUTO\",\"stamp_ns\":%" PRId64 ",\"control\":{\"overruns\":%d},\"counters\":{\"chunks_rejected\":%d}}",
+		snprintf(text, sizeof text, "{\"mode\":\"AUTO\",\"from\":18446744073709551615,\"stamp_ns\":%" PRId64 ",\"control\":{\"overruns\":%d},\"counters\":{\"chunks_rejected\":%d}}",
 				WALL_NS + BEGIN_NS + s * NS_PER_S, (int)(10 * s), (int)s);
 		put(&f, STATUS, BEGIN_NS + s * NS_PER_S, text);
 	}
-	snprintf(text, sizeof text, "{\"kind\":\"mode\",\"mode\":\"HOLD\",\"code\":\"stale\",\"stamp_ns\":%" PRId64 "}", WALL_NS + BEGIN_NS + 7 * NS_PER_S);
+	snprintf(text, sizeof text, "{\"kind\":\"mode\",\"mode\":\"HOLD\",\"code\":\"CAMERA_STALE\",\"stamp_ns\":%" PRId64 "}", WALL_NS + BEGIN_NS + 7 * NS_PER_S);
 	put(&f, EVENT, BEGIN_NS + 7 * NS_PER_S, text);
 	finish(&f);
 	/* WALL_NS is 2026-09-21 14:13:20, and BEGIN_NS 100 s more. */
@@ -174,7 +174,7 @@ static void wall_times_are_found(void **state)
 	assert_int_equal(t.n_spans, 5);
 	assert_int_equal(t.n_events, 1);
 	assert_int_equal(t.event[0].t_ns, BEGIN_NS + 7 * NS_PER_S);
-	assert_string_equal(t.event[0].code, "stale");
+	assert_string_equal(t.event[0].code, "CAMERA_STALE");
 	assert_int_equal(trace_count_grown(&t.count[0]), 50);
 	assert_string_equal(t.count[1].name, "chunks_rejected");
 	assert_int_equal(trace_count_grown(&t.count[1]), 5);

@@ -91,6 +91,7 @@ static void the_largest_record_fits_and_one_byte_more_does_not(void **state)
 	assert_null(tape_claim(&tape, KIND, LARGEST + 1, 1));
 	assert_null(tape_claim(&tape, KIND, UINT32_MAX, 1));
 	assert_int_equal(tape_dropped(&tape), 2);
+	assert_true(tape_refused_bytes(&tape) > UINT32_MAX);
 	assert_non_null(tape_claim(&tape, KIND, LARGEST, 1));
 	tape_publish(&tape);
 	assert_null(tape_claim(&tape, KIND, 0, 1));
@@ -99,6 +100,26 @@ static void the_largest_record_fits_and_one_byte_more_does_not(void **state)
 	assert_int_equal(r.n_bytes, LARGEST);
 	tape_release(&tape);
 	assert_null(tape_front(&tape, &r));
+}
+
+/* A full tape is no reason to want a larger one; a record that an empty one may have no room for is. */
+static void what_never_fits_is_told_apart_from_a_full_tape(void **state)
+{
+	enum { HALF = TAPE_BYTES / 2 - TAPE_ALIGN_BYTES };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(tape_refused_bytes(&tape), 0);
+		assert_non_null(tape_claim(&tape, KIND, HALF, 1));
+		tape_publish(&tape);
+	}
+	assert_null(tape_claim(&tape, KIND, HALF, 1));
+	assert_int_equal(tape_dropped(&tape), 1);
+	assert_int_equal(tape_refused_bytes(&tape), 0);
+	assert_null(tape_claim(&tape, KIND, HALF + 1, 1));
+	assert_int_equal(tape_refused_bytes(&tape), TAPE_BYTES / 2 + TAPE_ALIGN_BYTES);
+	assert_null(tape_claim(&tape, KIND, HALF, 1));
+	assert_int_equal(tape_refused_bytes(&tape), TAPE_BYTES / 2 + TAPE_ALIGN_BYTES);
 }
 
 static void sizes_mix_and_wrap(void **state)
@@ -159,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup(only_wanted_kinds_are_written, set_up),
 		cmocka_unit_test_setup(a_claim_is_nothing_until_published, set_up),
 		cmocka_unit_test_setup(the_largest_record_fits_and_one_byte_more_does_not, set_up),
+		cmocka_unit_test_setup(what_never_fits_is_told_apart_from_a_full_tape, set_up),
 		cmocka_unit_test_setup(sizes_mix_and_wrap, set_up),
 		cmocka_unit_test_setup(two_threads_lose_nothing_uncounted, set_up),
 	};

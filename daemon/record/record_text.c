@@ -26,6 +26,13 @@ static const struct {
 	{ "target", SCHEMA_TARGET }, { "shadow", SCHEMA_TARGET }, { "event", SCHEMA_EVENT }, { "status", SCHEMA_STATUS },
 };
 
+int64_t record_text_wall_ns(const struct record_text *t, int64_t monotonic_ns)
+{
+	int64_t wall_ns;
+
+	return __builtin_add_overflow(monotonic_ns, t->offset_ns, &wall_ns) ? INT64_MAX : wall_ns;
+}
+
 static struct json_text begin(struct record_text *t)
 {
 	struct json_text j = { .out = &t->json };
@@ -46,7 +53,7 @@ static int end(struct record_text *t, struct json_text *j, struct errbuf *e)
 static void put_time(struct json_text *j, const char *key, const struct record_text *t)
 {
 	json_key(j, key);
-	json_put_time(j, t->stamp_ns + t->offset_ns);
+	json_put_time(j, record_text_wall_ns(t, t->stamp_ns));
 }
 
 static void put_u64(struct json_text *j, const char *key, uint64_t value)
@@ -161,7 +168,7 @@ static int make_span(struct record_text *t, const struct record_span *s, struct 
 	put_i64(&j, "begin_ns", s->begin_ns);
 	put_i64(&j, "end_ns", s->end_ns);
 	json_key(&j, "ms");
-	json_put_real(&j, (double)(s->end_ns - s->begin_ns) / (double)NS_PER_MS);
+	json_put_real(&j, ((double)s->end_ns - (double)s->begin_ns) / (double)NS_PER_MS);
 	put_u64(&j, "observation", s->observation);
 	put_u64(&j, "chunk", s->chunk);
 	put_i64(&j, "frame_stamp_ns", s->frame_stamp_ns);

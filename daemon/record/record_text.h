@@ -18,6 +18,9 @@ struct record_text {
 	size_t n;
 };
 
+/* A time of the monotonic clock as that of the wall; one that no clock can show is the last that one can. Pure. */
+int64_t record_text_wall_ns(const struct record_text *t, int64_t monotonic_ns);
+
 /* -E2BIG: larger than json's capacity; -EBADMSG: a message of a topic that no schema knows, or whose map is malformed.
  * Thread: aux. Allocates: no. Blocks: no. */
 MUST_CHECK int record_text_make(struct record_text *t, const struct tape_record *r, const void *payload, struct errbuf *e);

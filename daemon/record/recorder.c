@@ -350,8 +350,8 @@ static int write_message(struct recorder *r, const struct tape_record *record, c
 
 	if ((rc = record_text_make(t, record, payload, e)) < 0 || (rc = find_channel(r, &m.channel, e)) < 0)
 		return rc;
-	m.log_ns = (uint64_t)(record->t_ns + t->offset_ns);
-	m.publish_ns = (uint64_t)(t->stamp_ns + t->offset_ns);
+	m.log_ns = (uint64_t)record_text_wall_ns(t, record->t_ns);
+	m.publish_ns = (uint64_t)record_text_wall_ns(t, t->stamp_ns);
 	m.data = t->data;
 	m.n = t->n;
 	return mcap_add_message(r->mcap, &m, e);
@@ -412,7 +412,8 @@ static void turn(struct recorder *r, int64_t now_ns)
 		ask_for_state(r);
 	} else if (mcap_is_full(r->mcap) || now_ns - r->turn_ns > TURN_PATIENCE_NS) {
 		begin_next_file(r, now_ns);
-		ask_for_state(r);
+		if (r->mcap)
+			ask_for_state(r);
 	}
 }
 

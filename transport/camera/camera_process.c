@@ -32,7 +32,7 @@ struct camera_process {
 	struct endpoint *socket;
 	int signal_fd;
 	char topic[NAME_BYTES + 8];
-	uint64_t from, seq, refused;   /* refused: larger than dreamvlad accepts */
+	uint64_t from, seq, refused, unsent; /* refused: larger than dreamvlad accepts; unsent: the socket did not take it */
 	int64_t offset_ns, end_ns, tell_ns;
 	bool offset_known, ends, told_waiting;
 	uint32_t listeners, width, height;
@@ -93,9 +93,11 @@ static void publish(struct camera_process *p, const struct camera_shot *f)
 		return;
 	}
 	/* A full queue means that dreamvlad does not read: the next frame is newer anyway. */
-	(void)!endpoint_send(p->socket, &(struct endpoint_message){ 3, { (const uint8_t *)p->topic, head, f->jpeg },
-			{ strlen(p->topic), n, f->n_bytes } });
-	count(p, f);
+	if (endpoint_send(p->socket, &(struct endpoint_message){ 3, { (const uint8_t *)p->topic, head, f->jpeg },
+			{ strlen(p->topic), n, f->n_bytes } }) < 0)
+		p->unsent++;
+	else
+		count(p, f);
 }
 
 /* ---- who listens ------------------------------------------------------------------------------------------------------------------- */
@@ -133,12 +135,12 @@ static void tell_json(const struct camera_process *p, double seconds, const stru
 {
 	const struct span *s = &p->span;
 	double n = s->frames ? (double)s->frames : 1;
-	json_t *line = json_pack("{s:s, s:s, s:f, s:I, s:f, s:[ii], s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:i}", "topic", p->topic,
+	json_t *line = json_pack("{s:s, s:s, s:f, s:I, s:f, s:[ii], s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "topic", p->topic,
 			"source", p->o->kind->describe(p->source), "seconds", seconds, "frames", (json_int_t)s->frames,
 			"rate_hz", (double)s->frames / seconds, "size", (int)p->width, (int)p->height, "mean_kb", (double)s->bytes / n / 1024,
 			"age_mean_ms", (double)s->age_sum_ns / n / 1e6, "age_max_ms", (double)s->age_max_ns / 1e6, "lost", (json_int_t)c->lost,
 			"damaged", (json_int_t)c->damaged, "undated", (json_int_t)c->undated, "restarts", (json_int_t)c->restarts,
-			"too_large", (json_int_t)p->refused, "listeners", (int)p->listeners);
+			"too_large", (json_int_t)p->refused, "unsent", (json_int_t)p->unsent, "listeners", (int)p->listeners);
 
 	if (line && json_dumpf(line, stdout, JSON_REAL_PRECISION(9)) == 0)
 		fputc('\n', stdout);
@@ -152,10 +154,10 @@ static void tell_line(const struct camera_process *p, double seconds, const stru
 	double n = s->frames ? (double)s->frames : 1;
 
 	log_line(LOG_LEVEL_INFO, "%s: %.1f Hz, %ux%u, %.0f kB, %.1f ms old when sent (worst %.1f); since the start: %llu lost, %llu damaged, "
-			"%llu undated, %llu too large, %llu restarts%s", p->topic, (double)s->frames / seconds, p->width, p->height,
+			"%llu undated, %llu too large, %llu restarts, %llu not sent%s", p->topic, (double)s->frames / seconds, p->width, p->height,
 			(double)s->bytes / n / 1024, (double)s->age_sum_ns / n / 1e6, (double)s->age_max_ns / 1e6, (unsigned long long)c->lost,
 			(unsigned long long)c->damaged, (unsigned long long)c->undated, (unsigned long long)p->refused,
-			(unsigned long long)c->restarts, p->listeners ? "" : "; nobody listens");
+			(unsigned long long)c->restarts, (unsigned long long)p->unsent, p->listeners ? "" : "; nobody listens");
 }
 
 static void tell(struct camera_process *p, int64_t now_ns)

@@ -12,11 +12,14 @@
 #include "transport/camera/source.h"
 #include "transport/camera/v4l2_device.h"
 #include "transport/camera/v4l2_stamp.h"
+#include "transport/camera/v4l2_twin.h"
 
 #define BACK_OFF_MIN_NS (250 * NS_PER_MS)
 #define BACK_OFF_MAX_NS (2 * NS_PER_S)
-#define SILENCE_MIN_NS (3 * NS_PER_S) /* a stream without any frame for so long, and 10 frames, is begun anew */
+#define SILENCE_MIN_NS (3 * NS_PER_S) /* a stream without any whole frame for so long, and 10 frames, is begun anew */
 #define BY_PATH "/dev/v4l/by-path"
+#define BY_ID "/dev/v4l/by-id/"
+#define CLASS_FOLDER "/sys/class/video4linux"
 
 struct device {
 	struct camera_options o;
@@ -28,7 +31,8 @@ struct device {
 	bool holds;                   /* the frame given out last lies in `held` */
 	bool has_number;
 	uint32_t number;
-	int64_t retry_ns, back_off_ns, heard_ns;
+	int64_t retry_ns, back_off_ns;
+	int64_t heard_ns;             /* newest frame that could be published, or the stream's beginning */
 	struct camera_counters counters;
 	struct errbuf why;            /* it is away; "": it is there */
 	bool told_undated;
@@ -51,6 +55,16 @@ static void find_lasting_name(struct device *s, const char *path)
 	}
 	if (folder)
 		closedir(folder);
+}
+
+/* At a bench with two of them a name that both have may be the other one's after a replug: wrist and overhead would be swapped. */
+static void tell_twin(const char *path)
+{
+	char target[PATH_MAX];
+
+	if (strncmp(path, BY_ID, strlen(BY_ID)) == 0 && realpath(path, target) && v4l2_has_twin(CLASS_FOLDER, strrchr(target, '/') + 1))
+		log_line(LOG_LEVEL_WARNING, "%s: another camera of the same kind is plugged in, and no serial number tells them apart: this name may be the "
+				"other one's after a replug; take the name of its port, under " BY_PATH, path);
 }
 
 /* ---- start and start anew ---------------------------------------------------------------------------------------------------------- */
@@ -142,6 +156,7 @@ static int create(void **out, const struct camera_options *o, struct errbuf *e)
 	if (rc < 0)
 		return rc;
 	s->who = s->d.identity;
+	tell_twin(s->path);
 	tell_exposure(s);
 	return 0;
 }
@@ -235,15 +250,16 @@ static int make_frame(struct device *s, const struct v4l2_buffer *b, struct came
 }
 
 /* CAMERA_FRAME or CAMERA_NOTHING; -errno: the stream has failed. */
-static int take(struct device *s, int64_t now_ns, struct camera_shot *out, struct errbuf *e)
+static int take(struct device *s, struct camera_shot *out, struct errbuf *e)
 {
 	struct v4l2_buffer b;
 	struct errbuf bad;
 	int rc = v4l2_device_take(&s->d, &b, e);
 
+	int64_t now_ns = clock_monotonic_ns(); /* after the frame is there: one dated by its arrival came before this, not before the turn began */
+
 	if (rc <= 0)
 		return rc;
-	s->heard_ns = now_ns;
 	count_lost(s, &b);
 	if (make_frame(s, &b, out, &bad) < 0) {
 		if (s->counters.damaged++ == 0)
@@ -252,6 +268,7 @@ static int take(struct device *s, int64_t now_ns, struct camera_shot *out, struc
 		return rc < 0 ? rc : CAMERA_NOTHING;
 	}
 	set_stamp(s, &b, now_ns, out);
+	s->heard_ns = now_ns;
 	s->back_off_ns = BACK_OFF_MIN_NS;
 	s->held = b;
 	s->holds = true;
@@ -280,9 +297,9 @@ static int read_frame(void *source, int64_t now_ns, struct camera_shot *out, str
 		rc = v4l2_device_release(&s->d, &s->held, &why);
 	s->holds = false;
 	if (rc == 0)
-		rc = take(s, now_ns, out, &why);
+		rc = take(s, out, &why);
 	if (rc == CAMERA_NOTHING && now_ns - s->heard_ns > silence_ns(s))
-		rc = fail(&why, -ETIMEDOUT, "no frame for %.0f s", (double)(now_ns - s->heard_ns) / 1e9);
+		rc = fail(&why, -ETIMEDOUT, "no whole frame for %.0f s", (double)(now_ns - s->heard_ns) / 1e9);
 	if (rc >= 0)
 		return rc;
 	lose(s, now_ns, why.text);

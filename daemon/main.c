@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/record/record_metadata.h"
 #include "daemon/replay.h"
 #include "daemon/runtime.h"
 #include "daemon/service.h"
@@ -30,13 +31,16 @@ enum exit_code { EXIT_STOPPED = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CUT_SHOR
 
 static const char help[] =
 	"usage: dreamvlad --config FILE [--check | --print-config]\n"
-	"       dreamvlad --config FILE --replay RECORDING [--replay-speed real|fast] [--json]\n"
+	"       dreamvlad --replay RECORDING [--config FILE | [--model DIR] [--heads DIR]] [--replay-speed real|fast] [--replay-out FILE] [--json]\n"
 	"\n"
 	"  --config FILE    configuration (YAML)\n"
 	"  --check          read it, load the checkpoint, infer once from blank pictures, and exit; binds and moves nothing\n"
 	"  --print-config   print the effective configuration with every key explained, and exit\n"
 	"  --replay FILE    a recording through policy, control and safety again; every target is compared with the recorded one; opens no\n"
 	"                   socket and can reach no arm\n"
+	"                   without --config the configuration is the recorded one\n"
+	"  --model DIR, --heads DIR   with --replay and without --config: the checkpoint, or its head files, if not where they were\n"
+	"  --replay-out FILE  every target of the replay as a line of JSON; the file must not exist\n"
 	"  --replay-speed real|fast   at the speed of then, or as fast as it goes (default)\n"
 	"  --json           the result of --replay as one line of JSON\n"
 	"  --version, --help\n"
@@ -47,7 +51,7 @@ static const char help[] =
 	"            3 what could be judged is identical, but the recording is cut or has gaps\n";
 
 struct arguments {
-	const char *config;
+	const char *config, *model, *heads;
 	bool check, print_config, help, version;
 	struct replay_options replay;
 };
@@ -291,6 +295,9 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
 		{ "check", no_argument, NULL, 'k' },
 		{ "print-config", no_argument, NULL, 'p' },
 		{ "replay", required_argument, NULL, 'r' },
+		{ "replay-out", required_argument, NULL, 'o' },
+		{ "heads", required_argument, NULL, 'e' },
+		{ "model", required_argument, NULL, 'm' },
 		{ "replay-speed", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -309,17 +316,22 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
 		a->help |= found == 'h';
 		a->version |= found == 'v';
 		a->replay.path = found == 'r' ? optarg : a->replay.path;
+		a->replay.out = found == 'o' ? optarg : a->replay.out;
+		a->heads = found == 'e' ? optarg : a->heads;
+		a->model = found == 'm' ? optarg : a->model;
 		a->replay.json |= found == 'j';
 		speed = found == 's' ? optarg : speed;
 	}
 	a->replay.real = speed && strcmp(speed, "real") == 0;
 	if (speed && !a->replay.real && strcmp(speed, "fast") != 0)
 		fprintf(stderr, "dreamvlad: --replay-speed %s: want real or fast\n", speed);
-	else if (!a->replay.path && (speed || a->replay.json))
-		fprintf(stderr, "dreamvlad: --replay-speed and --json go with --replay FILE\n");
+	else if (!a->replay.path && (speed || a->replay.json || a->replay.out || a->model || a->heads))
+		fprintf(stderr, "dreamvlad: --replay-speed, --replay-out, --model, --heads and --json go with --replay FILE\n");
+	else if ((a->model || a->heads) && a->config)
+		fprintf(stderr, "dreamvlad: --model and --heads go with the recorded configuration: with --config, policy.model and policy.heads say it\n");
 	else if (optind < argc)
 		fprintf(stderr, "dreamvlad: %s: not an option\n", argv[optind]);
-	else if (!a->config && !a->help && !a->version && !a->print_config)
+	else if (!a->config && !a->replay.path && !a->help && !a->version && !a->print_config)
 		fprintf(stderr, "dreamvlad: --config FILE is missing\n");
 	else
 		return true;
@@ -343,6 +355,13 @@ static int print_config(struct runtime *r)
 	return EXIT_START;
 }
 
+static int read_config(struct config *c, const struct arguments *a, struct errbuf *e)
+{
+	if (a->config)
+		return config_read(c, a->config, e);
+	return a->replay.path ? record_metadata_config(c, a->replay.path, a->model, a->heads, e) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct runtime runtime; /* too large for a stack */
@@ -363,7 +382,7 @@ int main(int argc, char **argv)
 		return EXIT_START;
 	}
 	config_defaults(&runtime.config);
-	if (a.config && config_read(&runtime.config, a.config, &e) < 0) {
+	if (read_config(&runtime.config, &a, &e) < 0) {
 		fprintf(stderr, "dreamvlad: %s\n", e.text);
 		return start_error(&a);
 	}

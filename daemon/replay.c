@@ -10,11 +10,13 @@
 
 #include "daemon/control_tick.h"
 #include "daemon/policy_tick.h"
+#include "daemon/record/checkpoint.h"
 #include "daemon/record/kinds.h"
 #include "daemon/record/layout.h"
 #include "daemon/record/mcap_reader.h"
 #include "daemon/record/replay_check.h"
 #include "daemon/record/state_check.h"
+#include "daemon/replay_out.h"
 #include "daemon/replay_report.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
@@ -53,6 +55,7 @@ struct replay {
 	struct action_chunk chunk[CHUNKS];
 	uint64_t chunk_tried;         /* the newest that an inference was to give */
 	int64_t begin_ns, shown_ns;   /* of the clock */
+	struct replay_out out;
 	struct replay_report report;
 	struct errbuf error;
 };
@@ -237,6 +240,7 @@ static void compare(struct replay *r)
 
 	if (slot >= 0) {
 		replay_compare_targets(&r->report.differences, t->tick, t->now_ns, &l->target[slot], r->tick.target, t->n_targets);
+		replay_out_targets(&r->out, &r->runtime->setup, t, &l->target[slot], r->tick.target);
 		queue_release(&l->target_queue);
 	}
 	while (queue_front(&l->event_queue) >= 0)
@@ -366,6 +370,32 @@ static void compare_key(void *context, const char *key, const char *value)
 	report->n_keys++;
 }
 
+/* A file that only the recording has shows in their number. */
+static void compare_weights(void *context, const char *key, const char *value)
+{
+	struct replay *r = context;
+	struct replay_report *report = &r->report;
+	const char *was = mcap_reader_metadata(r->ticks.reader, CHECKPOINT_METADATA, key);
+
+	if (was && strcmp(was, value) == 0)
+		return;
+	if (report->n_weights < REPLAY_WEIGHTS_MAX)
+		snprintf(report->weights[report->n_weights], REPLAY_KEY_BYTES, "%.63s", key);
+	report->n_weights++;
+}
+
+static void check_weights(struct replay *r)
+{
+	struct replay_report *report = &r->report;
+
+	report->weights_known = mcap_reader_metadata(r->ticks.reader, CHECKPOINT_METADATA, "files") != NULL;
+	if (report->weights_known)
+		checkpoint_visit(&r->runtime->config, compare_weights, r);
+	if (report->n_weights > 0)
+		log_line(LOG_LEVEL_WARNING, "replay: %s is another checkpoint than the recorded one: %u of its files differ, the first is %s",
+				r->runtime->config.policy_model, report->n_weights, report->weights[0]);
+}
+
 static int prepare(struct replay *r)
 {
 	struct runtime *runtime = r->runtime;
@@ -375,6 +405,7 @@ static int prepare(struct replay *r)
 		return rc;
 	r->report.cut = mcap_reader_info(r->ticks.reader)->cut;
 	config_visit(&runtime->config, compare_key, r);
+	check_weights(r);
 	if ((rc = next_observation(r)) < 0)
 		return rc;
 	if ((rc = policy_runner_init(&r->policy, &runtime->config, &runtime->setup, runtime->links, runtime->stats, &r->error)) < 0)
@@ -422,12 +453,16 @@ enum replay_verdict replay_run(struct runtime *runtime, const struct replay_opti
 	r->runtime = runtime;
 	r->o = o;
 	r->report.setup = &runtime->setup;
-	if (run_on_thread(r) < 0 || r->report.failed)
+	if (replay_out_open(&r->out, o->out, &r->error) < 0 || run_on_thread(r) < 0 || r->report.failed)
 		log_line(LOG_LEVEL_ERROR, "replay: %s", r->error.text);
 	else
 		verdict = !replay_identical(&r->report.differences) ? REPLAY_DIFFERENT : replay_complete(&r->report) ? REPLAY_IDENTICAL : REPLAY_PARTLY;
 	if (verdict != REPLAY_UNUSABLE)
 		replay_report_print(&r->report, o->json);
+	if (replay_out_close(&r->out, &r->error) < 0) {
+		log_line(LOG_LEVEL_ERROR, "replay: %s", r->error.text);
+		verdict = REPLAY_UNUSABLE;
+	}
 	policy_runner_finish(&r->policy);
 	mcap_reader_close(r->ticks.reader);
 	mcap_reader_close(r->observations.reader);

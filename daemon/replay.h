@@ -15,6 +15,7 @@ struct replay_options {
 	const char *path;
 	bool real;                    /* at the speed of then; else as fast as it goes */
 	bool json;
+	const char *out;              /* NULL, or a file for its targets, see replay_out.h */
 };
 
 /* PARTLY: what could be judged is identical, but not all could: see replay_complete. */

@@ -55,8 +55,19 @@ static void print_chunks(const struct replay_differences *d)
 		printf("  %" PRIu64 " ticks made more or fewer targets\n", d->ticks_of_other_count);
 }
 
+static void print_weights(const struct replay_report *r)
+{
+	if (!r->weights_known)
+		printf("  note: the recording has no fingerprint of its checkpoint: whether this is the same one is not known\n");
+	for (uint32_t i = 0; i < r->n_weights && i < REPLAY_WEIGHTS_MAX; i++)
+		printf("  note: ANOTHER CHECKPOINT: %s is not what was recorded\n", r->weights[i]);
+	if (r->n_weights > REPLAY_WEIGHTS_MAX)
+		printf("  note: and so are %u files more\n", r->n_weights - REPLAY_WEIGHTS_MAX);
+}
+
 static void print_notes(const struct replay_report *r)
 {
+	print_weights(r);
 	for (uint32_t i = 0; i < r->n_keys && i < REPLAY_KEYS_MAX; i++)
 		printf("  note: the configuration's %s is not what was recorded\n", r->key[i]);
 	if (r->n_keys > REPLAY_KEYS_MAX)
@@ -118,6 +129,15 @@ static json_t *keys(const struct replay_report *r)
 	return all;
 }
 
+static json_t *weights(const struct replay_report *r)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < r->n_weights && i < REPLAY_WEIGHTS_MAX; i++)
+		json_array_append_new(all, json_string(r->weights[i]));
+	return r->weights_known ? all : (json_decref(all), json_null());
+}
+
 static json_t *chunks(const struct replay_report *r)
 {
 	const struct replay_differences *d = &r->differences;
@@ -131,11 +151,11 @@ static json_t *chunks(const struct replay_report *r)
 static void print_json(const struct replay_report *r)
 {
 	const struct replay_differences *d = &r->differences;
-	json_t *all = json_pack("{s:b, s:b, s:b, s:b, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o}", "identical", replay_identical(d),
+	json_t *all = json_pack("{s:b, s:b, s:b, s:b, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "identical", replay_identical(d),
 			"complete", replay_complete(r), "cut", r->cut, "same_build", !r->other_build, "ended", r->ended,
 			"ticks", (json_int_t)d->ticks, "seconds", lasted_s(r), "targets", (json_int_t)d->targets,
 			"ticks_of_other_count", (json_int_t)d->ticks_of_other_count, "inferences_missing", (json_int_t)r->inferences_missing,
-			"config_differs", keys(r), "arms", arms(r), "chunks", chunks(r));
+			"config_differs", keys(r), "weights_differ", weights(r), "arms", arms(r), "chunks", chunks(r));
 	char *text = json_dumps(all, JSON_COMPACT);
 
 	printf("%s\n", text ? text : "{}");

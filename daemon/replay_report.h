@@ -4,7 +4,7 @@
 
 #include "daemon/replay_compare.h"
 
-enum { REPLAY_ENDED_BYTES = 160, REPLAY_KEYS_MAX = 16, REPLAY_KEY_BYTES = 64 };
+enum { REPLAY_ENDED_BYTES = 160, REPLAY_KEYS_MAX = 16, REPLAY_KEY_BYTES = 64, REPLAY_WEIGHTS_MAX = 4 };
 
 struct replay_report {
 	const struct control_setup *setup;
@@ -15,6 +15,9 @@ struct replay_report {
 	bool other_build;             /* another program recorded it */
 	uint32_t n_keys;              /* of the configuration that differ from the recorded one; the first of them: */
 	char key[REPLAY_KEYS_MAX][REPLAY_KEY_BYTES];
+	bool weights_known;           /* the recording has the checkpoint's fingerprint (record/checkpoint.h) */
+	uint32_t n_weights;           /* files of the checkpoint that are not those of then; the first of them: */
+	char weights[REPLAY_WEIGHTS_MAX][REPLAY_KEY_BYTES];
 	uint64_t inferences_missing;  /* whose observations are not in the recording, of those since the first that is */
 	uint64_t chunks_before;       /* begun before the recording: its actions are inputs of it */
 	bool from_state;              /* the recording began later than its daemon */

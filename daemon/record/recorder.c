@@ -14,6 +14,7 @@
 #include "daemon/record/mcap.h"
 #include "daemon/record/mcap_writer.h"
 #include "daemon/record/record_file.h"
+#include "daemon/record/record_metadata.h"
 #include "daemon/record/record_text.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
@@ -178,7 +179,7 @@ static int begin_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	r->file_ns = now_ns;
 	r->due_ns = now_ns + CHUNK_PERIOD_NS;
 	rc = mcap_open(&r->mcap, fd, &o, e);
-	if (rc == 0 && (rc = add_metadata(r, e)) < 0) {
+	if (rc == 0 && ((rc = add_metadata(r, e)) < 0 || (rc = record_metadata_add(r->mcap, r->config, e)) < 0)) {
 		mcap_close(r->mcap, &(bool){ false }, NULL);
 		r->mcap = NULL;
 	}

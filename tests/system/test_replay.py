@@ -10,6 +10,7 @@ import time
 import unittest
 
 import peers
+from recording import Recording, write
 import test_daemon_teleop
 
 REPLAY_S = 100
@@ -99,11 +100,49 @@ class Replay(unittest.TestCase):
         result = self.check_later(files[0])
         self.assertGreater(result["chunks"]["compared"], 2)
         self.assertEqual(result["chunks"]["missing"], 0)
+        self.check_alone(files[0])
+
+    def check_alone(self, recording):
+        """Without a configuration the recorded one; the targets as a file; and another checkpoint, which is named."""
+        out = self.folder / "targets.jsonl"
+        code, result, said = self.replay_alone(recording, "--replay-out", out)
+        self.assertEqual((code, result.get("config_differs"), result.get("weights_differ")), (0, [], []), said)
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        self.assertEqual(len(lines), result["targets"])
+        self.assertEqual({line["same"] for line in lines}, {True})
+        recorded = {t["t_ns"]: t["q"] for t in Recording(recording).of("/target/arm")}
+        both = [(line["q"], recorded[line["t_ns"]]) for line in lines if line["t_ns"] in recorded]
+        self.assertGreater(len(both), len(lines) // 2)
+        self.assertEqual([a for a, _ in both], [b for _, b in both])
+        code, _, said = self.replay_alone(recording, "--replay-out", out)
+        self.assertEqual((code, "File exists" in said), (2, True), said)
+        self.check_other_checkpoint(recording)
+
+    def check_other_checkpoint(self, recording):
+        other = self.folder / "other"
+        model = re.search(r"^  model: (.+)$", (self.folder / "config.yaml").read_text(), re.MULTILINE)[1]
+        shutil.copytree(model, other)
+        changed = max(other.glob("*.safetensors"), key=lambda path: path.stat().st_size)
+        weights = bytearray(changed.read_bytes())
+        middle = len(weights) // 4 * 2
+        for at in range(middle, middle + 400, 2):
+            weights[at] ^= 0x10  # in the mantissa of a BF16 number: no other training would be as near
+        changed.write_bytes(weights)
+        out = self.folder / "others.jsonl"
+        code, result, said = self.replay_alone(recording, "--model", other, "--replay-out", out)
+        self.assertEqual((code, result["identical"], result["weights_differ"]), (1, False, [f"model/{changed.name}"]), said)
+        self.assertIn("is another checkpoint than the recorded one", said)
+        different = [line for line in map(json.loads, out.read_text().splitlines()) if not line["same"]]
+        self.assertEqual(len(different), result["arms"]["arm"]["targets_differ"])
+        self.assertTrue(all(line["q_recorded"] != line["q"] or line["chunk"] for line in different))
 
     def replay(self, recording, *arguments, change=lambda text: text):
         config = self.folder / "again.yaml"
         config.write_text(change((self.folder / "config.yaml").read_text()))
-        done = subprocess.run([peers.BUILD / "dreamvlad", "--config", config, "--replay", recording, "--json", *arguments], text=True,
+        return self.replay_alone(recording, "--config", config, *arguments)
+
+    def replay_alone(self, recording, *arguments):
+        done = subprocess.run([peers.BUILD / "dreamvlad", "--replay", recording, "--json", *arguments], text=True, cwd="/",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLAY_S)
         print(done.stderr[-2000:], done.stdout)
         return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
@@ -136,9 +175,14 @@ class Replay(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("another version of dreamvlad", said)
         other.write_bytes(b"no recording")
-        code, _, said = self.replay(other)
-        self.assertEqual(code, 2)
-        self.assertIn("not an MCAP file", said)
+        for code, _, said in (self.replay(other), self.replay_alone(other)):
+            self.assertEqual(code, 2)
+            self.assertIn("not an MCAP file", said)
+        write(other, {"/camera/wrist": [(1, {})]})
+        code, _, said = self.replay_alone(other)
+        self.assertEqual((code, "give one with --config" in said), (2, True), said)
+        code, _, said = self.replay(recording, "--model", "/nowhere")
+        self.assertEqual((code, "--model and --heads go with the recorded configuration" in said), (2, True), said)
 
     def test_ensemble_and_noise(self):
         recording = self.session(decoder="flow_matching", method="ensemble", steps=2)

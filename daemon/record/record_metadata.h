@@ -1,0 +1,22 @@
+/* record_metadata.h - what a recording says of its own beginnings besides keys and values: the configuration as a file that can be read
+ * again, and the checkpoint's fingerprint (checkpoint.h). */
+#ifndef DREAMVLA_DAEMON_RECORD_RECORD_METADATA_H
+#define DREAMVLA_DAEMON_RECORD_RECORD_METADATA_H
+
+#include "config/config.h"
+#include "daemon/record/mcap_writer.h"
+#include "daemon/sys/error.h"
+
+/* Metadata record and key of the configuration's text (YAML). */
+#define CONFIG_FILE_METADATA "dreamvla.config.yaml"
+#define CONFIG_FILE_KEY "text"
+
+/* Adds both; policy.model and policy.heads become absolute. Thread: aux. Allocates: yes, nothing stays. Blocks: on disk. */
+MUST_CHECK int record_metadata_add(struct mcap_writer *w, const struct config *c, struct errbuf *e);
+
+/* The configuration that a recording holds, read and checked as if it were a file. model, heads: NULL, or in place of
+ * policy.model and policy.heads. -ENODATA: it holds none; -errno and -EBADMSG as mcap_reader_open; -EINVAL as config_read.
+ * Thread: start-up. Allocates: yes, nothing stays. Blocks: on disk. */
+MUST_CHECK int record_metadata_config(struct config *c, const char *recording, const char *model, const char *heads, struct errbuf *e);
+
+#endif

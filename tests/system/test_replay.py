@@ -142,7 +142,7 @@ class Replay(unittest.TestCase):
         return self.replay_alone(recording, "--config", config, *arguments)
 
     def replay_alone(self, recording, *arguments):
-        done = subprocess.run([peers.BUILD / "dreamvlad", "--replay", recording, "--json", *arguments], text=True, cwd="/",
+        done = subprocess.run([(peers.BUILD / "dreamvlad").resolve(), "--replay", recording, "--json", *arguments], text=True, cwd="/",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLAY_S)
         print(done.stderr[-2000:], done.stdout)
         return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr

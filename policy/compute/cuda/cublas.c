@@ -4,6 +4,7 @@
 #include <cublasLt.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@
 /* PLANS_MAX: different shapes of products; a network has four for each length of a sequence, and about thirty more. */
 enum { PLANS_MAX = 2048 };
 
+/* Algorithms to try for a shape; runs of each that are timed, behind one that is not. */
+enum { CANDIDATES = 16, RUNS = 4 };
+
 /* What a plan depends on. Alignments in bytes, 16 at most. Zeroed before it is filled, for it is compared as bytes. */
 struct key {
 	uint32_t m, n, k, x_stride, out_stride, x_align, w_align, out_align;
@@ -33,6 +37,12 @@ struct plan {
 	cublasLtMatmulAlgo_t algorithm;
 };
 
+/* A product that is asked for. */
+struct request {
+	void *stream;
+	const struct device_product *product;
+};
+
 struct cublas {
 	void *library;
 #define MEMBER(name) __typeof__(&name) name;
@@ -41,6 +51,7 @@ struct cublas {
 	cublasLtHandle_t handle;
 	void *workspace;
 	uint64_t workspace_bytes;
+	struct cublas_clock clock;
 	struct plan plan[PLANS_MAX];
 	uint32_t n_plans;
 };
@@ -68,7 +79,7 @@ static int load(struct cublas *b, struct errbuf *e)
 	return 0;
 }
 
-int cublas_open(struct cublas **out, void *workspace, uint64_t workspace_bytes, struct errbuf *e)
+int cublas_open(struct cublas **out, void *workspace, uint64_t workspace_bytes, const struct cublas_clock *clock, struct errbuf *e)
 {
 	struct cublas *b = calloc(1, sizeof *b);
 	int rc;
@@ -77,6 +88,7 @@ int cublas_open(struct cublas **out, void *workspace, uint64_t workspace_bytes, 
 		return fail(e, -ENOMEM, "cuda backend: out of memory");
 	b->workspace = workspace;
 	b->workspace_bytes = workspace_bytes;
+	b->clock = *clock;
 	if ((rc = load(b, e)) == 0) {
 		int status = (int)b->cublasLtCreate(&b->handle);
 
@@ -195,27 +207,74 @@ static int prefer(struct cublas *b, const struct key *k, cublasLtMatmulPreferenc
 	return status;
 }
 
-static int choose_algorithm(struct cublas *b, struct plan *p)
+static int ask_library(struct cublas *b, struct plan *p, cublasLtMatmulHeuristicResult_t found[CANDIDATES], int *n)
 {
 	cublasLtMatmulPreference_t preference = NULL;
-	cublasLtMatmulHeuristicResult_t found;
-	int n = 0, status = (int)b->cublasLtMatmulPreferenceCreate(&preference);
+	int status = (int)b->cublasLtMatmulPreferenceCreate(&preference);
 
 	if (status)
 		return status;
 	status = prefer(b, &p->key, preference);
 	if (status == 0)
-		status = (int)b->cublasLtMatmulAlgoGetHeuristic(b->handle, p->product, p->w, p->x, p->out, p->out, preference, 1, &found, &n);
+		status = (int)b->cublasLtMatmulAlgoGetHeuristic(b->handle, p->product, p->w, p->x, p->out, p->out, preference, CANDIDATES, found, n);
 	b->cublasLtMatmulPreferenceDestroy(preference);
-	if (status == 0 && n == 0)
-		status = (int)CUBLAS_STATUS_NOT_SUPPORTED;
-	if (status == 0)
-		p->algorithm = found.algo;
-	return status;
+	return status == 0 && *n == 0 ? (int)CUBLAS_STATUS_NOT_SUPPORTED : status;
+}
+
+static int run(struct cublas *b, const struct request *r, const struct plan *plan, const cublasLtMatmulAlgo_t *algorithm)
+{
+	const struct device_product *p = r->product;
+	const float one = 1.0f, kept = p->add ? 1.0f : 0.0f;
+
+	return (int)b->cublasLtMatmul(b->handle, plan->product, &one, p->w, plan->w, p->x, plan->x, &kept, p->out, plan->out, p->out, plan->out,
+			algorithm, b->workspace, b->workspace_bytes, (cudaStream_t)r->stream);
+}
+
+/* Of RUNS runs; infinite where the algorithm does not take this product after all. Not 0: the device failed. */
+static int measure(struct cublas *b, const struct request *r, const struct plan *plan, const cublasLtMatmulAlgo_t *algorithm, float *elapsed_ms)
+{
+	int status = run(b, r, plan, algorithm);
+
+	*elapsed_ms = INFINITY;
+	if (status)
+		return cublas_lost_device(status) ? status : 0;
+	if (b->clock.start(b->clock.context))
+		return (int)CUBLAS_STATUS_EXECUTION_FAILED;
+	for (int i = 0; i < RUNS && status == 0; i++)
+		status = run(b, r, plan, algorithm);
+	float elapsed = INFINITY;
+
+	if (b->clock.stop(b->clock.context, &elapsed))
+		return (int)CUBLAS_STATUS_EXECUTION_FAILED;
+	*elapsed_ms = status ? INFINITY : elapsed;
+	return cublas_lost_device(status) ? status : 0;
+}
+
+/* The result of each try lands where the product's belongs, and is the same but for rounding. */
+static int choose_algorithm(struct cublas *b, const struct request *r, struct plan *p)
+{
+	cublasLtMatmulHeuristicResult_t found[CANDIDATES];
+	float least_ms = INFINITY, elapsed_ms;
+	int n = 0, status = ask_library(b, p, found, &n);
+
+	if (status)
+		return status;
+	p->algorithm = found[0].algo;
+	for (int i = 0; i < n && n > 1 && !p->key.add; i++) {
+		if (found[i].state != CUBLAS_STATUS_SUCCESS || found[i].workspaceSize > b->workspace_bytes)
+			continue;
+		if ((status = measure(b, r, p, &found[i].algo, &elapsed_ms)) != 0)
+			return status;
+		if (elapsed_ms < least_ms) {
+			least_ms = elapsed_ms;
+			p->algorithm = found[i].algo;
+		}
+	}
+	return 0;
 }
 
 /* Those that no network asks for (tests) fill the table: then all are dropped and it begins anew. */
-static int make_plan(struct cublas *b, const struct key *key, const void *bias, struct plan **out)
+static int make_plan(struct cublas *b, const struct request *r, const struct key *key, struct plan **out)
 {
 	if (b->n_plans == PLANS_MAX)
 		while (b->n_plans)
@@ -223,10 +282,10 @@ static int make_plan(struct cublas *b, const struct key *key, const void *bias, 
 	struct plan *p = &b->plan[b->n_plans];
 
 	p->key = *key;
-	int status = describe(b, p, bias);
+	int status = describe(b, p, r->product->bias);
 
 	if (status == 0)
-		status = choose_algorithm(b, p);
+		status = choose_algorithm(b, r, p);
 	if (status) {
 		drop_plan(b, p);
 		return status;
@@ -236,9 +295,9 @@ static int make_plan(struct cublas *b, const struct key *key, const void *bias, 
 	return 0;
 }
 
-static int find_plan(struct cublas *b, const struct device_product *product, struct plan **out)
+static int find_plan(struct cublas *b, const struct request *r, struct plan **out)
 {
-	struct key key = key_of(product);
+	struct key key = key_of(r->product);
 
 	for (uint32_t i = 0; i < b->n_plans; i++) {
 		if (memcmp(&b->plan[i].key, &key, sizeof key) == 0) {
@@ -246,21 +305,18 @@ static int find_plan(struct cublas *b, const struct device_product *product, str
 			return 0;
 		}
 	}
-	return make_plan(b, &key, product->bias, out);
+	return make_plan(b, r, &key, out);
 }
 
 int cublas_product(struct cublas *b, void *stream, const struct device_product *p)
 {
-	const float one = 1.0f, kept = p->add ? 1.0f : 0.0f;
+	const struct request r = { stream, p };
 	struct plan *plan = NULL;
-	int status = find_plan(b, p, &plan);
+	int status = find_plan(b, &r, &plan);
 
 	if (status == 0)
 		status = set_bias(b, plan, p->bias);
-	if (status)
-		return status;
-	return (int)b->cublasLtMatmul(b->handle, plan->product, &one, p->w, plan->w, p->x, plan->x, &kept, p->out, plan->out, p->out, plan->out,
-			&plan->algorithm, b->workspace, b->workspace_bytes, (cudaStream_t)stream);
+	return status ? status : run(b, &r, plan, &plan->algorithm);
 }
 
 const char *cublas_status_text(int status)

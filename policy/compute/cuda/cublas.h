@@ -7,12 +7,21 @@
 
 struct cublas;
 
+/* Measures what is put into the stream between the two; 0, or any other number: the device failed. */
+struct cublas_clock {
+	int (*start)(void *context);
+	int (*stop)(void *context, float *elapsed_ms);
+	void *context;
+};
+
 /* A cuBLASLt on the current device with `workspace_bytes` of its memory at `workspace`. -ENOTSUP: the library is not there (the text says
  * which); -EIO. Allocates: yes. Blocks: seconds. */
-MUST_CHECK int cublas_open(struct cublas **out, void *workspace, uint64_t workspace_bytes, struct errbuf *e);
+MUST_CHECK int cublas_open(struct cublas **out, void *workspace, uint64_t workspace_bytes, const struct cublas_clock *clock, struct errbuf *e);
 void cublas_close(struct cublas *b); /* accepts NULL */
 
-/* device_product. 0, or a status of the library. Allocates: when a shape comes for the first time. */
+/* device_product. 0, or a status of the library. Allocates: when a shape comes for the first time. Blocks: then, too, for some milliseconds: every
+ * algorithm that the library proposes is tried, and the quickest is kept, so that another start may keep another, whose sums are in another order.
+ * A product that adds to what is there cannot be tried; it has the library's first choice. */
 int cublas_product(struct cublas *b, void *stream, const struct device_product *p);
 
 /* A status in words, short. */

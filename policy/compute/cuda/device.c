@@ -16,6 +16,7 @@ struct device {
 	char name[NAME_BYTES];
 	cudaStream_t stream;
 	cudaEvent_t mark[DEVICE_MARKS];
+	cudaEvent_t begin, end;     /* of what is measured */
 	void *workspace;
 	struct cublas *cublas;
 };
@@ -69,19 +70,41 @@ static int open_stream(struct device *d, struct errbuf *e)
 	for (uint32_t i = 0; i < DEVICE_MARKS && code == cudaSuccess; i++)
 		code = cudaEventCreateWithFlags(&d->mark[i], cudaEventDisableTiming);
 	if (code == cudaSuccess)
+		code = cudaEventCreate(&d->begin);
+	if (code == cudaSuccess)
+		code = cudaEventCreate(&d->end);
+	if (code == cudaSuccess)
 		code = cudaMalloc(&d->workspace, WORKSPACE_BYTES);
 	return code == cudaSuccess ? 0 : device_explain(d, (int)code, "a stream and its working memory", e);
+}
+
+static int start_clock(void *context)
+{
+	const struct device *d = context;
+
+	return (int)cudaEventRecord(d->begin, d->stream);
+}
+
+static int stop_clock(void *context, float *elapsed_ms)
+{
+	const struct device *d = context;
+	cudaError_t code = cudaEventRecord(d->end, d->stream);
+
+	if (code == cudaSuccess)
+		code = cudaEventSynchronize(d->end);
+	return (int)(code == cudaSuccess ? cudaEventElapsedTime(elapsed_ms, d->begin, d->end) : code);
 }
 
 int device_open(struct device **out, struct errbuf *e)
 {
 	struct device *d = calloc(1, sizeof *d);
+	const struct cublas_clock clock = { start_clock, stop_clock, d };
 	int rc;
 
 	if (!d)
 		return fail(e, -ENOMEM, "cuda backend: out of memory");
 	if ((rc = choose_device(d, e)) < 0 || (rc = open_stream(d, e)) < 0
-			|| (rc = cublas_open(&d->cublas, d->workspace, WORKSPACE_BYTES, e)) < 0) {
+			|| (rc = cublas_open(&d->cublas, d->workspace, WORKSPACE_BYTES, &clock, e)) < 0) {
 		device_close(d);
 		return rc;
 	}
@@ -100,6 +123,10 @@ void device_close(struct device *d)
 	for (uint32_t i = 0; i < DEVICE_MARKS; i++)
 		if (d->mark[i])
 			(void)cudaEventDestroy(d->mark[i]);
+	if (d->begin)
+		(void)cudaEventDestroy(d->begin);
+	if (d->end)
+		(void)cudaEventDestroy(d->end);
 	if (d->stream)
 		(void)cudaStreamDestroy(d->stream);
 	free(d);

@@ -321,6 +321,17 @@ check-threads: deps
 		echo "0 passed, 0 failed, $(words $(THREAD_TESTS)) skipped"; \
 	else B=$(call variant,thread) SAN=thread $(CALM) tests/run.sh --findings quick $(foreach t,$(THREAD_TESTS),'$t'); fi
 
+# The demo policy from nothing: episodes of the expert, training (hours), the checkpoint. TORCH: a Python with torch and safetensors;
+# TRAIN: a folder with 8 GB to spare; more options of train.py in TRAIN_OPTIONS. It goes on where it was stopped.
+TORCH ?= python3
+TRAIN ?= build/train
+train-demo: all
+	mkdir -p $(TRAIN)
+	[ -d $(TRAIN)/episodes ] || { $B/dreamvla-sim --expert 3000 --seed 1 --config config/demo-pick.yaml --out $(TRAIN)/new && mv $(TRAIN)/new $(TRAIN)/episodes; }
+	$(TORCH) policy/train/train.py --data $(TRAIN)/episodes --out $(TRAIN) $(TRAIN_OPTIONS)
+	$(TORCH) policy/train/export.py --from $(TRAIN)/last.pt --to $(TRAIN)/checkpoint --data $(TRAIN)/episodes --infer $B/dreamvla-infer
+	$B/dreamvla-sim --evaluate 200 --seed 1000000 --config config/demo-pick.yaml --policy $(TRAIN)/checkpoint
+
 # Robots' own clients, as their users install them, against our simulated robots.
 check-peers: deps
 	@$(MAKE) --no-print-directory all $B/tests/peers/piper_wire
@@ -355,6 +366,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-long check-sanitizers check-threads check-peers check-emulated lint bench install clean FORCE
+.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-long check-sanitizers check-threads check-peers check-emulated lint bench train-demo install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,158 @@
+"""Dream-VLA, small, for training: the same tensors under the same names as policy/ reads, computed for batches.
+
+Shapes: B samples, two pictures of SIDE x SIDE, P patches, M merged patches of both pictures, S tokens, H hidden size, N = chunk * dim
+action positions. Two heads exist in training only (`spot`, `place`): which merged patch shows the named block, and where it is.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+SIDE, PATCH, MERGE, PICTURES = 112, 14, 2, 2
+GRID = SIDE // PATCH                    # patches along a side
+TOKENS = (GRID // MERGE) ** 2           # of a picture, in the sequence
+CHUNK, DIM, STATE = 8, 7, 8
+N = CHUNK * DIM
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+VISION = dict(depth=3, width=96, heads=4, mlp=4)
+DECODER = dict(layers=5, hidden=160, heads=4, groups=2, mlp=448)
+THETA, VISION_THETA = 1e6, 1e4
+
+
+def rotate(x, angle):
+    """Rotate-half form; x [B, heads, length, size], angle [length, size]."""
+    first, second = x.chunk(2, -1)
+    return x * angle.cos() + torch.cat((-second, first), -1) * angle.sin()
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        w = VISION["width"]
+        self.norm1, self.norm2 = nn.LayerNorm(w, 1e-6), nn.LayerNorm(w, 1e-6)
+        self.attn = nn.ModuleDict(dict(qkv=nn.Linear(w, 3 * w), proj=nn.Linear(w, w)))
+        self.mlp = nn.ModuleDict(dict(fc1=nn.Linear(w, VISION["mlp"] * w), fc2=nn.Linear(VISION["mlp"] * w, w)))
+
+    def forward(self, x, angle):
+        b, p, w = x.shape
+        q, k, v = self.attn["qkv"](self.norm1(x)).reshape(b, p, 3, VISION["heads"], -1).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(rotate(q, angle).to(v.dtype), rotate(k, angle).to(v.dtype), v)
+        x = x + self.attn["proj"](y.transpose(1, 2).reshape(b, p, w))
+        h = self.mlp["fc1"](self.norm2(x))
+        return x + self.mlp["fc2"](h * torch.sigmoid(1.702 * h))
+
+
+def vision_angle():
+    """[patches of a picture, head size], in the merged order: row angles, then column angles, twice."""
+    size = VISION["width"] // VISION["heads"]
+    frequency = VISION_THETA ** -(torch.arange(0, size // 2, 2) / (size // 2))
+    side = torch.arange(GRID)
+    place = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).reshape(GRID // MERGE, MERGE, GRID // MERGE, MERGE, 2)
+    angle = (place.transpose(1, 2).reshape(-1, 2)[:, :, None] * frequency).flatten(1)
+    return torch.cat((angle, angle), -1)
+
+
+class Vision(nn.Module):
+    """Both time slices of the patch embedding see the same picture: one weight here, half of it in each when it is exported."""
+
+    def __init__(self):
+        super().__init__()
+        w, h = VISION["width"], DECODER["hidden"]
+        self.patch_embed = nn.Linear(3 * PATCH * PATCH, w, bias=False)
+        self.blocks = nn.ModuleList(Block() for _ in range(VISION["depth"]))
+        self.ln_q = nn.LayerNorm(w, 1e-6)
+        self.merge = nn.Sequential(nn.Linear(MERGE * MERGE * w, MERGE * MERGE * w), nn.GELU(), nn.Linear(MERGE * MERGE * w, h))
+        self.register_buffer("angle", vision_angle(), persistent=False)
+
+    def forward(self, picture):
+        """picture uint8 [B, PICTURES, SIDE, SIDE, 3] to [B, M, H]."""
+        b = picture.shape[0]
+        x = (picture.float() / 255 - picture.new_tensor(MEAN, dtype=torch.float)) / picture.new_tensor(STD, dtype=torch.float)
+        x = x.reshape(b * PICTURES, GRID // MERGE, MERGE, PATCH, GRID // MERGE, MERGE, PATCH, 3)
+        x = x.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(b * PICTURES, GRID * GRID, -1)   # block row, block column, row, column; c, y, x
+        x = self.patch_embed(x)
+        for block in self.blocks:
+            x = block(x, self.angle)
+        return self.merge(self.ln_q(x).reshape(b, PICTURES * TOKENS, -1))
+
+
+class RmsNorm(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n))
+
+    def forward(self, x):
+        wide = x.float()
+        return self.weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + 1e-6)).to(x.dtype)
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        h, size = DECODER["hidden"], DECODER["hidden"] // DECODER["heads"]
+        k = DECODER["groups"] * size
+        self.input_layernorm, self.post_attention_layernorm = RmsNorm(h), RmsNorm(h)
+        self.self_attn = nn.ModuleDict(dict(q_proj=nn.Linear(h, h), k_proj=nn.Linear(h, k), v_proj=nn.Linear(h, k),
+                                            o_proj=nn.Linear(h, h, bias=False)))
+        self.mlp = nn.ModuleDict(dict(gate_proj=nn.Linear(h, DECODER["mlp"], bias=False), up_proj=nn.Linear(h, DECODER["mlp"], bias=False),
+                                      down_proj=nn.Linear(DECODER["mlp"], h, bias=False)))
+
+    def forward(self, x, angle):
+        b, s, h = x.shape
+        heads, groups = DECODER["heads"], DECODER["groups"]
+        y, a = self.input_layernorm(x), self.self_attn
+        q = rotate(a["q_proj"](y).reshape(b, s, heads, -1).transpose(1, 2), angle)
+        k = rotate(a["k_proj"](y).reshape(b, s, groups, -1).transpose(1, 2), angle).repeat_interleave(heads // groups, 1)
+        v = a["v_proj"](y).reshape(b, s, groups, -1).transpose(1, 2).repeat_interleave(heads // groups, 1)
+        y = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
+        x = x + a["o_proj"](y.transpose(1, 2).reshape(b, s, h))
+        y = self.post_attention_layernorm(x)
+        return x + self.mlp["down_proj"](F.silu(self.mlp["gate_proj"](y)) * self.mlp["up_proj"](y))
+
+
+class DreamVla(nn.Module):
+    def __init__(self, vocabulary):
+        super().__init__()
+        h = DECODER["hidden"]
+        self.visual = Vision()
+        self.projector = nn.Sequential(nn.Linear(h, h), nn.GELU(), nn.Linear(h, h))
+        self.embed_tokens = nn.Embedding(len(vocabulary), h)
+        self.layers = nn.ModuleList(Layer() for _ in range(DECODER["layers"]))
+        self.norm = RmsNorm(h)
+        self.lm_head = nn.Linear(h, len(vocabulary), bias=False)
+        self.proprio = nn.Sequential(nn.Linear(STATE, h), nn.GELU(), nn.Linear(h, h))
+        self.spot, self.place = nn.Linear(h, 1), nn.Linear(h, 3)            # training only
+        nn.init.normal_(self.embed_tokens.weight, std=0.02)
+        nn.init.normal_(self.lm_head.weight, std=0.02)
+        prompts = torch.tensor([vocabulary.prompt(c, TOKENS) for c in range(4)])  # of one length: each colour is one token
+        self.register_buffer("prompts", prompts, persistent=False)
+        self.image_id = vocabulary.added["<|image_pad|>"]
+        size = h // DECODER["heads"]
+        length = 1 + prompts.shape[1] + N + len(vocabulary.suffix())
+        angle = torch.arange(1, length + 1)[:, None] * THETA ** -(torch.arange(0, size, 2) / size)
+        self.register_buffer("angle", torch.cat((angle, angle), -1), persistent=False)
+
+    def forward(self, picture, state, colour, tokens):
+        """state normalised [B, STATE], tokens [B, N + 2] with masks. Hidden states that predict them [B, N + 2, H], those of the
+        pictures' tokens [B, M, H]."""
+        ids = self.prompts[colour]
+        prompt = self.embed_tokens(ids)
+        at = (ids[0] == self.image_id).nonzero()[:, 0]
+        prompt = prompt.index_copy(1, at, self.projector(self.visual(picture)).to(prompt.dtype))
+        x = torch.cat((self.proprio(state)[:, None].to(prompt.dtype), prompt, self.embed_tokens(tokens)), 1)
+        for layer in self.layers:
+            x = layer(x, self.angle)
+        x = self.norm(x)
+        first = ids.shape[1]            # 1 for the state, and one back: position i - 1 predicts token i
+        return x[:, first:first + tokens.shape[1]], x[:, 1 + at]
+
+
+def parameters(model):
+    return sum(p.numel() for name, p in model.named_parameters() if not name.startswith(("spot", "place")))
+
+
+def uniform_loss(vocabulary):
+    """What a model that knows nothing would have."""
+    return math.log(len(vocabulary))

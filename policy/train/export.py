@@ -106,7 +106,8 @@ def answer(model, vocabulary, batch):
 
 def run(program, to, sample, colour, state, folder):
     arguments = ["--model", to, "--decoder", "discrete_diffusion", "--action-chunk", network.CHUNK, "--resize", "none", "--center-crop", "none",
-                 "--dump", Path(folder) / "dump.safetensors", "--state", ",".join(f"{v:.9g}" for v in state), "--instruction", instruction(colour), "--precision", "fp32", "--json"]
+                 "--dump", Path(folder) / "dump.safetensors", "--state", ",".join(f"{v:.9g}" for v in state),
+                 "--instruction", instruction(colour), "--precision", "fp32", "--json"]
     for i, picture in enumerate(sample):
         path = Path(folder) / f"{i}.ppm"
         path.write_bytes(b"P6\n%d %d\n255\n" % (picture.shape[1], picture.shape[0]) + picture.tobytes())

@@ -151,8 +151,3 @@ class DreamVla(nn.Module):
 
 def parameters(model):
     return sum(p.numel() for name, p in model.named_parameters() if not name.startswith(("spot", "place")))
-
-
-def uniform_loss(vocabulary):
-    """What a model that knows nothing would have."""
-    return math.log(len(vocabulary))

@@ -45,6 +45,21 @@ def rate_at(share):
     return 1.0 if share < CONSTANT else 0.5 * (1 + math.cos(math.pi * min(1, (share - CONSTANT) / (1 - CONSTANT))))
 
 
+def bf16_pays(device):
+    """Processors without bfloat16 products emulate them, several times slower than float32: one of each tells."""
+    if device != "cpu":
+        return True
+    took = {}
+    for kind in (torch.float32, torch.bfloat16):
+        a = torch.ones(768, 768, dtype=kind)
+        a @ a
+        began = time.process_time()
+        for _ in range(5):
+            a @ a
+        took[kind] = time.process_time() - began
+    return took[torch.bfloat16] < took[torch.float32]
+
+
 class Labels:
     """From bins to token ids and soft distributions. Token i of the vocabulary's end means bin `length - i - 1`."""
 
@@ -131,6 +146,7 @@ class Run:
         self.optimiser = torch.optim.AdamW([dict(params=decayed, weight_decay=0.01), dict(params=others, weight_decay=0)], lr=a.rate,
                                            betas=(0.9, 0.98))
         self.labels = Labels(self.vocabulary, a.device)
+        self.bf16 = bf16_pays(a.device)
         self.samples, self.rows = 0, []
         a.out.mkdir(parents=True, exist_ok=True)
         self.file = a.out / "last.pt"
@@ -164,7 +180,7 @@ class Run:
         rows = self.episodes.train[random.integers(len(self.episodes.train), size=a.batch)]
         batch = {k: v.to(a.device) for k, v in self.episodes.batch(rows).items()}
         mask = draw_mask(a.batch, N + 2, generator).to(a.device)
-        with torch.autocast(a.device, torch.bfloat16):
+        with torch.autocast(a.device, torch.bfloat16, enabled=self.bf16):
             loss, parts = loss_of(self.model, self.labels, batch, mask)
         if not math.isfinite(loss.item()):
             sys.exit(f"train: the loss is {loss.item()} after {self.samples} samples: a lower --rate, from the last.pt that was kept?")
@@ -183,7 +199,8 @@ class Run:
 
     def go(self):
         a, began, parts = self.a, time.monotonic(), []
-        print(f"{parameters(self.model) / 1e6:.2f} M parameters; {len(self.episodes.train)} samples to train on, {len(self.episodes.test)} held out")
+        print(f"{parameters(self.model) / 1e6:.2f} M parameters, {'bfloat16' if self.bf16 else 'float32'}; "
+              f"{len(self.episodes.train)} samples to train on, {len(self.episodes.test)} held out")
         generator = torch.Generator().manual_seed(a.seed + self.samples)
         random = np.random.default_rng((a.seed, self.samples))
         every = max(20 * a.batch, min(20_000, a.samples // 50))

@@ -97,7 +97,7 @@ class Folder(Camera):
 
     def test_begins_when_somebody_listens(self):
         self.put("a.jpg", jpeg(picture(0)))
-        address = self.listen()
+        address = self.listen("ipc://" + os.path.join(self.folder.name, "cameras"))
         self.listener.unbind(address)
         p = self.folder_camera(address)
         self.assertIn("waits until somebody listens", wait_until(lambda: next((line for line in p.stderr if "waits" in line), None), "waiting"))

@@ -319,6 +319,13 @@ def bench(with_arm=True, with_cameras=True, prepare=lambda arm: None, **settings
             context.destroy(linger=0)
 
 
+def stop_recording(request):
+    """A disk that takes longer than a reply may leaves the answer to status."""
+    reply = request(cmd="record", action="stop")
+    assert reply["ok"] or "recorder" in reply["error"], reply
+    until("the end of the recording", lambda: not request(cmd="status")["record"]["runs"])
+
+
 def into_auto(request):
     """Sets an instruction and asks for AUTO until everything is there."""
     assert request(cmd="instruction", text="pick up the red block")["ok"]

@@ -53,7 +53,7 @@ class CameraRecording(unittest.TestCase):
                 assert request(cmd="record", action="start")["ok"]
                 before = frames()
                 peers.until("more frames", lambda: frames() > before + 3 * PICTURES)
-                assert request(cmd="record", action="stop")["ok"]
+                peers.stop_recording(request)
                 shutil.copy(daemon.config, cls.folder / "config.yaml")
             finally:
                 camera.terminate()

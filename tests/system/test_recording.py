@@ -29,12 +29,6 @@ class Case(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def stop(self, request):
-        """A disk that takes longer than a reply may leaves the answer to status."""
-        reply = request(cmd="record", action="stop")
-        self.assertTrue(reply["ok"] or "recorder" in reply["error"], reply)
-        peers.until("the end of the recording", lambda: not request(cmd="status")["record"]["runs"])
-
     def bytes_recorded(self, request, least):
         return peers.until(f"{least} MB", lambda: request(cmd="status")["record"]["mb"] > least)
 
@@ -52,7 +46,7 @@ class Files(Case):
             peers.until("targets of the policy", lambda: sum(t["source"] == "policy" for t in list(arm.targets)) > 200)
             self.assertTrue(request(cmd="record", action="mark", label='the "red" block')["ok"])
             self.assertEqual(request(cmd="status")["record"]["dropped"], 0)
-            self.stop(request)
+            peers.stop_recording(request)
             self.assertFalse(request(cmd="status")["record"]["runs"])
             targets = {t["seq"]: t for t in list(arm.targets)}
         path, = files(self.folder)
@@ -81,7 +75,7 @@ class Files(Case):
         with peers.bench(extra=record(self.folder, at_start="true", cameras="false")) as (_, arm, _, request):
             peers.into_auto(request)
             peers.until("targets of the policy", lambda: sum(t["source"] == "policy" for t in list(arm.targets)) > 50)
-            self.stop(request)
+            peers.stop_recording(request)
         path, = files(self.folder)
         found = Recording(path)
         self.assertGreater(len(found.of("/chunk")), 0)

@@ -73,7 +73,7 @@ class Replay(unittest.TestCase):
             before = adopted()
             peers.until("chunks behind the stop", lambda: adopted() > before + 1)
             self.assertEqual(request(cmd="status")["record"]["dropped"], 0)
-            self.assertTrue(request(cmd="record", action="stop")["ok"])
+            peers.stop_recording(request)
             shutil.copy(daemon.config, self.folder / "config.yaml")
         return sorted(self.folder.glob("*.mcap"))
 

@@ -12,7 +12,7 @@ import zmq
 from ports import free_addresses
 from robots_bench import B, PATIENCE_S, Bench, Witness, now_ns, wait_for
 from stalls import TRIES, Stalls
-from test_arm import ENDED_WELL, ME, PAUSE_S, PERIOD_S, Driver
+from test_arm import ENDED_WELL, ME, PAUSE_S, PERIOD_S, Driver, held_up
 
 PIPER_TCP = [0, 0, 0.145, 0, 0, 0, 1]
 ALL_ON = 63
@@ -98,7 +98,7 @@ class Station(unittest.TestCase):
             return "a processor had stood still for %.0f ms" % stall_ms
         if self.witness.longest_s > PAUSE_S:
             return "this process had stood still for %.2f s" % self.witness.longest_s
-        return None
+        return held_up(self)
 
     def assert_programs_end_well(self):
         for p in reversed(self.bench.processes):

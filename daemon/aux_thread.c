@@ -54,9 +54,10 @@ static void drain(struct aux_thread *t, int most)
 	struct tape_record r;
 	struct tape *from;
 	const void *payload;
+	int64_t now_ns = clock_monotonic_ns();
 
 	for (int i = 0; i < most && (payload = oldest(t, &r, &from)); i++) {
-		recorder_take(t->recorder, &r, payload);
+		recorder_take(t->recorder, &r, payload, now_ns);
 		tape_release(from);
 	}
 }

@@ -42,7 +42,9 @@ void control_state_record(struct control *c)
 	uint32_t n = (uint32_t)(sizeof(struct record_state) + sizeof *c + (c->chunk ? sizeof *c->chunk : 0));
 	void *room;
 
-	if (wanted == c->state_given || !tape_wants(tape, RECORD_STATE) || !(room = tape_claim(tape, RECORD_STATE, n, c->last_ns)))
+	if (wanted == c->state_given || !tape_wants(tape, RECORD_STATE) || tape_is_crowded(tape, n))
+		return;
+	if (!(room = tape_claim(tape, RECORD_STATE, n, c->last_ns)))
 		return;
 	c->state_given = wanted;
 	c->motion_untold = true;

@@ -14,6 +14,7 @@
 #include "daemon/record/kinds.h"
 #include "daemon/record/layout.h"
 #include "daemon/record/mcap_reader.h"
+#include "daemon/record/record_metadata.h"
 #include "daemon/record/replay_check.h"
 #include "daemon/record/state_check.h"
 #include "daemon/replay_out.h"
@@ -294,6 +295,7 @@ static int take_state(struct replay *r, const struct mcap_read_message *m)
 {
 	struct replay_report *report = &r->report;
 	struct errbuf why;
+	int rc;
 
 	if (report->last_tick > 0)
 		return 0;
@@ -302,7 +304,8 @@ static int take_state(struct replay *r, const struct mcap_read_message *m)
 	report->from_state = true;
 	report->last_tick = r->state.tick;
 	report->first_ns = report->last_ns = r->state.now_ns;
-	return skip_early(r);
+	rc = skip_early(r);
+	return rc < 0 ? rc : infer_until(r, r->state.now_ns);
 }
 
 static void keep_time(struct replay *r)
@@ -404,6 +407,7 @@ static int prepare(struct replay *r)
 	if ((rc = open_stream(r, &r->ticks, is_control)) < 0 || (rc = open_stream(r, &r->observations, is_observation)) < 0)
 		return rc;
 	r->report.cut = mcap_reader_info(r->ticks.reader)->cut;
+	record_metadata_absolute(&runtime->config); /* as recorded */
 	config_visit(&runtime->config, compare_key, r);
 	check_weights(r);
 	if ((rc = next_observation(r)) < 0)

@@ -219,6 +219,11 @@ static void pad(struct decoder *d)
 	d->padded_by = d->n_pad;
 }
 
+void decoder_forget(struct decoder *d)
+{
+	d->padded_rows = 0;
+}
+
 struct compute_view decoder_begin(struct decoder *d, uint32_t n_prefix, uint32_t n_tail)
 {
 	const struct network *n = d->network;

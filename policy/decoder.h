@@ -36,6 +36,10 @@ MUST_CHECK int decoder_prepare(struct decoder *d, struct errbuf *e);
 
 /* Thread of the rest: policy. Allocates: no. */
 
+/* What lies on the device for sequences of one length is sent anew: to be called when a forward has failed, because it may not have
+ * arrived. */
+void decoder_forget(struct decoder *d);
+
 /* Where the n <= prefix_max embeddings before the actions are put; they stay until overwritten. [n][hidden] */
 struct compute_view decoder_prefix(struct decoder *d, uint32_t n);
 

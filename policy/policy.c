@@ -249,8 +249,12 @@ int policy_infer(struct policy *p, const struct policy_observation *observation,
 	int rc = infer(p, observation, result, e);
 
 	p->network.tracer = NULL;
-	if (rc == 0)
+	if (rc == 0) {
 		p->network.progress = NULL;
+		return 0;
+	}
+	decoder_forget(p->decoder);
+	vision_encoder_forget(p->vision);
 	return rc;
 }
 

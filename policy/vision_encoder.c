@@ -227,6 +227,11 @@ static uint32_t picture_angles(struct vision_encoder *v, struct vision_grid g, u
 	return at;
 }
 
+void vision_encoder_forget(struct vision_encoder *v)
+{
+	v->n_grids = 0;
+}
+
 static void prepare_angles(struct vision_encoder *v, const struct vision_grid *grid, uint32_t n_grids)
 {
 	const struct network *n = v->network;

@@ -29,6 +29,10 @@ void vision_encoder_list_weights(const struct vision_encoder *v, struct network_
 /* Takes its activations from the backend: once while measuring, once while placing. Thread: start-up. */
 void vision_encoder_lay_out(struct vision_encoder *v);
 
+/* The pictures' angles are sent anew: to be called when a forward has failed, because they may not have arrived. Thread: policy.
+ * Allocates: no. */
+void vision_encoder_forget(struct vision_encoder *v);
+
 /* patches [sum of rows * columns][patch values] -> [patches / merge^2][decoder's hidden size]. Valid until the next run.
  * Traces vision.*. Thread: policy. Allocates: no. */
 struct compute_view vision_encoder_run(struct vision_encoder *v, const float *patches, const struct vision_grid *grid,

@@ -22,6 +22,12 @@ struct pairs {
 	size_t n, used;
 };
 
+struct record_metadata {
+	struct config config;         /* with whole paths */
+	char *config_text;
+	struct pairs weights;
+};
+
 static const char *keep(struct pairs *p, const char *text)
 {
 	size_t n = strlen(text) + 1;
@@ -41,19 +47,6 @@ static void add_pair(void *context, const char *key, const char *value)
 		p->pair[p->n++] = (struct mcap_pair){ keep(p, key), keep(p, value) };
 }
 
-static int add_fingerprint(struct mcap_writer *w, const struct config *c, struct errbuf *e)
-{
-	struct pairs *p = calloc(1, sizeof *p);
-	int rc;
-
-	if (!p)
-		return fail(e, -ENOMEM, "recorder: out of memory");
-	checkpoint_visit(c, add_pair, p);
-	rc = mcap_add_metadata(w, CHECKPOINT_METADATA, p->pair, p->n, e);
-	free(p);
-	return rc;
-}
-
 /* What was relative to a folder of then is absolute. */
 static void make_absolute(char *path, size_t room)
 {
@@ -64,9 +57,16 @@ static void make_absolute(char *path, size_t room)
 	free(whole);
 }
 
-static int print(char **text, size_t *n, const struct config *c)
+void record_metadata_absolute(struct config *c)
 {
-	FILE *out = open_memstream(text, n);
+	make_absolute(c->policy_model, sizeof c->policy_model);
+	make_absolute(c->policy_heads, sizeof c->policy_heads);
+}
+
+static int print(char **text, const struct config *c)
+{
+	size_t n = 0;
+	FILE *out = open_memstream(text, &n);
 	int rc;
 
 	if (!out)
@@ -75,31 +75,36 @@ static int print(char **text, size_t *n, const struct config *c)
 	return fclose(out) != 0 ? -ENOMEM : rc;
 }
 
-static int add_config(struct mcap_writer *w, const struct config *c, struct errbuf *e)
+int record_metadata_create(struct record_metadata **out, const struct config *c, struct errbuf *e)
 {
-	struct config *whole = malloc(sizeof *whole);
-	char *text = NULL;
-	size_t n = 0;
-	int rc = -ENOMEM;
+	struct record_metadata *m = calloc(1, sizeof *m);
 
-	if (whole) {
-		*whole = *c;
-		make_absolute(whole->policy_model, sizeof whole->policy_model);
-		make_absolute(whole->policy_heads, sizeof whole->policy_heads);
-		rc = print(&text, &n, whole);
-	}
-	rc = rc < 0 ? fail(e, rc, "recorder: out of memory")
-		    : mcap_add_metadata(w, CONFIG_FILE_METADATA, &(struct mcap_pair){ CONFIG_FILE_KEY, text }, 1, e);
-	free(text);
-	free(whole);
-	return rc;
+	*out = m;
+	if (!m)
+		return fail(e, -ENOMEM, "recorder: out of memory");
+	m->config = *c;
+	record_metadata_absolute(&m->config);
+	checkpoint_visit(&m->config, add_pair, &m->weights);
+	return print(&m->config_text, &m->config) < 0 ? fail(e, -ENOMEM, "recorder: out of memory") : 0;
 }
 
-int record_metadata_add(struct mcap_writer *w, const struct config *c, struct errbuf *e)
+void record_metadata_destroy(struct record_metadata *m)
 {
-	int rc = add_config(w, c, e);
+	if (m)
+		free(m->config_text);
+	free(m);
+}
 
-	return rc < 0 ? rc : add_fingerprint(w, c, e);
+const struct config *record_metadata_of(const struct record_metadata *m)
+{
+	return &m->config;
+}
+
+int record_metadata_add(struct mcap_writer *w, const struct record_metadata *m, struct errbuf *e)
+{
+	int rc = mcap_add_metadata(w, CONFIG_FILE_METADATA, &(struct mcap_pair){ CONFIG_FILE_KEY, m->config_text }, 1, e);
+
+	return rc < 0 ? rc : mcap_add_metadata(w, CHECKPOINT_METADATA, m->weights.pair, m->weights.n, e);
 }
 
 /* ---- reading ---- */

@@ -11,8 +11,22 @@
 #define CONFIG_FILE_METADATA "dreamvla.config.yaml"
 #define CONFIG_FILE_KEY "text"
 
-/* Adds both; policy.model and policy.heads become absolute. Thread: aux. Allocates: yes, nothing stays. Blocks: on disk. */
-MUST_CHECK int record_metadata_add(struct mcap_writer *w, const struct config *c, struct errbuf *e);
+struct record_metadata;
+
+/* Looks at the checkpoint now, when it is loaded: whatever lies in its place when a later file begins is not what was recorded. No file has to
+ * wait for it either. *out may have to be destroyed after an error too. -ENOMEM. Thread: start-up. Allocates: yes. Blocks: on disk. */
+MUST_CHECK int record_metadata_create(struct record_metadata **out, const struct config *c, struct errbuf *e);
+void record_metadata_destroy(struct record_metadata *m); /* accepts NULL */
+
+/* The configuration with whole paths. Thread: any. */
+const struct config *record_metadata_of(const struct record_metadata *m);
+
+/* Adds both. Thread: aux. Allocates: no. Blocks: on disk. */
+MUST_CHECK int record_metadata_add(struct mcap_writer *w, const struct record_metadata *m, struct errbuf *e);
+
+/* policy.model and policy.heads as they are called from everywhere; what is not there stays as it is. Thread: start-up. Allocates: nothing
+ * stays. Blocks: on disk. */
+void record_metadata_absolute(struct config *c);
 
 /* The configuration that a recording holds, read and checked as if it were a file. model, heads: NULL, or in place of
  * policy.model and policy.heads. -ENODATA: it holds none; -errno and -EBADMSG as mcap_reader_open; -EINVAL as config_read.

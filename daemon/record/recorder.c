@@ -38,6 +38,7 @@ struct recorder {
 	struct links *links;
 	uint32_t message_bytes_max;
 	struct record_text text;
+	struct record_metadata *metadata;
 	/* the file that is written */
 	struct mcap_writer *mcap;     /* NULL: nothing is recorded */
 	char file[RECORD_FILE_BYTES];
@@ -77,6 +78,10 @@ int recorder_create(struct recorder **out, const struct config *config, struct l
 	if (!bytes_init(&r->text.json, r->message_bytes_max)) {
 		free(r);
 		return fail(e, -ENOMEM, "recorder: out of memory (sockets.max_frame_kb: %d)", (int)config->sockets_max_frame_kb);
+	}
+	if (record_metadata_create(&r->metadata, config, e) < 0) {
+		recorder_destroy(r);
+		return -ENOMEM;
 	}
 	*out = r;
 	return 0;
@@ -148,12 +153,12 @@ static int add_metadata(struct recorder *r, struct errbuf *e)
 	add_pair(p, "host", host.nodename);
 	add_pair(p, "kernel", host.release);
 	add_pair(p, "config", r->config->path);
-	add_pair(p, "checkpoint", r->config->policy_model);
+	add_pair(p, "checkpoint", record_metadata_of(r->metadata)->policy_model);
 	snprintf(text, sizeof text, "%" PRId64, r->text.offset_ns);
 	add_pair(p, "realtime_minus_monotonic_ns", text);
 	rc = mcap_add_metadata(r->mcap, "dreamvla", p->pair, p->n, e);
 	*p = (struct pairs){ .n = 0 };
-	config_visit(r->config, add_pair, p);
+	config_visit(record_metadata_of(r->metadata), add_pair, p);
 	if (rc == 0)
 		rc = mcap_add_metadata(r->mcap, "dreamvla.config", p->pair, p->n, e);
 	free(p);
@@ -179,7 +184,7 @@ static int begin_file(struct recorder *r, int64_t now_ns, struct errbuf *e)
 	r->file_ns = now_ns;
 	r->due_ns = now_ns + CHUNK_PERIOD_NS;
 	rc = mcap_open(&r->mcap, fd, &o, e);
-	if (rc == 0 && ((rc = add_metadata(r, e)) < 0 || (rc = record_metadata_add(r->mcap, r->config, e)) < 0)) {
+	if (rc == 0 && ((rc = add_metadata(r, e)) < 0 || (rc = record_metadata_add(r->mcap, r->metadata, e)) < 0)) {
 		mcap_close(r->mcap, &(bool){ false }, NULL);
 		r->mcap = NULL;
 	}
@@ -301,6 +306,7 @@ void recorder_destroy(struct recorder *r)
 	if (r->mcap && recorder_stop(r, clock_monotonic_ns(), &e) < 0)
 		log_line(LOG_LEVEL_ERROR, "record: %s", e.text);
 	bytes_finish(&r->text.json);
+	record_metadata_destroy(r->metadata);
 	free(r);
 }
 
@@ -383,14 +389,15 @@ static void begin_next_file(struct recorder *r, int64_t now_ns)
 }
 
 /* A new file begins with the state that it was waiting for: no tick is in both files or in none. */
-static void follow_state(struct recorder *r, const struct tape_record *record)
+static void follow_state(struct recorder *r, int64_t now_ns)
 {
 	if (r->turn_ns != 0)
-		begin_next_file(r, record->t_ns);
+		begin_next_file(r, now_ns);
 	r->has_state = true;
 }
 
-/* Ticks in front of the state that this file waits for are of no use in it; the first one of all needs none. */
+/* Ticks in front of the state that this file waits for are of no use in it; the first one of all needs none. Those of a later file are in
+ * none: that is counted. */
 static bool is_early(struct recorder *r, const struct tape_record *record, const void *payload)
 {
 	const struct record_tick *tick = payload;
@@ -398,10 +405,12 @@ static bool is_early(struct recorder *r, const struct tape_record *record, const
 	if (record->kind != RECORD_TICK || r->has_state)
 		return false;
 	r->has_state = tick->tick == 1;
+	r->failed += !r->has_state && r->closed_messages > 0;
 	return !r->has_state;
 }
 
-/* When the file is as large as it may be: first control's state is asked for, and the next file begins with it. */
+/* When the file is as large as it may be: first control's state is asked for, and the next file begins with it. By the clock, not by what
+ * the records say: a slow disk lets them wait on the tape, while control answers at once. */
 static void turn(struct recorder *r, int64_t now_ns)
 {
 	uint64_t mb = file_bytes(r) >> 20, most_mb = (uint64_t)r->config->record_max_mb;
@@ -418,13 +427,13 @@ static void turn(struct recorder *r, int64_t now_ns)
 	}
 }
 
-void recorder_take(struct recorder *r, const struct tape_record *record, const void *payload)
+void recorder_take(struct recorder *r, const struct tape_record *record, const void *payload, int64_t now_ns)
 {
 	struct errbuf e;
 	int rc;
 
 	if (r->mcap && record->kind == RECORD_STATE)
-		follow_state(r, record);
+		follow_state(r, now_ns);
 	if (!r->mcap || is_early(r, record, payload))
 		return;
 	rc = write_message(r, record, payload, &e);
@@ -435,7 +444,7 @@ void recorder_take(struct recorder *r, const struct tape_record *record, const v
 	if (rc < 0 && rc != -E2BIG && rc != -EBADMSG)
 		end_with_reason(r, e.text, record_file_remedy(rc));
 	if (r->mcap)
-		turn(r, record->t_ns);
+		turn(r, now_ns);
 }
 
 /* Pictures of cameras, raw ones above all, may be larger than what record.buffer_mb leaves for one record: then none of them is ever written. */

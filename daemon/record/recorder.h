@@ -30,8 +30,8 @@ bool recorder_runs(const struct recorder *r);
 /* No more records go onto the tapes; those that are there still belong to the recording. */
 void recorder_quieten(struct recorder *r);
 
-/* One record, if something is recorded. What goes wrong ends the recording. */
-void recorder_take(struct recorder *r, const struct tape_record *record, const void *payload);
+/* One record, if something is recorded. What goes wrong ends the recording. now_ns: when it is taken, which may be long after it was made. */
+void recorder_take(struct recorder *r, const struct tape_record *record, const void *payload, int64_t now_ns);
 
 /* Once per wake-up: what is due by time (the chunk, the disk, free space, the next file). */
 void recorder_step(struct recorder *r, int64_t now_ns);

@@ -32,12 +32,13 @@ static bool upto_good(const uint8_t *at, uint32_t most)
 	return value <= most;
 }
 
-static bool time_good(const uint8_t *at, bool may_be_end)
+static bool time_good(const uint8_t *at, enum state_rule rule)
 {
 	int64_t t_ns;
 
 	memcpy(&t_ns, at, sizeof t_ns);
-	return (t_ns >= -time_most_ns && t_ns <= time_most_ns) || (may_be_end && (t_ns == INT64_MAX || t_ns == INT64_MIN / 2));
+	return (t_ns >= -time_most_ns && t_ns <= time_most_ns) || (rule == STATE_TIME_END && t_ns == INT64_MAX) ||
+			(rule == STATE_TIME_NEVER && t_ns == INT64_MIN / 2);
 }
 
 static bool value_good(const struct state_row *row, const uint8_t *at)
@@ -51,7 +52,8 @@ static bool value_good(const struct state_row *row, const uint8_t *at)
 		return number_good(at);
 	case STATE_TIME:
 	case STATE_TIME_END:
-		return time_good(at, row->rule == STATE_TIME_END);
+	case STATE_TIME_NEVER:
+		return time_good(at, row->rule);
 	case STATE_OWN:
 	case STATE_FREE:
 	case STATE_LOOSE:

@@ -20,8 +20,11 @@
 #define LOOSE(t, m) ROWS(t, m, LOOSE, 8u, .most = 0)
 #define TIME(t, m) ROWS(t, m, TIME, 8u, .most = 0)
 #define TIME_END(t, m) ROWS(t, m, TIME_END, 8u, .most = 0)
-#define PART(t, m, part_) ROWS(t, m, PART, (part_).bytes, .part = &(part_))
-#define DEFINE(type, rows) static const struct state_part part_##rows = { sizeof(struct type), sizeof rows / sizeof *rows, rows }
+#define TIME_NEVER(t, m) ROWS(t, m, TIME_NEVER, 8u, .most = 0)
+#define PART(t, m, part_) ROWS(t, m, PART, part_##_bytes, .part = &(part_))
+#define DEFINE(type, rows) \
+	enum { part_##rows##_bytes = sizeof(struct type) }; \
+	static const struct state_part part_##rows = { sizeof(struct type), sizeof rows / sizeof *rows, rows }
 
 static const struct state_row axis[] = { NUMBER(axis, q), NUMBER(axis, v), NUMBER(axis, a) };
 DEFINE(axis, axis);
@@ -179,7 +182,7 @@ static const struct state_row control[] = { OWN(control, setup), OWN(control, li
 	TIME(control, hindered_since_ns), NUMBER(control, speed), NUMBER(control, speed_wish), FLAG(control, was_standing),
 	PART(control, arm, part_arm), PART(control, safety, part_safety), PART(control, shadow, part_safety), PART(control, past, part_past),
 	PART(control, trajectory, part_trajectory), PART(control, arbiter, part_arbiter), PART(control, teleop, part_teleop),
-	PART(control, hand, part_hand), TIME(control, taken_over_ns), TIME_END(control, stop_ns), TIME_END(control, teleop_refused_ns),
+	PART(control, hand, part_hand), TIME(control, taken_over_ns), TIME_NEVER(control, stop_ns), TIME_NEVER(control, teleop_refused_ns),
 	FLAG(control, back_to_auto), NUMBER(control, path_rate), FREE(control, motion_chunk), TIME(control, motion_told_ns),
 	FLAG(control, motion_untold), OWN(control, state_given), NUMBER(control, hindrance), LOOSE(control, lag_rad), FREE(control, target),
 	FREE(control, shadow_target), FLAG(control, chunk_first), PART(control, origin, part_origin), FREE(control, clamped),

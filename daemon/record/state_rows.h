@@ -16,7 +16,8 @@ enum state_rule {
 	STATE_NUMBER,    /* double: at most 1e9 in size */
 	STATE_LOOSE,     /* double: any, NaN too, because whoever uses it copes */
 	STATE_TIME,      /* int64_t: within 2^61 */
-	STATE_TIME_END,  /* the same, or the largest time, or "never" (INT64_MIN / 2) */
+	STATE_TIME_END,  /* the same, or the largest time */
+	STATE_TIME_NEVER, /* the same as STATE_TIME, or INT64_MIN / 2: never yet */
 	STATE_PART,      /* a struct with rows of its own */
 };
 

@@ -99,6 +99,8 @@ static void speakers_find(const struct ensemble *e, const struct ensemble_rules 
 	}
 	for (uint32_t i = 0; i < out->n; i++)
 		out->weight[i] /= sum;
+	if (out->n == 0) /* no chunk of ours leaves a gap; a state from a file may */
+		*out = (struct speakers){ .n = 1, .member = { member_read(e, 0) }, .weight = { 1.0 } };
 }
 
 /* Around the oldest's value, so that chunks that agree give exactly what they agree on. */

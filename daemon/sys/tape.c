@@ -45,6 +45,14 @@ static uint64_t gap_before(const struct tape *t, uint64_t tail, uint64_t need)
 	return need <= left ? 0 : left;
 }
 
+bool tape_is_crowded(const struct tape *t, uint32_t n_bytes)
+{
+	uint64_t tail = atomic_load_explicit(&t->tail, memory_order_relaxed), need = whole_bytes(n_bytes);
+	uint64_t used = tail - atomic_load_explicit(&t->head, memory_order_acquire);
+
+	return need <= t->size_bytes / 2 && gap_before(t, tail, need) + need > t->size_bytes - used;
+}
+
 static void *drop(struct tape *t, uint64_t need)
 {
 	atomic_store_explicit(&t->dropped, atomic_load_explicit(&t->dropped, memory_order_relaxed) + 1, memory_order_relaxed);

@@ -59,6 +59,10 @@ void tape_publish(struct tape *t);
  * Thread: reader. Allocates: no. Blocks: no. */
 const void *tape_front(struct tape *t, struct tape_record *r);
 
+/* Whether a record of n bytes finds no room now, but will once more has been read: who can wait need not have it counted as dropped.
+ * Thread: writer. Allocates: no. Blocks: no. */
+bool tape_is_crowded(const struct tape *t, uint32_t n_bytes);
+
 /* Gives the room of the record that tape_front has shown back to the writer. Thread: reader. Allocates: no. Blocks: no. */
 void tape_release(struct tape *t);
 

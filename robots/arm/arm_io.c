@@ -182,10 +182,13 @@ static void log_changes(const struct arm_report *before, const struct arm_report
 	}
 }
 
-/* A motion that ends so shows in nothing else than in targets that are refused while the arm brakes. Once a second at most. */
+/* A motion that ends so shows in nothing else than in targets that are refused while the arm brakes, unless the arm itself is in trouble,
+ * which has words of its own. Once a second at most. */
 static void log_underruns(struct arm_io *io, const struct arm_counters *before, const struct arm_counters *c)
 {
 	if (c->underruns == before->underruns || (io->underrun_ns && io->now_ns - io->underrun_ns < NS_PER_S))
+		return;
+	if (c->held_up == before->held_up && io->report.trouble)
 		return;
 	io->underrun_ns = io->now_ns;
 	log_line(LOG_LEVEL_WARNING, c->held_up != before->held_up ?

@@ -339,6 +339,11 @@ const char *cublas_status_text(int status)
 	}
 }
 
+bool cublas_lacks_memory(int status)
+{
+	return status == CUBLAS_STATUS_ALLOC_FAILED;
+}
+
 bool cublas_lost_device(int status)
 {
 	return status == CUBLAS_STATUS_EXECUTION_FAILED;

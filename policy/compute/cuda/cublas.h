@@ -27,6 +27,9 @@ int cublas_product(struct cublas *b, void *stream, const struct device_product *
 /* A status in words, short. */
 const char *cublas_status_text(int status);
 
+/* Whether the status means that no memory was left on the GPU. */
+bool cublas_lacks_memory(int status);
+
 /* Whether the status means that the GPU failed. */
 bool cublas_lost_device(int status);
 

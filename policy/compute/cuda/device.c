@@ -274,12 +274,14 @@ void device_graph_give(struct device *d, struct device_graph *g)
 
 /* -- failures -------------------------------------------------------------------------------------------------------------------- */
 
-/* After these every call of the process fails: CUDA's documentation says so of each. */
+/* After these every call of the process fails: CUDA's documentation says so of each. Older headers than 12.8's lack the last two:
+ * cudaErrorContained, cudaErrorTensorMemoryLeak. */
 static bool loses_device(cudaError_t code)
 {
 	static const cudaError_t fatal[] = { cudaErrorIllegalAddress, cudaErrorLaunchFailure, cudaErrorLaunchTimeout, cudaErrorECCUncorrectable,
 		cudaErrorNvlinkUncorrectable, cudaErrorHardwareStackError, cudaErrorIllegalInstruction, cudaErrorMisalignedAddress,
-		cudaErrorInvalidAddressSpace, cudaErrorInvalidPc, cudaErrorAssert, cudaErrorDevicesUnavailable, cudaErrorUnknown };
+		cudaErrorInvalidAddressSpace, cudaErrorInvalidPc, cudaErrorAssert, cudaErrorDevicesUnavailable, cudaErrorUnknown,
+		cudaErrorMpsClientTerminated, cudaErrorExternalDevice, (cudaError_t)226, (cudaError_t)721 };
 
 	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
 		if (fatal[i] == code)
@@ -295,7 +297,7 @@ int device_explain(const struct device *d, int code, const char *doing, struct e
 		return fail(e, -ENODEV, "cuda backend: %s: %s: cuBLASLt: %s: the GPU is lost to this process, which has to be started anew; the "
 				"kernel's log (Xid) and 'nvidia-smi -q' say more", d->name, doing, cublas_status_text(code - CUBLAS_CODES));
 	if (code >= CUBLAS_CODES)
-		return fail(e, -EIO, "cuda backend: %s: %s: cuBLASLt: %s", d->name, doing, cublas_status_text(code - CUBLAS_CODES));
+		return fail(e, cublas_lacks_memory(code - CUBLAS_CODES) ? -ENOMEM : -EIO, "cuda backend: %s: %s: cuBLASLt: %s", d->name, doing, cublas_status_text(code - CUBLAS_CODES));
 	if (error == cudaErrorMemoryAllocation)
 		return fail(e, -ENOMEM, "cuda backend: %s: %s: no memory is left on the GPU, or none that can be pinned on this machine; end what "
 				"else runs there ('nvidia-smi' lists it)", d->name, doing);

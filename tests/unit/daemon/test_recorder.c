@@ -106,7 +106,7 @@ static void give(struct bench *b)
 		payload[i] = random;
 	}
 	b->given++;
-	recorder_take(b->recorder, &r, payload);
+	recorder_take(b->recorder, &r, payload, b->now_ns);
 	b->now_ns += 50 * NS_PER_MS;
 	recorder_step(b->recorder, b->now_ns);
 }

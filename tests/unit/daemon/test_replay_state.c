@@ -213,6 +213,7 @@ static void test_values(void **state)
 	REFUSED(c->speed, (double)NAN, "speed");
 	REFUSED(c->speed_wish, (double)INFINITY, "speed_wish");
 	REFUSED(c->instruction_ns, INT64_MIN, "instruction_ns");
+	REFUSED(c->stop_ns, INT64_MAX, "stop_ns");
 	REFUSED(c->latencies.n, LATENCIES + 1, "latencies.n");
 	REFUSED(c->latencies.next, LATENCIES, "latencies.next");
 	REFUSED(c->past.n, PAST_ENTRIES + 1, "past.n");

@@ -53,6 +53,22 @@ static bool intact(const struct tape_record *r, const uint8_t *p)
 	return p >= memory && p + r->n_bytes <= memory + TAPE_BYTES;
 }
 
+/* Crowded: no room now, but some once it has been read. A record for which the tape is too small is not waited for. */
+static void who_can_wait_is_told_so(void **state)
+{
+	struct tape_record r;
+
+	(void)state;
+	assert_false(tape_is_crowded(&tape, TAPE_BYTES / 4));
+	while (!tape_is_crowded(&tape, TAPE_BYTES / 4))
+		assert_true(put(SIZES - 1));
+	assert_false(tape_is_crowded(&tape, TAPE_BYTES));
+	assert_int_equal(tape_dropped(&tape), 0);
+	while (tape_front(&tape, &r))
+		tape_release(&tape);
+	assert_false(tape_is_crowded(&tape, TAPE_BYTES / 4));
+}
+
 static void only_wanted_kinds_are_written(void **state)
 {
 	struct tape_record r;
@@ -177,6 +193,7 @@ static void two_threads_lose_nothing_uncounted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(who_can_wait_is_told_so, set_up),
 		cmocka_unit_test_setup(only_wanted_kinds_are_written, set_up),
 		cmocka_unit_test_setup(a_claim_is_nothing_until_published, set_up),
 		cmocka_unit_test_setup(the_largest_record_fits_and_one_byte_more_does_not, set_up),

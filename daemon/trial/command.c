@@ -21,7 +21,8 @@ static const char USAGE[] =
 	"                                                             with --policy DIR in the states that this one gets into (DAgger)\n"
 	"\n"
 	"  --config FILE        the bench, e.g. config/demo-pick.yaml\n"
-	"  --seed S             of the first episode, the others follow (default 1)\n"
+	"  --seed S             of the first episode, the others follow (default 1000000 for --evaluate, 1 for --expert, whose seeds stay below\n"
+	"                       1000000: no policy is judged in a world that it was trained in)\n"
 	"  --policy DIR|expert  checkpoint that drives (default: policy.model for --evaluate, expert for --expert)\n"
 	"  --mode METHOD        sync, async, ensemble or inpaint (default: execution.method)\n"
 	"  --steps K            diffusion steps, 1 to 50 (default: policy.steps)\n"
@@ -33,7 +34,7 @@ static const char USAGE[] =
 	"  --json               the result as JSON\n"
 	"  --help\n";
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, N_MAX = 1000000 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, N_MAX = 1000000, EVALUATION_SEED = 1000000 };
 
 static const char *const METHOD[] = {
 	[EXECUTE_SYNC] = "sync",
@@ -45,6 +46,7 @@ static const char *const METHOD[] = {
 struct arguments {
 	uint32_t evaluate, expert; /* how many; 0: not asked for */
 	uint64_t seed;
+	bool has_seed;
 	const char *config, *policy, *out;
 	int mode;                  /* enum execution_method; -1: not given */
 	double steps, latency_ms, camera_late_ms, drop, clumsy; /* below 0: not given */
@@ -119,7 +121,7 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'e': return parse_count("evaluate", &a->evaluate, e);
 	case 'x': return parse_count("expert", &a->expert, e);
 	case 'c': a->config = optarg; return 0;
-	case 's': return parse_seed(&a->seed, e);
+	case 's': a->has_seed = true; return parse_seed(&a->seed, e);
 	case 'p': a->policy = optarg; return 0;
 	case 'm': return parse_mode(&a->mode, e);
 	case 'k': return parse_number("steps", 1, 50, true, &a->steps, e);
@@ -144,6 +146,9 @@ static int check(const struct arguments *a, struct errbuf *e)
 		return fail(e, -EINVAL, "--expert: where to? give --out DIR");
 	if (a->evaluate && a->out)
 		return fail(e, -EINVAL, "--out %s: --evaluate writes no episodes; --expert does", a->out);
+	if (a->expert && a->seed + a->expert > EVALUATION_SEED)
+		return fail(e, -EINVAL, "--seed %llu and %u episodes: seeds from %d on are for --evaluate", (unsigned long long)a->seed, a->expert,
+				EVALUATION_SEED);
 	return 0;
 }
 
@@ -155,6 +160,8 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = take_option(a, option, e);
 	if (rc == 0 && optind < argc)
 		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-sim --evaluate 1 --help lists them", argv[optind]);
+	if (!a->has_seed)
+		a->seed = a->evaluate ? EVALUATION_SEED : 1;
 	return rc < 0 || a->help ? rc : check(a, e);
 }
 
@@ -328,7 +335,7 @@ bool trial_command_wanted(int argc, char **argv)
 
 int trial_command(int argc, char **argv)
 {
-	struct arguments a = { .seed = 1, .mode = -1, .steps = -1, .clumsy = -1 };
+	struct arguments a = { .mode = -1, .steps = -1, .clumsy = -1 };
 	struct errbuf e = { "" };
 	int rc = parse(&a, argc, argv, &e);
 

@@ -115,6 +115,7 @@ class Trial(unittest.TestCase):
                 (("--evaluate", "1", "--config", PICK, "--latency-ms", "nan"), "--latency-ms nan: want"),
                 (("--evaluate", "1", "--config", PICK, "--drop", "1"), "--drop 1: want"),
                 (("--evaluate", "1", "--config", PICK, "--seed", "-4"), "--seed -4: want"),
+                (("--expert", "2", "--config", PICK, "--out", "x", "--seed", "999999"), "seeds from 1000000 on are for --evaluate"),
                 (("--evaluate", "1", "--config", PICK, "more"), "more: not an option"),
                 (("--evaluate", "1", "--config", PICK, "--nonsense"), "lists the options")):
             r = sim(*arguments)

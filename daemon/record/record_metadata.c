@@ -11,41 +11,15 @@
 
 #include "daemon/record/checkpoint.h"
 #include "daemon/record/mcap_reader.h"
-
-enum { PAIRS_MAX = 520, TEXT_BYTES = 256 << 10 };
+#include "daemon/record/metadata_pairs.h"
 
 /* ---- writing ---- */
-
-struct pairs {
-	struct mcap_pair pair[PAIRS_MAX];
-	char text[TEXT_BYTES];
-	size_t n, used;
-};
 
 struct record_metadata {
 	struct config config;         /* with whole paths */
 	char *config_text;
-	struct pairs weights;
+	struct metadata_pairs weights;
 };
-
-static const char *keep(struct pairs *p, const char *text)
-{
-	size_t n = strlen(text) + 1;
-	char *at = p->text + p->used;
-
-	if (n > sizeof p->text - p->used)
-		return "";
-	p->used += n;
-	return memcpy(at, text, n);
-}
-
-static void add_pair(void *context, const char *key, const char *value)
-{
-	struct pairs *p = context;
-
-	if (p->n < PAIRS_MAX)
-		p->pair[p->n++] = (struct mcap_pair){ keep(p, key), keep(p, value) };
-}
 
 /* What was relative to a folder of then is absolute. */
 static void make_absolute(char *path, size_t room)
@@ -84,7 +58,7 @@ int record_metadata_create(struct record_metadata **out, const struct config *c,
 		return fail(e, -ENOMEM, "recorder: out of memory");
 	m->config = *c;
 	record_metadata_absolute(&m->config);
-	checkpoint_visit(&m->config, add_pair, &m->weights);
+	checkpoint_visit(&m->config, metadata_pairs_add, &m->weights);
 	return print(&m->config_text, &m->config) < 0 ? fail(e, -ENOMEM, "recorder: out of memory") : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/record/layout.h"
 #include "daemon/record/mcap.h"
 #include "daemon/record/mcap_writer.h"
+#include "daemon/record/metadata_pairs.h"
 #include "daemon/record/record_file.h"
 #include "daemon/record/record_metadata.h"
 #include "daemon/record/record_text.h"
@@ -24,8 +25,7 @@
 #define FAILURE_LOGGED_NS (10 * NS_PER_S)
 #define TURN_PATIENCE_NS NS_PER_S  /* control answers within a period, if it answers at all */
 
-enum { CHUNK_BYTES = 1 << 20, SMALL_RECORD_BYTES = 1 << 20, CONFIG_PAIRS_MAX = 512,
-	METADATA_TEXT_BYTES = 128 << 10, TAPES = 3 };
+enum { CHUNK_BYTES = 1 << 20, SMALL_RECORD_BYTES = 1 << 20, TAPES = 3 };
 
 struct channel {
 	char topic[RECORD_TOPIC_BYTES + 8];
@@ -113,35 +113,10 @@ static uint64_t dropped_on_tape(const struct recorder *r)
 
 /* ---- a file's beginning and end ---- */
 
-struct pairs {
-	struct mcap_pair pair[CONFIG_PAIRS_MAX];
-	char text[METADATA_TEXT_BYTES];
-	size_t n, used;
-};
-
-static const char *keep_text(struct pairs *p, const char *text)
-{
-	size_t n = strlen(text) + 1;
-	char *at = p->text + p->used;
-
-	if (n > sizeof p->text - p->used)
-		return "";
-	p->used += n;
-	return memcpy(at, text, n);
-}
-
-static void add_pair(void *context, const char *key, const char *value)
-{
-	struct pairs *p = context;
-
-	if (p->n < CONFIG_PAIRS_MAX)
-		p->pair[p->n++] = (struct mcap_pair){ keep_text(p, key), keep_text(p, value) };
-}
-
 /* Who recorded, from what: what somebody wants to know in a year. */
 static int add_metadata(struct recorder *r, struct errbuf *e)
 {
-	struct pairs *p = calloc(1, sizeof *p);
+	struct metadata_pairs *p = calloc(1, sizeof *p);
 	struct utsname host = { .nodename = "" };
 	char text[32];
 	int rc;
@@ -149,16 +124,16 @@ static int add_metadata(struct recorder *r, struct errbuf *e)
 	if (!p)
 		return fail(e, -ENOMEM, "recorder: out of memory");
 	uname(&host);
-	add_pair(p, "version", DREAMVLAD_VERSION);
-	add_pair(p, "host", host.nodename);
-	add_pair(p, "kernel", host.release);
-	add_pair(p, "config", r->config->path);
-	add_pair(p, "checkpoint", record_metadata_of(r->metadata)->policy_model);
+	metadata_pairs_add(p, "version", DREAMVLAD_VERSION);
+	metadata_pairs_add(p, "host", host.nodename);
+	metadata_pairs_add(p, "kernel", host.release);
+	metadata_pairs_add(p, "config", r->config->path);
+	metadata_pairs_add(p, "checkpoint", record_metadata_of(r->metadata)->policy_model);
 	snprintf(text, sizeof text, "%" PRId64, r->text.offset_ns);
-	add_pair(p, "realtime_minus_monotonic_ns", text);
+	metadata_pairs_add(p, "realtime_minus_monotonic_ns", text);
 	rc = mcap_add_metadata(r->mcap, "dreamvla", p->pair, p->n, e);
-	*p = (struct pairs){ .n = 0 };
-	config_visit(record_metadata_of(r->metadata), add_pair, p);
+	p->n = p->used = 0;
+	config_visit(record_metadata_of(r->metadata), metadata_pairs_add, p);
 	if (rc == 0)
 		rc = mcap_add_metadata(r->mcap, "dreamvla.config", p->pair, p->n, e);
 	free(p);

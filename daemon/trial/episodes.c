@@ -10,8 +10,23 @@
 #include "daemon/trial/trial_parts.h"
 #include "policy/safetensors_write.h"
 
-/* An episode has at most its 12 s in actions, and one sample more. */
+/* Two sentences, and the time between them; and one sample more. */
+static const int64_t LONGEST_NS = 2 * TASK_LIMIT_NS + 2 * NS_PER_S;
 enum { SAMPLES_MORE = 2 };
+
+/* As look.c: a stream of its own. */
+static const uint64_t STREAM = UINT64_C(0x636f75727365);
+/* Shares of the episodes. */
+static const double CHANGED = 0.25, GOES_ON = 0.5;
+
+/* How an episode is to go. */
+struct course {
+	uint64_t random;
+	int64_t sample_ns, change_ns; /* when to take the next sample, and when the sentence is changed; NEVER */
+	bool goes_on;              /* with another sentence, after a verdict */
+};
+
+static const int64_t NEVER = INT64_MAX;
 
 struct episodes {
 	struct trial *trial;
@@ -23,7 +38,7 @@ struct episodes {
 	uint32_t n, n_episodes;
 	uint8_t *picture;
 	float *state, *action, *block, *spot;
-	int64_t *colour, *episode;
+	int64_t *colour, *held, *episode;
 };
 
 static int make_dir(struct episodes *s, const char *dir, struct errbuf *e)
@@ -42,12 +57,13 @@ static int make_room(struct episodes *s, struct errbuf *e)
 
 	s->picture = malloc(n * s->cameras * s->picture_bytes);
 	s->state = calloc(n * STATE_DIM_MAX, sizeof *s->state);
-	s->action = calloc(n * s->chunk * EXPERT_ACTION_DIM, sizeof *s->action);
-	s->block = calloc(n * 3, sizeof *s->block);
-	s->spot = calloc(n * s->cameras * 2, sizeof *s->spot);
+	s->action = calloc(n * COLOURS * s->chunk * EXPERT_ACTION_DIM, sizeof *s->action);
+	s->block = calloc(n * COLOURS * 3, sizeof *s->block);
+	s->spot = calloc(n * COLOURS * s->cameras * 2, sizeof *s->spot);
 	s->colour = calloc(n, sizeof *s->colour);
+	s->held = calloc(n, sizeof *s->held);
 	s->episode = calloc(n, sizeof *s->episode);
-	bool all = s->picture && s->state && s->action && s->block && s->spot && s->colour && s->episode;
+	bool all = s->picture && s->state && s->action && s->block && s->spot && s->colour && s->held && s->episode;
 
 	return all ? 0 : fail(e, -ENOMEM, "episodes: out of memory");
 }
@@ -67,7 +83,7 @@ int episodes_create(struct episodes **out, struct trial *t, const struct config 
 	s->chunk = (uint32_t)c->policy_action_chunk;
 	s->cameras = c->policy_cameras.n;
 	s->picture_bytes = (size_t)3 * width * height;
-	s->capacity = SHARD_EPISODES * (uint32_t)(TASK_LIMIT_NS / dt_ns + SAMPLES_MORE);
+	s->capacity = SHARD_EPISODES * (uint32_t)(LONGEST_NS / dt_ns + SAMPLES_MORE);
 	if ((rc = make_dir(s, dir, e)) < 0 || (rc = make_room(s, e)) < 0) {
 		episodes_destroy(s);
 		return rc;
@@ -86,6 +102,7 @@ void episodes_destroy(struct episodes *s)
 	free(s->block);
 	free(s->spot);
 	free(s->colour);
+	free(s->held);
 	free(s->episode);
 	free(s);
 }
@@ -97,22 +114,13 @@ uint64_t episodes_samples(const struct episodes *s)
 
 /* ---- one sample ----------------------------------------------------------------------------------------------------- */
 
-static int keep_pictures(struct episodes *s, const struct world *w, struct vec block, struct errbuf *e)
+static int keep_pictures(struct episodes *s, const struct world *w, struct errbuf *e)
 {
-	for (uint32_t i = 0; i < s->cameras; i++) {
-		size_t at = (size_t)s->n * s->cameras + i;
-		enum sim_camera camera = s->trial->eyes.camera[i];
-		double spot[2] = { -1, -1 };
-		int rc = trial_picture(s->trial, w, camera, s->picture + at * s->picture_bytes, e);
+	int rc = 0;
 
-		if (rc < 0)
-			return rc;
-		bool seen = renderer_find(w, camera, block, spot);
-
-		s->spot[2 * at] = seen ? (float)spot[0] : -1;
-		s->spot[2 * at + 1] = seen ? (float)spot[1] : -1;
-	}
-	return 0;
+	for (uint32_t i = 0; i < s->cameras && rc == 0; i++)
+		rc = trial_picture(s->trial, w, s->trial->eyes.camera[i], s->picture + ((size_t)s->n * s->cameras + i) * s->picture_bytes, e);
+	return rc;
 }
 
 static void keep_state(struct episodes *s)
@@ -124,10 +132,21 @@ static void keep_state(struct episodes *s)
 		s->state[(size_t)s->n * s->state_dim + i] = (float)state[i];
 }
 
-static void keep_label(struct episodes *s, const struct expert_view *v)
+static void keep_spots(struct episodes *s, const struct world *w, struct vec block, size_t row)
+{
+	for (uint32_t i = 0; i < s->cameras; i++) {
+		double spot[2] = { -1, -1 };
+		bool seen = renderer_find(w, s->trial->eyes.camera[i], block, spot);
+
+		for (uint32_t k = 0; k < 2; k++)
+			s->spot[2 * (row * s->cameras + i) + k] = seen ? (float)spot[k] : -1;
+	}
+}
+
+static void keep_action(struct episodes *s, const struct expert_view *v, size_t row)
 {
 	double action[CHUNK_STEPS_MAX][EXPERT_ACTION_DIM];
-	float *to = s->action + (size_t)s->n * s->chunk * EXPERT_ACTION_DIM;
+	float *to = s->action + row * s->chunk * EXPERT_ACTION_DIM;
 
 	expert_chunk(v, (double)trial_setup(s->trial)->action_dt_ns * 1e-9, s->chunk, action);
 	for (uint32_t k = 0; k < s->chunk; k++)
@@ -135,23 +154,33 @@ static void keep_label(struct episodes *s, const struct expert_view *v)
 			*to++ = (float)action[k][i];
 }
 
+static void keep_colour(struct episodes *s, const struct world *w, enum block_colour colour)
+{
+	size_t row = (size_t)s->n * COLOURS + colour;
+	struct expert_view v;
+
+	expert_look(&v, w, colour);
+	struct vec block = { v.block_m[0], v.block_m[1], v.block_m[2] + WORLD_BLOCK_HALF };
+
+	s->block[3 * row] = (float)block.x;
+	s->block[3 * row + 1] = (float)block.y;
+	s->block[3 * row + 2] = (float)block.z;
+	keep_spots(s, w, block, row);
+	keep_action(s, &v, row);
+}
+
 static int keep(struct episodes *s, uint64_t seed, struct errbuf *e)
 {
 	const struct world *w = trial_world(s->trial);
-	struct expert_view v;
-
-	expert_look(&v, w, trial_task(s->trial)->colour);
-	struct vec block = { v.block_m[0], v.block_m[1], v.block_m[2] + WORLD_BLOCK_HALF };
-	int rc = keep_pictures(s, w, block, e);
+	int rc = keep_pictures(s, w, e);
 
 	if (rc < 0)
 		return rc;
 	keep_state(s);
-	keep_label(s, &v);
-	s->block[3 * s->n] = (float)block.x;
-	s->block[3 * s->n + 1] = (float)block.y;
-	s->block[3 * s->n + 2] = (float)block.z;
+	for (int i = 0; i < COLOURS; i++)
+		keep_colour(s, w, (enum block_colour)i);
 	s->colour[s->n] = trial_task(s->trial)->colour;
+	s->held[s->n] = w->grip.holds ? (int64_t)w->block[w->grip.block].colour : -1;
 	s->episode[s->n++] = (int64_t)seed;
 	s->samples++;
 	return 0;
@@ -167,10 +196,11 @@ static int add_all(const struct episodes *s, struct safetensors_writer *w, struc
 	const struct { const char *name; char type; const void *data; uint32_t rank; uint64_t shape[5]; } part[] = {
 		{ "picture", 'u', s->picture, 5, { s->n, s->cameras, height, width, 3 } },
 		{ "state", 'f', s->state, 2, { s->n, s->state_dim } },
-		{ "action", 'f', s->action, 3, { s->n, s->chunk, EXPERT_ACTION_DIM } },
+		{ "action", 'f', s->action, 4, { s->n, COLOURS, s->chunk, EXPERT_ACTION_DIM } },
+		{ "block", 'f', s->block, 3, { s->n, COLOURS, 3 } },
+		{ "spot", 'f', s->spot, 4, { s->n, COLOURS, s->cameras, 2 } },
 		{ "colour", 'i', s->colour, 1, { s->n } },
-		{ "block", 'f', s->block, 2, { s->n, 3 } },
-		{ "spot", 'f', s->spot, 3, { s->n, s->cameras, 2 } },
+		{ "held", 'i', s->held, 1, { s->n } },
 		{ "episode", 'i', s->episode, 1, { s->n } },
 	};
 	int rc = 0;
@@ -180,39 +210,104 @@ static int add_all(const struct episodes *s, struct safetensors_writer *w, struc
 	return rc;
 }
 
+/* Under its name only once it is whole: training may be under way. */
+static int save(const struct episodes *s, struct safetensors_writer *w, struct errbuf *e)
+{
+	char path[sizeof s->dir + 64], whole[sizeof s->dir + 64];
+
+	snprintf(whole, sizeof whole, "%s/episodes_%010" PRIu64 ".safetensors", s->dir, s->first_seed);
+	snprintf(path, sizeof path, "%s/episodes_%010" PRIu64 ".new", s->dir, s->first_seed);
+	int rc = safetensors_writer_save(w, path, e);
+
+	if (rc == 0 && rename(path, whole) < 0)
+		rc = fail(e, -errno, "%s: %s", whole, strerror(errno));
+	return rc;
+}
+
 int episodes_flush(struct episodes *s, struct errbuf *e)
 {
-	char path[sizeof s->dir + 64];
 	struct safetensors_writer *w = NULL;
 
 	if (s->n == 0)
 		return 0;
-	snprintf(path, sizeof path, "%s/episodes_%010" PRIu64 ".safetensors", s->dir, s->first_seed);
 	int rc = safetensors_writer_create(&w, e);
 
 	if (rc == 0)
 		rc = add_all(s, w, e);
 	if (rc == 0)
-		rc = safetensors_writer_save(w, path, e);
+		rc = save(s, w, e);
 	safetensors_writer_destroy(w);
 	s->n = s->n_episodes = 0;
 	return rc;
 }
 
+/* ---- an episode's course -------------------------------------------------------------------------------------------- */
+
+static double draw(struct course *c, double low, double high)
+{
+	return world_random_between(&c->random, low, high);
+}
+
+static struct course plan(uint64_t seed, int64_t now_ns, int64_t dt_ns)
+{
+	struct course c = { .random = seed ^ STREAM };
+
+	c.sample_ns = now_ns + (int64_t)draw(&c, 0, (double)dt_ns);
+	c.change_ns = draw(&c, 0, 1) < CHANGED ? now_ns + (int64_t)draw(&c, 0.3e9, 5e9) : NEVER;
+	c.goes_on = draw(&c, 0, 1) < GOES_ON;
+	return c;
+}
+
+static void change(struct course *c, struct trial *t)
+{
+	uint32_t by = 1 + (uint32_t)draw(c, 0, COLOURS - 1);
+
+	c->change_ns = NEVER;
+	trial_name(t, (enum block_colour)((trial_task(t)->colour + by) % COLOURS));
+}
+
+/* After a verdict: false, the end; else another sentence after a while, in which the arm does what it would do. */
+static bool goes_on(struct course *c, struct trial *t)
+{
+	struct trial_result r = trial_result(t);
+
+	if (r.reason != REASON_NONE || r.verdict == TASK_TOO_LATE)
+		return false;
+	if (c->change_ns != NEVER)
+		return true;
+	if (!c->goes_on)
+		return false;
+	c->goes_on = false;
+	c->change_ns = trial_world(t)->t_ns + (int64_t)draw(c, 0, 1.5e9);
+	return true;
+}
+
+static int take_samples(struct episodes *s, uint64_t seed, struct errbuf *e)
+{
+	const int64_t begin_ns = trial_world(s->trial)->t_ns, dt_ns = trial_setup(s->trial)->action_dt_ns;
+	struct course c = plan(seed, begin_ns, dt_ns);
+	bool runs = true;
+	int rc = 0;
+
+	for (int64_t t_ns = begin_ns; runs && rc == 0 && t_ns < begin_ns + LONGEST_NS; t_ns = trial_world(s->trial)->t_ns) {
+		if (t_ns >= c.change_ns)
+			change(&c, s->trial);
+		if (t_ns >= c.sample_ns) {
+			c.sample_ns += dt_ns;
+			rc = keep(s, seed, e);
+		}
+		runs = trial_step(s->trial) || goes_on(&c, s->trial);
+	}
+	return rc;
+}
+
 int episodes_run(struct episodes *s, uint64_t seed, struct errbuf *e)
 {
-	int64_t dt_ns = trial_setup(s->trial)->action_dt_ns, next_ns = 0;
 	int rc = trial_begin(s->trial, seed, e);
 
 	if (s->n_episodes++ == 0)
 		s->first_seed = seed;
-	for (bool runs = rc == 0; runs && rc == 0; runs = trial_step(s->trial)) {
-		int64_t t_ns = trial_world(s->trial)->t_ns;
-
-		if (t_ns < next_ns)
-			continue;
-		next_ns = t_ns + dt_ns;
-		rc = keep(s, seed, e);
-	}
+	if (rc == 0)
+		rc = take_samples(s, seed, e);
 	return rc == 0 && s->n_episodes == SHARD_EPISODES ? episodes_flush(s, e) : rc;
 }

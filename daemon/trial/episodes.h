@@ -1,19 +1,23 @@
 /* episodes.h - writes what an episode looked like and what the expert would have done, for training: safetensors files that numpy reads.
  *
- * One file per SHARD_EPISODES episodes, DIR/episodes_<seed of the first>.safetensors, n samples, one per action's length:
+ * An episode is that of --evaluate, begun at an odd moment of the samples' grid; in some the sentence is changed on the way, and many go
+ * on with another one once a block was lifted. One file per SHARD_EPISODES episodes, DIR/episodes_<seed of the first>.safetensors, under
+ * another name until it is whole; n samples, one per action's length, and for each of the COLOURS (0 red, 1 green, 2 blue, 3 yellow):
  *   picture  U8 [n][cameras][height][width][3]   as the policy gets them, in the order of policy.cameras
  *   state    F32 [n][values of policy.proprio]
- *   action   F32 [n][chunk][7]                   the expert's next actions from there, not what was done: m, rad, gripper 1 open
- *   colour   I64 [n]                             of the named block: 0 red, 1 green, 2 blue, 3 yellow
- *   block    F32 [n][3]                          its centre, m
- *   spot     F32 [n][cameras][2]                 where that is in the picture, 0..1 from the left and the top; -1: nowhere
+ *   action   F32 [n][COLOURS][chunk][7]          the expert's next actions from there, had that one been named; not what was done:
+ *                                                m, rad, gripper 1 open
+ *   block    F32 [n][COLOURS][3]                 its centre, m
+ *   spot     F32 [n][COLOURS][cameras][2]        where that is in the picture, 0..1 from the left and the top; -1: nowhere
+ *   colour   I64 [n]                             that was named
+ *   held     I64 [n]                             that the fingers hold; -1: nothing
  *   episode  I64 [n]                             its seed */
 #ifndef DREAMVLA_DAEMON_TRIAL_EPISODES_H
 #define DREAMVLA_DAEMON_TRIAL_EPISODES_H
 
 #include "daemon/trial/trial.h"
 
-enum { SHARD_EPISODES = 8 };
+enum { SHARD_EPISODES = 8, COLOURS = WORLD_BLOCKS };
 
 struct episodes;
 

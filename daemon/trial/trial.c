@@ -161,8 +161,17 @@ static void ask_auto(struct trial *t)
 	queue_publish(&t->links.command_queue);
 }
 
+/* The task's sentence, as io tells it. */
+static void say(struct trial *t)
+{
+	task_text(&t->task, t->mind.seen.instruction);
+	t->inputs.instruction_id = ++t->sentence;
+	t->inputs.instruction_ns = t->now_ns;
+}
+
 static void build(struct trial *t, uint64_t seed)
 {
+	t->seed = seed;
 	t->episode++;
 	t->random = seed ^ UINT64_C(0x747269616c);
 	t->now_ns = BEGIN_NS + (int64_t)t->episode * 100 * NS_PER_S; /* nothing of the episode before is young enough to matter */
@@ -171,13 +180,12 @@ static void build(struct trial *t, uint64_t seed)
 	memset(&t->jerk, 0, sizeof t->jerk);
 	memset(&t->states, 0, sizeof t->states);
 	memset(&t->inputs, 0, sizeof t->inputs);
-	t->inputs.instruction_id = t->episode;
-	t->inputs.instruction_ns = t->now_ns;
 	memset(&t->links, 0, sizeof t->links);
 	links_init(&t->links);
 	control_init(&t->control, &t->setup, &t->links);
 	world_init(&t->world, &(struct world_options){ .seed = seed, .model = &t->setup.arm[0].model, .task = true });
 	task_begin(&t->task, &t->world, seed);
+	say(t);
 	arm_init(&t->arm, &t->setup.arm[0], &DRIVER);
 	t->target_seq = 0;
 }
@@ -204,10 +212,14 @@ int trial_begin(struct trial *t, uint64_t seed, struct errbuf *e)
 	return 0;
 }
 
+void trial_name(struct trial *t, enum block_colour colour)
+{
+	task_name(&t->task, &t->world, colour);
+	say(t);
+}
+
 bool trial_step(struct trial *t)
 {
-	if (t->task.verdict != TASK_RUNS || t->reason != REASON_NONE)
-		return false;
 	step(t);
 	if (t->now_ns % t->setup.period_ns < NS_PER_MS)
 		feel_jerk(t);

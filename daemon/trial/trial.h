@@ -47,7 +47,10 @@ void trial_destroy(struct trial *t); /* accepts NULL */
  * Allocates: no. */
 MUST_CHECK int trial_begin(struct trial *t, uint64_t seed, struct errbuf *e);
 
-/* One millisecond. false: the episode is over. Allocates: no. */
+/* Another sentence from now on, as from an operator's socket: the task begins anew in the world as it is. Allocates: no. */
+void trial_name(struct trial *t, enum block_colour colour);
+
+/* One millisecond. false: the episode is over; it may go on all the same, with or without another sentence. Allocates: no. */
 bool trial_step(struct trial *t);
 
 struct trial_result trial_result(const struct trial *t);

@@ -8,6 +8,8 @@
 #include "robots/sim/sensor_noise.h"
 
 static const int64_t FRAME_NS = NS_PER_S / 30;
+/* Odd and large: worlds of neighbouring seeds flicker apart. */
+static const uint64_t FLICKER = UINT64_C(0x9e3779b97f4a7c15);
 
 static int find_camera(const char *name, enum sim_camera *out, struct errbuf *e)
 {
@@ -139,7 +141,7 @@ int trial_picture(struct trial *t, const struct world *w, enum sim_camera camera
 	size_t bytes = (size_t)3 * y->width * y->height, n = 0;
 
 	renderer_draw(y->renderer, w, camera, rgb);
-	sensor_noise_add(rgb, bytes, w->steps * SIM_CAMERA_COUNT + camera);
+	sensor_noise_add(rgb, bytes, t->seed * FLICKER + w->steps * SIM_CAMERA_COUNT + camera);
 	int rc = jpeg_encode_rgb(y->codec, rgb, y->width, y->height, CAMERA_SERVER_QUALITY, y->jpeg, y->jpeg_capacity, &n, e);
 
 	return rc < 0 ? rc : jpeg_decode_rgb(y->codec, y->jpeg, n, y->width, y->height, rgb, bytes, e);

@@ -81,7 +81,6 @@ void trial_mind_begin(struct trial *t)
 	m->status = (struct policy_status){ .health = POLICY_WARM };
 	m->lost = m->inferences = 0;
 	m->real_ns = m->handed_ns = 0;
-	task_text(&t->task, m->seen.instruction);
 	tell_status(t);
 }
 

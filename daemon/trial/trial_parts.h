@@ -79,7 +79,8 @@ struct trial {
 	uint64_t random;
 	int64_t now_ns;
 	uint64_t target_seq, observation_id;
-	uint32_t episode;
+	uint64_t seed;
+	uint32_t episode, sentence; /* counted */
 	bool started;              /* AUTO was entered */
 	enum reason reason;        /* why it was left */
 	struct { double p_m[4][3]; uint32_t n, counted; double square_sum; } jerk;

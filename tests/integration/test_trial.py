@@ -88,17 +88,33 @@ class Trial(unittest.TestCase):
     def check_samples(self, d):
         n = len(d["colour"])
         self.assertEqual(d["picture"].shape, (n, 2, 112, 112, 3))
-        self.assertEqual((d["state"].shape, d["action"].shape, d["block"].shape, d["spot"].shape), ((n, 8), (n, 8, 7), (n, 3), (n, 2, 2)))
+        self.assertEqual((d["state"].shape, d["action"].shape, d["block"].shape, d["spot"].shape), ((n, 8), (n, 4, 8, 7), (n, 4, 3), (n, 4, 2, 2)))
         self.assertTrue(set(d["colour"]) <= {0, 1, 2, 3} and set(d["action"][..., 6].ravel()) == {0, 1})
         self.assertLess(np.abs(d["action"][..., :3]).max(), 0.0301)
+        self.check_labels(d)
         self.assertTrue((d["state"][:, 2] > 0).all() and (np.abs(d["state"][:, 3]) > 2.8).all())  # above the table, pointing down
         # The named block is seen where it is said to be: its colour is there.
         colour = np.array([[214, 38, 34], [34, 158, 60], [36, 82, 214], [244, 204, 28]], float)
-        at = np.clip((d["spot"][:, 0] * 112).astype(int), 0, 111)
+        at = np.clip((d["spot"][np.arange(n), d["colour"], 0] * 112).astype(int), 0, 111)
         seen = d["picture"][np.arange(n), 0, at[:, 1], at[:, 0]].astype(float)
         unit = lambda v: (v - v.mean(-1, keepdims=True)) / np.linalg.norm(v - v.mean(-1, keepdims=True), axis=-1, keepdims=True)  # noqa: E731
         like = unit(seen + 1e-3 * colour[0]) @ unit(colour).T
         self.assertGreater((like.argmax(1) == d["colour"]).mean(), 0.7)  # else the hand is before it
+
+    def check_labels(self, d):
+        """Whatever is named, the expert goes there; what is held by mistake is put down first, and what is wanted goes up."""
+        self.assertTrue(set(d["held"]) <= {-1, 0, 1, 2, 3} and (d["held"] >= 0).any() and (d["held"] < 0).any())
+        to = d["block"][:, :, :2] - d["state"][:, None, :2]
+        step = d["action"][:, :, 0, :2]
+        moves = np.linalg.norm(step, axis=-1) > 0.002
+        along = (to * step).sum(-1) / np.maximum(np.linalg.norm(to, axis=-1) * np.linalg.norm(step, axis=-1), 1e-9)
+        self.assertTrue(moves.any() and (along[moves] > 0.9).all())
+        for row in np.nonzero(d["held"] >= 0)[0]:
+            up = d["action"][row, :, 0, 2]
+            self.assertTrue(all(up[c] <= 0 for c in range(4) if c != d["held"][row]), (d["held"][row], up))
+            if d["block"][row, d["held"][row], 2] < 0.14:
+                self.assertGreater(up[d["held"][row]], 0)
+        self.assertTrue((np.diff(d["colour"])[np.diff(d["episode"]) == 0] != 0).any())  # a sentence is changed
 
     def test_wrong_input(self):
         for arguments, want in (

@@ -9,6 +9,8 @@ enum { TURN = 5, GRIPPER = 6 };
 static const double GRASP_M = 0.022;
 /* On the way to a block, above all of them. */
 static const double HOVER_M = 0.105, CLEAR_M = 0.068;
+/* How high a block is held in the end, and how low one has to be to be let go. */
+static const double HELD_M = 0.12, PUT_DOWN_M = 0.006;
 /* Share of what is left that one action goes. */
 static const double GAIN = 0.6, TURN_GAIN = 0.7;
 /* Fingers that far from their stop are open, so narrow there is nothing between them. */
@@ -93,13 +95,24 @@ static void approach(const struct expert_view *v, double action[EXPERT_ACTION_DI
 	action[GRIPPER] = 1;
 }
 
+/* Down to the table with it, then open. */
+static void put_down(const struct expert_view *v, double action[EXPERT_ACTION_DIM])
+{
+	double above_m = v->tip_m[2] - GRASP_M;
+
+	if (above_m > PUT_DOWN_M)
+		action[2] = -fmin(GAIN * above_m, EXPERT_STEP_M);
+	else
+		action[GRIPPER] = 1;
+}
+
 void expert_act(const struct expert_view *v, double action[EXPERT_ACTION_DIM])
 {
 	memset(action, 0, EXPERT_ACTION_DIM * sizeof *action);
 	if (v->holds_named)
-		action[2] = EXPERT_STEP_M;
+		action[2] = clamp(GAIN * (HELD_M - v->block_m[2]), -EXPERT_STEP_M, EXPERT_STEP_M);
 	else if (v->holds_other)
-		action[GRIPPER] = 1;
+		put_down(v, action);
 	else if (!around_block(v) || v->gripper_m < MISSED_M)
 		approach(v, action);
 }

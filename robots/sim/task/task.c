@@ -9,7 +9,12 @@ void task_begin(struct task *t, const struct world *w, uint64_t seed)
 {
 	uint64_t random = seed ^ STREAM;
 
-	*t = (struct task){ .colour = (enum block_colour)world_random_between(&random, 0, WORLD_BLOCKS), .begin_ns = w->t_ns };
+	task_name(t, w, (enum block_colour)world_random_between(&random, 0, WORLD_BLOCKS));
+}
+
+void task_name(struct task *t, const struct world *w, enum block_colour colour)
+{
+	*t = (struct task){ .colour = colour, .begin_ns = w->t_ns, .full = w->grip.holds, .in_hand = w->grip.block };
 }
 
 static enum task_verdict judge(const struct task *t, const struct world *w)
@@ -18,13 +23,16 @@ static enum task_verdict judge(const struct task *t, const struct world *w)
 		return TASK_TOO_LATE;
 	if (!w->grip.holds || w->block[w->grip.block].lift_m < TASK_LIFT_M)
 		return TASK_RUNS;
-	return w->block[w->grip.block].colour == t->colour ? TASK_DONE : TASK_WRONG_BLOCK;
+	if (w->block[w->grip.block].colour == t->colour)
+		return TASK_DONE;
+	return t->full ? TASK_RUNS : TASK_WRONG_BLOCK;
 }
 
 enum task_verdict task_judge(struct task *t, const struct world *w)
 {
 	if (t->verdict != TASK_RUNS)
 		return t->verdict;
+	t->full = t->full && w->grip.holds && w->grip.block == t->in_hand;
 	t->verdict = judge(t, w);
 	t->took_ns = w->t_ns - t->begin_ns;
 	return t->verdict;

@@ -11,7 +11,8 @@ enum { TASK_TEXT_BYTES = 64 };
 #define TASK_LIFT_M 0.05
 #define TASK_LIMIT_NS INT64_C(12000000000)
 
-/* Ends as soon as it is anything but RUNS. WRONG_BLOCK: another one was held that high first. */
+/* Ends as soon as it is anything but RUNS. WRONG_BLOCK: another one was held that high first, and had not been in the hand already when
+ * this one was named. */
 enum task_verdict { TASK_RUNS, TASK_DONE, TASK_WRONG_BLOCK, TASK_TOO_LATE, TASK_VERDICTS };
 
 struct task {
@@ -19,10 +20,15 @@ struct task {
 	int64_t begin_ns;          /* of the world's time */
 	enum task_verdict verdict;
 	int64_t took_ns;           /* until the verdict */
+	bool full;                 /* the hand has held `in_hand` since before it began */
+	uint32_t in_hand;
 };
 
 /* The colour comes from the seed; time counts from now. Thread: any. Allocates: no. */
 void task_begin(struct task *t, const struct world *w, uint64_t seed);
+
+/* The same with another colour: a new sentence, in the world as it is. */
+void task_name(struct task *t, const struct world *w, enum block_colour colour);
 
 /* After each step of the world. Thread: any. Allocates: no. */
 enum task_verdict task_judge(struct task *t, const struct world *w);

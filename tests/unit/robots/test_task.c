@@ -149,6 +149,28 @@ static void test_a_plain_world_lifts_nothing(void **state)
 	assert_false(w.grip.holds || w.look.varied);
 }
 
+/* What the hand held when the sentence came counts for nothing until it has been let go. */
+static void test_a_full_hand(void **state)
+{
+	struct world w = make_lane();
+	struct task t;
+
+	(void)state;
+	jump(&w, 0.50, 0, 0.022, 0, 0);
+	fingers(&w, 0, 600);
+	lift(&w, 0.022, 0.082);
+	enum block_colour held = w.block[w.grip.block].colour;
+
+	task_name(&t, &w, held == BLOCK_BLUE ? BLOCK_RED : BLOCK_BLUE);
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
+	w.grip.holds = false;
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
+	w.grip.holds = true;
+	assert_int_equal(task_judge(&t, &w), TASK_WRONG_BLOCK);
+	task_name(&t, &w, held);
+	assert_int_equal(task_judge(&t, &w), TASK_DONE);
+}
+
 static void test_another_block_is_wrong(void **state)
 {
 	struct world w = make_lane();
@@ -250,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_closing_lifting_opening),
 		cmocka_unit_test(test_who_is_held),
 		cmocka_unit_test(test_a_plain_world_lifts_nothing),
+		cmocka_unit_test(test_a_full_hand),
 		cmocka_unit_test(test_another_block_is_wrong),
 		cmocka_unit_test(test_twelve_seconds),
 		cmocka_unit_test(test_held_block_pushes),

@@ -251,6 +251,9 @@ $B/robots/franka/library_%.so: $(FRANKA_LIBRARY_SOURCES) robots/franka/inertia_%
 $B/robots/sim/franka/library_bytes.o: $(FRANKA_LIBRARIES)
 CFLAGS_robots_sim_franka_library_bytes = -DFRANKA_LIBRARIES='"$B/robots/franka/library_"'
 
+# The film's page is a part of the program.
+$B/daemon/bench/bench_film_page.o: daemon/bench/film.html
+
 # Rebuilds everything when the flags change, not when the clock does.
 FLAGS = $(CC) $(if $(filter 1,$(CUDA)),$(NVCC_PATH) $(NVCC_FLAGS)) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
 $B/flags: FORCE

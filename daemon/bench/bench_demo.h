@@ -24,6 +24,8 @@ struct bench_options {
 	double threshold_percent; /* compare */
 	double drop_percent, delay_ms; /* run: of frames that are lost; by which a frame comes later at most */
 	const char *frames;       /* run: a recording whose pictures the cameras show; NULL: the simulated ones */
+	const char *film;         /* show: file; NULL: demo.html beside the programs */
+	int seed;                 /* show: of the world */
 	const char *from, *until; /* report: wall time; NULL: the recording's ends */
 	int policy_latency_ms;    /* run: longer than the policy takes by itself */
 	bool attach;              /* run: to the dreamvlad that runs with this configuration */

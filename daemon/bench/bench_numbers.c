@@ -103,7 +103,27 @@ static double ignored_frames(const struct demo_numbers *n)
 	return n->n_arms > 0 ? (double)sum : NAN;
 }
 
-enum whose { ANYONES, FRANKAS, PIPERS };
+/* Of those that were due: one for each execution.steps actions. */
+static double chunks_percent(const struct demo_numbers *n)
+{
+	return 100 * (double)n->chunks / n->chunks_due;
+}
+
+static double sentences_done(const struct demo_numbers *n)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < DEMO_SENTENCES; i++)
+		sum += n->sentence[i].done;
+	return sum;
+}
+
+static double takeover_ms(const struct demo_numbers *n)
+{
+	return n->takeover_ms;
+}
+
+enum whose { ANYONES, FRANKAS, PIPERS, WANDERERS, SENTENCES };
 
 /* Meant for a run of DEMO_SECONDS. With the length of the run, down to a shorter one, `grows` what is wanted. A short run cannot
  * tell a rate that is 1 % off from a single pause of PAUSE_S, so it allows `paused` values that (1.7 % of 6 s, 0.5 % of 20 s). */
@@ -117,7 +137,8 @@ static const struct criterion {
 	enum whose whose;
 } criteria[DEMO_CRITERIA] = {
 	{ "share of time in AUTO", "%", share_percent, 95, 102, false },
-	{ "chunks executed", "", chunks, 40, DBL_MAX, true },
+	{ "chunks executed", "", chunks, 40, DBL_MAX, true, .whose = WANDERERS },
+	{ "chunks executed of those due", "%", chunks_percent, 80, DBL_MAX, .whose = SENTENCES },
 	{ "distance moved by the TCP", "m", path, 0.2, DBL_MAX, true },
 	{ "control rate missed by", "%", rate_error_percent, -1, 1, false, true },
 	{ "targets that the arm obeyed", "%", obeyed_percent, 95, 102, false },
@@ -128,7 +149,17 @@ static const struct criterion {
 	{ "targets that the PiPER obeyed", "%", streamed_percent, 95, 102, .whose = PIPERS },
 	{ "frames that no PiPER may get", "", forbidden_frames, 0, 0, .whose = PIPERS },
 	{ "frames that the PiPER ignored", "", ignored_frames, 0, 0, .whose = PIPERS },
+	{ "sentences carried out", "", sentences_done, 2, DBL_MAX, .whose = SENTENCES },
+	{ "time of a person's take-over", "ms", takeover_ms, 0, 100, .whose = SENTENCES },
 };
+
+static bool applies(const struct criterion *c, const struct demo_numbers *n)
+{
+	const bool is[] = { [ANYONES] = true, [FRANKAS] = n->has_fci, [PIPERS] = n->has_piper, [WANDERERS] = !n->has_sentences,
+		[SENTENCES] = n->has_sentences };
+
+	return is[c->whose];
+}
 
 void demo_judge(const struct demo_numbers *n, struct demo_verdicts *all)
 {
@@ -140,7 +171,7 @@ void demo_judge(const struct demo_numbers *n, struct demo_verdicts *all)
 		const struct criterion *c = &criteria[i];
 		struct demo_verdict *v = &all->verdict[all->n];
 
-		if ((c->whose == FRANKAS && !n->has_fci) || (c->whose == PIPERS && !n->has_piper))
+		if (!applies(c, n))
 			continue;
 		all->n++;
 		*v = (struct demo_verdict){ .what = c->what, .unit = c->unit, .value = c->value(n),
@@ -222,6 +253,17 @@ static void print_piper(FILE *out, const struct arm_numbers *a, double seconds)
 	fprintf(out, "  %-34s %" PRIu64 " ms\n", "not run by this machine for", p->stood_still_ms);
 }
 
+static void print_sentences(FILE *out, const struct demo_numbers *n)
+{
+	fprintf(out, "sentences, as the simulated world judged them\n");
+	for (uint32_t i = 0; i < DEMO_SENTENCES; i++) {
+		const struct demo_sentence *s = &n->sentence[i];
+
+		fprintf(out, "  %-34s %s, %.1f s%s\n", s->text, s->verdict, s->took_s, s->tries > 1 ? " (second try, from home)" : "");
+	}
+	fprintf(out, "  %-34s %.1f s\n  %-34s %.1f ms\n", "time that was the policy's", n->policy_s, "a person's take-over", n->takeover_ms);
+}
+
 static void print_verdicts(FILE *out, const struct demo_verdicts *all)
 {
 	for (uint32_t i = 0; i < all->n; i++) {
@@ -262,6 +304,8 @@ void demo_print(FILE *out, const struct demo_numbers *n, const struct demo_verdi
 		print_fci(out, &n->fci);
 	for (uint32_t i = 0; n->has_piper && i < n->n_arms; i++)
 		print_piper(out, &n->arm[i], n->seconds);
+	if (n->has_sentences)
+		print_sentences(out, n);
 	print_verdicts(out, v);
 }
 
@@ -335,6 +379,19 @@ static json_t *pipers_json(const struct demo_numbers *n)
 	return all;
 }
 
+static json_t *sentences_json(const struct demo_numbers *n)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < DEMO_SENTENCES; i++) {
+		const struct demo_sentence *s = &n->sentence[i];
+
+		json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:I, s:b}", "text", s->text, "verdict", s->verdict, "took_s", s->took_s, "tries",
+				(json_int_t)s->tries, "done", (int)s->done));
+	}
+	return json_pack("{s:o, s:f, s:f, s:f}", "sentences", all, "policy_s", n->policy_s, "chunks_due", n->chunks_due, "takeover_ms", n->takeover_ms);
+}
+
 static json_t *failed_json(const struct demo_verdicts *v)
 {
 	json_t *all = json_array();
@@ -360,6 +417,8 @@ json_t *demo_json(const struct demo_numbers *n, const struct demo_verdicts *v)
 
 	if (j && n->has_fci)
 		json_object_set_new(j, "fci", fci_json(&n->fci));
+	if (j && n->has_sentences)
+		json_object_set_new(j, "course", sentences_json(n));
 	if (j && n->has_piper)
 		json_object_set_new(j, "pipers", pipers_json(n));
 	return j;

@@ -43,6 +43,16 @@ struct arm_numbers {
 	struct piper_numbers piper; /* of the simulated PiPER, as piper_numbers_since */
 };
 
+/* One sentence that was to be carried out, and what the simulated world says of it. */
+struct demo_sentence {
+	char text[96], verdict[32];
+	double took_s;              /* until the verdict of the last try */
+	uint32_t tries;
+	bool done;
+};
+
+enum { DEMO_SENTENCES = 3 };
+
 struct demo_numbers {
 	double seconds;             /* from AUTO granted to the last status */
 	double rate_wanted_hz, rate_hz;
@@ -56,10 +66,15 @@ struct demo_numbers {
 	char fault[STATUS_FAULTS_MAX][NAME_BYTES]; /* every one that was seen during the run */
 	bool has_fci;
 	bool has_piper;
+	bool has_sentences;
+	struct demo_sentence sentence[DEMO_SENTENCES];
+	double policy_s;            /* of the time with sentences, what was the policy's: auto_share is of that */
+	double chunks_due;          /* in this time */
+	double takeover_ms;         /* from a person's message to the first target of that person */
 	struct fci_numbers fci;     /* of the simulated Franka, during the run; longest_row: since its client connected */
 };
 
-enum { DEMO_CRITERIA = 12 };
+enum { DEMO_CRITERIA = 15 };
 
 /* One criterion: is low <= value <= high? A value that is not a number fails. */
 struct demo_verdict {

@@ -126,7 +126,7 @@ static void show_progress(const struct run *r, bool last)
 			strcmp(m->mode, "AUTO") == 0 ? "" : m->reason, terminal && !last ? "" : "\n");
 }
 
-static int take_status(struct run *r, struct errbuf *e)
+int run_take(struct run *r, struct errbuf *e)
 {
 	const struct message_status *m = &r->session->status;
 
@@ -147,7 +147,7 @@ int run_until(struct run *r, int64_t until_ns, struct errbuf *e)
 	while (rc >= 0 && clock_monotonic_ns() < until_ns) {
 		rc = session_step(r->session, STEP_MS, e);
 		if (rc == 1)
-			rc = take_status(r, e);
+			rc = run_take(r, e);
 		if (clock_monotonic_ns() >= show_ns) {
 			show_ns = clock_monotonic_ns() + NS_PER_S;
 			show_progress(r, false);

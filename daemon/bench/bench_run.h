@@ -29,6 +29,9 @@ struct run {
 /* Takes the next status and every arm's status as the beginning. -EPROTO names a counter that is missing. Blocks: up to 2 s. */
 MUST_CHECK int run_begin(struct run *r, struct session *s, struct errbuf *e);
 
+/* After session_step has brought a status: counts it, and asks the arms. -EPROTO as run_begin. Blocks: up to 1 s for each arm. */
+MUST_CHECK int run_take(struct run *r, struct errbuf *e);
+
 /* Goes on until `until_ns`, with a progress line on standard error once a second. Errors as session_step. */
 MUST_CHECK int run_until(struct run *r, int64_t until_ns, struct errbuf *e);
 

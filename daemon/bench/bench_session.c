@@ -10,11 +10,12 @@
 #include <zmq.h>
 
 #include "daemon/bench/bench_arm.h"
+#include "daemon/bench/bench_place.h"
 #include "daemon/sys/clock.h"
 #include "transport/client.h"
 #include "transport/message/request.h"
 
-enum { ASK_MS = 1000, RETRY_MS = 500, STOP_MS = 8000, REPLY_BYTES = 32768, ADDRESS_BYTES = PROCESS_PATH_BYTES + 64 };
+enum { ASK_MS = 1000, RETRY_MS = 500, STOP_MS = 8000, REPLY_BYTES = 32768, ADDRESS_BYTES = SESSION_ADDRESS_BYTES };
 
 /* ---- starting ------------------------------------------------------------------------------------------------- */
 
@@ -31,36 +32,6 @@ void session_hold_signals(void)
 
 	signals_held(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* Binds and lets go again, in a context of its own: ending that waits until the address is free again. */
-static int check_address(const char *what, const char *address, struct errbuf *e)
-{
-	struct endpoint_options o = { .type = ZMQ_PUB, .bind = true, .address = address, .insecure = true };
-	struct endpoint *p = NULL;
-	struct errbuf why = { 0 };
-	void *context = zmq_ctx_new();
-	int rc = endpoint_open(&p, context, &o, &why);
-
-	endpoint_close(p);
-	zmq_ctx_term(context);
-	return rc < 0 ? fail(e, rc, "%s: %s", what, why.text) : 0;
-}
-
-static int check_addresses(const struct config *c, struct errbuf *e)
-{
-	const struct { const char *key, *address; } own[] = {
-		{ "sockets.cameras", c->sockets_cameras }, { "sockets.operators", c->sockets_operators },
-		{ "sockets.states", c->sockets_states }, { "sockets.targets", c->sockets_targets },
-		{ "sockets.status", c->sockets_status }, { "sockets.control", c->sockets_control },
-	};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < sizeof own / sizeof *own; i++)
-		rc = check_address(own[i].key, own[i].address, e);
-	for (uint32_t i = 0; rc == 0 && i < c->n_robots; i++)
-		rc = check_address("robots[].control", c->robot[i].control, e);
-	return rc;
 }
 
 /* A file or socket of this session. */
@@ -81,41 +52,6 @@ static int write_config(const struct config *c, const char *path, struct errbuf 
 	return fclose(f) == 0 && rc == 0 ? 0 : fail(e, -EIO, "%s: cannot be written", path);
 }
 
-/* Its ports are fixed, so that it needs an address of its own; nobody else's may be met. */
-static int place_franka(struct session *s, struct errbuf *e)
-{
-	char address[FCI_ADDRESS_BYTES];
-	int rc = fci_free_address(address, e);
-
-	if (rc == 0)
-		snprintf(s->config.robot[0].address, sizeof s->config.robot[0].address, "%s", address);
-	return rc;
-}
-
-/* Each on a bus of its own. */
-static int place_pipers(struct session *s, struct errbuf *e)
-{
-	uint16_t port[FREE_PORTS_MAX];
-	int rc = bench_free_ports(port, s->config.n_robots, e);
-
-	for (uint32_t i = 0; rc == 0 && i < s->config.n_robots; i++)
-		snprintf(s->config.robot[i].address, sizeof s->config.robot[i].address, "socketcand://127.0.0.1:%u", port[i]);
-	return rc;
-}
-
-/* Robots with a connection of their own get one. */
-static int place_robots(struct session *s, struct errbuf *e)
-{
-	uint32_t want = bench_robot_arms(s->robot);
-
-	if (want && s->config.n_robots != want)
-		return fail(e, -EINVAL, "%s: found %u robot%s, want %u: so many arms are simulated", s->config.path, s->config.n_robots,
-				s->config.n_robots == 1 ? "" : "s", want);
-	if (s->robot == BENCH_ROBOT_SIM)
-		return 0;
-	return bench_robot_is_piper(s->robot) ? place_pipers(s, e) : place_franka(s, e);
-}
-
 /* The simulated cameras' publisher is told another address than dreamvlad. */
 static int write_sim_config(struct session *s, struct errbuf *e)
 {
@@ -131,7 +67,7 @@ static int write_sim_config(struct session *s, struct errbuf *e)
 /* Where the session wants something else than the file says, a configuration of its own. */
 static int adapt_config(struct session *s, const struct session_options *o, char config[ADDRESS_BYTES], struct errbuf *e)
 {
-	int rc = place_robots(s, e);
+	int rc = place_robots(&s->config, s->robot, e);
 
 	if (rc < 0)
 		return rc;
@@ -139,7 +75,7 @@ static int adapt_config(struct session *s, const struct session_options *o, char
 		if ((size_t)snprintf(s->config.record_dir, sizeof s->config.record_dir, "%s", o->record) >= sizeof s->config.record_dir)
 			return fail(e, -ENAMETOOLONG, "%.200s...: the path is too long for record.dir", o->record);
 		s->config.record_at_start = true;
-		s->config.record_cameras = false;
+		s->config.record_cameras = o->record_cameras;
 	}
 	if (o->policy_latency_ms > 0)
 		s->config.policy_extra_latency_ms = o->policy_latency_ms;
@@ -160,6 +96,11 @@ static void name_of_arm(const struct session *s, const char *name, uint32_t i, c
 	name_in_folder(s, "ipc://", own, out);
 }
 
+void session_judge_address(const struct session *s, char out[SESSION_ADDRESS_BYTES])
+{
+	name_in_folder(s, "ipc://", "judge", out);
+}
+
 /* Of several worlds each has the cameras that are called after its arm; where none is, the first has them all. */
 static void choose_cameras(const struct session *s, const struct session_options *o, uint32_t i, char prefix[ADDRESS_BYTES], const char *choice[2])
 {
@@ -173,19 +114,44 @@ static void choose_cameras(const struct session *s, const struct session_options
 	choice[1] = c->n_robots > 1 && own ? prefix : NULL;
 }
 
+/* More of dreamvla-sim's command line, ended by NULL, and the texts in it. */
+struct sim_choice {
+	const char *list[8];
+	char prefix[ADDRESS_BYTES], judge[ADDRESS_BYTES], seed[24], size[24];
+};
+
+/* A world for tasks, whose pictures are drawn as large as the policy wants them: nothing is resized, as in its training. */
+static void choose_task(const struct session *s, const struct session_options *o, struct sim_choice *c)
+{
+	const struct config_camera *camera = &s->config.camera[0];
+
+	session_judge_address(s, c->judge);
+	snprintf(c->seed, sizeof c->seed, "%llu", (unsigned long long)o->seed);
+	snprintf(c->size, sizeof c->size, "%dx%d", (int)camera->resize_width, (int)camera->resize_height);
+	const char *const list[] = { "--task", "--judge", c->judge, "--seed", c->seed, "--size", c->size, NULL };
+
+	memcpy(c->list, list, sizeof list);
+}
+
 static int start_sim(struct session *s, const struct session_options *o, const char *config, uint32_t i, struct errbuf *e)
 {
 	const struct config_robot *r = &s->config.robot[i];
 	const char *kind = s->robot == BENCH_ROBOT_FRANKA_FCI ? "--franka" : bench_robot_is_piper(s->robot) ? "--piper" : NULL;
-	char faults[ADDRESS_BYTES], world[ADDRESS_BYTES], prefix[ADDRESS_BYTES];
-	const char *choice[2];
+	const char *arguments[PROCESS_ARGUMENTS_MAX] = { "--config", *s->sim_config ? s->sim_config : config, "--model", r->model, "--faults" };
+	char faults[ADDRESS_BYTES], world[ADDRESS_BYTES];
+	struct sim_choice c = { 0 };
+	uint32_t n = 5;
 
 	name_of_arm(s, "faults", i, faults);
 	name_of_arm(s, "world", i, world);
-	choose_cameras(s, o, i, prefix, choice);
-	const char *const arguments[] = { "--config", *s->sim_config ? s->sim_config : config, "--model", r->model, "--faults", faults, kind ? kind : "--world",
-		kind ? r->address : world, choice[0], choice[1], NULL };
-
+	arguments[n++] = faults;
+	arguments[n++] = kind ? kind : "--world";
+	arguments[n++] = kind ? r->address : world;
+	if (o->task)
+		choose_task(s, o, &c);
+	else
+		choose_cameras(s, o, i, c.prefix, c.list);
+	memcpy(&arguments[n], c.list, sizeof c.list);
 	return process_start(&s->group, &(struct process_options){ .programs = o->programs, .name = "dreamvla-sim", .arguments = arguments }, e);
 }
 
@@ -247,7 +213,7 @@ int session_start(struct session **out, const struct session_options *o, struct 
 	if (!s)
 		return fail(e, -ENOMEM, "out of memory");
 	s->robot = o->robot;
-	if ((rc = read_config(s, o->config, config, e)) < 0 || (!o->attach && (rc = check_addresses(&s->config, e)) < 0)
+	if ((rc = read_config(s, o->config, config, e)) < 0 || (!o->attach && (rc = place_check(&s->config, e)) < 0)
 			|| (rc = process_group_init(&s->group, e)) < 0 || (!o->attach && (rc = adapt_config(s, o, config, e)) < 0))
 		goto error;
 	s->zmq = zmq_ctx_new();
@@ -354,7 +320,7 @@ int session_wait_ready(struct session *s, int64_t wait_ms, struct errbuf *e)
 
 /* ---- asking ---------------------------------------------------------------------------------------------------- */
 
-static int ask(struct session *s, const char *address, const struct map_builder *b, const uint8_t *request, uint8_t *answer,
+int session_call(struct session *s, const char *address, const struct map_builder *b, const uint8_t *request, uint8_t *answer,
 		size_t capacity, size_t *n, struct errbuf *e)
 {
 	struct endpoint_options o = { .address = address, .max_message_bytes = REPLY_BYTES,
@@ -377,7 +343,7 @@ int session_ask(struct session *s, const char *address, const char *command, uin
 	struct map_builder b;
 
 	request_begin(&b, request, sizeof request, command);
-	return ask(s, address, &b, request, answer, capacity, n, e);
+	return session_call(s, address, &b, request, answer, capacity, n, e);
 }
 
 static int ask_simulated(struct session *s, uint32_t i, uint8_t answer[REPLY_BYTES], size_t *n, struct errbuf *e)
@@ -406,8 +372,7 @@ int session_ask_piper(struct session *s, uint32_t i, struct piper_numbers *p, st
 	return rc < 0 ? rc : piper_status_decode(p, answer, n, e);
 }
 
-/* One request with one text field to dreamvlad. */
-static int tell(struct session *s, const char *command, const char *key, const char *text, struct errbuf *e)
+int session_tell(struct session *s, const char *command, const char *key, const char *text, struct errbuf *e)
 {
 	uint8_t request[REQUEST_BYTES_MAX], answer[REPLY_BYTES];
 	struct map_builder b;
@@ -415,17 +380,17 @@ static int tell(struct session *s, const char *command, const char *key, const c
 
 	request_begin(&b, request, sizeof request, command);
 	map_add_text(&b, key, text);
-	return ask(s, s->config.sockets_control, &b, request, answer, sizeof answer, &n, e);
+	return session_call(s, s->config.sockets_control, &b, request, answer, sizeof answer, &n, e);
 }
 
 int session_set_mode(struct session *s, const char *mode, struct errbuf *e)
 {
-	return tell(s, "mode", "mode", mode, e);
+	return session_tell(s, "mode", "mode", mode, e);
 }
 
 int session_record(struct session *s, const char *action, struct errbuf *e)
 {
-	return tell(s, "record", "action", action, e);
+	return session_tell(s, "record", "action", action, e);
 }
 
 /* Prints a list of what is in the way, one line each, unless it is what was printed last. */
@@ -481,7 +446,7 @@ static int ask_until(struct session *s, const struct wish *w, int64_t until_ns, 
 
 static int ask_instruction(struct session *s, const char *instruction, struct errbuf *why)
 {
-	return tell(s, "instruction", "text", instruction, why);
+	return session_tell(s, "instruction", "text", instruction, why);
 }
 
 int session_enter_auto(struct session *s, const char *instruction, int64_t wait_ms, struct errbuf *e)

@@ -12,15 +12,21 @@
 #include "daemon/sys/error.h"
 #include "transport/endpoint.h"
 #include "transport/message/message.h"
+#include "transport/message/request.h"
+
+enum { SESSION_ADDRESS_BYTES = PROCESS_PATH_BYTES + 64 };
 
 struct session_options {
 	const char *programs;       /* folder of the programs; NULL: PATH */
 	const char *config;         /* file */
 	enum bench_robot robot;
 	const char *count_malloc;   /* library to preload into dreamvlad, or NULL */
-	const char *record;         /* folder into which dreamvlad records, pictures excepted; NULL: as the configuration says */
+	const char *record;         /* folder into which dreamvlad records; NULL: as the configuration says */
+	bool record_cameras;        /* pictures too */
 	int policy_latency_ms;      /* more than the policy takes by itself (policy.extra_latency_ms) */
 	bool attach;                /* to the dreamvlad that runs with this configuration: nothing is started, nor ended */
+	bool task;                  /* one arm in a world for tasks, whose judge answers at session_judge_address (robots/sim/judge.h) */
+	uint64_t seed;              /* of that world */
 	bool no_sim_cameras;        /* dreamvla-sim publishes no pictures: somebody else does */
 	bool divert_cameras;        /* the simulated cameras publish to session.cameras instead of dreamvlad (bench_frames.h) */
 };
@@ -69,6 +75,16 @@ MUST_CHECK int session_record(struct session *s, const char *action, struct errb
 /* Asks a control socket for something without fields and reads the reply. -ETIMEDOUT, or the server's error as -EPROTO. */
 MUST_CHECK int session_ask(struct session *s, const char *address, const char *command, uint8_t *answer, size_t capacity,
 		size_t *n, struct errbuf *e);
+
+/* Any request, begun by request_begin in `request` and not finished yet. Errors as session_ask. */
+MUST_CHECK int session_call(struct session *s, const char *address, const struct map_builder *b, const uint8_t *request, uint8_t *answer,
+		size_t capacity, size_t *n, struct errbuf *e);
+
+/* One request with one text field to dreamvlad. Errors as session_ask. */
+MUST_CHECK int session_tell(struct session *s, const char *command, const char *key, const char *text, struct errbuf *e);
+
+/* Of the judge in a world for tasks. */
+void session_judge_address(const struct session *s, char out[SESSION_ADDRESS_BYTES]);
 
 /* What the simulated robot says of itself, where it is one that does (FRANKA_FCI). Errors as session_ask. */
 MUST_CHECK int session_ask_robot(struct session *s, struct fci_numbers *f, struct errbuf *e);

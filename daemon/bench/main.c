@@ -1,6 +1,7 @@
 /* main.c - dreamvla-bench: the command line. One table row per sub-command. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,14 @@
 #include "daemon/bench/bench_control.h"
 #include "daemon/bench/bench_costs.h"
 #include "daemon/bench/bench_demo.h"
+#include "daemon/bench/bench_film.h"
 #include "daemon/bench/bench_gpu.h"
 #include "daemon/bench/bench_hogs.h"
 #include "daemon/bench/bench_look.h"
 #include "daemon/bench/bench_piper.h"
 #include "daemon/bench/bench_policy.h"
 #include "daemon/bench/bench_profile.h"
+#include "daemon/bench/bench_show.h"
 #include "daemon/sys/error.h"
 
 enum { THREADS_MAX = 64 };
@@ -24,8 +27,11 @@ static const struct sub_command {
 	double seconds; /* unless --seconds says otherwise */
 	int (*run)(const struct bench_options *o);
 	uint32_t arguments; /* that it may have */
+	const char *config; /* unless --config says otherwise; NULL: of the robot */
 } commands[] = {
 	{ "demo", "run the main job in the simulated bench and judge it", 20, bench_demo },
+	{ "show", "three sentences carried out by the demo policy, one changed on the way, a person in between; judged, and made a film of", 1, bench_show, 0,
+		"config/demo-pick.yaml" },
 	{ "control", "control loop beside cyclictest, take-over, cost of a tick, latencies, allocations; 2 to 3 minutes in all", 30, bench_control },
 	{ "allocations", "heap allocations of the control and policy threads in AUTO", 10, bench_allocations },
 	{ "costs", "what trace and recording cost control and policy, off and on in turns; 12 times the seconds and a minute or two", 10, bench_costs },
@@ -34,6 +40,7 @@ static const struct sub_command {
 	{ "piper", "how a simulated PiPER follows targets streamed at 50, 100 and 200 Hz, planned and in high-follow; on virtual time", 4, bench_piper },
 	{ "run", "DIR: run the simulated bench, with load and faults if wanted, and make a report of it in a new folder", 20, bench_profile, 1 },
 	{ "report", "FILE.mcap DIR: a page, a trace for ui.perfetto.dev and a summary of a recording, in a new folder", 1, bench_report, 2 },
+	{ "film", "FILE.mcap FILE.html: a recording with pictures as a page that a browser plays", 1, bench_film, 2 },
 	{ "compare", "A B: what the reports in two folders have in common and what not; exit status 1 when B is worse", 1, bench_compare, 2 },
 };
 
@@ -48,7 +55,8 @@ static const struct option options[] = {
 	{ "policy-latency", required_argument, NULL, 'l' }, { "drop-frames", required_argument, NULL, 'f' },
 	{ "delay-frames", required_argument, NULL, 'z' }, { "attach", no_argument, NULL, 'a' },
 	{ "frames", required_argument, NULL, 'e' },   { "from", required_argument, NULL, 'n' },
-	{ "until", required_argument, NULL, 'u' },    { "help", no_argument, NULL, 'h' },
+	{ "until", required_argument, NULL, 'u' },    { "film", required_argument, NULL, 'v' },
+	{ "seed", required_argument, NULL, 'k' },	  { "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
 
@@ -59,7 +67,7 @@ static void print_help(FILE *out)
 		fprintf(out, "  %-13s %s (%.0f s)\n", commands[i].name, commands[i].help, commands[i].seconds);
 	fprintf(out, "\n"
 		"  --programs DIR      where dreamvlad, dreamvla-arm and dreamvla-sim lie (default: PATH)\n"
-		"  --config FILE       default config/demo.yaml (of the source tree), or demo-piper.yaml, demo-piper-pair.yaml beside it\n"
+		"  --config FILE       default config/demo.yaml (of the source tree), or demo-pick.yaml (show), demo-piper.yaml, demo-piper-pair.yaml beside it\n"
 		"  --seconds S         how long to measure, 1 to 3600. control: the policy running, then half of it stopped, then the take-overs;\n"
 		"                      its other parts take more than a minute whatever S is, under load twice that\n"
 		"  --robot NAME        demo, run: sim (default), franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is,\n"
@@ -74,6 +82,7 @@ static void print_help(FILE *out)
 		"  --attach            run: look at the dreamvlad that runs with --config, as it is, instead of starting one (it needs record.dir)\n"
 		"  --from TIME, --until TIME  report: only what happened then, as 14:32:07 or \"2026-11-23 14:32:07\", by this machine's clock and time zone\n"
 		"  --threshold PERCENT compare: so much worse is too much (default 10)\n"
+		"  --film FILE.html    show: the film (default demo.html, beside the programs); --seed N: another table (default 1000000)\n"
 		"  --json              print the result as JSON\n");
 }
 
@@ -117,6 +126,7 @@ static int parse_value(int option, struct bench_options *o, struct errbuf *e)
 	case 'f': return parse_number("--drop-frames", optarg, 0, 100, &o->drop_percent, e);
 	case 'z': return parse_number("--delay-frames", optarg, 0, 10000, &o->delay_ms, e);
 	case 's': return parse_number("--seconds", optarg, 1, 3600, &o->seconds, e);
+	case 'k': return parse_whole("--seed", optarg, 0, INT_MAX, &o->seed, e);
 	case 'l': return parse_whole("--policy-latency", optarg, 0, 10000, &o->policy_latency_ms, e);
 	case 'g':
 		rc = parse_whole("--hogs", optarg, 0, HOGS_MAX, &n, e);
@@ -144,13 +154,14 @@ static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *
 		case 'r': o->precision = optarg; break;
 		case 'y': o->torch = optarg; break;
 		case 'e': o->frames = optarg; break;
+		case 'v': o->film = optarg; break;
 		case 'n': o->from = optarg; break;
 		case 'u': o->until = optarg; break;
 		case 'b':
 			if (bench_robot_find(optarg, &o->robot, e) < 0)
 				return -EINVAL;
 			break;
-		case 'd': case 'f': case 'g': case 'l': case 's': case 't': case 'z':
+		case 'd': case 'f': case 'g': case 'k': case 'l': case 's': case 't': case 'z':
 			if (parse_value(option, o, e) < 0)
 				return -EINVAL;
 			break;
@@ -166,10 +177,10 @@ static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *
 }
 
 /* Finds what was not named. `library` must live as long as *o. */
-static void fill_in(struct bench_options *o, char *library, size_t capacity)
+static void fill_in(struct bench_options *o, const struct sub_command *c, char *library, size_t capacity)
 {
 	if (!o->config)
-		o->config = bench_robot_config(o->robot);
+		o->config = c->config ? c->config : bench_robot_config(o->robot);
 	snprintf(library, capacity, "%s/tests/preload/count_malloc.so", o->programs ? o->programs : ".");
 	if (!o->count_malloc && access(library, R_OK) == 0)
 		o->count_malloc = library;
@@ -177,7 +188,7 @@ static void fill_in(struct bench_options *o, char *library, size_t capacity)
 
 int main(int argc, char **argv)
 {
-	struct bench_options o = { .instruction = "pick up the red block", .threshold_percent = 10 };
+	struct bench_options o = { .instruction = "pick up the red block", .threshold_percent = 10, .seed = 1000000 };
 	const struct sub_command *c = argc > 1 ? find_command(argv[1]) : NULL;
 	char library[4096], whole[4096];
 	struct errbuf e = { 0 };
@@ -203,7 +214,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "dreamvla-bench %s: --from and --until are for report\n", c->name);
 		return 2;
 	}
-	fill_in(&o, library, sizeof library);
+	fill_in(&o, c, library, sizeof library);
 	/* The loader takes LD_PRELOAD from the folder it is started in only when it is a path. */
 	if (o.count_malloc && realpath(o.count_malloc, whole))
 		o.count_malloc = whole;

@@ -19,14 +19,16 @@ int world_server_init(struct world_server *s, const struct world_server_options 
 	world_init(&s->world, &(struct world_options){ .seed = o->seed, .model = o->model, .task = o->task });
 	latest_init(&s->snapshot_box);
 	s->robot = o->robot;
-	if (s->robot.step)
-		return 0;
+	int rc = o->judge ? judge_open(&s->judge, o->judge, o->zmq_context, e) : 0;
+	if (rc < 0 || s->robot.step)
+		return rc;
 	return endpoint_open(&s->socket, o->zmq_context, &(struct endpoint_options){ .type = ZMQ_ROUTER, .bind = true,
 			.address = o->address, .high_water = 16, .max_message_bytes = WORLD_COMMAND_BYTES }, e);
 }
 
 void world_server_finish(struct world_server *s)
 {
+	judge_close(&s->judge);
 	endpoint_close(s->socket);
 	s->socket = NULL;
 }
@@ -104,6 +106,7 @@ static int64_t step_until(struct world_server *s, int64_t due_ns, int64_t now_ns
 	move_robot(s, due_ns, now_ns);
 	for (int i = 0; i < BATCH_MAX && due_ns <= now_ns; i++, due_ns += STEP_NS) {
 		world_step(&s->world, &s->command, STEP_NS);
+		judge_look(&s->judge, &s->world);
 		s->command.valid = s->robot.step != NULL; /* a placed arm stays where it is placed */
 		atomic_fetch_add_explicit(&s->steps, 1, memory_order_relaxed);
 	}
@@ -129,6 +132,8 @@ void *world_server_run(void *server)
 		due_ns = step_until(s, due_ns, now_ns);
 		publish_snapshot(s, now_ns);
 		answer(s, now_ns);
+		if (s->judge.socket)
+			judge_answer(&s->judge, &s->world);
 	}
 	return NULL;
 }

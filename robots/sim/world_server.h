@@ -10,6 +10,7 @@
 
 #include "daemon/sys/error.h"
 #include "daemon/sys/handover.h"
+#include "robots/sim/judge.h"
 #include "robots/sim/world.h"
 #include "transport/endpoint.h"
 #include "transport/sequence.h"
@@ -31,6 +32,7 @@ struct world_server {
 	struct world world;
 	struct endpoint *socket;      /* NULL where a robot moves the arm */
 	struct world_robot robot;     /* step NULL: none */
+	struct judge judge;           /* socket NULL: nobody asks */
 	uint64_t from, state_seq, command_seq;
 	struct sequence peer;
 	struct endpoint_peer address; /* of the peer, once there is one */
@@ -45,12 +47,13 @@ struct world_server_options {
 	uint64_t seed;
 	bool task;                 /* world_options.task */
 	const char *address;
+	const char *judge;         /* address of the judge's socket; NULL: none */
 	struct world_robot robot;     /* self must outlive the server. step NULL: the world's socket */
 	void *zmq_context;
 	const struct robot_model *model; /* constant */
 };
 
-/* Binds the socket. Errors as endpoint_open. Thread: start-up. Allocates: yes. */
+/* Binds the sockets. Errors as endpoint_open. Thread: start-up. Allocates: yes. */
 MUST_CHECK int world_server_init(struct world_server *s, const struct world_server_options *o, struct errbuf *e);
 void world_server_finish(struct world_server *s); /* accepts a zeroed one */
 

@@ -28,7 +28,7 @@ static const char *failures(const struct demo_numbers *n)
 	uint32_t seen = 0;
 
 	demo_judge(n, &v);
-	assert_int_equal(v.n, 7 + (n->has_fci ? 2 : 0) + (n->has_piper ? 3 : 0));
+	assert_int_equal(v.n, 7 + (n->has_fci ? 2 : 0) + (n->has_piper ? 3 : 0) + (n->has_sentences ? 2 : 0));
 	names[0] = 0;
 	for (uint32_t i = 0; i < v.n; i++) {
 		if (v.verdict[i].passed)
@@ -166,6 +166,59 @@ static void test_short_run_may_miss_the_rate_by_one_pause(void **state)
 	assert_string_equal(failures(&n), "control rate missed by; ");
 }
 
+static struct demo_numbers good_course(void)
+{
+	struct demo_numbers n = good();
+
+	n.has_sentences = true;
+	n.chunks = 26;
+	n.chunks_due = 25;
+	n.policy_s = 20;
+	n.takeover_ms = 5.2;
+	n.sentence[0] = (struct demo_sentence){ "1: pick up the red block", "yes", 5.2, 1, true };
+	n.sentence[1] = (struct demo_sentence){ "2: pick up the blue block", "too late", 12, 2, false };
+	n.sentence[2] = (struct demo_sentence){ "3: pick up the yellow block", "yes", 6, 2, true };
+	return n;
+}
+
+static void test_of_three_sentences_one_may_fail(void **state)
+{
+	struct demo_numbers n = good_course();
+
+	(void)state;
+	assert_string_equal(failures(&n), "");
+	n.sentence[0].done = false;
+	assert_string_equal(failures(&n), "sentences carried out; ");
+	n = good_course(), n.takeover_ms = 101;
+	assert_string_equal(failures(&n), "time of a person's take-over; ");
+	n = good_course(), n.takeover_ms = NAN;
+	assert_string_equal(failures(&n), "time of a person's take-over; ");
+	n = good_course(), n.chunks = 19;
+	assert_string_equal(failures(&n), "chunks executed of those due; ");
+}
+
+static void test_sentences_are_told_one_by_one(void **state)
+{
+	struct demo_numbers n = good_course();
+	struct demo_verdicts v;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	demo_judge(&n, &v);
+	demo_print(out, &n, &v);
+	fclose(out);
+	assert_non_null(strstr(text, "1: pick up the red block           yes, 5.2 s\n"));
+	assert_non_null(strstr(text, "2: pick up the blue block          too late, 12.0 s (second try, from home)\n"));
+	free(text);
+	json_t *j = demo_json(&n, &v), *sentences = json_object_get(json_object_get(j, "course"), "sentences");
+
+	assert_int_equal(json_array_size(sentences), 3);
+	assert_true(json_is_false(json_object_get(json_array_get(sentences, 1), "done")));
+	json_decref(j);
+}
+
 static void test_table_and_json_tell_the_same(void **state)
 {
 	struct demo_numbers n = good();
@@ -209,6 +262,8 @@ int main(void)
 		cmocka_unit_test(test_not_a_number_fails),
 		cmocka_unit_test(test_short_run_needs_less),
 		cmocka_unit_test(test_short_run_may_miss_the_rate_by_one_pause),
+		cmocka_unit_test(test_of_three_sentences_one_may_fail),
+		cmocka_unit_test(test_sentences_are_told_one_by_one),
 		cmocka_unit_test(test_table_and_json_tell_the_same),
 	};
 

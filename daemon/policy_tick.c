@@ -10,6 +10,7 @@
 
 #include "daemon/policy_trace.h"
 #include "daemon/policy_record.h"
+#include "daemon/policy_verdict.h"
 #include "daemon/record/kinds.h"
 #include "daemon/record/replay_check.h"
 #include "daemon/sys/clock.h"
@@ -18,10 +19,9 @@
 enum { WARM_UP_WIDTH = 640, WARM_UP_HEIGHT = 480 };
 enum { PERIODS_AWAITED = 4, NAP_NS = 200000 };
 enum { CHUNK_TEXT_BYTES = 1000, ACTION_TEXT_BYTES = 16 }; /* a line of the log holds the first 70 actions or more */
-enum state_range_choice { STATE_RANGE_REFUSE, STATE_RANGE_WARN, STATE_RANGE_OFF }; /* policy.state_range, in the order of keys.def */
 
 /* At most once a second: a broken camera or checkpoint fails with every observation. */
-static void complain(struct policy_runner *r, const char *what, const char *why)
+static void complain(struct policy_runner *r, const char *why)
 {
 	int64_t now_ns = clock_monotonic_ns();
 
@@ -29,7 +29,15 @@ static void complain(struct policy_runner *r, const char *what, const char *why)
 	if (r->complained_ns != 0 && now_ns - r->complained_ns < NS_PER_S)
 		return;
 	r->complained_ns = now_ns;
-	log_line(LOG_LEVEL_WARNING, "policy: %s: %s (%" PRIu64 " rejected in all)", what, why, r->status.rejected);
+	log_line(LOG_LEVEL_WARNING, "policy: %s (%" PRIu64 " rejected in all)", why, r->status.rejected);
+}
+
+static void complain_of(struct policy_runner *r, const char *what, const char *why)
+{
+	struct errbuf e;
+
+	snprintf(e.text, sizeof e.text, "%s: %.900s", what, why);
+	complain(r, e.text);
 }
 
 /* ---- pictures ---- */
@@ -88,19 +96,15 @@ static int build_state(struct policy_runner *r, const struct observation *o, str
 
 static void check_range(struct policy_runner *r)
 {
-	enum state_range_choice choice = (enum state_range_choice)r->config->policy_state_range;
-	struct state_range range = { r->proprio.total, r->info->state_low, r->info->state_high, r->config->policy_state_margin };
-	int out = choice == STATE_RANGE_OFF ? -1 : state_range_find(&range, r->state);
+	int out = policy_verdict_state(&r->status, r->config, r->info, r->state, r->proprio.total);
 
 	if (range_watch_step(&r->range_watch, out, clock_monotonic_ns())) {
 		if (out >= 0)
 			log_line(LOG_LEVEL_WARNING, "policy: state dimension %d is %.4g, the statistics have %.4g..%.4g", out,
-					r->state[out], range.low[out], range.high[out]);
+					r->state[out], r->info->state_low[out], r->info->state_high[out]);
 		else
 			log_line(LOG_LEVEL_INFO, "policy: the state is within the statistics again");
 	}
-	r->status.state_out_of_range = out >= 0 && choice == STATE_RANGE_REFUSE;
-	r->status.state_dim_out = out >= 0 ? (uint32_t)out : 0;
 }
 
 /* ---- result ---- */
@@ -113,14 +117,6 @@ static void publish_status(struct policy_runner *r)
 	latest_publish(&l->policy_box);
 	l->policy_io[l->policy_io_box.writing] = r->status;
 	latest_publish(&l->policy_io_box);
-}
-
-static bool result_finite(const struct policy_runner *r)
-{
-	for (uint32_t i = 0; i < r->info->action_chunk * r->info->action_dim; i++)
-		if (!isfinite(r->result.action[i]))
-			return false;
-	return true;
 }
 
 static void fill_chunk(const struct policy_runner *r, struct action_chunk *chunk, const struct observation *o,
@@ -223,26 +219,6 @@ static int take_instruction(struct policy_runner *r, const struct observation *o
 	return 0;
 }
 
-static bool result_good(struct policy_runner *r)
-{
-	char why[64];
-
-	r->status.lost = r->result.lost;
-	if (r->result.lost) {
-		snprintf(why, sizeof why, "token %d at action position %u", r->result.lost_token, r->result.lost_position);
-		if (r->result.lost_token < 0)
-			complain(r, "lost", "its answer is not a number");
-		else
-			complain(r, "lost, its best token is no action", why);
-		return false;
-	}
-	if (!result_finite(r)) {
-		complain(r, "chunk rejected", "an action is not finite");
-		return false;
-	}
-	return true;
-}
-
 static void take_hint(struct policy_runner *r)
 {
 	struct links *l = r->links;
@@ -307,12 +283,12 @@ static void infer(struct policy_runner *r, const struct observation *o)
 
 	pacing_begin(&r->pacing, o, when.begin_ns);
 	if ((rc = decode_frames(r, o, picture, &e)) < 0) {
-		complain(r, "observation rejected", e.text);
+		complain_of(r, "observation rejected", e.text);
 		return;
 	}
 	when.decoded_ns = clock_monotonic_ns();
 	if (build_state(r, o, &e) < 0) {
-		complain(r, "observation rejected", e.text);
+		complain_of(r, "observation rejected", e.text);
 		return;
 	}
 	check_range(r);
@@ -324,14 +300,15 @@ static void infer(struct policy_runner *r, const struct observation *o)
 		policy_record(r, o, motion);
 	when.infer_ns = clock_monotonic_ns();
 	if (rc < 0 || (rc = policy_infer(r->policy, &input, &r->result, NULL, &e)) < 0) {
-		complain(r, "inference failed", e.text);
-		r->status.health = rc == -EINVAL ? POLICY_WARM : rc == -ENODEV ? POLICY_GONE : POLICY_BROKEN; /* -EINVAL: the input's fault */
+		complain_of(r, "inference failed", e.text);
+		policy_verdict_failed(&r->status, rc);
 		return;
 	}
 	wait_longer(r);
-	r->status.health = POLICY_WARM;
-	if (!result_good(r))
+	if (!policy_verdict_good(&r->status, r->info, &r->result, &e)) {
+		complain(r, e.text);
 		return;
+	}
 	publish_status(r); /* first what speaks against the chunk, then the chunk: RETURN takes it at once */
 	hand_over(r, o, &when);
 }
@@ -374,7 +351,7 @@ int policy_again(struct policy_runner *r, const struct record_observation *was, 
 	policy_noise_seek(r->policy, was->noise);
 	if (policy_infer(r->policy, &input, &r->result, NULL, e) < 0)
 		return -ENODATA;
-	if (r->result.lost || !result_finite(r))
+	if (r->result.lost || !policy_verdict_finite(r->info, &r->result))
 		return fail(e, -ENODATA, "the policy is lost, or its answer is not a number");
 	fill_chunk(r, chunk, o, 0);
 	chunk->handed_over_ns = chunk->inference_ns = 0;
@@ -426,7 +403,7 @@ static int warm_up(struct policy_runner *r, struct errbuf *e)
 		return rc;
 	if ((rc = policy_warm_up(r->policy, &input, true, &r->result, e)) < 0)
 		return rc;
-	if ((r->result.lost && r->result.lost_token < 0) || !result_finite(r))
+	if ((r->result.lost && r->result.lost_token < 0) || !policy_verdict_finite(r->info, &r->result))
 		return fail(e, -EINVAL, "policy.model %s: the network's answer is not a number: weights are damaged or of another model",
 				r->config->policy_model);
 	return 0;

@@ -26,13 +26,18 @@ static const char USAGE[] =
 	"  --policy DIR|expert  checkpoint that drives (default: policy.model for --evaluate, expert for --expert)\n"
 	"  --mode METHOD        sync, async, ensemble or inpaint (default: execution.method)\n"
 	"  --steps K            diffusion steps, 1 to 50 (default: policy.steps)\n"
-	"  --latency-ms MS      each inference lasts so long, 0 to 10000 (default 0)\n"
+	"  --latency-ms MS      each inference lasts so long, 0 to 10000 (default 0): all of it, whatever it takes on this machine,\n"
+	"  --jitter-ms MS       and up to so much longer, evenly spread, 0 to 10000 (default 0)\n"
 	"  --camera-late-ms MS  frames are so old when they arrive, 0 to 500 (default 0)\n"
 	"  --drop SHARE         of the frames is lost, 0 to 0.9 (default 0)\n"
+	"  --take-over          a person takes the arm over in each episode, from 2 s to 4 s, pushes it aside and up, lets go and asks for AUTO again;\n"
+	"                       the task may last so much longer\n"
 	"  --clumsy SHARE       of the expert's chunks goes wrong, so that the way back is seen, 0 to 1 (default 0; 0.3 for --expert)\n"
 	"  --out DIR            where the episodes go: safetensors files, policy/train/README.md has their format\n"
-	"  --json               the result as JSON\n"
-	"  --help\n";
+	"  --json               the result as JSON, with one entry for each seed\n"
+	"  --help\n"
+	"\n"
+	"Time to success and jerk are those of the successes. A seed that the arm was not let drive in, or in which it was stopped, is no success.\n";
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, N_MAX = 1000000, EVALUATION_SEED = 1000000 };
 
@@ -49,8 +54,8 @@ struct arguments {
 	bool has_seed;
 	const char *config, *policy, *out;
 	int mode;                  /* enum execution_method; -1: not given */
-	double steps, latency_ms, camera_late_ms, drop, clumsy; /* below 0: not given */
-	bool json, help;
+	double steps, latency_ms, camera_late_ms, jitter_ms, drop, clumsy; /* below 0: not given */
+	bool take_over, json, help;
 };
 
 static const struct option OPTIONS[] = {
@@ -62,8 +67,10 @@ static const struct option OPTIONS[] = {
 	{ "mode", required_argument, NULL, 'm' },
 	{ "steps", required_argument, NULL, 'k' },
 	{ "latency-ms", required_argument, NULL, 'l' },
+	{ "jitter-ms", required_argument, NULL, 't' },
 	{ "camera-late-ms", required_argument, NULL, 'a' },
 	{ "drop", required_argument, NULL, 'd' },
+	{ "take-over", no_argument, NULL, 'v' },
 	{ "clumsy", required_argument, NULL, 'u' },
 	{ "out", required_argument, NULL, 'o' },
 	{ "json", no_argument, NULL, 'j' },
@@ -126,14 +133,21 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'm': return parse_mode(&a->mode, e);
 	case 'k': return parse_number("steps", 1, 50, true, &a->steps, e);
 	case 'l': return parse_number("latency-ms", 0, 10000, false, &a->latency_ms, e);
+	case 't': return parse_number("jitter-ms", 0, 10000, false, &a->jitter_ms, e);
 	case 'a': return parse_number("camera-late-ms", 0, 500, false, &a->camera_late_ms, e);
 	case 'd': return parse_number("drop", 0, 0.9, false, &a->drop, e);
 	case 'u': return parse_number("clumsy", 0, 1, false, &a->clumsy, e);
+	case 'v': a->take_over = true; return 0;
 	case 'o': a->out = optarg; return 0;
 	case 'j': a->json = true; return 0;
 	case 'h': a->help = true; return 0;
 	default: return fail(e, -EINVAL, "dreamvla-sim --evaluate 1 --help lists the options");
 	}
+}
+
+static bool expert_drives(const struct arguments *a)
+{
+	return a->policy ? strcmp(a->policy, "expert") == 0 : a->expert > 0;
 }
 
 static int check(const struct arguments *a, struct errbuf *e)
@@ -146,6 +160,10 @@ static int check(const struct arguments *a, struct errbuf *e)
 		return fail(e, -EINVAL, "--expert: where to? give --out DIR");
 	if (a->evaluate && a->out)
 		return fail(e, -EINVAL, "--out %s: --evaluate writes no episodes; --expert does", a->out);
+	if (a->expert && a->take_over)
+		return fail(e, -EINVAL, "--take-over: --evaluate has a person in it; what the expert would do is nothing that a person does");
+	if (a->clumsy >= 0 && !expert_drives(a))
+		return fail(e, -EINVAL, "--clumsy: it is the expert that can be clumsy, and a checkpoint drives");
 	if (a->expert && a->seed + a->expert > EVALUATION_SEED)
 		return fail(e, -EINVAL, "--seed %llu and %u episodes: seeds from %d on are for --evaluate", (unsigned long long)a->seed, a->expert,
 				EVALUATION_SEED);
@@ -166,11 +184,6 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 }
 
 /* ---- to the bench --------------------------------------------------------------------------------------------------- */
-
-static bool expert_drives(const struct arguments *a)
-{
-	return a->policy ? strcmp(a->policy, "expert") == 0 : a->expert > 0;
-}
 
 static int choose(struct config *c, const struct arguments *a, struct errbuf *e)
 {
@@ -193,19 +206,20 @@ static struct trial_options trial_options(const struct arguments *a, const struc
 {
 	double clumsy = a->clumsy >= 0 ? a->clumsy : a->expert ? 0.3 : 0;
 
-	return (struct trial_options){ .config = c, .expert = expert_drives(a), .clumsiness = clumsy, .drop = a->drop,
-		.latency_ns = (int64_t)(a->latency_ms * 1e6), .camera_late_ns = (int64_t)(a->camera_late_ms * 1e6) };
+	return (struct trial_options){ .config = c, .expert = expert_drives(a), .clumsiness = clumsy, .drop = a->drop, .take_over = a->take_over,
+		.latency_ns = (int64_t)(a->latency_ms * 1e6), .jitter_ns = (int64_t)(a->jitter_ms * 1e6),
+		.camera_late_ns = (int64_t)(a->camera_late_ms * 1e6) };
 }
 
 /* On what takes more than two seconds, every two. */
-static void show_progress(int64_t *shown_ns, int64_t began_ns, uint32_t n, uint32_t of)
+static void show_progress(int64_t *shown_ns, int64_t began_ns, uint32_t n, uint32_t of, uint32_t done)
 {
 	int64_t now_ns = clock_monotonic_ns();
 
 	if (now_ns - *shown_ns < 2 * NS_PER_S)
 		return;
 	*shown_ns = now_ns;
-	fprintf(stderr, "dreamvla-sim: %u of %u episodes, %.1f per second\n", n, of, n * 1e9 / (double)(now_ns - began_ns));
+	fprintf(stderr, "dreamvla-sim: %u of %u episodes, %u successes, %.1f per second\n", n, of, done, n * 1e9 / (double)(now_ns - began_ns));
 }
 
 /* ---- --evaluate ----------------------------------------------------------------------------------------------------- */
@@ -213,58 +227,94 @@ static void show_progress(int64_t *shown_ns, int64_t began_ns, uint32_t n, uint3
 static void print_text(struct score *s, double low, double high)
 {
 	printf("%u of %u episodes: %.1f %% (95 %% interval %.1f to %.1f)\n", s->done, s->n, 100.0 * s->done / s->n, 100 * low, 100 * high);
-	printf("  wrong block %u, too late %u, stopped %u; chunks refused as no actions: %u\n", s->wrong_block, s->too_late, s->stopped, s->lost);
+	printf("  wrong block %u, too late %u, stopped %u; inferences without a chunk: %u\n", s->wrong_block, s->too_late, s->stopped, s->lost);
 	printf("  time to success %.2f s (median), jerk %.2f m/s^3 (RMS), one inference %.1f ms\n", score_median_s(s), score_jerk_m_s3(s),
 			s->infer_ms_sum / s->n);
 }
 
-static void print_json(struct score *s, const struct arguments *a, const struct config *c, double low, double high)
+static json_t *list_episodes(const struct trial_result *each, const struct arguments *a)
 {
-	json_t *j = json_pack("{s:i, s:i, s:f, s:[f,f], s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s, s:s, s:i, s:f, s:f, s:f, s:I}",
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < a->evaluate; i++)
+		json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:s, s:f, s:f, s:f}", "seed", (json_int_t)(a->seed + i), "colour",
+				block_colour_name(each[i].colour), "verdict", each[i].verdict == TASK_RUNS ? "stopped" : task_verdict_name(each[i].verdict),
+				"reason", reason_name(each[i].reason), "took_s", each[i].took_s, "taken_over_s", each[i].taken_over_s,
+				"jerk_m_s3", each[i].jerk_m_s3));
+	return list;
+}
+
+static void print_json(struct score *s, const struct trial_result *each, const struct arguments *a, const struct config *c, double low, double high)
+{
+	json_t *j = json_pack("{s:i, s:i, s:f, s:[f,f], s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:b, s:I, s:o}",
 			"episodes", (int)s->n, "successes", (int)s->done, "success", (double)s->done / s->n, "interval_95", low, high,
 			"wrong_block", (int)s->wrong_block, "too_late", (int)s->too_late, "stopped", (int)s->stopped, "lost", (int)s->lost,
 			"median_s", score_median_s(s), "jerk_rms_m_s3", score_jerk_m_s3(s), "infer_ms", s->infer_ms_sum / s->n,
 			"policy", expert_drives(a) ? "expert" : c->policy_model, "mode", METHOD[c->execution_method], "steps", (int)c->policy_steps,
-			"latency_ms", a->latency_ms, "camera_late_ms", a->camera_late_ms, "drop", a->drop, "seed", (json_int_t)a->seed);
+			"latency_ms", a->latency_ms, "jitter_ms", a->jitter_ms, "camera_late_ms", a->camera_late_ms, "drop", a->drop,
+			"take_over", (int)a->take_over, "seed", (json_int_t)a->seed, "each", list_episodes(each, a));
 
 	json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(j);
 }
 
-static int run_all(struct trial *t, const struct arguments *a, struct score *s, struct errbuf *e)
+/* The first of each kind: the others are mostly like it. */
+struct told { bool stopped, lost; };
+
+static void explain(struct told *told, const struct trial *t, uint64_t seed)
+{
+	struct trial_result r = trial_result(t);
+	unsigned long long n = seed;
+
+	if (r.verdict == TASK_RUNS && !told->stopped)
+		fprintf(stderr, "dreamvla-sim: seed %llu: %s: %s\n", n, r.took_s > 0 ? "the mode left AUTO" : "no AUTO was entered", reason_name(r.reason));
+	if (r.lost > 0 && !told->lost)
+		fprintf(stderr, "dreamvla-sim: seed %llu: an inference gave no chunk: %s\n", n, trial_complaint(t));
+	told->stopped = told->stopped || r.verdict == TASK_RUNS;
+	told->lost = told->lost || r.lost > 0;
+}
+
+/* A seed that comes to no AUTO is one that was stopped. */
+static int run_one(struct trial *t, uint64_t seed, struct trial_result *out, struct errbuf *e)
+{
+	int rc = trial_begin(t, seed, e);
+
+	while (rc == 0 && trial_step(t))
+		;
+	*out = trial_result(t);
+	return rc == -EIO ? 0 : rc;
+}
+
+static int run_all(struct trial *t, const struct arguments *a, struct score *s, struct trial_result *each, struct errbuf *e)
 {
 	int64_t began_ns = clock_monotonic_ns(), shown_ns = began_ns;
+	struct told told = { false };
+	int rc = 0;
 
-	for (uint32_t i = 0; i < a->evaluate; i++) {
-		int rc = trial_begin(t, a->seed + i, e);
-
-		if (rc < 0)
-			return rc;
-		while (trial_step(t))
-			;
-		struct trial_result r = trial_result(t);
-
-		score_add(s, &r);
-		if (r.verdict == TASK_RUNS && s->stopped == 1)
-			fprintf(stderr, "dreamvla-sim: seed %llu: the mode left AUTO: %s\n", (unsigned long long)(a->seed + i), reason_name(r.reason));
-		show_progress(&shown_ns, began_ns, i + 1, a->evaluate);
+	for (uint32_t i = 0; i < a->evaluate && rc == 0; i++) {
+		rc = run_one(t, a->seed + i, &each[i], e);
+		score_add(s, &each[i]);
+		explain(&told, t, a->seed + i);
+		show_progress(&shown_ns, began_ns, i + 1, a->evaluate, s->done);
 	}
-	return 0;
+	return rc;
 }
 
 static int evaluate(struct trial *t, const struct arguments *a, const struct config *c, struct errbuf *e)
 {
 	struct score s = { .took_s = calloc(a->evaluate, sizeof *s.took_s) };
+	struct trial_result *each = calloc(a->evaluate, sizeof *each);
 	double low, high;
-	int rc = s.took_s ? run_all(t, a, &s, e) : fail(e, -ENOMEM, "out of memory");
+	int rc = s.took_s && each ? run_all(t, a, &s, each, e) : fail(e, -ENOMEM, "out of memory");
 
 	score_interval(s.done, s.n, &low, &high);
 	if (rc == 0 && a->json)
-		print_json(&s, a, c, low, high);
+		print_json(&s, each, a, c, low, high);
 	else if (rc == 0)
 		print_text(&s, low, high);
 	free(s.took_s);
+	free(each);
 	return rc;
 }
 
@@ -279,7 +329,7 @@ static int write_all(struct episodes *s, struct trial *t, const struct arguments
 	for (uint32_t i = 0; i < a->expert && rc == 0; i++) {
 		rc = episodes_run(s, a->seed + i, e);
 		done += trial_result(t).verdict == TASK_DONE;
-		show_progress(&shown_ns, began_ns, i + 1, a->expert);
+		show_progress(&shown_ns, began_ns, i + 1, a->expert, done);
 	}
 	if (rc < 0 || (rc = episodes_flush(s, e)) < 0)
 		return rc;

@@ -8,14 +8,15 @@ static const double Z95 = 1.959963984540054; /* of the normal distribution */
 void score_add(struct score *s, const struct trial_result *r)
 {
 	s->n++;
-	if (r->verdict == TASK_DONE)
+	if (r->verdict == TASK_DONE) {
 		s->took_s[s->done++] = r->took_s;
+		s->jerk_square_sum += r->jerk_m_s3 * r->jerk_m_s3;
+	}
 	s->wrong_block += r->verdict == TASK_WRONG_BLOCK;
 	s->too_late += r->verdict == TASK_TOO_LATE;
 	s->stopped += r->verdict == TASK_RUNS;
 	s->chunks += r->chunks;
 	s->lost += r->lost;
-	s->jerk_square_sum += r->jerk_m_s3 * r->jerk_m_s3;
 	s->infer_ms_sum += r->infer_ms;
 }
 
@@ -36,7 +37,7 @@ double score_median_s(struct score *s)
 
 double score_jerk_m_s3(const struct score *s)
 {
-	return s->n > 0 ? sqrt(s->jerk_square_sum / s->n) : 0;
+	return s->done > 0 ? sqrt(s->jerk_square_sum / s->done) : 0;
 }
 
 void score_interval(uint32_t done, uint32_t n, double *low, double *high)

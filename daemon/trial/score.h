@@ -7,7 +7,7 @@
 struct score {
 	uint32_t n, done, wrong_block, too_late, stopped; /* stopped: the mode left AUTO */
 	uint32_t chunks, lost;
-	double jerk_square_sum;    /* of the episodes' */
+	double jerk_square_sum;    /* of the successes': an arm that was stopped, or waits, is smooth */
 	double infer_ms_sum;
 	double *took_s;            /* [done], of the successes; the owner's, room for as many as there are episodes */
 };
@@ -17,7 +17,7 @@ void score_add(struct score *s, const struct trial_result *r);
 /* Of the successes' times, sorts them; 0: there are none. */
 double score_median_s(struct score *s);
 
-/* Over all episodes: the root of the mean of their squares. */
+/* Over the successes: the root of the mean of their squares; 0: there are none. */
 double score_jerk_m_s3(const struct score *s);
 
 /* Wilson's score interval (E. B. Wilson 1927) of a share of which `done` of n were seen, 95 %. n = 0: 0 to 1. */

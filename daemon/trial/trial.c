@@ -137,20 +137,6 @@ static void feel_jerk(struct trial *t)
 	t->jerk.counted++;
 }
 
-/* ---- an episode ----------------------------------------------------------------------------------------------------- */
-
-static void step(struct trial *t)
-{
-	t->now_ns += NS_PER_MS;
-	if (t->now_ns % t->setup.period_ns < NS_PER_MS)
-		tick_control(t);
-	tick_arm(t);
-	if (t->now_ns % STATE_NS < NS_PER_MS)
-		tell_state(t);
-	trial_eyes_step(t);
-	trial_mind_step(t);
-}
-
 static void ask_auto(struct trial *t)
 {
 	int slot = queue_claim(&t->links.command_queue);
@@ -159,6 +145,23 @@ static void ask_auto(struct trial *t)
 		return;
 	t->links.command[slot] = (struct command){ .kind = COMMAND_MODE_AUTO, .received_ns = t->now_ns, .arm = ALL_ARMS };
 	queue_publish(&t->links.command_queue);
+}
+
+/* ---- an episode ----------------------------------------------------------------------------------------------------- */
+
+static void step(struct trial *t)
+{
+	t->now_ns += NS_PER_MS;
+	trial_hand_step(t);
+	if (t->now_ns % ASK_NS == 0 && (t->control.mode == MODE_READY || (t->hand.phase == HAND_GIVES_BACK && t->control.mode == MODE_HOLD)))
+		ask_auto(t);
+	if (t->now_ns % t->setup.period_ns < NS_PER_MS)
+		tick_control(t);
+	tick_arm(t);
+	if (t->now_ns % STATE_NS < NS_PER_MS)
+		tell_state(t);
+	trial_eyes_step(t);
+	trial_mind_step(t);
 }
 
 /* The task's sentence, as io tells it. */
@@ -176,6 +179,7 @@ static void build(struct trial *t, uint64_t seed)
 	t->random = seed ^ UINT64_C(0x747269616c);
 	t->now_ns = BEGIN_NS + (int64_t)t->episode * 100 * NS_PER_S; /* nothing of the episode before is young enough to matter */
 	t->started = false;
+	t->hand = (struct trial_hand){ 0 };
 	t->reason = REASON_NONE;
 	memset(&t->jerk, 0, sizeof t->jerk);
 	memset(&t->states, 0, sizeof t->states);
@@ -190,6 +194,13 @@ static void build(struct trial *t, uint64_t seed)
 	t->target_seq = 0;
 }
 
+static int no_auto(struct trial *t, struct errbuf *e)
+{
+	t->reason = reasons_worst(t->control.standing.bits);
+	return fail(e, -EIO, "trial: seed %llu: no AUTO within %.0f s: %s", (unsigned long long)t->seed, (double)START_NS * 1e-9,
+			reason_name(t->reason));
+}
+
 int trial_begin(struct trial *t, uint64_t seed, struct errbuf *e)
 {
 	build(t, seed);
@@ -199,15 +210,13 @@ int trial_begin(struct trial *t, uint64_t seed, struct errbuf *e)
 	struct arm_answer a = arm_take_request(&t->arm, &(struct arm_request){ .ticket = 1, .ask = ARM_ASK_ATTACH, .from = US }, t->now_ns);
 
 	if (a.reply != ARM_REPLY_OK)
-		return fail(e, -EIO, "trial: the arm would not be attached to (reply %d)", (int)a.reply);
+		return fail(e, -EBUSY, "trial: the arm would not be attached to (reply %d)", (int)a.reply);
 	for (int64_t end_ns = t->now_ns + START_NS; t->control.mode != MODE_AUTO; step(t)) {
 		if (t->now_ns > end_ns)
-			return fail(e, -EIO, "trial: seed %llu: no AUTO within %.0f s: %s", (unsigned long long)seed, (double)START_NS * 1e-9,
-					reason_name(reasons_worst(t->control.standing.bits)));
-		if (t->now_ns % ASK_NS == 0 && t->control.mode == MODE_READY)
-			ask_auto(t);
+			return no_auto(t, e);
 	}
 	t->started = true;
+	t->began_ns = t->now_ns;
 	task_begin(&t->task, &t->world, seed); /* from now on the time counts */
 	return 0;
 }
@@ -221,11 +230,15 @@ void trial_name(struct trial *t, enum block_colour colour)
 bool trial_step(struct trial *t)
 {
 	step(t);
-	if (t->now_ns % t->setup.period_ns < NS_PER_MS)
-		feel_jerk(t);
-	task_judge(&t->task, &t->world);
-	if (t->control.mode != MODE_AUTO)
+	if (trial_hand_holds(t)) {
+		t->jerk.n = 0;
+		task_pause(&t->task, NS_PER_MS);
+	} else if (t->control.mode != MODE_AUTO) {
 		t->reason = t->control.reason;
+	} else if (t->now_ns % t->setup.period_ns < NS_PER_MS) {
+		feel_jerk(t);
+	}
+	task_judge(&t->task, &t->world);
 	return t->task.verdict == TASK_RUNS && t->reason == REASON_NONE;
 }
 
@@ -235,13 +248,20 @@ struct trial_result trial_result(const struct trial *t)
 
 	return (struct trial_result){
 		.verdict = t->task.verdict,
+		.colour = t->task.colour,
 		.took_s = (double)t->task.took_ns * 1e-9,
+		.taken_over_s = (double)t->task.paused_ns * 1e-9,
 		.jerk_m_s3 = t->jerk.counted > 0 ? sqrt(t->jerk.square_sum / t->jerk.counted) : 0,
 		.chunks = (uint32_t)m->status.chunks,
-		.lost = m->lost,
+		.lost = (uint32_t)m->status.rejected,
 		.reason = t->reason,
 		.infer_ms = m->inferences > 0 ? (double)m->real_ns * 1e-6 / m->inferences : 0,
 	};
+}
+
+const char *trial_complaint(const struct trial *t)
+{
+	return t->mind.complaint.text;
 }
 
 const struct world *trial_world(const struct trial *t)

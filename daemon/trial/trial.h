@@ -22,17 +22,21 @@ struct trial_options {
 	const struct config *config;  /* one arm, and the world's cameras by their names */
 	bool expert;               /* it drives; else the checkpoint of policy.model */
 	double clumsiness;         /* share of the expert's chunks that go wrong: data has to show the way back */
-	int64_t latency_ns;        /* of each inference */
+	int64_t latency_ns;        /* of each inference: all of it, however long it really takes, */
+	int64_t jitter_ns;         /* and up to so much longer, evenly spread, from the seed */
 	int64_t camera_late_ns;    /* how old a frame is when it arrives */
 	double drop;               /* share of the frames that are lost */
+	bool take_over;            /* a person drives from 2 s to 4 s and asks for AUTO again; what that takes is no part of the task's time */
 };
 
 /* How one episode went. */
 struct trial_result {
 	enum task_verdict verdict; /* RUNS: the mode left AUTO before */
+	enum block_colour colour;  /* named */
 	double took_s;             /* until then */
-	double jerk_m_s3;          /* root of the mean square of the commanded TCP's, over that time */
-	uint32_t chunks, lost;     /* handed over; refused because they were no actions */
+	double taken_over_s;       /* of that, a person had the arm */
+	double jerk_m_s3;          /* root of the mean square of the commanded TCP's, over the policy's time */
+	uint32_t chunks, lost;     /* handed over; inferences that gave none: failed, or answered with no actions */
 	uint32_t reason;           /* enum reason: why the mode left AUTO */
 	double infer_ms;           /* mean real time of one inference; 0: the expert drove */
 };
@@ -43,8 +47,8 @@ struct trial;
 MUST_CHECK int trial_create(struct trial **out, const struct trial_options *o, struct errbuf *e);
 void trial_destroy(struct trial *t); /* accepts NULL */
 
-/* A new world of that seed; the episode begins once AUTO was entered, up to then nothing moves. -EIO: AUTO was not to be had, and why.
- * Allocates: no. */
+/* A new world of that seed; the episode begins once AUTO was entered, up to then nothing moves. -EIO: AUTO was not to be had, and why;
+ * trial_result then says the same as of an episode that was stopped. Allocates: no. */
 MUST_CHECK int trial_begin(struct trial *t, uint64_t seed, struct errbuf *e);
 
 /* Another sentence from now on, as from an operator's socket: the task begins anew in the world as it is. Allocates: no. */
@@ -54,6 +58,9 @@ void trial_name(struct trial *t, enum block_colour colour);
 bool trial_step(struct trial *t);
 
 struct trial_result trial_result(const struct trial *t);
+
+/* Of the episode's first inference that gave no chunk; "": all did. */
+const char *trial_complaint(const struct trial *t);
 
 const struct world *trial_world(const struct trial *t);
 const struct task *trial_task(const struct trial *t);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/policy_verdict.h"
 #include "daemon/trial/trial_parts.h"
 
 enum { PERIODS_AWAITED = 4, STATE_DIM = 8 };
@@ -79,7 +80,8 @@ void trial_mind_begin(struct trial *t)
 	m->hint = (struct policy_hint){ 0 };
 	m->fresh = m->busy = false;
 	m->status = (struct policy_status){ .health = POLICY_WARM };
-	m->lost = m->inferences = 0;
+	m->inferences = 0;
+	m->complaint.text[0] = '\0';
 	m->real_ns = m->handed_ns = 0;
 	tell_status(t);
 }
@@ -166,7 +168,9 @@ static int infer(struct trial *t, struct errbuf *e)
 
 	if (rc < 0)
 		return rc;
-	build_state(t, &m->seen.arm[0], state, STATE_DIM_MAX);
+	uint32_t dim = build_state(t, &m->seen.arm[0], state, STATE_DIM_MAX);
+
+	(void)policy_verdict_state(&m->status, t->options.config, m->info, state, dim);
 	input.state = m->info->needs_state ? state : NULL;
 	commit(t, &input);
 	if (m->instruction != m->seen.instruction_id && (rc = policy_set_instruction(m->policy, m->seen.instruction, e)) < 0)
@@ -175,25 +179,21 @@ static int infer(struct trial *t, struct errbuf *e)
 	return policy_infer(m->policy, &input, &m->result, NULL, e);
 }
 
-static bool all_finite(const struct trial_mind *m)
-{
-	for (uint32_t i = 0; i < m->info->action_chunk * m->info->action_dim; i++)
-		if (!isfinite(m->result.action[i]))
-			return false;
-	return true;
-}
-
 static void ask_policy(struct trial *t)
 {
 	struct trial_mind *m = &t->mind;
 	struct action_chunk *c = &m->chunk;
 	int64_t began_ns = clock_monotonic_ns();
 	struct errbuf e;
+	int rc = infer(t, &e);
 
-	m->good = infer(t, &e) == 0 && !m->result.lost && all_finite(m);
 	m->real_ns += clock_monotonic_ns() - began_ns;
 	m->inferences++;
-	m->lost += !m->good;
+	if (rc < 0)
+		policy_verdict_failed(&m->status, rc);
+	m->good = rc == 0 && policy_verdict_good(&m->status, m->info, &m->result, &e);
+	if (!m->good && m->status.rejected++ == 0)
+		m->complaint = e;
 	c->n_steps = m->info->action_chunk;
 	for (uint32_t k = 0; k < c->n_steps && m->good; k++)
 		memcpy(c->action[k], m->result.action + k * t->setup.action_dim, t->setup.action_dim * sizeof(double));
@@ -208,7 +208,10 @@ static void begin(struct trial *t)
 
 	pacing_begin(&m->pacing, o, t->now_ns);
 	m->busy = true;
-	m->done_ns = t->now_ns + t->options.latency_ns;
+	m->latency_ns = t->options.latency_ns;
+	if (t->options.jitter_ns > 0)
+		m->latency_ns += (int64_t)world_random_between(&t->random, 0, (double)t->options.jitter_ns);
+	m->done_ns = t->now_ns + m->latency_ns;
 	m->chunk = (struct action_chunk){ .id = m->status.chunks + 1, .epoch = m->hint.epoch, .instruction_id = o->instruction_id,
 		.t_obs_ns = o->t_obs_ns, .frame_stamp_ns = o->frame[0].stamp_ns, .frame_from = o->frame[0].from, .frame_seq = o->frame[0].seq,
 		.observation = o->id, .received_ns = o->ready_ns, .action_dim = t->setup.action_dim, .arm = { o->arm[0] } };
@@ -224,10 +227,11 @@ static void hand_over(struct trial *t)
 	struct links *l = &t->links;
 
 	m->busy = false;
+	tell_status(t); /* as policy_tick.c: before the chunk, what speaks against it */
 	if (!m->good)
 		return;
 	m->chunk.handed_over_ns = m->handed_ns = t->now_ns;
-	m->chunk.inference_ns = t->options.latency_ns;
+	m->chunk.inference_ns = m->latency_ns;
 	if (m->commit)
 		policy_commit_remember(m->commit, m->chunk.id, &m->result);
 	l->chunk[l->chunk_box.writing] = m->chunk;
@@ -252,7 +256,7 @@ void trial_mind_step(struct trial *t)
 
 	if (latest_refresh(&l->hint_box))
 		m->hint = l->hint[l->hint_box.reading];
-	if (m->fresh && !m->busy && !control_behind(t)) {
+	if (m->fresh && !m->busy && m->status.health != POLICY_GONE && !control_behind(t)) {
 		m->fresh = false;
 		if (pacing_wants(&m->pacing, &m->hint, &m->seen, t->now_ns))
 			begin(t);

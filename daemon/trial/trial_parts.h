@@ -14,7 +14,8 @@
 #include "policy/policy.h"
 #include "robots/arm/arm.h"
 
-enum { SHOTS = 16 };
+/* More than come while a frame is as late as --camera-late-ms may be, and those that frame_history still names. */
+enum { SHOTS = 64 };
 
 /* What every camera sees at one moment, on its way. */
 struct shot {
@@ -54,13 +55,23 @@ struct trial_mind {
 	struct observation seen;   /* newest one, without bytes */
 	bool fresh;                /* nobody has decided about it yet */
 	bool busy;                 /* an inference runs, until */
-	int64_t done_ns, handed_ns;
+	int64_t latency_ns, done_ns, handed_ns;
 	struct action_chunk chunk; /* which it will give, */
 	bool good;                 /* if it is good */
 	struct policy_status status;
-	uint32_t lost, instruction;
+	uint32_t instruction;
+	struct errbuf complaint;   /* of the episode's first inference that gave no chunk; "": all did */
 	int64_t real_ns;           /* that all inferences of the episode took, */
 	uint32_t inferences;       /* so many */
+};
+
+/* Who takes over, if the options want it. GIVES_BACK: the dead-man is up, AUTO is not entered again yet. */
+enum hand_phase { HAND_AWAY, HAND_DRIVES, HAND_GIVES_BACK, HAND_DONE };
+
+struct trial_hand {
+	enum hand_phase phase;
+	int64_t since_ns;
+	struct teleop_input input;
 };
 
 struct trial {
@@ -76,12 +87,14 @@ struct trial {
 	struct task task;
 	struct trial_eyes eyes;
 	struct trial_mind mind;
+	struct trial_hand hand;
 	uint64_t random;
 	int64_t now_ns;
 	uint64_t target_seq, observation_id;
 	uint64_t seed;
 	uint32_t episode, sentence; /* counted */
-	bool started;              /* AUTO was entered */
+	bool started;              /* AUTO was entered, */
+	int64_t began_ns;          /* then */
 	enum reason reason;        /* why it was left */
 	struct { double p_m[4][3]; uint32_t n, counted; double square_sum; } jerk;
 };
@@ -97,5 +110,9 @@ MUST_CHECK int trial_mind_open(struct trial *t, struct errbuf *e);
 void trial_mind_close(struct trial *t);
 void trial_mind_begin(struct trial *t);
 void trial_mind_step(struct trial *t);
+
+/* trial_hand.c */
+void trial_hand_step(struct trial *t);
+bool trial_hand_holds(const struct trial *t); /* the mode is not AUTO, and is not to be: a person has the arm, or is giving it back */
 
 #endif

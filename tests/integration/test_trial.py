@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -52,9 +53,63 @@ class Trial(unittest.TestCase):
         text = sim("--evaluate", "1", "--config", PICK, "--policy", "expert")
         self.assertRegex(text.stdout, r"^1 of 1 episodes: 100\.0 % \(95 % interval 20\.7 to 100\.0\)")
 
-    def checkpoint_config(self):
+    def test_each_seed(self):
+        r = self.evaluate("--config", PICK, "--policy", "expert", "--mode", "async", "--take-over", "--jitter-ms", "50")
+        self.assertEqual([s["seed"] for s in r["each"]], [11, 12, 13])
+        self.assertEqual((r["take_over"], r["jitter_ms"], {s["verdict"] for s in r["each"]}), (True, 50, {"done"}))
+        self.assertEqual(sorted(s["took_s"] for s in r["each"])[1], r["median_s"])
+        self.assertAlmostEqual(np.sqrt(np.mean([s["jerk_m_s3"] ** 2 for s in r["each"]])), r["jerk_rms_m_s3"], 4)
+        for s in r["each"]:
+            self.assertIn(s["colour"], ("red", "green", "blue", "yellow"))
+            self.assertTrue(2 < s["taken_over_s"] < 5 and s["reason"] == "NONE")
+
+    def test_without_auto(self):
+        """A seed that AUTO is not granted in counts as stopped, with its reason, and the others are looked at."""
+        r = sim("--evaluate", "2", "--config", PICK, "--policy", "expert", "--camera-late-ms", "500", "--json")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("seed 1000000: no AUTO was entered: CAMERA_STALE", r.stderr)
+        r = json.loads(r.stdout)
+        self.assertEqual((r["stopped"], r["successes"], r["median_s"], r["jerk_rms_m_s3"]), (2, 0, 0, 0))
+        self.assertEqual([(s["verdict"], s["reason"]) for s in r["each"]], [("stopped", "CAMERA_STALE")] * 2)
+
+    def test_late_cameras(self):
+        with open(PICK) as f:
+            text = f.read().replace("max_age_ms: 400", "max_age_ms: 1000")
+        path = os.path.join(self.folder, "late.yaml")
+        with open(path, "w") as f:
+            f.write(text)
+        r = self.evaluate("--config", path, "--policy", "expert", "--mode", "sync", "--camera-late-ms", "500", "--drop", "0.1")
+        self.assertEqual((r["successes"], r["camera_late_ms"]), (3, 500))
+
+    def test_state_out_of_range(self):
+        """policy.state_range refuse: as dreamvlad, the arm is not let drive."""
+        config = self.checkpoint_config()
+        with open(config) as f:
+            text = f.read().replace("state_range: warn", "state_range: refuse\n  state_margin: 0")
+        with open(config, "w") as f:
+            f.write(text)
+        r = self.evaluate("--config", config, "--steps", "1")
+        self.assertEqual([s["reason"] for s in r["each"]], ["STATE_OUT_OF_RANGE"] * 3)
+
+    def test_lost(self):
+        """Weights that are no numbers: nothing comes of them, and the text says so once."""
+        broken = os.path.join(self.folder, "broken")
+        shutil.copytree("tests/golden/checkpoints/two_cameras", broken)
+        with open(broken + "/model.safetensors", "r+b") as f:
+            n = struct.unpack("<Q", f.read(8))[0]
+            begin, end = next(v["data_offsets"] for k, v in json.loads(f.read(n)).items() if k.endswith("model.norm.weight"))
+            f.seek(8 + n + begin)
+            f.write(b"\xc0\x7f" * ((end - begin) // 2))
+        r = sim("--evaluate", "2", "--config", self.checkpoint_config(broken), "--steps", "1", "--json")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(r.stderr.count("an inference gave no chunk: lost: its answer is not a number"), 1, r.stderr)
+        r = json.loads(r.stdout)
+        self.assertEqual([s["reason"] for s in r["each"]], ["POLICY_LOST"] * 2)
+        self.assertGreater(r["lost"], 2)
+
+    def checkpoint_config(self, golden="tests/golden/checkpoints/two_cameras"):
         """Random weights: nothing is picked up, but all of the policy's path runs."""
-        golden = os.path.abspath("tests/golden/checkpoints/two_cameras")
+        golden = os.path.abspath(golden)
         with open(PICK) as f:
             text = f.read().replace("../policy/demo", golden + "\n  heads: " + golden + "/heads/discrete_diffusion"
                                     "\n  unnorm_key: libero_spatial_no_noops\n  vocabulary: actions"
@@ -130,6 +185,10 @@ class Trial(unittest.TestCase):
                 (("--evaluate", "1", "--config", PICK, "--latency-ms", "-1"), "--latency-ms -1: want"),
                 (("--evaluate", "1", "--config", PICK, "--latency-ms", "nan"), "--latency-ms nan: want"),
                 (("--evaluate", "1", "--config", PICK, "--drop", "1"), "--drop 1: want"),
+                (("--evaluate", "1", "--config", PICK, "--jitter-ms", "x"), "--jitter-ms x: want"),
+                (("--evaluate", "1", "--config", PICK, "--policy", self.folder, "--clumsy", "0.1"), "a checkpoint drives"),
+                (("--evaluate", "1", "--config", PICK, "--clumsy", "0.1"), "a checkpoint drives"),
+                (("--expert", "1", "--config", PICK, "--out", "x", "--take-over"), "--take-over: "),
                 (("--evaluate", "1", "--config", PICK, "--seed", "-4"), "--seed -4: want"),
                 (("--expert", "2", "--config", PICK, "--out", "x", "--seed", "999999"), "seeds from 1000000 on are for --evaluate"),
                 (("--evaluate", "1", "--config", PICK, "more"), "more: not an option"),

@@ -17,9 +17,14 @@ void task_name(struct task *t, const struct world *w, enum block_colour colour)
 	*t = (struct task){ .colour = colour, .begin_ns = w->t_ns, .full = w->grip.holds, .in_hand = w->grip.block };
 }
 
+void task_pause(struct task *t, int64_t for_ns)
+{
+	t->paused_ns += for_ns;
+}
+
 static enum task_verdict judge(const struct task *t, const struct world *w)
 {
-	if (w->t_ns - t->begin_ns > TASK_LIMIT_NS)
+	if (w->t_ns - t->begin_ns - t->paused_ns > TASK_LIMIT_NS)
 		return TASK_TOO_LATE;
 	if (!w->grip.holds || w->block[w->grip.block].lift_m < TASK_LIFT_M)
 		return TASK_RUNS;

@@ -19,7 +19,8 @@ struct task {
 	enum block_colour colour;
 	int64_t begin_ns;          /* of the world's time */
 	enum task_verdict verdict;
-	int64_t took_ns;           /* until the verdict */
+	int64_t took_ns;           /* until the verdict, */
+	int64_t paused_ns;         /* so much of it beyond the limit's time */
 	bool full;                 /* the hand has held `in_hand` since before it began */
 	uint32_t in_hand;
 };
@@ -29,6 +30,9 @@ void task_begin(struct task *t, const struct world *w, uint64_t seed);
 
 /* The same with another colour: a new sentence, in the world as it is. */
 void task_name(struct task *t, const struct world *w, enum block_colour colour);
+
+/* Somebody else had the arm for that long: the task may last so much longer. Thread: any. Allocates: no. */
+void task_pause(struct task *t, int64_t for_ns);
 
 /* After each step of the world. Thread: any. Allocates: no. */
 enum task_verdict task_judge(struct task *t, const struct world *w);

@@ -78,6 +78,7 @@ static void test_no_frames_no_motion(void **state)
 	(void)state;
 	assert_int_equal(trial_begin(t, 1, &e), -EIO); /* older than cameras.*.max_age_ms */
 	assert_non_null(strstr(e.text, "CAMERA"));
+	assert_true(trial_result(t).reason != 0 && trial_result(t).verdict == TASK_RUNS);
 	trial_destroy(t);
 }
 
@@ -102,6 +103,55 @@ static void test_another_speed_of_thought_takes_longer(void **state)
 	trial_destroy(t);
 	assert_true(slow.verdict == TASK_DONE && fast.verdict == TASK_DONE);
 	assert_true(slow.took_s > fast.took_s + 1);
+}
+
+/* The person drives for two seconds, and the arm is where it was pushed to; the policy does the task all the same. */
+static void test_a_person_takes_over(void **state)
+{
+	struct trial *t = open_trial(&(struct trial_options){ .config = &config, .expert = true, .take_over = true });
+	struct trial *alone = open_trial(&(struct trial_options){ .config = &config, .expert = true });
+	struct errbuf e;
+
+	(void)state;
+	assert_true(trial_begin(t, 1000, &e) == 0 && trial_begin(alone, 1000, &e) == 0);
+	for (int ms = 0; ms < 4000; ms++) {
+		if (ms == 1990)
+			assert_memory_equal(trial_world(t)->q_rad, trial_world(alone)->q_rad, sizeof trial_world(t)->q_rad);
+		assert_true(trial_step(t));
+		(void)trial_step(alone);
+	}
+	struct frame pushed = world_hand(trial_world(t)), other = world_hand(trial_world(alone));
+
+	assert_true(fabs(pushed.p.y - other.p.y) > 0.03);
+	while (trial_step(t))
+		;
+	struct trial_result r = trial_result(t);
+
+	assert_int_equal(r.verdict, TASK_DONE);
+	assert_true(r.taken_over_s > 2 && r.taken_over_s < 4 && r.took_s > r.taken_over_s + 2);
+	trial_destroy(t);
+	trial_destroy(alone);
+}
+
+/* The drawn latencies are those of the seed, and longer than without. */
+static void test_jitter(void **state)
+{
+	static struct config sync;
+	struct trial_options o = { .config = &sync, .expert = true, .latency_ns = 100000000, .jitter_ns = 400000000 };
+
+	(void)state;
+	sync = config;
+	sync.execution_method = 0;
+	struct trial *t = open_trial(&o);
+	struct trial_result first = run(t, 1000), again = run(t, 1000);
+
+	trial_destroy(t);
+	o.jitter_ns = 0;
+	t = open_trial(&o);
+	struct trial_result even = run(t, 1000);
+
+	trial_destroy(t);
+	assert_true(first.verdict == TASK_DONE && first.took_s == again.took_s && first.took_s > even.took_s);
 }
 
 static void refused(const struct config *c, bool expert, const char *word)
@@ -168,7 +218,7 @@ static void test_score(void **state)
 	score_add(&s, &(struct trial_result){ .verdict = TASK_WRONG_BLOCK, .took_s = 1, .jerk_m_s3 = 4 });
 	score_add(&s, &(struct trial_result){ .verdict = TASK_DONE, .took_s = 4 });
 	assert_true(s.n == 3 && s.done == 2 && s.wrong_block == 1 && s.too_late == 0 && s.stopped == 0 && s.chunks == 2);
-	assert_true(score_median_s(&s) == 4.5 && fabs(score_jerk_m_s3(&s) - sqrt(25.0 / 3)) < 1e-12);
+	assert_true(score_median_s(&s) == 4.5 && fabs(score_jerk_m_s3(&s) - sqrt(9.0 / 2)) < 1e-12);
 	score_interval(s.done, s.n, &low, &high);
 	assert_true(low > 0.2 && high < 0.95);
 }
@@ -180,6 +230,8 @@ int main(void)
 		cmocka_unit_test(test_the_same_seed_is_the_same_episode),
 		cmocka_unit_test(test_no_frames_no_motion),
 		cmocka_unit_test(test_another_speed_of_thought_takes_longer),
+		cmocka_unit_test(test_a_person_takes_over),
+		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_what_does_not_fit),
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_score),

@@ -198,6 +198,22 @@ static void test_twelve_seconds(void **state)
 	assert_int_equal(task_judge(&t, &w), TASK_TOO_LATE);
 }
 
+static void test_a_pause_is_added(void **state)
+{
+	struct world w = make_world(3);
+	struct task t;
+
+	(void)state;
+	task_begin(&t, &w, 3);
+	task_pause(&t, 2 * MS);
+	task_pause(&t, MS);
+	w.t_ns += TASK_LIMIT_NS + 3 * MS;
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
+	w.t_ns += MS;
+	assert_int_equal(task_judge(&t, &w), TASK_TOO_LATE);
+	assert_int_equal(t.took_ns, TASK_LIMIT_NS + 4 * MS);
+}
+
 /* A held block pushes others out of its way and stays between the fingers. */
 static void test_held_block_pushes(void **state)
 {
@@ -275,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_hand),
 		cmocka_unit_test(test_another_block_is_wrong),
 		cmocka_unit_test(test_twelve_seconds),
+		cmocka_unit_test(test_a_pause_is_added),
 		cmocka_unit_test(test_held_block_pushes),
 		cmocka_unit_test(test_colours_and_looks_vary),
 		cmocka_unit_test(test_pictures),

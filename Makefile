@@ -283,10 +283,13 @@ deps:
 # Which robot the demo drives: sim, franka-fci, piper or piper-pair.
 ROBOT ?= sim
 
+# The demo policy is a Franka's. Without it, or for another arm, random weights move the arm.
+DEMO = $(if $(and $(filter sim franka-fci,$(ROBOT)),$(wildcard policy/demo/config.json)),show,demo)
+
 # deps may install what the build needs, so the build starts in a second make.
 demo: deps
 	@$(MAKE) --no-print-directory all
-	@$B/dreamvla-bench demo --programs $B --robot $(ROBOT)
+	@$B/dreamvla-bench $(DEMO) --programs $B --robot $(ROBOT)
 
 check: deps
 	@$(MAKE) --no-print-directory all unit preload

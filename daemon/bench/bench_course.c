@@ -21,7 +21,9 @@
 #define OPEN_NS (700 * NS_PER_MS)
 #define RAISE_NS (1500 * NS_PER_MS)
 #define LET_GO_NS (300 * NS_PER_MS)
-enum { STEP_MS = 50, AUTO_MS = 60000, HOME_MS = 30000, TRIES = 2, ANSWER_BYTES = 32768 };
+#define AUTO_NS (60 * NS_PER_S)
+#define RETRY_NS (200 * NS_PER_MS)
+enum { STEP_MS = 50, HOME_MS = 30000, TRIES = 2, ANSWER_BYTES = 32768 };
 static const double lower_m_s = -0.08, raise_m_s = 0.12, lowest_m = 0.028, open_m = 0.08;
 
 /* What is said, and instead once the arm moves; whether a person takes over. */
@@ -133,14 +135,29 @@ static int say(struct course *c, const char *colour, struct errbuf *e)
 	return rc < 0 ? rc : session_tell(c->session, "instruction", "text", text, e);
 }
 
+/* What dreamvlad refuses now it may grant soon: at the start the arm is attached and the first chunk computed. */
+static int ask_until_granted(struct course *c, const char *command, const char *key, const char *text, struct errbuf *e)
+{
+	int64_t until_ns = clock_monotonic_ns() + AUTO_NS;
+	struct errbuf why;
+	int rc;
+
+	while ((rc = session_tell(c->session, command, key, text, &why)) < 0 && clock_monotonic_ns() < until_ns)
+		if ((rc = pause_for(c, RETRY_NS, e)) < 0)
+			return rc;
+	return rc == 0 ? 0 : fail(e, -ETIMEDOUT, "%s %s was not granted in time; missing last: %.700s", command, text, why.text);
+}
+
 /* AUTO with that sentence, and the world's clock for it starts. */
 static int hand_to_policy(struct course *c, const char *colour, struct errbuf *e)
 {
 	char text[VIEW_LINE_BYTES];
 
 	write_sentence(colour, text);
-	int rc = session_enter_auto(c->session, text, AUTO_MS, e);
+	int rc = ask_until_granted(c, "instruction", "text", text, e);
 
+	if (rc == 0)
+		rc = ask_until_granted(c, "mode", "mode", "auto", e);
 	if (rc == 0)
 		policy_begins(c);
 	return rc == 0 ? world_name(c->session, colour, e) : rc;

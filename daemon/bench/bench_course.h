@@ -30,7 +30,7 @@ struct course {
 };
 
 /* In a session with a world for tasks whose dreamvlad is ready; shown on `out` (bench_view.h). What it came to stands in *c also after an error.
- * Errors as session_step and session_enter_auto. Thread: main. Blocks: 40 s, 2 minutes when nothing works. */
+ * Errors as session_step, and -ETIMEDOUT: something was not granted within a minute. Thread: main. Blocks: 40 s, 2 minutes when nothing works. */
 MUST_CHECK int course_run(struct course *c, struct session *s, FILE *out, struct errbuf *e);
 
 /* What it came to; only once it runs. */

@@ -98,16 +98,22 @@ static json_t *smaller(struct film *f, const json_t *data, json_t *camera)
 	return base64_json(f->jpeg, n);
 }
 
+/* In the order of their names: pictures of the same moment come in any order. */
 static json_t *find_camera(struct film *f, const char *name)
 {
 	json_t *cameras = json_object_get(f->all, "cameras"), *camera;
 	size_t i;
 
-	json_array_foreach(cameras, i, camera)
-		if (strcmp(json_string_value(json_object_get(camera, "name")), name) == 0)
+	json_array_foreach(cameras, i, camera) {
+		int order = strcmp(json_string_value(json_object_get(camera, "name")), name);
+
+		if (order == 0)
 			return camera;
-	json_array_append_new(cameras, json_pack("{s:s, s:[]}", "name", name, "frames"));
-	return json_array_get(cameras, json_array_size(cameras) - 1);
+		if (order > 0)
+			break;
+	}
+	json_array_insert_new(cameras, i, json_pack("{s:s, s:[]}", "name", name, "frames"));
+	return json_array_get(cameras, i);
 }
 
 static int64_t time_of(const json_t *row)

@@ -259,7 +259,8 @@ static void print_sentences(FILE *out, const struct demo_numbers *n)
 	for (uint32_t i = 0; i < DEMO_SENTENCES; i++) {
 		const struct demo_sentence *s = &n->sentence[i];
 
-		fprintf(out, "  %-34s %s, %.1f s%s\n", s->text, s->verdict, s->took_s, s->tries > 1 ? " (second try, from home)" : "");
+		if (*s->text)
+			fprintf(out, "  %-34s %s, %.1f s%s\n", s->text, s->verdict, s->took_s, s->tries > 1 ? " (second try, from home)" : "");
 	}
 	fprintf(out, "  %-34s %.1f s\n  %-34s %.1f ms\n", "time that was the policy's", n->policy_s, "a person's take-over", n->takeover_ms);
 }
@@ -389,7 +390,8 @@ static json_t *sentences_json(const struct demo_numbers *n)
 		json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:I, s:b}", "text", s->text, "verdict", s->verdict, "took_s", s->took_s, "tries",
 				(json_int_t)s->tries, "done", (int)s->done));
 	}
-	return json_pack("{s:o, s:f, s:f, s:f}", "sentences", all, "policy_s", n->policy_s, "chunks_due", n->chunks_due, "takeover_ms", n->takeover_ms);
+	return json_pack("{s:o, s:f, s:f, s:o}", "sentences", all, "policy_s", n->policy_s, "chunks_due", n->chunks_due, "takeover_ms",
+			isnan(n->takeover_ms) ? json_null() : json_real(n->takeover_ms));
 }
 
 static json_t *failed_json(const struct demo_verdicts *v)

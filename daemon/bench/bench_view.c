@@ -10,7 +10,7 @@
 
 #define LINE_NS (5 * NS_PER_S)
 #define LIMIT_S 12.0  /* the world's, for a sentence: robots/sim/task/task.h */
-enum { BAR = 36, FINGERS = 12 };
+enum { BAR = 24, FINGERS = 12 };
 static const double widest_m = 0.08;
 
 void view_begin(struct view *v, FILE *out)
@@ -91,7 +91,7 @@ static void draw_sentences(struct view *v, const struct view_now *now)
 		if (s->done)
 			line(v, "  \033[32mdone\033[0m  %s  (%.1f s%s)", s->text, s->took_s, s->tries > 1 ? ", second try" : "");
 		else if (*s->text)
-			line(v, "  %-4s  %s  %s %.1f s", s->tries > 0 ? "no" : "", s->text, bar, now->world->took_s);
+			line(v, "  %-4s  %s  %s %.1f s", s->tries > 0 ? "2nd" : "", s->text, bar, now->world->took_s);
 		else
 			line(v, "     %u:", i + 1);
 	}
@@ -103,6 +103,7 @@ static void draw(struct view *v, const struct view_now *now)
 	const double *p = now->arm->ee.p_m;
 	char held[VIEW_LINE_BYTES], fingers[FINGERS + 3];
 
+	fputs("\033[?7l", v->out); /* lines that are too long for the terminal are cut, else their number would not be known */
 	if (v->lines)
 		fprintf(v->out, "\033[%uA", v->lines);
 	v->lines = 0;
@@ -119,6 +120,7 @@ static void draw(struct view *v, const struct view_now *now)
 	line(v, "%s", "");
 	for (uint32_t i = 0; i < v->n_said; i++)
 		line(v, "%s", v->said[i]);
+	fputs("\033[?7h", v->out);
 	fflush(v->out);
 }
 

@@ -17,8 +17,8 @@
 #include <cmocka.h>
 
 #define WALL_MS INT64_C(1790000000000)
-enum { SIDE = 16, TOPICS = 6, TEXT_BYTES = 8192 };
-enum topic { CAMERA, EVENT, TARGET, CHUNK, STATE, TRACE };
+enum { SIDE = 16, TOPICS = 7, TEXT_BYTES = 8192 };
+enum topic { CAMERA, EVENT, TARGET, CHUNK, STATE, TRACE, SECOND_CAMERA };
 
 struct file {
 	char path[64], page[80];
@@ -53,7 +53,7 @@ static void make_picture(char *out)
 
 static void begin(struct file *f)
 {
-	static const char *const topics[TOPICS] = { "/camera/wrist", "/event", "/target/arm", "/chunk", "/state/arm", "/trace" };
+	static const char *const topics[TOPICS] = { "/camera/wrist", "/event", "/target/arm", "/chunk", "/state/arm", "/trace", "/camera/overhead" };
 	uint16_t schema;
 
 	snprintf(f->path, sizeof f->path, "/tmp/test_film.XXXXXX");
@@ -82,6 +82,7 @@ static void put_picture(struct file *f, int64_t t_ms, const char *data)
 
 	snprintf(text, sizeof text, "{\"from\":\"18446744073709551615\",\"format\":\"jpeg\",\"data\":\"%s\"}", data);
 	put(f, CAMERA, t_ms, text);
+	put(f, SECOND_CAMERA, t_ms, text);
 }
 
 static void put_event(struct file *f, int64_t t_ms, const char *kind, const char *mode, const char *reason)
@@ -172,8 +173,10 @@ static void test_begins_a_second_before_the_first_instruction(void **state)
 	begin(&f);
 	put_run(&f);
 	assert_int_equal(make(&f, &e), 0);
-	json_t *film = read_film(&f), *camera = json_array_get(json_object_get(film, "cameras"), 0), *frames = json_object_get(camera, "frames");
+	json_t *film = read_film(&f), *cameras = json_object_get(film, "cameras"), *camera = json_array_get(cameras, 1), *frames = json_object_get(camera, "frames");
 
+	assert_int_equal(json_array_size(cameras), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(cameras, 0), "name")), "overhead"); /* by name, whichever came first */
 	assert_string_equal(json_string_value(json_object_get(camera, "name")), "wrist");
 	assert_int_equal(json_integer_value(json_object_get(camera, "width")), SIDE);
 	assert_in_range(json_array_size(frames), 14, 18); /* 2 s at 8 Hz, by pictures that come every 33 ms */

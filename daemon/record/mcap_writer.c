@@ -396,9 +396,19 @@ uint64_t mcap_written_bytes(const struct mcap_writer *w)
 	return w->written_bytes;
 }
 
+static bool has_room_below(const struct mcap_writer *w, size_t chunks)
+{
+	return w->chunk_index.capacity - w->chunk_index.n < chunks * CHUNK_INDEX_ENTRY_MAX;
+}
+
 bool mcap_is_full(const struct mcap_writer *w)
 {
-	return w->chunk_index.capacity - w->chunk_index.n < 2 * CHUNK_INDEX_ENTRY_MAX; /* one more comes with mcap_close */
+	return has_room_below(w, 2); /* one more comes with mcap_close */
+}
+
+bool mcap_is_nearly_full(const struct mcap_writer *w)
+{
+	return has_room_below(w, 2 + MCAP_CHUNKS_AHEAD);
 }
 
 /* ---- the end ---- */

@@ -62,6 +62,10 @@ uint64_t mcap_written_messages(const struct mcap_writer *w);
 /* The summary has no room for more chunks: begin another file. */
 bool mcap_is_full(const struct mcap_writer *w);
 
+/* It has room for MCAP_CHUNKS_AHEAD chunks or fewer: time to prepare another file. */
+enum { MCAP_CHUNKS_AHEAD = 64 };
+bool mcap_is_nearly_full(const struct mcap_writer *w);
+
 /* Writes chunk and summary, syncs, closes fd and frees the writer. The first error of the file's life, else 0. *whole: the file has its
  * summary, even after an error. Accepts NULL. */
 int mcap_close(struct mcap_writer *w, bool *whole, struct errbuf *e);

@@ -384,18 +384,22 @@ static bool is_early(struct recorder *r, const struct tape_record *record, const
 	return !r->has_state;
 }
 
+static bool is_large(const struct recorder *r)
+{
+	return file_bytes(r) >> 20 >= (uint64_t)r->config->record_max_mb || mcap_is_nearly_full(r->mcap);
+}
+
 /* When the file is as large as it may be: first control's state is asked for, and the next file begins with it. By the clock, not by what
  * the records say: a slow disk lets them wait on the tape, while control answers at once. */
 static void turn(struct recorder *r, int64_t now_ns)
 {
-	uint64_t mb = file_bytes(r) >> 20, most_mb = (uint64_t)r->config->record_max_mb;
-
-	if (mb < most_mb && !mcap_is_full(r->mcap))
+	if (!is_large(r))
 		return;
-	if (r->turn_ns == 0 && !mcap_is_full(r->mcap)) {
+	if (r->turn_ns == 0) {
 		r->turn_ns = now_ns;
 		ask_for_state(r);
-	} else if (mcap_is_full(r->mcap) || now_ns - r->turn_ns > TURN_PATIENCE_NS) {
+	}
+	if (mcap_is_full(r->mcap) || now_ns - r->turn_ns > TURN_PATIENCE_NS) { /* control does not answer */
 		begin_next_file(r, now_ns);
 		if (r->mcap)
 			ask_for_state(r);

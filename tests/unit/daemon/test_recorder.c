@@ -253,6 +253,63 @@ static void two_recorders_write_files_of_their_own(void **state)
 	assert_int_equal(messages, 200);
 }
 
+/* ---- a summary that is full ------------------------------------------------------------------------------------------- */
+
+enum { ANSWER_RECORDS = 3, MANY_RECORDS = 100000 };
+
+static void give_small(struct bench *b, enum record_kind kind, const void *payload, uint32_t n)
+{
+	const struct tape_record r = { .n_bytes = n, .kind = (uint16_t)kind, .t_ns = b->now_ns };
+
+	recorder_take(b->recorder, &r, payload, b->now_ns);
+	b->given++;
+}
+
+/* A tick in a chunk of its own; control's state when it was asked for some ticks ago, as from a tape that waits for the disk. Every chunk lies
+ * close to the one before, so that a recorder that begins to ask when the summary is full has no time left. */
+static void give_tick(struct bench *b, uint64_t tick, uint64_t *asked_at, uint32_t *answered)
+{
+	uint32_t wanted = atomic_load(&b->links.state_wanted);
+	const struct record_tick t = { .tick = tick };
+	const struct record_state s = { .tick = tick };
+
+	give_small(b, RECORD_TICK, &t, sizeof t);
+	if (wanted != *answered && *asked_at == 0)
+		*asked_at = tick;
+	if (*asked_at != 0 && tick - *asked_at >= ANSWER_RECORDS) {
+		give_small(b, RECORD_STATE, &s, sizeof s);
+		*answered = wanted;
+		*asked_at = 0;
+	}
+	b->now_ns += NS_PER_MS;
+	recorder_step(b->recorder, b->now_ns + (int64_t)tick * NS_PER_S); /* always due */
+}
+
+static void no_tick_lies_in_no_file_when_the_summary_is_full(void **state)
+{
+	struct record_report first;
+	uint64_t asked_at = 0, ticks = 0;
+	uint32_t answered = 0;
+
+	(void)state;
+	need_mount();
+	mount_tmpfs("size=64m");
+	struct bench *b = begin(4096);
+
+	assert_int_equal(recorder_start(b->recorder, b->now_ns, &b->why), 0);
+	first = *report_of(b);
+	for (; strcmp(report_of(b)->file, first.file) == 0; give_tick(b, ++ticks, &asked_at, &answered))
+		assert_true(ticks < MANY_RECORDS);
+	assert_true(ticks > 10000); /* it was the summary */
+	for (int i = 0; i < 2 * ANSWER_RECORDS; i++)
+		give_tick(b, ++ticks, &asked_at, &answered);
+	assert_int_equal(recorder_stop(b->recorder, b->now_ns, &b->why), 0);
+	assert_int_equal(report_of(b)->dropped, 0);
+	assert_int_equal(report_of(b)->messages, b->given);
+	end(b);
+	assert_int_equal(umount(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +317,7 @@ int main(void)
 		cmocka_unit_test(a_next_file_that_cannot_be_made_is_not_named),
 		cmocka_unit_test(a_read_only_directory_is_refused),
 		cmocka_unit_test(two_recorders_write_files_of_their_own),
+		cmocka_unit_test(no_tick_lies_in_no_file_when_the_summary_is_full),
 	};
 
 	if (!mkdtemp(folder))

@@ -99,6 +99,8 @@ static int set_bounds(struct endpoint *p, const struct endpoint_options *o, stru
 		rc = set_int(p, ZMQ_ROUTER_MANDATORY, 1, e); /* tells when a reply could not go out */
 	if (rc == 0 && o->type == ZMQ_DEALER)
 		rc = set_int(p, ZMQ_IMMEDIATE, 1, e);
+	if (rc == 0 && o->type == ZMQ_XPUB)
+		rc = set_int(p, ZMQ_XPUB_NODROP, 1, e); /* tells when a message could not go out, instead of dropping it unseen */
 	return rc;
 }
 

@@ -12,6 +12,7 @@
 /* Binding to other than loopback, ipc:// and inproc:// needs curve_secret and curve_clients, or insecure. A key file holds
  * Z85 text; a secret one must not be readable by others. The list of clients is read anew at every handshake. Programs with the
  * same secret (those of one configuration) are one party: they may connect to each other without a list.
+ * A full PUB drops unseen; an XPUB, when one of its peers is full, sends to none and says so (-EAGAIN).
  * A DEALER sends only while it is connected (-EAGAIN else), so that no request waits for an arm that comes back later. */
 
 /* What kind of socket, and what keeps it safe. */

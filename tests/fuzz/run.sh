@@ -21,7 +21,7 @@ messages) areas="transport transport/message daemon/sys" libraries="-lzmq -lmsgp
 franka_hand) areas="robots/franka daemon/sys" libraries= ;;
 franka_*) areas="robots/sim/franka robots/franka robots/model daemon/stage transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc" ;;
 piper_session) areas="robots/piper robots/bus robots/model daemon/sys" libraries= ;;
-replay) areas="daemon daemon/record daemon/stage robots/model daemon/sys" libraries= ;;
+replay) areas="daemon daemon/record daemon/stage robots/model daemon/sys" libraries=-lz ;;
 mcap) areas="daemon/record daemon/sys" libraries="-lzstd -lz" ;;
 record_text) areas="daemon daemon/record daemon/stage robots/model transport transport/message daemon/sys" libraries="-lzmq -lmsgpackc -ljansson" ;;
 piper | socketcand) areas="robots/piper robots/bus daemon/sys" libraries="" ;;

@@ -176,6 +176,29 @@ class Folder(Camera):
         p = self.folder_camera(address, "--loop", "--duration", "0.2")
         self.ends(p, 0)
 
+    def test_a_listener_that_does_not_read(self):
+        """The camera goes on at its rate and counts what found no room; who reads again gets new frames."""
+        self.listener = self.context.socket(zmq.SUB)
+        self.listener.subscribe("camera/")
+        self.listener.setsockopt(zmq.RCVHWM, 2)
+        address = "ipc://" + os.path.join(self.folder.name, "cameras")
+        self.listener.bind(address)
+        self.put("a.jpg", jpeg(picture(0)))
+        seconds, rate_hz = 3.0, 200
+        p = self.folder_camera(address, "--loop", "--rate-hz", str(rate_hz), "--duration", str(seconds))
+        head, _ = self.next()
+        time.sleep(seconds * 0.6)
+        read = 1
+        while head["seq"] < rate_hz * seconds * 0.3:  # made while nobody read; old ones first
+            head, _ = self.next()
+            read += 1
+        out, _ = self.ends(p, 0)
+        end = json.loads(out.splitlines()[-1])
+        self.assertGreater(end["unsent"], 0)
+        self.assertGreaterEqual(end["frames"], read)
+        self.assertGreater(end["frames"] + end["unsent"], rate_hz * seconds / 2)
+        self.assertLess(end["seconds"], seconds + 1)
+
     def test_realtime_clock(self):
         self.put("a.jpg", jpeg(picture(0)))
         p = self.folder_camera(self.listen(), "--clock", "realtime")

@@ -32,7 +32,7 @@ struct camera_process {
 	struct endpoint *socket;
 	int signal_fd;
 	char topic[NAME_BYTES + 8];
-	uint64_t from, seq, refused, unsent; /* refused: larger than dreamvlad accepts; unsent: the socket did not take it */
+	uint64_t from, seq, refused, unsent; /* refused: larger than dreamvlad accepts; unsent: dreamvlad does not read */
 	int64_t offset_ns, end_ns, tell_ns;
 	bool offset_known, ends, told_waiting;
 	uint32_t listeners, width, height;
@@ -92,7 +92,7 @@ static void publish(struct camera_process *p, const struct camera_shot *f)
 		log_line(LOG_LEVEL_ERROR, "%s: %s", p->topic, e.text);
 		return;
 	}
-	/* A full queue means that dreamvlad does not read: the next frame is newer anyway. */
+	/* A full queue means that dreamvlad does not read: the next frame is newer anyway, and the camera waits for nobody. */
 	if (endpoint_send(p->socket, &(struct endpoint_message){ 3, { (const uint8_t *)p->topic, head, f->jpeg },
 			{ strlen(p->topic), n, f->n_bytes } }) < 0)
 		p->unsent++;

@@ -338,6 +338,13 @@ train-demo: all
 	$(TORCH) policy/train/export.py --from $(TRAIN)/last.pt --to $(TRAIN)/checkpoint --data $(TRAIN)/episodes --infer $B/dreamvla-infer
 	$B/dreamvla-sim --evaluate 200 --seed 1000000 --config config/demo-pick.yaml --policy $(TRAIN)/checkpoint
 
+# How often a checkpoint does the task, by method of execution and latency, by steps, and with faults: N episodes of each of some thirty
+# conditions, minutes to hours; it goes on where it was stopped. POLICY: the checkpoint's folder, or expert.
+POLICY ?= policy/demo
+N ?= 200
+figures: all
+	policy/train/figures.py --policy $(POLICY) --out build/figures --episodes $(N) --program $B/dreamvla-sim
+
 # Robots' own clients, as their users install them, against our simulated robots.
 check-peers: deps
 	@$(MAKE) --no-print-directory all $B/tests/peers/piper_wire
@@ -372,6 +379,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-long check-sanitizers check-threads check-peers check-emulated lint bench train-demo install clean FORCE
+.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-long check-sanitizers check-threads check-peers check-emulated lint bench train-demo figures install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -11,9 +11,9 @@
 #define LOOK_NS (100 * NS_PER_MS)
 #define PAD_NS (20 * NS_PER_MS)
 #define SHOW_NS (2 * NS_PER_S)          /* what was done, before the next sentence */
-#define CHANGE_NS (6 * NS_PER_S)        /* at most until the arm has moved so far that the sentence changes */
-#define CHANGE_M 0.06
-#define INTERRUPT_NS (2 * NS_PER_S)     /* the policy drives, before the person does */
+#define CHANGE_NS (8 * NS_PER_S)        /* at most until the arm, with an empty hand, has moved so far that the sentence changes */
+#define CHANGE_M 0.15
+#define INTERRUPT_NS (1200 * NS_PER_MS) /* the policy drives, before the person does */
 #define CONNECT_NS NS_PER_S
 #define TAKEOVER_NS NS_PER_S
 #define VERDICT_NS (15 * NS_PER_S)      /* the world's own limit is 12 s; it says so */
@@ -218,34 +218,46 @@ static int put_down(struct course *c, struct errbuf *e)
 	return rc < 0 ? rc : pause_for(c, LET_GO_NS, e);
 }
 
-/* With a device on the real interface, out of the policy's motion. Ends in HOLD. */
-static int person_helps(struct course *c, struct errbuf *e)
+/* A person's device on the real interface; its dead-man is released. */
+static int connect_pad(struct course *c, struct errbuf *e)
 {
 	int rc = pad_open(&c->pad, c->session, e);
 
-	if (rc < 0)
-		return rc;
-	c->pad_is_open = true;
+	c->pad_is_open = rc == 0;
+	return rc < 0 ? rc : pause_for(c, CONNECT_NS, e);
+}
+
+static void disconnect_pad(struct course *c)
+{
+	if (c->pad_is_open)
+		pad_close(&c->pad);
+	c->pad_is_open = false;
+}
+
+/* Out of whatever drives the arm. Ends in HOLD. */
+static int person_helps(struct course *c, struct errbuf *e)
+{
+	int rc;
+
 	c->pad.message.has_gripper = true;
 	c->pad.message.gripper_m = c->arm.state.gripper_m;
-	if ((rc = pause_for(c, CONNECT_NS, e)) == 0 && (rc = press(c, e)) == 0
+	if ((rc = press(c, e)) == 0
 			&& (rc = mark(c, e, "a person takes over: the arm is theirs after %.1f ms", c->takeover_ms)) == 0
 			&& (rc = put_down(c, e)) == 0) {
 		c->pad.message.deadman = false;
 		rc = pause_for(c, LET_GO_NS, e);
 	}
-	c->pad_is_open = false;
-	pad_close(&c->pad);
+	disconnect_pad(c);
 	return rc;
 }
 
 /* ---- sentences --------------------------------------------------------------------------------------------------------------- */
 
-static bool has_moved(const struct course *c, const void *from)
+static bool is_on_its_way(const struct course *c, const void *from)
 {
 	const double *at = c->arm.state.ee.p_m, *was = from;
 
-	return hypot(hypot(at[0] - was[0], at[1] - was[1]), at[2] - was[2]) >= CHANGE_M;
+	return !*c->world.held && hypot(hypot(at[0] - was[0], at[1] - was[1]), at[2] - was[2]) >= CHANGE_M;
 }
 
 /* The verdict of the sentence that the world was told last. */
@@ -290,8 +302,10 @@ static int take_verdict(struct course *c, uint32_t i, const char *colour, struct
 /* After a sentence that came to nothing: the hand is opened, the arm goes home, and the policy is told once more. */
 static int try_again(struct course *c, uint32_t i, const char *colour, struct errbuf *e)
 {
-	int rc = person_helps(c, e);
+	int rc = connect_pad(c, e);
 
+	if (rc == 0)
+		rc = person_helps(c, e);
 	if (rc == 0 && (rc = mark(c, e, "sentence %u once more, from home", i + 1)) == 0)
 		rc = session_wake_arms(c->session, HOME_MS, e);
 	if (rc == 0 && (rc = hand_to_policy(c, colour, e)) == 0)
@@ -305,7 +319,7 @@ static int change(struct course *c, uint32_t i, struct errbuf *e)
 	double from[3];
 
 	memcpy(from, c->arm.state.ee.p_m, sizeof from);
-	int rc = wait_for(c, CHANGE_NS, has_moved, from, e);
+	int rc = wait_for(c, CHANGE_NS, is_on_its_way, from, e);
 
 	snprintf(c->sentence[i].text, sizeof c->sentence[i].text, "%u: \"%s block\", while moving: \"%s\"", i + 1, plan[i].colour, plan[i].instead);
 	if (rc >= 0 && (rc = say(c, plan[i].instead, e)) == 0)
@@ -331,7 +345,10 @@ static int carry_out(struct course *c, uint32_t i, struct errbuf *e)
 
 	snprintf(s->text, sizeof s->text, "%u: pick up the %s block", i + 1, colour);
 	snprintf(s->verdict, sizeof s->verdict, "...");
-	int rc = mark(c, e, "sentence %u: pick up the %s block", i + 1, colour);
+	int rc = plan[i].person ? connect_pad(c, e) : 0;
+
+	if (rc == 0)
+		rc = mark(c, e, "sentence %u: pick up the %s block", i + 1, colour);
 
 	if (rc == 0 && i > 0) /* the first one came with AUTO */
 		rc = say(c, colour, e);
@@ -360,6 +377,7 @@ int course_run(struct course *c, struct session *s, FILE *out, struct errbuf *e)
 	for (uint32_t i = 0; rc == 0 && i < DEMO_SENTENCES; i++)
 		rc = carry_out(c, i, e);
 	policy_ends(c);
+	disconnect_pad(c);
 	view_end(&c->view);
 	return rc;
 }

@@ -21,7 +21,7 @@ struct film {
 	uint8_t *jpeg, *rgb;
 	int64_t begin_ms, end_ms;     /* begin_ms 0: no instruction yet */
 	int64_t hand_ms;
-	char source[32], arm[64];     /* the newest target's; the topic of the first arm's state */
+	char driver[64], arm[64];     /* the newest; the topic of the first arm's state */
 	uint64_t n_damaged;
 };
 
@@ -168,15 +168,15 @@ static void take_event(struct film *f, const char *topic, const json_t *m, int64
 	}
 }
 
-static void take_target(struct film *f, const char *topic, const json_t *m, int64_t t_ms)
+static void take_status(struct film *f, const char *topic, const json_t *m, int64_t t_ms)
 {
-	const char *source = text_of(m, "source");
+	const char *driver = text_of(m, "driver");
 
 	(void)topic;
-	if (strcmp(source, f->source) == 0)
+	if (strcmp(driver, f->driver) == 0)
 		return;
-	snprintf(f->source, sizeof f->source, "%s", source);
-	add(f, "drivers", t_ms, source, "");
+	snprintf(f->driver, sizeof f->driver, "%s", driver);
+	add(f, "drivers", t_ms, driver, "");
 }
 
 static void take_chunk(struct film *f, const char *topic, const json_t *m, int64_t t_ms)
@@ -207,7 +207,7 @@ static const struct {
 	const char *topic;            /* one that ends with / is every topic that begins so */
 	void (*take)(struct film *f, const char *topic, const json_t *m, int64_t t_ms);
 } topics[] = {
-	{ "/camera/", take_picture }, { "/event", take_event }, { "/target/", take_target }, { "/chunk", take_chunk }, { "/state/", take_state },
+	{ "/camera/", take_picture }, { "/event", take_event }, { "/status", take_status }, { "/chunk", take_chunk }, { "/state/", take_state },
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 

@@ -48,7 +48,7 @@ class Course(unittest.TestCase):
 
     def test_the_person_has_the_arm_at_once(self):
         self.assertLess(self.result["course"]["takeover_ms"], 100)
-        self.assertIn("teleop", [row[1] for row in self.film["drivers"]])
+        self.assertIn("teleop/bench", [row[1] for row in self.film["drivers"]])
         self.assertEqual(sum(row[1] == "TELEOP" for row in self.film["modes"]), 4)   # the course's own, and one after each first try
 
     def test_every_turn_is_marked(self):

@@ -18,7 +18,7 @@
 
 #define WALL_MS INT64_C(1790000000000)
 enum { SIDE = 16, TOPICS = 7, TEXT_BYTES = 8192 };
-enum topic { CAMERA, EVENT, TARGET, CHUNK, STATE, TRACE, SECOND_CAMERA };
+enum topic { CAMERA, EVENT, STATUS, CHUNK, STATE, TRACE, SECOND_CAMERA };
 
 struct file {
 	char path[64], page[80];
@@ -53,7 +53,7 @@ static void make_picture(char *out)
 
 static void begin(struct file *f)
 {
-	static const char *const topics[TOPICS] = { "/camera/wrist", "/event", "/target/arm", "/chunk", "/state/arm", "/trace", "/camera/overhead" };
+	static const char *const topics[TOPICS] = { "/camera/wrist", "/event", "/status", "/chunk", "/state/arm", "/trace", "/camera/overhead" };
 	uint16_t schema;
 
 	snprintf(f->path, sizeof f->path, "/tmp/test_film.XXXXXX");
@@ -152,7 +152,7 @@ static void put_run(struct file *f)
 	put_event(f, 0, "mode", "READY", "all is there");
 	for (int64_t t_ms = 0; t_ms < 3000; t_ms += 33) {
 		put_picture(f, t_ms, f->picture);
-		put(f, TARGET, t_ms + 1, t_ms < 2500 ? "{\"source\":\"hold\"}" : "{\"source\":\"policy\"}");
+		put(f, STATUS, t_ms + 1, t_ms < 2500 ? "{\"driver\":\"none\"}" : "{\"driver\":\"policy\"}");
 		put(f, STATE, t_ms + 1, "{\"ee_pos\":[0.5,-0.25,0.125],\"gripper_m\":0.08}");
 	}
 	put(f, CHUNK, 500, "{}");

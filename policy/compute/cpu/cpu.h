@@ -61,13 +61,24 @@ static inline float round_bf16(float x)
 	return bits_float(nan ? 0x7fc00000u : rounded);
 }
 
+/* x in [-87, 88], or NaN. On its bits: of a comparison of floats gcc makes a value of its own for each end, computed beside every element
+ * of a vector, and products with e^-87 are subnormal, which cost more than all the rest. */
+static inline float clamp_exponent(float x)
+{
+	int32_t bits = (int32_t)float_bits(x), magnitude = bits & 0x7fffffff;
+	int32_t most = bits < 0 ? 0x42ae0000 : 0x42b00000; /* of 87 and 88 */
+
+	most = magnitude > 0x7f800000 ? magnitude : most;
+	return bits_float(((uint32_t)bits & 0x80000000u) | (uint32_t)(magnitude < most ? magnitude : most));
+}
+
 /* e^x to about 2e-7, in a form that compilers turn into vector instructions (libm's expf is a call per value). Range reduction and
  * polynomial of Cephes' expf; x is clamped to [-87, 88], which keeps the result normal; NaN stays NaN. */
 static inline float cpu_exp(float x)
 {
 	const float shift = 0x1.8p23f; /* adding it leaves the nearest integer in the low bits */
 
-	x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+	x = clamp_exponent(x);
 	float shifted = x * 1.44269504f + shift;
 	float n = shifted - shift;
 	float r = x - n * 0.693359375f - n * -2.12194440e-4f;

@@ -389,15 +389,16 @@ bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const 
 /* ---- running along it -------------------------------------------------------------------------------------------- */
 
 /* A clock taken over in full motion may have narrower limits than it keeps: it comes into them by braking. Returns whether it had
- * to brake. */
+ * to brake: not where it only gains no more speed than there is to gain. */
 static bool clock_step(struct axis *clock, const struct axis_limits *limits, double rate, double dt_s)
 {
+	const double before = clock->v, slower = 2e-5; /* of full speed in a period: at its top it sways by a quarter of that */
 	struct axis_limits l = *limits;
 
 	l.a_max = fmax(l.a_max, fabs(clock->a));
 	l.v_max = fmax(l.v_max, clock->v);
 	if (rate > 0.0)
-		return axis_step(clock, &l, axis_track_velocity(clock, rate, &l, dt_s), dt_s) < 1.0;
+		return axis_step(clock, &l, axis_track_velocity(clock, rate, &l, dt_s), dt_s) < 1.0 && clock->v < before - slower;
 	*clock = axis_brake(clock, &l, dt_s);
 	return false;
 }

@@ -21,6 +21,31 @@ static void standing_arms_skip_nothing(void **state)
 	free(r);
 }
 
+/* Whoever reads targets goes by their source: it is the policy's from the first one to where the path is braked for its end. */
+static void what_moves_along_is_the_policys(void **state)
+{
+	struct rig *r = rig_new(ACTION_EE_DELTA);
+	struct action_chunk c;
+
+	(void)state;
+	rig_run(r, 500, 1.0);
+	c = chunk_at(r, r->now_ns, 0.0, 0.01);
+	assert_true(trajectory_adopt(&r->trajectory, &c, &r->past, &r->safety, false));
+	for (int k = 0; k < 100; k++) {
+		rig_run(r, 5, 1.0);
+		assert_int_equal(r->want[0].source, TARGET_POLICY);
+	}
+	double speed = r->trajectory.clock.v;
+
+	for (int k = 0; k < 200 && r->want[0].source == TARGET_POLICY; k++)
+		rig_run(r, 5, 1.0);
+	assert_true(r->trajectory.clock.v < speed && r->trajectory.clock.v > 0.9); /* from the beginning of the braking on */
+	rig_run(r, 100, 1.0);
+	assert_int_equal(r->want[0].source, TARGET_HOLD);
+	assert_false(trajectory_ran_out(&r->trajectory));
+	free(r);
+}
+
 static void moving_arms_skip_what_has_passed(void **state)
 {
 	struct rig *r = rig_new(ACTION_EE_DELTA);
@@ -225,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(standing_arms_skip_nothing),
+		cmocka_unit_test(what_moves_along_is_the_policys),
 		cmocka_unit_test(moving_arms_skip_what_has_passed),
 		cmocka_unit_test(splices_do_not_jump),
 		cmocka_unit_test(a_stop_keeps_to_the_path),

@@ -8,9 +8,9 @@
 
 #include "daemon/control_state.h"
 #include "daemon/control_tick.h"
+#include "daemon/control_trace.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/eventfd.h"
-#include "daemon/trace.h"
 
 struct control_thread {
 	struct control control;       /* control thread only */
@@ -20,15 +20,6 @@ struct control_thread {
 	pthread_t thread;
 	_Atomic bool quit;
 };
-
-static void note_tick(struct control_thread *t, int64_t due_ns, int64_t woke_ns)
-{
-	const struct record_span span = { .stage = STAGE_TICK, .begin_ns = due_ns, .end_ns = clock_monotonic_ns(), .value = (uint64_t)(woke_ns - due_ns) };
-
-	histogram_add(&t->stats->late, woke_ns - due_ns);
-	histogram_add(&t->stats->stage[STAGE_TICK], span.end_ns - due_ns);
-	trace_span(&t->links->control_tape, &span);
-}
 
 /* Sleeps to an absolute time, tells the tick its nominal time, and skips the periods that were missed: two ticks back to back
  * would send an arm two targets of which the first is too late anyway. */
@@ -44,7 +35,7 @@ static void *run(void *argument)
 
 		control_tick(&t->control, due_ns);
 		eventfd_signal(t->links->target_eventfd);
-		note_tick(t, due_ns, woke_ns);
+		control_trace(t->stats, &t->links->control_tape, due_ns, woke_ns);
 		control_state_record(&t->control);
 		atomic_store_explicit(&t->stats->ticks, ++ticks, memory_order_relaxed);
 		due_ns += t->period_ns;

@@ -68,3 +68,13 @@ void policy_record(struct policy_runner *r, const struct observation *o, const s
 		at = put_part(at, o->frame[i].bytes, o->frame[i].n_bytes);
 	tape_publish(tape);
 }
+
+void policy_record_chunk(struct tape *tape, const struct action_chunk *chunk)
+{
+	void *room = tape_claim(tape, RECORD_CHUNK, sizeof *chunk, chunk->handed_over_ns);
+
+	if (!room)
+		return;
+	memcpy(room, chunk, sizeof *chunk);
+	tape_publish(tape);
+}

@@ -8,4 +8,7 @@
  * continues, NULL: nothing. Thread: policy. Allocates: no. Blocks: no. */
 void policy_record(struct policy_runner *r, const struct observation *o, const struct running_motion *motion);
 
+/* When it has been handed over. Thread: policy. Allocates: no. Blocks: no. */
+void policy_record_chunk(struct tape *tape, const struct action_chunk *chunk);
+
 #endif

@@ -140,17 +140,6 @@ static void fill_chunk(const struct policy_runner *r, struct action_chunk *chunk
 	chunk->inference_ns = chunk->handed_over_ns - begin_ns;
 }
 
-static void record_chunk(struct policy_runner *r, const struct action_chunk *chunk)
-{
-	struct tape *t = &r->links->policy_tape;
-	void *room = tape_claim(t, RECORD_CHUNK, sizeof *chunk, chunk->handed_over_ns);
-
-	if (!room)
-		return;
-	memcpy(room, chunk, sizeof *chunk);
-	tape_publish(t);
-}
-
 /* For those who compare what the arm was told with dreamvla-infer on the same pictures (where there is noise: chunk 1). */
 static void show_chunk(const struct policy_runner *r, const struct action_chunk *chunk)
 {
@@ -198,7 +187,7 @@ static void hand_over(struct policy_runner *r, const struct observation *o, stru
 	latest_publish(&l->chunk_box);
 	show_tokens(r, chunk);
 	show_chunk(r, chunk); /* still ours to read: its reader writes nothing */
-	record_chunk(r, chunk);
+	policy_record_chunk(&l->policy_tape, chunk);
 	r->status.chunks++;
 	r->status.committed += r->n_committed;
 	pacing_end(&r->pacing, o, r->hint.epoch, when->handed_over_ns);

@@ -14,14 +14,14 @@
 
 #include "config/config.h"
 #include "daemon/bench/bench_numbers.h"
+#include "daemon/bench/bench_policy_writing.h"
 #include "daemon/bench/bench_process.h"
 #include "daemon/bench/bench_run.h"
 #include "daemon/bench/bench_session.h"
-#include "daemon/record/kinds.h"
+#include "daemon/bench/bench_tick.h"
 #include "daemon/sys/clock.h"
 
-enum { BLOCKS_PER_TURN = 4, BLOCKS = 12, READY_MS = 120000, AUTO_MS = 60000, PROBE_RECORDS = 20000, PROBE_TAPE_BYTES = 8 << 20,
-	PICTURE_BYTES = 20000 };
+enum { BLOCKS_PER_TURN = 4, BLOCKS = 12, READY_MS = 120000, AUTO_MS = 60000 };
 
 /* The share by which each may rise. */
 #define LATE_AIM 0.10
@@ -48,7 +48,8 @@ struct costs {
 	double late_us[COSTS_BLOCKS_MAX], path_us[COSTS_BLOCKS_MAX];
 	uint64_t written_bytes;   /* by the blocks that are on */
 	double seconds;           /* of each block */
-	double tick_ns, pictures_ns; /* what writing a tick's record, and an observation of two pictures, takes on this machine */
+	int64_t period_ns;
+	struct paired_cost tick, pictures; /* what the threads pay for writing by themselves: a tick of control, a chunk of the policy */
 	double aux_share[2];      /* of one processor that the aux thread had: off, on; means of the blocks */
 	double auto_share;        /* the least of all blocks */
 	uint64_t overruns[2];     /* periods skipped: off, on */
@@ -99,43 +100,14 @@ enum cost_verdict cost_judge(const struct cost *c)
 	return c->resolution < c->aim && c->rise + c->resolution < c->aim ? COST_MET : COST_UNRESOLVED; /* NaN resolves nothing */
 }
 
-/* ---- what writing takes, by itself ---------------------------------------------------------------------------------- */
-
-/* Mean time to put one record of so many bytes on a tape and take it off again, which is more than its writer pays. */
-static int probe(uint32_t n_bytes, double *ns, struct errbuf *e)
+/* What a thread pays for its own writing, against a share of so many us. */
+enum cost_verdict cost_judge_writing(const struct paired_cost *c, double of_us, double aim)
 {
-	uint8_t *memory = aligned_alloc(TAPE_ALIGN_BYTES, PROBE_TAPE_BYTES), *from = calloc(1, n_bytes);
-	struct tape_record r;
-	struct tape t;
-	int64_t began_ns;
+	double limit_ns = aim * of_us * 1e3;
 
-	if (memory && from) {
-		memset(memory, 0, PROBE_TAPE_BYTES);
-		tape_init(&t, memory, PROBE_TAPE_BYTES);
-		tape_want(&t, ~UINT64_C(0));
-		began_ns = clock_monotonic_ns();
-		for (int i = 0; i < PROBE_RECORDS; i++) {
-			void *room = tape_claim(&t, RECORD_TICK, n_bytes, began_ns);
-
-			memcpy(room, from, n_bytes);
-			tape_publish(&t);
-			(void)tape_front(&t, &r);
-			tape_release(&t);
-		}
-		*ns = (double)(clock_monotonic_ns() - began_ns) / PROBE_RECORDS;
-	}
-	int rc = memory && from ? 0 : fail(e, -ENOMEM, "out of memory");
-
-	free(from);
-	free(memory);
-	return rc;
-}
-
-static int predict(struct costs *c, struct errbuf *e)
-{
-	int rc = probe(sizeof(struct record_tick) + sizeof(struct inputs) + sizeof(struct driver_target), &c->tick_ns, e);
-
-	return rc < 0 ? rc : probe(sizeof(struct record_observation) + 2 * PICTURE_BYTES, &c->pictures_ns, e);
+	if (c->low_ns >= limit_ns)
+		return COST_MISSED;
+	return c->high_ns < limit_ns ? COST_MET : COST_UNRESOLVED; /* NaN resolves nothing */
 }
 
 /* ---- blocks --------------------------------------------------------------------------------------------------------- */
@@ -268,9 +240,9 @@ static int run_blocks(const struct bench_options *o, const char *folder, struct 
 static int measure_all(const struct bench_options *o, struct costs *c, struct errbuf *e)
 {
 	struct process_group g; /* for its folder */
-	int rc = predict(c, e);
+	int rc = ticks_measure_writing(&c->tick, &c->period_ns, o->config, e);
 
-	if (rc < 0 || (rc = process_group_init(&g, e)) < 0)
+	if (rc < 0 || (rc = policy_measure_writing(&c->pictures, o->config, e)) < 0 || (rc = process_group_init(&g, e)) < 0)
 		return rc;
 	rc = run_blocks(o, g.folder, c, e);
 	(void)take_recordings(g.folder);
@@ -285,34 +257,40 @@ static int measure_all(const struct bench_options *o, struct costs *c, struct er
 
 static const char *const verdict_name[] = { [COST_MET] = "met", [COST_MISSED] = "MISSED", [COST_UNRESOLVED] = "not resolved" };
 
-static double predicted_rise(const struct cost *c, double ns)
-{
-	return ns / 1e3 / c->off_us;
-}
-
-static void print_cost(const char *what, const struct cost *c, double predicted_ns)
+static void print_cost(const char *what, const struct cost *c)
 {
 	printf("%s\n  off %10.1f us   on %10.1f us   rise %+6.2f %%   aim < %.0f %%: %s\n", what, c->off_us, c->on_us, 100 * c->rise,
 			100 * c->aim, verdict_name[cost_judge(c)]);
-	printf("  this run resolves %.2f %% (off against off); predicted from writing the records alone: %+.3f %% (%.2f us)\n",
-			100 * c->resolution, 100 * predicted_rise(c, predicted_ns), predicted_ns / 1e3);
+	printf("  this run resolves %.2f %% (off against off)\n", 100 * c->resolution);
+}
+
+static void print_writing(const char *what, const struct paired_cost *w, const struct cost *of)
+{
+	printf("%s\n", what);
+	paired_print(stdout, w);
+	printf("  that is %+.3f %% of the %.1f us above; aim < %.0f %%: %s\n", w->more_ns / 1e1 / of->off_us, of->off_us, 100 * of->aim,
+			verdict_name[cost_judge_writing(w, of->off_us, of->aim)]);
 }
 
 static void print_costs(const struct costs *c)
 {
 	printf("trace and recording off and on in turns, %u blocks of %.0f s, medians of the blocks\n", c->n, c->seconds);
-	print_cost("control lateness, p99.9 of each block, start-up included", &c->late, c->tick_ns);
-	print_cost("policy path, sum of its stages' p50 (read to 1 %)", &c->path, c->pictures_ns);
+	print_cost("control lateness, p99.9 of each block, start-up included", &c->late);
+	print_writing("what a control tick takes by itself, off and on in pairs", &c->tick, &c->late);
+	printf("  and %.3f %% of the period of %.1f ms\n", 100.0 * c->tick.more_ns / (double)c->period_ns, (double)c->period_ns / 1e6);
+	print_cost("policy path, sum of its stages' p50 (read to 1 %)", &c->path);
+	print_writing("what one chunk's writing takes by itself: frames, observation, chunk and spans, off and on in pairs", &c->pictures, &c->path);
 	printf("aux thread: %.2f %% of one processor off, %.2f %% on, at ordinary priority: where the policy's threads take all processors but control's, "
 			"it is theirs that it takes\n", 100 * c->aux_share[0], 100 * c->aux_share[1]);
 	printf("periods skipped: off %" PRIu64 ", on %" PRIu64 "; least share of time in AUTO %.1f %%; %.1f MB written\n", c->overruns[0],
 			c->overruns[1], 100 * c->auto_share, (double)c->written_bytes / 1e6);
 }
 
-static json_t *cost_json(const struct cost *c, double predicted_ns)
+static json_t *cost_json(const struct cost *c, const struct paired_cost *w)
 {
-	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "off_us", c->off_us, "on_us", c->on_us, "rise", c->rise, "resolution", c->resolution,
-			"aim", c->aim, "predicted_rise", predicted_rise(c, predicted_ns), "verdict", verdict_name[cost_judge(c)]);
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:o, s:s}", "off_us", c->off_us, "on_us", c->on_us, "rise", c->rise, "resolution",
+			c->resolution, "aim", c->aim, "verdict", verdict_name[cost_judge(c)], "writing", paired_json(w), "writing_verdict",
+			verdict_name[cost_judge_writing(w, c->off_us, c->aim)]);
 }
 
 static void print_json(const struct costs *c)
@@ -322,12 +300,17 @@ static void print_json(const struct costs *c)
 	for (uint32_t i = 0; i < c->n; i++)
 		json_array_append_new(blocks, json_pack("{s:b, s:f, s:f}", "on", c->on[i], "late_p999_us", c->late_us[i], "path_us", c->path_us[i]));
 	j = json_pack("{s:f, s:f, s:f, s:o, s:o, s:I, s:I, s:I, s:f, s:o}", "block_seconds", c->seconds, "aux_share_off", c->aux_share[0],
-			"aux_share_on", c->aux_share[1], "late_p999", cost_json(&c->late, c->tick_ns), "path",
-			cost_json(&c->path, c->pictures_ns), "overruns_off", (json_int_t)c->overruns[0], "overruns_on", (json_int_t)c->overruns[1],
+			"aux_share_on", c->aux_share[1], "late_p999", cost_json(&c->late, &c->tick), "path",
+			cost_json(&c->path, &c->pictures), "overruns_off", (json_int_t)c->overruns[0], "overruns_on", (json_int_t)c->overruns[1],
 			"written_bytes", (json_int_t)c->written_bytes, "auto_share", c->auto_share, "blocks", blocks);
 	if (j)
 		json_dumpf(j, stdout, JSON_INDENT(2)), putchar('\n');
 	json_decref(j);
+}
+
+static bool is_missed(const struct cost *c, const struct paired_cost *w)
+{
+	return cost_judge(c) == COST_MISSED || cost_judge_writing(w, c->off_us, c->aim) == COST_MISSED;
 }
 
 int bench_costs(const struct bench_options *o)
@@ -345,5 +328,5 @@ int bench_costs(const struct bench_options *o)
 	else
 		print_costs(&c);
 	fflush(stdout);
-	return rc < 0 || cost_judge(&c.late) == COST_MISSED || cost_judge(&c.path) == COST_MISSED ? EXIT_FAILURE : EXIT_SUCCESS;
+	return rc < 0 || is_missed(&c.late, &c.tick) || is_missed(&c.path, &c.pictures) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

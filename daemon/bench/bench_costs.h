@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "daemon/bench/bench_demo.h"
+#include "daemon/bench/bench_paired.h"
 
 /* One quantity of all blocks: off, on, on, off, off, on, ... */
 enum { COSTS_BLOCKS_MAX = 32 };
@@ -24,6 +25,9 @@ struct cost cost_of(const double *us, const bool *on, uint32_t n, double aim);
 
 /* UNRESOLVED: the aim is finer than what this run can tell, or the rise is as near to it. */
 enum cost_verdict cost_judge(const struct cost *c);
+
+/* The same of what a thread pays for its own writing, by its interval against the aim's share of so many us (NaN: unresolved). Thread: any. */
+enum cost_verdict cost_judge_writing(const struct paired_cost *c, double of_us, double aim);
 
 /* Prints on standard output. Exit status 0: nothing is missed (an aim that is not resolved is marked, not an error); 1: missed, or not measured.
  * Thread: main. Blocks: yes. */

@@ -8,13 +8,16 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "daemon/control_state.h"
 #include "daemon/control_tick.h"
+#include "daemon/control_trace.h"
 #include "daemon/setup.h"
 #include "daemon/stage/kinematics.h"
 #include "daemon/sys/clock.h"
 #include "transport/message/message.h"
 
-enum { SETTLE_TICKS = 200, TICKS = 1000, PASSES = 5, CHUNK_STEPS = 8, ARM_ACTIONS = 7, DELAY_MAX = 64 };
+enum { SETTLE_TICKS = 200, TICKS = 1000, PASSES = 5, CHUNK_STEPS = 8, ARM_ACTIONS = 7, DELAY_MAX = 64,
+	PAIRS = 20000, TAPE_BYTES = 1 << 20 };
 #define CHUNK_PERIOD_NS (400 * NS_PER_MS)
 #define OBSERVED_NS (100 * NS_PER_MS) /* a chunk's observation lies so far back */
 #define SWAY_RAD_S 3.0                /* the motion asked for goes to and fro */
@@ -23,6 +26,7 @@ enum { SETTLE_TICKS = 200, TICKS = 1000, PASSES = 5, CHUNK_STEPS = 8, ARM_ACTION
 struct world_of_numbers {
 	struct control control;
 	struct links links;
+	struct stats *stats;         /* of what is written */
 	struct control_setup setup;
 	struct inputs inputs;
 	struct control_report report;
@@ -356,6 +360,70 @@ int ticks_measure(struct ticks *t, const char *config, struct errbuf *e)
 	t->method = by.method;
 	rc = measure_rows(t, &setup, &by, e);
 	instructions_close(&by);
+	return rc;
+}
+
+/* ---- what writing costs ------------------------------------------------------------------------------------------- */
+
+static void prepare_writing(void *world)
+{
+	struct world_of_numbers *w = world;
+	struct tape_record r;
+
+	prepare(w);
+	while (tape_front(&w->links.control_tape, &r))
+		tape_release(&w->links.control_tape);
+}
+
+static void step_writing(void *world)
+{
+	struct world_of_numbers *w = world;
+
+	control_tick(&w->control, w->now_ns);
+	control_trace(w->stats, &w->links.control_tape, w->now_ns, w->now_ns);
+	control_state_record(&w->control);
+}
+
+/* Of two worlds that are the same in all else the tape of one is wanted. */
+static int measure_writing(struct world_of_numbers *w[2], const struct control_setup *setup, struct stats *stats, uint8_t *memory,
+		struct paired_cost *c, struct errbuf *e)
+{
+	struct paired_steps s = { .prepare = prepare_writing, .step = step_writing, .context = { w[0], w[1] }, .n = PAIRS };
+	int rc = 0;
+
+	for (int i = 0; i < 2 && rc == 0; i++) {
+		make_world(w[i], setup, 1);
+		w[i]->stats = stats;
+		tape_init(&w[i]->links.control_tape, memory + i * TAPE_BYTES, TAPE_BYTES);
+		rc = enter(w[i], MODE_AUTO, e);
+	}
+	if (rc < 0)
+		return rc;
+	tape_want(&w[1]->links.control_tape, ~UINT64_C(0));
+	rc = paired_measure(c, &s, e);
+	for (int i = 0; i < 2 && rc == 0; i++)
+		if (w[i]->report.mode != MODE_AUTO)
+			rc = fail(e, -EPROTO, "control has left AUTO for %s, reason %u", mode_name(w[i]->report.mode), w[i]->report.reason);
+	return rc;
+}
+
+int ticks_measure_writing(struct paired_cost *c, int64_t *period_ns, const char *config, struct errbuf *e)
+{
+	struct world_of_numbers *w[2] = { calloc(1, sizeof **w), calloc(1, sizeof **w) };
+	struct stats *stats = calloc(1, sizeof *stats);
+	uint8_t *memory = aligned_alloc(TAPE_ALIGN_BYTES, 2 * TAPE_BYTES);
+	struct control_setup setup;
+	int rc = w[0] && w[1] && stats && memory ? read_setup(&setup, config, e) : fail(e, -ENOMEM, "out of memory");
+
+	if (rc == 0) {
+		memset(memory, 0, 2 * TAPE_BYTES);
+		*period_ns = setup.period_ns;
+		rc = measure_writing(w, &setup, stats, memory, c, e);
+	}
+	free(memory);
+	free(stats);
+	free(w[1]);
+	free(w[0]);
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "daemon/bench/bench_instructions.h"
+#include "daemon/bench/bench_paired.h"
 #include "daemon/flow.h"
 #include "daemon/sys/error.h"
 
@@ -29,6 +30,10 @@ struct ticks {
 /* HOLD, AUTO (path running, a chunk every 0.4 s) and TELEOP (twist), with one arm and with two, of the configuration's first robot.
  * -EINVAL: the configuration; -EPROTO: a mode was not reached. Thread: main. Allocates: yes. */
 MUST_CHECK int ticks_measure(struct ticks *t, const char *config, struct errbuf *e);
+
+/* What trace and recording cost a tick of AUTO with one arm: all that the control thread does in a period but sleep and wake io, with
+ * nothing wanted on its tape and with everything. *period_ns: the configuration's. Errors, thread and allocation: as above. */
+MUST_CHECK int ticks_measure_writing(struct paired_cost *c, int64_t *period_ns, const char *config, struct errbuf *e);
 
 void ticks_print(FILE *out, const struct ticks *t);
 json_t *ticks_json(const struct ticks *t);

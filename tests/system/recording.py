@@ -8,7 +8,7 @@ import zlib
 import zstandard
 
 MAGIC = b"\x89MCAP0\r\n"
-SCHEMA, CHANNEL, MESSAGE, CHUNK, FOOTER = 3, 4, 5, 6, 2
+SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX, FOOTER, DATA_END = 3, 4, 5, 6, 7, 2, 15
 
 
 def text(data, at):
@@ -56,6 +56,27 @@ def write(path, topics):
     head = struct.pack("<QQQI", min(times), max(times), len(chunk), zlib.crc32(chunk)) + sized(b"") + struct.pack("<Q", len(chunk))
     pathlib.Path(path).write_bytes(MAGIC + record_of(1, sized(b"") + sized(b"a test")) + record_of(CHUNK, head + chunk) +
                                    record_of(15, struct.pack("<I", 0)) + record_of(FOOTER, struct.pack("<QQI", 0, 0, 0)) + MAGIC)
+
+
+def change(path, topic, new):
+    """The same file with new(data) for every message of the topic: chunks without compression, and no summary, whose places are others now."""
+    data, out, number = pathlib.Path(path).read_bytes(), [], None
+    for opcode, content in records(data, len(MAGIC)):
+        if opcode == DATA_END:
+            break
+        if opcode == CHUNK:
+            parts = list(records(unpack(content)))
+            for kind, part in parts:
+                if kind == CHANNEL and text(part, 4)[0] == topic:
+                    number = part[:2]
+            plain = b"".join(record_of(kind, part[:22] + new(part[22:]) if kind == MESSAGE and part[:2] == number else part) for kind, part in parts)
+            content = content[:16] + struct.pack("<QI", len(plain), zlib.crc32(plain)) + sized(b"") + struct.pack("<Q", len(plain)) + plain
+        elif opcode == CHANNEL and text(content, 4)[0] == topic:
+            number = content[:2]
+        if opcode != MESSAGE_INDEX:
+            out.append(record_of(opcode, content))
+    pathlib.Path(path).write_bytes(MAGIC + b"".join(out) + record_of(DATA_END, struct.pack("<I", 0)) +
+                                   record_of(FOOTER, struct.pack("<QQI", 0, 0, 0)) + MAGIC)
 
 
 class Recording:

@@ -10,7 +10,7 @@ import time
 import unittest
 
 import peers
-from recording import Recording, write
+from recording import Recording, change, write
 import test_daemon_teleop
 
 REPLAY_S = 100
@@ -101,6 +101,20 @@ class Replay(unittest.TestCase):
         self.assertGreater(result["chunks"]["compared"], 2)
         self.assertEqual(result["chunks"]["missing"], 0)
         self.check_alone(files[0])
+        self.check_damaged_state(files[0])
+
+    def check_damaged_state(self, recording):
+        """Of what control remembered nothing is believed; the same file with the state as it was is good."""
+        other = self.folder / "state.mcap"
+        shutil.copy(recording, other)
+        change(other, "/replay/state", lambda state: state)
+        self.assertEqual(self.replay(other)[0], 0)
+        for damaged, says in [(lambda state: state[:-8], "its size"), (lambda state: bytes(8) + state[8:], "its tick"),
+                              (lambda state: state[:32] + b"\xff" * (len(state) - 32), "control's state")]:
+            shutil.copy(recording, other)
+            change(other, "/replay/state", damaged)
+            code, _, said = self.replay(other)
+            self.assertEqual((code, says in said), (2, True), said)
 
     def check_alone(self, recording):
         """Without a configuration the recorded one; the targets as a file; and another checkpoint, which is named."""

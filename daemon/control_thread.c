@@ -35,7 +35,7 @@ static void *run(void *argument)
 
 		control_tick(&t->control, due_ns);
 		eventfd_signal(t->links->target_eventfd);
-		control_trace(t->stats, &t->links->control_tape, due_ns, woke_ns);
+		control_trace(t->stats, &t->links->control_tape, due_ns, woke_ns, clock_monotonic_ns());
 		control_state_record(&t->control);
 		atomic_store_explicit(&t->stats->ticks, ++ticks, memory_order_relaxed);
 		due_ns += t->period_ns;

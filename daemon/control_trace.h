@@ -7,7 +7,7 @@
 #include "daemon/stats.h"
 #include "daemon/sys/tape.h"
 
-/* Its targets have been handed over just now. Thread: control. Allocates: no. Blocks: no. */
-void control_trace(struct stats *stats, struct tape *tape, int64_t due_ns, int64_t woke_ns);
+/* end_ns: its targets have been handed over. Thread: control. Allocates: no. Blocks: no. */
+void control_trace(struct stats *stats, struct tape *tape, int64_t due_ns, int64_t woke_ns, int64_t end_ns);
 
 #endif

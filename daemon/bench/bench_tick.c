@@ -380,7 +380,7 @@ static void step_writing(void *world)
 	struct world_of_numbers *w = world;
 
 	control_tick(&w->control, w->now_ns);
-	control_trace(w->stats, &w->links.control_tape, w->now_ns, w->now_ns);
+	control_trace(w->stats, &w->links.control_tape, w->now_ns, w->now_ns, clock_monotonic_ns());
 	control_state_record(&w->control);
 }
 

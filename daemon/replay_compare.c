@@ -103,7 +103,7 @@ void replay_compare_chunk(struct replay_differences *d, const struct action_chun
 
 bool replay_identical(const struct replay_differences *d)
 {
-	bool same = d->ticks > 0 && d->chunks_differ == 0 && d->chunks_missing == 0 && d->chunks_unproven == 0 && d->ticks_of_other_count == 0;
+	bool same = d->ticks > 0 && d->chunks_differ == 0 && d->chunks_missing == 0 && d->ticks_of_other_count == 0;
 
 	for (uint32_t i = 0; i < ARMS_MAX; i++)
 		same = same && d->arm[i].targets == 0;

@@ -26,6 +26,7 @@ struct replay_differences {
 	struct replay_arm_difference arm[ARMS_MAX];
 };
 
+/* Of all that could be judged; unproven chunks could not, see replay_complete. Thread: any. Allocates: no. */
 bool replay_identical(const struct replay_differences *d);
 
 /* Are all members equal, bit for bit (padding does not count)? */

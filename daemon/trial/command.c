@@ -1,14 +1,15 @@
 #include "daemon/trial/command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/stage/reason.h"
 #include "daemon/sys/clock.h"
+#include "daemon/sys/options.h"
 #include "daemon/trial/episodes.h"
 #include "daemon/trial/score.h"
 
@@ -48,102 +49,54 @@ static const char *const METHOD[] = {
 	[EXECUTE_INPAINT] = "inpaint",
 };
 
+/* Zeroed but for these: not given. */
 struct arguments {
-	uint32_t evaluate, expert; /* how many; 0: not asked for */
-	uint64_t seed;
-	bool has_seed;
+	uint32_t evaluate, expert; /* how many */
+	uint64_t seed;             /* NO_SEED */
 	const char *config, *policy, *out;
-	int mode;                  /* enum execution_method; -1: not given */
-	double steps, latency_ms, camera_late_ms, jitter_ms, drop, clumsy; /* below 0: not given */
+	int mode;                  /* enum execution_method; -1 */
+	uint32_t steps;
+	double latency_ms, jitter_ms, camera_late_ms, drop;
+	double clumsy;             /* -1 */
 	bool take_over, json, help;
 };
 
-static const struct option OPTIONS[] = {
-	{ "evaluate", required_argument, NULL, 'e' },
-	{ "expert", required_argument, NULL, 'x' },
-	{ "config", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },
-	{ "policy", required_argument, NULL, 'p' },
-	{ "mode", required_argument, NULL, 'm' },
-	{ "steps", required_argument, NULL, 'k' },
-	{ "latency-ms", required_argument, NULL, 'l' },
-	{ "jitter-ms", required_argument, NULL, 't' },
-	{ "camera-late-ms", required_argument, NULL, 'a' },
-	{ "drop", required_argument, NULL, 'd' },
-	{ "take-over", no_argument, NULL, 'v' },
-	{ "clumsy", required_argument, NULL, 'u' },
-	{ "out", required_argument, NULL, 'o' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
-};
+static const uint64_t NO_SEED = UINT64_MAX; /* none that can be given */
 
-/* ---- what is asked for ---------------------------------------------------------------------------------------------- */
-
-static int parse_number(const char *name, double low, double high, bool whole, double *out, struct errbuf *e)
-{
-	char *end;
-	double v = strtod(optarg, &end);
-
-	if (end == optarg || *end || !(v >= low && v <= high) || (whole && v != (double)(int64_t)v))
-		return fail(e, -EINVAL, "--%s %s: want a %snumber from %g to %g", name, optarg, whole ? "whole " : "", low, high);
-	*out = v;
-	return 0;
-}
-
-static int parse_count(const char *name, uint32_t *out, struct errbuf *e)
-{
-	double v = 0;
-	int rc = parse_number(name, 1, N_MAX, true, &v, e);
-
-	*out = (uint32_t)v;
-	return rc;
-}
-
-static int parse_seed(uint64_t *out, struct errbuf *e)
-{
-	char *end;
-
-	errno = 0;
-	unsigned long long v = strtoull(optarg, &end, 0);
-	if (end == optarg || *end || errno || *optarg == '-' || v > UINT64_MAX - N_MAX)
-		return fail(e, -EINVAL, "--seed %s: want a whole number from 0 to 2^64 - %d", optarg, N_MAX + 1);
-	*out = v;
-	return 0;
-}
-
-static int parse_mode(int *out, struct errbuf *e)
+static int take_mode(const char *text, void *at, struct errbuf *e)
 {
 	for (int i = EXECUTE_SYNC; i <= EXECUTE_INPAINT; i++)
-		if (strcmp(optarg, METHOD[i]) == 0) {
-			*out = i;
+		if (strcmp(text, METHOD[i]) == 0) {
+			*(int *)at = i;
 			return 0;
 		}
-	return fail(e, -EINVAL, "--mode %s: want sync, async, ensemble or inpaint", optarg);
+	return fail(e, -EINVAL, "--mode: found %s, want sync, async, ensemble or inpaint", text);
 }
 
-static int take_option(struct arguments *a, int option, struct errbuf *e)
-{
-	switch (option) {
-	case 'e': return parse_count("evaluate", &a->evaluate, e);
-	case 'x': return parse_count("expert", &a->expert, e);
-	case 'c': a->config = optarg; return 0;
-	case 's': a->has_seed = true; return parse_seed(&a->seed, e);
-	case 'p': a->policy = optarg; return 0;
-	case 'm': return parse_mode(&a->mode, e);
-	case 'k': return parse_number("steps", 1, 50, true, &a->steps, e);
-	case 'l': return parse_number("latency-ms", 0, 10000, false, &a->latency_ms, e);
-	case 't': return parse_number("jitter-ms", 0, 10000, false, &a->jitter_ms, e);
-	case 'a': return parse_number("camera-late-ms", 0, 500, false, &a->camera_late_ms, e);
-	case 'd': return parse_number("drop", 0, 0.9, false, &a->drop, e);
-	case 'u': return parse_number("clumsy", 0, 1, false, &a->clumsy, e);
-	case 'v': a->take_over = true; return 0;
-	case 'o': a->out = optarg; return 0;
-	case 'j': a->json = true; return 0;
-	case 'h': a->help = true; return 0;
-	default: return fail(e, -EINVAL, "dreamvla-sim --evaluate 1 --help lists the options");
-	}
-}
+#define AT(member) offsetof(struct arguments, member)
+
+static const struct option_row ROWS[] = {
+	{ "evaluate", OPTION_WHOLE, AT(evaluate), 1, N_MAX },
+	{ "expert", OPTION_WHOLE, AT(expert), 1, N_MAX },
+	{ "config", OPTION_TEXT, AT(config) },
+	{ "seed", OPTION_SEED, AT(seed), .low = N_MAX },
+	{ "policy", OPTION_TEXT, AT(policy) },
+	{ "mode", OPTION_BY_HAND, AT(mode), .take = take_mode },
+	{ "steps", OPTION_WHOLE, AT(steps), 1, 50 },
+	{ "latency-ms", OPTION_NUMBER, AT(latency_ms), 0, 10000 },
+	{ "jitter-ms", OPTION_NUMBER, AT(jitter_ms), 0, 10000 },
+	{ "camera-late-ms", OPTION_NUMBER, AT(camera_late_ms), 0, 500 },
+	{ "drop", OPTION_NUMBER, AT(drop), 0, 0.9 },
+	{ "clumsy", OPTION_NUMBER, AT(clumsy), 0, 1 },
+	{ "take-over", OPTION_FLAG, AT(take_over) },
+	{ "out", OPTION_TEXT, AT(out) },
+	{ "json", OPTION_FLAG, AT(json) },
+	{ "help", OPTION_FLAG, AT(help) },
+};
+
+enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
+
+/* ---- what is asked for ---------------------------------------------------------------------------------------------- */
 
 static bool expert_drives(const struct arguments *a)
 {
@@ -172,13 +125,10 @@ static int check(const struct arguments *a, struct errbuf *e)
 
 static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 {
-	int option, rc = 0;
+	uint64_t seen;
+	int rc = options_take(ROWS, ROW_COUNT, "dreamvla-sim --evaluate 1", argc, argv, a, &seen, e);
 
-	while (rc == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
-		rc = take_option(a, option, e);
-	if (rc == 0 && optind < argc)
-		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-sim --evaluate 1 --help lists them", argv[optind]);
-	if (!a->has_seed)
+	if (a->seed == NO_SEED)
 		a->seed = a->evaluate ? EVALUATION_SEED : 1;
 	return rc < 0 || a->help ? rc : check(a, e);
 }
@@ -197,7 +147,7 @@ static int choose(struct config *c, const struct arguments *a, struct errbuf *e)
 		return fail(e, -ENAMETOOLONG, "--policy: the path is too long");
 	if (a->policy)
 		strcpy(c->policy_model, a->policy);
-	if (a->steps >= 0)
+	if (a->steps > 0)
 		c->policy_steps = (int32_t)a->steps;
 	return config_check(c, e);
 }
@@ -385,7 +335,7 @@ bool trial_command_wanted(int argc, char **argv)
 
 int trial_command(int argc, char **argv)
 {
-	struct arguments a = { .mode = -1, .steps = -1, .clumsy = -1 };
+	struct arguments a = { .mode = -1, .seed = NO_SEED, .clumsy = -1 };
 	struct errbuf e = { "" };
 	int rc = parse(&a, argc, argv, &e);
 

@@ -1,6 +1,5 @@
 /* main.c - dreamvla-teleop: command line only. */
 #include <errno.h>
-#include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
+#include "daemon/sys/options.h"
 #include "robots/setup/arm_setup.h"
 #include "robots/teleop/evdev.h"
 #include "robots/teleop/teleop_process.h"
@@ -59,44 +59,34 @@ struct arguments {
 	bool grab, json, list, help;
 };
 
-enum option_type { FLAG, TEXT, NUMBER };
-
-struct option_row {
-	const char *name;
-	enum option_type type;
-	size_t at;
-	double low, high;
-	const char *kinds;             /* that it belongs to; NULL: all */
-};
-
 #define AT(member) offsetof(struct arguments, member)
 
 static const struct option_row ROWS[] = {
-	{ "device", TEXT, AT(device) },
-	{ "config", TEXT, AT(config) },
-	{ "name", TEXT, AT(name) },
-	{ "arm", TEXT, AT(arm) },
-	{ "operators", TEXT, AT(operators) },
-	{ "status", TEXT, AT(status) },
-	{ "clock", TEXT, AT(clock) },
-	{ "key", TEXT, AT(key) },
-	{ "server-key", TEXT, AT(server_key) },
-	{ "frame", TEXT, AT(frame), .kinds = "gamepad keyboard" },
-	{ "evdev", TEXT, AT(evdev), .kinds = "gamepad keyboard" },
-	{ "deadman-key", TEXT, AT(deadman_key) },
-	{ "deadman-evdev", TEXT, AT(deadman_evdev), .kinds = "leader piper-leader" },
-	{ "deadman-gripper", NUMBER, AT(deadman_gripper), 0.001, 0.2, "leader piper-leader" },
-	{ "state", TEXT, AT(state), .kinds = "leader" },
-	{ "topic", TEXT, AT(topic), .kinds = "leader" },
-	{ "bus", TEXT, AT(bus), .kinds = "piper-leader" },
-	{ "rate", NUMBER, AT(rate), 50, 100 },
-	{ "linear-max", NUMBER, AT(linear_max), 0.001, 1, "gamepad keyboard" },
-	{ "angular-max", NUMBER, AT(angular_max), 0.001, 3, "gamepad keyboard" },
-	{ "dead-band", NUMBER, AT(dead_band), 0, 0.5, "gamepad" },
-	{ "grab", FLAG, AT(grab) },
-	{ "json", FLAG, AT(json) },
-	{ "list", FLAG, AT(list) },
-	{ "help", FLAG, AT(help) },
+	{ "device", OPTION_TEXT, AT(device) },
+	{ "config", OPTION_TEXT, AT(config) },
+	{ "name", OPTION_TEXT, AT(name) },
+	{ "arm", OPTION_TEXT, AT(arm) },
+	{ "operators", OPTION_TEXT, AT(operators) },
+	{ "status", OPTION_TEXT, AT(status) },
+	{ "clock", OPTION_TEXT, AT(clock) },
+	{ "key", OPTION_TEXT, AT(key) },
+	{ "server-key", OPTION_TEXT, AT(server_key) },
+	{ "frame", OPTION_TEXT, AT(frame), .kinds = "gamepad keyboard" },
+	{ "evdev", OPTION_TEXT, AT(evdev), .kinds = "gamepad keyboard" },
+	{ "deadman-key", OPTION_TEXT, AT(deadman_key) },
+	{ "deadman-evdev", OPTION_TEXT, AT(deadman_evdev), .kinds = "leader piper-leader" },
+	{ "deadman-gripper", OPTION_NUMBER, AT(deadman_gripper), 0.001, 0.2, .kinds = "leader piper-leader" },
+	{ "state", OPTION_TEXT, AT(state), .kinds = "leader" },
+	{ "topic", OPTION_TEXT, AT(topic), .kinds = "leader" },
+	{ "bus", OPTION_TEXT, AT(bus), .kinds = "piper-leader" },
+	{ "rate", OPTION_NUMBER, AT(rate), 50, 100 },
+	{ "linear-max", OPTION_NUMBER, AT(linear_max), 0.001, 1, .kinds = "gamepad keyboard" },
+	{ "angular-max", OPTION_NUMBER, AT(angular_max), 0.001, 3, .kinds = "gamepad keyboard" },
+	{ "dead-band", OPTION_NUMBER, AT(dead_band), 0, 0.5, .kinds = "gamepad" },
+	{ "grab", OPTION_FLAG, AT(grab) },
+	{ "json", OPTION_FLAG, AT(json) },
+	{ "list", OPTION_FLAG, AT(list) },
+	{ "help", OPTION_FLAG, AT(help) },
 };
 
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
@@ -110,48 +100,6 @@ struct program {
 };
 
 /* ---- options ----------------------------------------------------------------------------------------------------------------------- */
-
-static int take_number(double *out, const struct option_row *row, const char *text, struct errbuf *e)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= row->low && value <= row->high))
-		return fail(e, -EINVAL, "--%s: found %s, want a number, %g..%g", row->name, text, row->low, row->high);
-	*out = value;
-	return 0;
-}
-
-static int take_option(struct program *p, int index, const char *text, struct errbuf *e)
-{
-	const struct option_row *row = &ROWS[index];
-	char *at = (char *)&p->given + row->at;
-
-	if (p->seen >> index & 1)
-		return fail(e, -EINVAL, "--%s: given twice", row->name);
-	p->seen |= UINT64_C(1) << index;
-	if (row->type == NUMBER)
-		return take_number((double *)(void *)at, row, text, e);
-	if (row->type == TEXT)
-		*(const char **)(void *)at = text;
-	else
-		*(bool *)(void *)at = true;
-	return 0;
-}
-
-static int parse(struct program *p, int argc, char **argv, struct errbuf *e)
-{
-	struct option known[ROW_COUNT + 1] = { { 0 } };
-	int index, option, rc = 0;
-
-	for (int i = 0; i < ROW_COUNT; i++)
-		known[i] = (struct option){ ROWS[i].name, ROWS[i].type == FLAG ? no_argument : required_argument, NULL, 0 };
-	while (rc == 0 && (option = getopt_long(argc, argv, "", known, &index)) != -1)
-		rc = option == 0 ? take_option(p, index, optarg, e) : fail(e, -EINVAL, "dreamvla-teleop --help lists the options");
-	if (rc == 0 && optind < argc)
-		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-teleop --help lists them", argv[optind]);
-	return rc;
-}
 
 /* One of the two words, false for none. */
 static int take_choice(bool *second, const char *option, const char *text, const char *a, const char *b, struct errbuf *e)
@@ -310,7 +258,7 @@ int main(int argc, char **argv)
 {
 	static struct program p = { .given = { .rate = 100, .linear_max = 0.1, .angular_max = 0.5, .dead_band = 0.1 } }; /* large for a stack */
 	struct errbuf e = { "" };
-	int rc = parse(&p, argc, argv, &e), failed = EXIT_USAGE;
+	int rc = options_take(ROWS, ROW_COUNT, "dreamvla-teleop", argc, argv, &p.given, &p.seen, &e), failed = EXIT_USAGE;
 
 	if (rc == 0 && p.given.help)
 		return print_help();

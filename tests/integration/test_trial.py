@@ -173,26 +173,27 @@ class Trial(unittest.TestCase):
 
     def test_wrong_input(self):
         for arguments, want in (
-                (("--evaluate", "0", "--config", PICK), "--evaluate 0: want a whole number from 1 to"),
-                (("--evaluate", "two", "--config", PICK), "--evaluate two: want"),
-                (("--evaluate", "2.5", "--config", PICK), "--evaluate 2.5: want a whole"),
+                (("--evaluate", "0", "--config", PICK), "--evaluate: found 0, want a whole number, 1..1000000"),
+                (("--evaluate", "two", "--config", PICK), "--evaluate: found two, want"),
+                (("--evaluate", "2.5", "--config", PICK), "--evaluate: found 2.5, want a whole"),
                 (("--evaluate", "1"), "give --config FILE"),
                 (("--evaluate", "1", "--expert", "1", "--config", PICK), "want one of them"),
                 (("--expert", "1", "--config", PICK), "give --out DIR"),
                 (("--evaluate", "1", "--out", "x", "--config", PICK), "writes no episodes"),
-                (("--evaluate", "1", "--config", PICK, "--mode", "fast"), "--mode fast: want sync, async, ensemble or inpaint"),
-                (("--evaluate", "1", "--config", PICK, "--steps", "0"), "--steps 0: want a whole number from 1 to 50"),
-                (("--evaluate", "1", "--config", PICK, "--latency-ms", "-1"), "--latency-ms -1: want"),
-                (("--evaluate", "1", "--config", PICK, "--latency-ms", "nan"), "--latency-ms nan: want"),
-                (("--evaluate", "1", "--config", PICK, "--drop", "1"), "--drop 1: want"),
-                (("--evaluate", "1", "--config", PICK, "--jitter-ms", "x"), "--jitter-ms x: want"),
+                (("--evaluate", "1", "--config", PICK, "--mode", "fast"), "--mode: found fast, want sync, async, ensemble or inpaint"),
+                (("--evaluate", "1", "--config", PICK, "--steps", "0"), "--steps: found 0, want a whole number, 1..50"),
+                (("--evaluate", "1", "--config", PICK, "--latency-ms", "-1"), "--latency-ms: found -1, want"),
+                (("--evaluate", "1", "--config", PICK, "--latency-ms", "nan"), "--latency-ms: found nan, want"),
+                (("--evaluate", "1", "--config", PICK, "--drop", "1"), "--drop: found 1, want"),
+                (("--evaluate", "1", "--config", PICK, "--jitter-ms", "x"), "--jitter-ms: found x, want"),
                 (("--evaluate", "1", "--config", PICK, "--policy", self.folder, "--clumsy", "0.1"), "a checkpoint drives"),
                 (("--evaluate", "1", "--config", PICK, "--clumsy", "0.1"), "a checkpoint drives"),
                 (("--expert", "1", "--config", PICK, "--out", "x", "--take-over"), "--take-over: "),
-                (("--evaluate", "1", "--config", PICK, "--seed", "-4"), "--seed -4: want"),
+                (("--evaluate", "1", "--config", PICK, "--seed", "-4"), "--seed: found -4, want"),
                 (("--expert", "2", "--config", PICK, "--out", "x", "--seed", "999999"), "seeds from 1000000 on are for --evaluate"),
                 (("--evaluate", "1", "--config", PICK, "more"), "more: not an option"),
-                (("--evaluate", "1", "--config", PICK, "--nonsense"), "lists the options")):
+                (("--evaluate", "1", "--config", PICK, "--nonsense"), "lists the options"),
+                (("--evaluate", "1", "--config", PICK, "--drop", "0.1", "--drop", "0.2"), "--drop: given twice")):
             r = sim(*arguments)
             self.assertEqual(r.returncode, 2, arguments)
             self.assertIn(want, r.stderr)

@@ -7,27 +7,32 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from network import CHUNK, DIM, SIDE
+from network import CHUNK, DIM, GRID, MERGE, PICTURES, SIDE
 
 KINDS = {"U8": np.uint8, "F32": np.float32, "I64": np.int64}
 BINS = 255                                      # centres of linspace(-1, 1, 256)
 STEP_M, TURN_RAD = 0.03, 0.2                    # the expert's longest steps
 ACTION_LOW = np.array([-STEP_M] * 3 + [-TURN_RAD] * 3 + [0], np.float32)
 ACTION_HIGH = np.array([STEP_M] * 3 + [TURN_RAD] * 3 + [1], np.float32)
+COLOURS = 4
+CELLS = GRID // MERGE                           # merged patches along a side of a picture
+FAR_M, NEAR_M = 0.2, 0.03                       # scales of the way to a block: all of it, and its last centimetres
+HELD_OUT = 0.03                                 # of the episodes are never trained on
+STATISTICS = 20_000                             # samples that the state's range is taken from
 
 
 def read_shard(path):
-    """Every tensor of a safetensors file, mapped, not read."""
+    """Every tensor of a safetensors file; the pictures mapped, not read."""
     with open(path, "rb") as f:
         n = struct.unpack("<Q", f.read(8))[0]
         head = json.loads(f.read(n))
     raw = np.memmap(path, np.uint8, "r", 8 + n)
     part = {name: raw[p["data_offsets"][0]:p["data_offsets"][1]].view(KINDS[p["dtype"]]).reshape(p["shape"])
             for name, p in head.items() if name != "__metadata__"}
-    want = (2, SIDE, SIDE, 3)
-    if part["picture"].shape[1:] != want or part["action"].shape[1:] != (CHUNK, DIM):
-        raise SystemExit(f"{path}: pictures {part['picture'].shape[1:]}, actions {part['action'].shape[1:]}: want {want} and {(CHUNK, DIM)}")
-    return part
+    for name, want in (("picture", (PICTURES, SIDE, SIDE, 3)), ("action", (COLOURS, CHUNK, DIM))):
+        if name not in part or part[name].shape[1:] != want:
+            raise SystemExit(f"{path}: {name}: found {part[name].shape[1:] if name in part else 'none'}, want {want}: made by another version?")
+    return {name: v if name == "picture" else np.array(v) for name, v in part.items()}
 
 
 def to_bins(action):
@@ -40,39 +45,79 @@ def from_bins(i):
     return ((i + 0.5) / BINS) * (ACTION_HIGH - ACTION_LOW) + ACTION_LOW
 
 
+def held_out(episode):
+    """The same episodes whatever else lies there: by a hash of their seeds (the finaliser of MurmurHash3)."""
+    x = episode.astype(np.uint64)
+    x = (x ^ (x >> np.uint64(33))) * np.uint64(0xff51afd7ed558ccd)
+    return ((x ^ (x >> np.uint64(33))) % np.uint64(1000)) < 1000 * HELD_OUT
+
+
 class Episodes:
-    def __init__(self, directories, held_out=0.03):
-        """Some of the files, the same ones each time, are held out: their worlds are never trained on."""
-        paths = sorted(p for d in directories for p in Path(d).glob("episodes_*.safetensors"))
-        if not paths:
+    """Files may still be written: `look` takes in those that are new."""
+
+    def __init__(self, directories, state=None):
+        """state: low, high and mean of an earlier run, which its policy has got used to."""
+        self.directories, self.paths, self.shards = directories, set(), []
+        self.train, self.test = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
+        if not self.look():
             raise SystemExit(f"{', '.join(map(str, directories))}: no episodes_*.safetensors: dreamvla-sim --expert writes them")
-        self.shards = [read_shard(p) for p in paths]
-        keep = max(1, round(held_out * len(paths)))
-        every = len(paths) // keep if len(paths) > 1 else 0
-        out = set(range(0, keep * every, every)) if every else set()
-        self.train = self.index(i for i in range(len(paths)) if i not in out)
-        self.test = self.index(out) if out else self.train
-        state = np.concatenate([s["state"] for s in self.shards])
-        self.state_low, self.state_high = np.quantile(state, 0.01, 0).astype(np.float32), np.quantile(state, 0.99, 0).astype(np.float32)
-        self.state_mean = state.mean(0)
+        self.statistics = state or self.measure()
 
-    def index(self, which):
-        return np.array([(i, k) for i in which for k in range(len(self.shards[i]["colour"]))], np.int32)
+    def look(self):
+        new = sorted({p for d in self.directories for p in Path(d).glob("episodes_*.safetensors")} - self.paths)
+        for path in new:
+            shard = read_shard(path)
+            rows = np.stack((np.full(len(shard["episode"]), len(self.shards)), np.arange(len(shard["episode"]))), 1)
+            out = held_out(shard["episode"])
+            self.shards.append(shard)
+            self.train, self.test = np.concatenate((self.train, rows[~out])), np.concatenate((self.test, rows[out]))
+        self.paths.update(new)
+        return len(new)
 
-    def state(self, raw):
-        """As policy/statistics.c normalises it."""
-        return np.clip(2 * (raw - self.state_low) / (self.state_high - self.state_low + 1e-8) - 1, -1, 1)
+    def judged(self, n):
+        """Rows of episodes that were never trained on, evenly spread; of others where none is."""
+        rows = self.test if len(self.test) else self.train
+        return rows[np.linspace(0, len(rows) - 1, min(len(rows), n)).astype(int)]
 
-    def batch(self, rows):
-        def take(name):
-            return np.stack([self.shards[i][name][k] for i, k in rows])
+    def measure(self):
+        state = np.concatenate([s["state"] for s in self.shards])[:STATISTICS]
+        return dict(low=np.quantile(state, 0.01, 0).astype(np.float32), high=np.quantile(state, 0.99, 0).astype(np.float32), mean=state.mean(0))
 
-        spot = take("spot")
-        cell = (spot * 4).astype(np.int64)      # 4 x 4 merged patches
-        shows = np.zeros((len(rows), 2, 4, 4), np.float32)
-        for b, c in zip(*np.nonzero(spot[..., 0] >= 0)):
-            shows[b, c, cell[b, c, 1], cell[b, c, 0]] = 1
-        values = dict(picture=take("picture"), state=self.state(take("state")).astype(np.float32), colour=take("colour"),
-                      bins=to_bins(take("action")), shows=shows.reshape(len(rows), -1), block=(take("block") - (0.52, 0, 0.1)) / 0.2)
-        values["block"] = values["block"].astype(np.float32)
+    def normalised(self, raw):
+        """As policy/statistics.c does it."""
+        low, high = self.statistics["low"], self.statistics["high"]
+        return np.clip(2 * (raw - low) / (high - low + 1e-8) - 1, -1, 1).astype(np.float32)
+
+    def take(self, rows, name):
+        return np.stack([self.shards[i][name][k] for i, k in rows])
+
+    def named(self, rows, random, colours):
+        """[n, colours]: the one that the episode was driving for, and others at random."""
+        driven = self.take(rows, "colour")
+        if random is None:
+            return driven[:, None]
+        shift = np.argsort(random.random((len(rows), COLOURS - 1)), 1)[:, :colours - 1] + 1
+        return np.concatenate((driven[:, None], (driven[:, None] + shift) % COLOURS), 1)
+
+    def batch(self, rows, random=None, colours=1):
+        """Pictures [P], and what belongs to each of the named colours [P, C]. All in torch."""
+        colour, p = self.named(rows, random, colours), np.arange(len(rows))[:, None]
+        state, block = self.take(rows, "state"), self.take(rows, "block")
+        way = block[p, colour] - state[:, None, :3]
+        values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour,
+                      bins=to_bins(self.take(rows, "action")[p, colour]),
+                      way=np.concatenate((way / FAR_M, np.clip(way / NEAR_M, -1, 1)), -1).astype(np.float32), **self.seen(rows))
+        values["shows"] = np.take_along_axis(values["shown"], colour[:, None, :], 2).swapaxes(1, 2)     # [P, C, M]
         return {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in values.items()}
+
+    def seen(self, rows):
+        """What each merged patch shows: shown [P, M, COLOURS] 0 or 1, and where within it [P, M, COLOURS, 2]."""
+        spot = self.take(rows, "spot")                                  # [P, COLOURS, PICTURES, 2]
+        shown = np.zeros((len(rows), PICTURES, CELLS, CELLS, COLOURS), np.float32)
+        within = np.zeros((*shown.shape, 2), np.float32)
+        p, c, k = np.nonzero(spot[..., 0] >= 0)
+        at = spot[p, c, k] * CELLS
+        cell = np.minimum(at.astype(np.int64), CELLS - 1)
+        shown[p, k, cell[:, 1], cell[:, 0], c] = 1
+        within[p, k, cell[:, 1], cell[:, 0], c] = at - cell - 0.5
+        return dict(shown=shown.reshape(len(rows), -1, COLOURS), within=within.reshape(len(rows), -1, COLOURS, 2))

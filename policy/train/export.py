@@ -18,35 +18,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+import checkpoint
 import network
 from data import ACTION_HIGH, ACTION_LOW, BINS, Episodes, from_bins
 from vocabulary import QUESTION, SYSTEM, Vocabulary, instruction
 
-KEY = "pick"
 HIDDEN_OFF = 2e-3           # of the largest hidden state: float32 in another order of sums
-
-
-def names(key):
-    """From network.py's to the checkpoint's; None: training only, or a file of its own."""
-    if key.startswith(("spot.", "place.", "proprio.")):
-        return None
-    for old, new in (("visual.merge.", "visual.merger.mlp."), ("visual.ln_q.", "visual.merger.ln_q."),
-                     ("projector.0.", "projector.linear_1."), ("projector.2.", "projector.linear_2.")):
-        if key.startswith(old):
-            return new + key[len(old):]
-    return key if key.startswith(("visual.", "lm_head.")) else "model." + key
-
-
-def tensors(model):
-    out = {}
-    for key, value in model.state_dict().items():
-        name = names(key)
-        if name == "visual.patch_embed.weight":
-            w = value.reshape(-1, 3, 1, network.PATCH, network.PATCH) / 2     # half in each time slice
-            out["visual.patch_embed.proj.weight"] = w.expand(-1, -1, 2, -1, -1)
-        elif name:
-            out[name] = value
-    return {k: v.to(torch.bfloat16).contiguous().clone() for k, v in out.items()}
 
 
 def config(v):
@@ -67,23 +44,21 @@ def statistics(state):
         low, high = np.asarray(low, float).tolist(), np.asarray(high, float).tolist()
         return dict(q01=low, q99=high, min=low, max=high, **more)
 
-    return {KEY: dict(action=row(ACTION_LOW, ACTION_HIGH, mask=[True] * network.DIM),
+    return {checkpoint.KEY: dict(action=row(ACTION_LOW, ACTION_HIGH, mask=[True] * network.DIM),
                       proprio=row(state["low"], state["high"], mean=np.asarray(state["mean"], float).tolist()))}
 
 
 def write(model, vocabulary, state, to):
     to.mkdir(parents=True, exist_ok=True)
     vocabulary.write(to)
-    save_file(tensors(model), to / "model.safetensors")
+    save_file(checkpoint.tensors(model), to / "model.safetensors")
     (to / "config.json").write_text(json.dumps(config(vocabulary), indent=1))
     pixels = network.SIDE ** 2
     (to / "preprocessor_config.json").write_text(json.dumps(
         dict(min_pixels=pixels, max_pixels=pixels, patch_size=network.PATCH, temporal_patch_size=2, merge_size=network.MERGE,
              image_mean=network.MEAN, image_std=network.STD, image_processor_type="Qwen2VLImageProcessor"), indent=1))
     (to / "dataset_statistics.json").write_text(json.dumps(statistics(state), indent=1))
-    projector = {f"fc{n}.{part}": getattr(model.proprio[i], part).detach().to(torch.bfloat16)
-                 for n, i in ((1, 0), (2, 2)) for part in ("weight", "bias")}
-    torch.save(projector, to / "proprio_projector--1_checkpoint.pt")
+    torch.save(checkpoint.projector(model), to / checkpoint.PROJECTOR)
 
 
 def rounded(model):
@@ -99,7 +74,7 @@ def rounded(model):
 @torch.no_grad()
 def answer(model, vocabulary, batch):
     tokens = torch.full((1, network.N + 2), vocabulary.added["<|mask|>"])
-    hidden, _ = model(batch["picture"], batch["state"], batch["colour"], tokens)
+    hidden, _ = model(model.see(batch["picture"]), batch["state"], batch["colour"], tokens)
     best = model.lm_head(hidden[0, :network.N]).argmax(-1).numpy()
     return hidden[0].numpy(), from_bins(np.clip(len(vocabulary) - 1 - best, 0, BINS - 1).reshape(network.CHUNK, network.DIM))
 
@@ -126,12 +101,12 @@ def check_tokens(infer, vocabulary, to):
         sys.exit(f"export: {infer} splits text into other tokens: {done.stdout}")
 
 
-def check(a, model, vocabulary):
-    episodes = Episodes(a.data)
+def check(a, model, vocabulary, state):
+    episodes = Episodes(a.data, state)
     bin_width = (ACTION_HIGH - ACTION_LOW) / BINS
     others = [("dreamvla-infer", [a.infer])] + ([("oracle", [sys.executable, a.oracle / "infer.py"])] if a.oracle else [])
     check_tokens(a.infer, vocabulary, a.to)
-    for row in episodes.test[np.linspace(0, len(episodes.test) - 1, a.check).astype(int)]:
+    for row in episodes.judged(a.check):
         batch, shard = episodes.batch([row]), episodes.shards[row[0]]
         ours, our_actions = answer(model, vocabulary, batch)
         for name, program in others:
@@ -156,9 +131,9 @@ def main():
     vocabulary = Vocabulary()
     model = network.DreamVla(vocabulary)
     was = torch.load(a.source, map_location="cpu", weights_only=False)
-    model.load_state_dict(was["model"])
+    model.load_state_dict(was["average"])
     write(model, vocabulary, was["state"], a.to)
-    check(a, rounded(model), vocabulary)
+    check(a, rounded(model), vocabulary, was["state"])
     print(f"{a.to}: {sum(f.stat().st_size for f in a.to.iterdir()) / 1e6:.1f} MB after {was['samples']} samples")
 
 

@@ -1,7 +1,8 @@
 """Dream-VLA, small, for training: the same tensors under the same names as policy/ reads, computed for batches.
 
 Shapes: B samples, two pictures of SIDE x SIDE, P patches, M merged patches of both pictures, S tokens, H hidden size, N = chunk * dim
-action positions. Two heads exist in training only (`spot`, `place`): which merged patch shows the named block, and where it is.
+action positions. Three heads exist in training only: `eyes` (which merged patch shows which block, and where within it), `spot` (which one
+shows the named block) and `way` (from the hand to it).
 """
 
 import math
@@ -19,6 +20,7 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 VISION = dict(depth=3, width=96, heads=4, mlp=4)
 DECODER = dict(layers=5, hidden=160, heads=4, groups=2, mlp=448)
 THETA, VISION_THETA = 1e6, 1e4
+TRAINING_ONLY = ("eyes.", "spot.", "way.")
 
 
 def rotate(x, angle):
@@ -123,25 +125,30 @@ class DreamVla(nn.Module):
         self.norm = RmsNorm(h)
         self.lm_head = nn.Linear(h, len(vocabulary), bias=False)
         self.proprio = nn.Sequential(nn.Linear(STATE, h), nn.GELU(), nn.Linear(h, h))
-        self.spot, self.place = nn.Linear(h, 1), nn.Linear(h, 3)            # training only
+        self.eyes, self.spot, self.way = nn.Linear(h, 4 * 3), nn.Linear(h, 1), nn.Linear(h, 6)      # training only
         nn.init.normal_(self.embed_tokens.weight, std=0.02)
         nn.init.normal_(self.lm_head.weight, std=0.02)
         prompts = torch.tensor([vocabulary.prompt(c, TOKENS) for c in range(4)])  # of one length: each colour is one token
         self.register_buffer("prompts", prompts, persistent=False)
-        self.image_id = vocabulary.added["<|image_pad|>"]
+        self.register_buffer("image_at", (prompts[0] == vocabulary.added["<|image_pad|>"]).nonzero()[:, 0], persistent=False)
         size = h // DECODER["heads"]
         length = 1 + prompts.shape[1] + N + len(vocabulary.suffix())
         angle = torch.arange(1, length + 1)[:, None] * THETA ** -(torch.arange(0, size, 2) / size)
         self.register_buffer("angle", torch.cat((angle, angle), -1), persistent=False)
 
-    def forward(self, picture, state, colour, tokens):
-        """state normalised [B, STATE], tokens [B, N + 2] with masks. Hidden states that predict them [B, N + 2, H], those of the
-        pictures' tokens [B, M, H]."""
-        ids = self.prompts[colour]
-        prompt = self.embed_tokens(ids)
-        at = (ids[0] == self.image_id).nonzero()[:, 0]
-        prompt = prompt.index_copy(1, at, self.projector(self.visual(picture)).to(prompt.dtype))
-        x = torch.cat((self.proprio(state)[:, None].to(prompt.dtype), prompt, self.embed_tokens(tokens)), 1)
+    def see(self, picture):
+        """Vision tokens [P, M, H] of pictures [P, PICTURES, SIDE, SIDE, 3]."""
+        return self.projector(self.visual(picture))
+
+    def forward(self, seen, state, colour, tokens):
+        """Of P pictures' vision tokens (see) and states normalised [P, STATE], C sequences each: colour [P, C], tokens [P * C, N + 2] with
+        masks. Hidden states that predict them [P * C, N + 2, H], those of the pictures' tokens [P * C, M, H]."""
+        c = colour.shape[1]
+        ids = self.prompts[colour.flatten()]
+        prompt, at = self.embed_tokens(ids), self.image_at
+        prompt = prompt.index_copy(1, at, seen.repeat_interleave(c, 0).to(prompt.dtype))
+        state = self.proprio(state)[:, None].repeat_interleave(c, 0)
+        x = torch.cat((state.to(prompt.dtype), prompt, self.embed_tokens(tokens)), 1)
         for layer in self.layers:
             x = layer(x, self.angle)
         x = self.norm(x)
@@ -150,4 +157,4 @@ class DreamVla(nn.Module):
 
 
 def parameters(model):
-    return sum(p.numel() for name, p in model.named_parameters() if not name.startswith(("spot", "place")))
+    return sum(p.numel() for name, p in model.named_parameters() if not name.startswith(TRAINING_ONLY))

@@ -171,7 +171,8 @@ class Run:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
-        keep = min(AVERAGED, (1 + self.steps) / (10 + self.steps)) if not self.minutes_before else AVERAGED
+        taken = (self.looked + self.samples / self.a.colours) / self.a.batch        # steps in all, those before a stop too
+        keep = min(AVERAGED, (1 + taken) / (10 + taken))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
         return {k: v.detach() for k, v in parts.items()}

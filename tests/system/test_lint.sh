@@ -20,7 +20,9 @@ fresh_tree() {
 	printf '/* In real time: it sleeps. */\nint main(void) { usleep(1); }\n' >"$root/tests/unit/area/test_says_so.c"
 	cc -c "$root/daemon/stage/good.c" -o "$root/build/daemon/stage/good.o"
 	cc -c "$root/daemon/control_tick.c" -o "$root/build/daemon/control_tick.o"
-	echo 'int tape; int *written(void); int *written(void) { return &tape; }' | cc -x c -c - -o "$root/build/daemon/sys/tape.o"
+	for object in tape histogram; do
+		echo "int x; int *${object}_of(void); int *${object}_of(void) { return &x; }" | cc -x c -c - -o "$root/build/daemon/sys/$object.o"
+	done
 }
 
 # speak OBJECT: compiles something that prints.
@@ -57,6 +59,8 @@ printf '#include "transport/wire.h"\n' >"$root/policy/net.c"
 found includes 'policy/ may not include transport/wire.h'
 speak "$root/build/daemon/control_say.o"
 found control_thread 'control_say.o needs puts'
+speak "$root/build/daemon/sys/histogram.o"
+found control_thread 'histogram.o needs puts'
 sed -i 's/return x/return malloc (4)/' "$root/daemon/control_thread.c"
 found control_thread 'return malloc (4)'
 rm "$root/daemon/control_thread.c"

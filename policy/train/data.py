@@ -15,6 +15,8 @@ STEP_M, TURN_RAD = 0.03, 0.2                    # the expert's longest steps
 ACTION_LOW = np.array([-STEP_M] * 3 + [-TURN_RAD] * 3 + [0], np.float32)
 ACTION_HIGH = np.array([STEP_M] * 3 + [TURN_RAD] * 3 + [1], np.float32)
 COLOURS = 4
+WRIST = 1                                       # the picture that turns with the hand
+TURN = 5                                        # of an action's values
 CELLS = GRID // MERGE                           # merged patches along a side of a picture
 FAR_M, NEAR_M = 0.2, 0.03                       # scales of the way to a block: all of it, and its last centimetres
 HELD_OUT = 0.03                                 # of the episodes are never trained on
@@ -106,7 +108,8 @@ class Episodes:
         way = block[p, colour] - state[:, None, :3]
         values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour,
                       bins=to_bins(self.take(rows, "action")[p, colour]),
-                      way=np.concatenate((way / FAR_M, np.clip(way / NEAR_M, -1, 1)), -1).astype(np.float32), **self.seen(rows))
+                      way=np.concatenate((way / FAR_M, np.clip(way / NEAR_M, -1, 1)), -1).astype(np.float32), **self.seen(rows), **self.turned(rows))
+        values["side"], values["side_seen"] = values["sides"][p, colour], values["sides_seen"][p, colour]
         values["shows"] = np.take_along_axis(values["shown"], colour[:, None, :], 2).swapaxes(1, 2)     # [P, C, M]
         return {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in values.items()}
 
@@ -121,3 +124,12 @@ class Episodes:
         shown[p, k, cell[:, 1], cell[:, 0], c] = 1
         within[p, k, cell[:, 1], cell[:, 0], c] = at - cell - 0.5
         return dict(shown=shown.reshape(len(rows), -1, COLOURS), within=within.reshape(len(rows), -1, COLOURS, 2))
+
+    def turned(self, rows):
+        """How a block's sides are turned against the fingers: sides [P, COLOURS, 2], cosine and sine of four times the angle, as a square looks the
+        same after a quarter; and whether it can be known: seen by the wrist camera, and no other block to be put down first. The angle is what
+        a chunk of the expert's turns, for it goes all of it within one."""
+        angle = 4 * self.take(rows, "action")[..., TURN].sum(-1)
+        held, spot = self.take(rows, "held")[:, None], self.take(rows, "spot")
+        known = (spot[:, :, WRIST, 0] >= 0) & ((held < 0) | (held == np.arange(COLOURS)))
+        return dict(sides=np.stack((np.cos(angle), np.sin(angle)), -1).astype(np.float32), sides_seen=known.astype(np.float32))

@@ -1,8 +1,8 @@
 """Dream-VLA, small, for training: the same tensors under the same names as policy/ reads, computed for batches.
 
 Shapes: B samples, two pictures of SIDE x SIDE, P patches, M merged patches of both pictures, S tokens, H hidden size, N = chunk * dim
-action positions. Three heads exist in training only: `eyes` (which merged patch shows which block, and where within it), `spot` (which one
-shows the named block) and `way` (from the hand to it).
+action positions. Four heads exist in training only: `eyes` (which merged patch shows which block, where within it, and how it is turned), `spot`
+(which one shows the named block), `way` (from the hand to it) and `turn` (of its sides against the fingers).
 """
 
 import math
@@ -20,7 +20,7 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 VISION = dict(depth=3, width=96, heads=4, mlp=4)
 DECODER = dict(layers=5, hidden=160, heads=4, groups=2, mlp=448)
 THETA, VISION_THETA = 1e6, 1e4
-TRAINING_ONLY = ("eyes.", "spot.", "way.")
+TRAINING_ONLY = ("eyes.", "spot.", "way.", "turn.")
 
 
 def rotate(x, angle):
@@ -125,7 +125,7 @@ class DreamVla(nn.Module):
         self.norm = RmsNorm(h)
         self.lm_head = nn.Linear(h, len(vocabulary), bias=False)
         self.proprio = nn.Sequential(nn.Linear(STATE, h), nn.GELU(), nn.Linear(h, h))
-        self.eyes, self.spot, self.way = nn.Linear(h, 4 * 3), nn.Linear(h, 1), nn.Linear(h, 6)      # training only
+        self.eyes, self.spot, self.way, self.turn = nn.Linear(h, 4 * 5), nn.Linear(h, 1), nn.Linear(h, 6), nn.Linear(h, 2)  # training only
         nn.init.normal_(self.embed_tokens.weight, std=0.02)
         nn.init.normal_(self.lm_head.weight, std=0.02)
         prompts = torch.tensor([vocabulary.prompt(c, TOKENS) for c in range(4)])  # of one length: each colour is one token

@@ -4,14 +4,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import BINS, COLOURS, FAR_M, NEAR_M, from_bins
-from network import CHUNK, DIM, N
+from data import BINS, COLOURS, FAR_M, NEAR_M, TURN, WRIST, from_bins
+from network import CHUNK, DIM, N, PICTURES
 
 SOFT_BINS = 3.0             # the labels' Gaussian: a neighbouring bin is nearly right
 FULL, PREFIX = 0.6, 0.8     # shares of the sequences: all masked, up to here; else the first actions are given, from PREFIX on; random between
 SPOILED = 0.5               # share of the latter whose given actions are somewhat off, as a policy's own are
 SPOILED_BINS = 2.0, 4.0     # by so much (standard deviation), but for the gripper
-EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT = 1.0, 1.0, 0.5
+EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, TURN_WEIGHT = 1.0, 1.0, 0.5, 0.5
 JUDGED = 256                # samples, each with all colours
 
 
@@ -58,13 +58,20 @@ def spoil(bins, prefix, generator):
     return (bins + noise.round().long()).clamp(0, BINS - 1)
 
 
+def mean_where(value, known):
+    return (value * known).sum() / known.sum().clamp(min=1)
+
+
 def eyes_loss(model, seen, batch):
-    """Of the vision tokens as they go into the decoder: which block each merged patch shows, and where within it."""
+    """Of the vision tokens as they go into the decoder: which block each merged patch shows, where within it, and, in the wrist's picture, how its
+    sides are turned."""
     found = model.eyes(seen).float()
-    shown, within = found[..., :COLOURS], found[..., COLOURS:].reshape(batch["within"].shape)
+    shown, within, sides = found[..., :COLOURS], found[..., COLOURS:3 * COLOURS], found[..., 3 * COLOURS:]
     which = F.binary_cross_entropy_with_logits(shown, batch["shown"])
-    off = (within - batch["within"]).square().sum(-1) * batch["shown"]
-    return which + off.sum() / batch["shown"].sum().clamp(min=1), which
+    where = mean_where((within.reshape(batch["within"].shape) - batch["within"]).square().sum(-1), batch["shown"])
+    wrist = batch["shown"].chunk(PICTURES, 1)[WRIST] * batch["sides_seen"][:, None]
+    off = sides.chunk(PICTURES, 1)[WRIST].unflatten(-1, (COLOURS, 2)) - batch["sides"][:, None]
+    return which + where + TURN_WEIGHT * mean_where(off.square().sum(-1), wrist), which
 
 
 def losses(model, labels, batch, mask, tokens):
@@ -76,8 +83,11 @@ def losses(model, labels, batch, mask, tokens):
     action = -(labels.targets(bins)[mask] * F.log_softmax(logits, -1)).sum(-1).mean()
     spot = F.binary_cross_entropy_with_logits(model.spot(after)[..., 0].float(), batch["shows"].flatten(0, 1))
     way = F.mse_loss(model.way(hidden[:, 0]).float(), batch["way"].flatten(0, 1))
+    off = model.turn(hidden[:, TURN]).float() - batch["side"].flatten(0, 1)
+    turn = mean_where(off.square().sum(-1), batch["side_seen"].flatten())
     eyes, which = eyes_loss(model, seen, batch)
-    return action + EYES_WEIGHT * eyes + SPOT_WEIGHT * spot + WAY_WEIGHT * way, dict(action=action, eyes=which, spot=spot, way=way)
+    total = action + EYES_WEIGHT * eyes + SPOT_WEIGHT * spot + WAY_WEIGHT * way + TURN_WEIGHT * turn
+    return total, dict(action=action, eyes=which, spot=spot, way=way, side=turn)
 
 
 @torch.no_grad()
@@ -93,10 +103,15 @@ def answers(model, labels, batch):
     return (labels.length - 1 - best).clamp(0, BINS - 1), model.way(hidden[:, 0]).float(), right.float()
 
 
+def together(a, b):
+    """Their correlation, 0 where one of them is always the same."""
+    return float(np.corrcoef(a, b)[0, 1]) if len(a) > 1 and min(a.std(), b.std()) > 0 else 0.0
+
+
 def judge(model, labels, episodes, device):
-    """On worlds never trained on, for every colour: the first action's correlation with the expert's and its distance from it, the latter
-    also where the hand is near the block, which decides about grasping; right grippers; how far off the heads are."""
-    found, wanted, guess, way, right = [], [], [], [], []
+    """On worlds never trained on, for every colour: the first action's correlation with the expert's (of the turn where the wrist
+    camera sees the block) and its distance from it, the latter also where the hand is near the block, which decides about grasping; right grippers; how far off the heads are."""
+    found, wanted, guess, way, right, seen = [], [], [], [], [], []
     rows = episodes.judged(JUDGED)
     for part in np.array_split(rows, max(1, len(rows) // 32)):
         batch = {k: v.to(device) for k, v in episodes.batch(part, np.random.default_rng(0), COLOURS).items()}
@@ -105,11 +120,12 @@ def judge(model, labels, episodes, device):
             kept.append(v)
         wanted.append(batch["bins"].flatten(0, 1).cpu().numpy())
         way.append(batch["way"].flatten(0, 1).cpu().numpy())
+        seen.append(batch["side_seen"].flatten().cpu().numpy() > 0)
     found, wanted = from_bins(np.concatenate(found)), from_bins(np.concatenate(wanted))
     guess, way = (1000 * FAR_M * np.concatenate(v)[:, :3] for v in (guess, way))
-    first = [np.corrcoef(found[:, 0, i], wanted[:, 0, i])[0, 1] if min(found[:, 0, i].std(), wanted[:, 0, i].std()) > 0 else 0.0 for i in (0, 1, 2, 5)]
+    first = [together(found[:, 0, i], wanted[:, 0, i]) for i in (0, 1, 2)] + [together(*(v[np.concatenate(seen), 0, TURN] for v in (found, wanted)))]
     off = 1000 * np.linalg.norm((found - wanted)[:, 0, :3], axis=-1)
     near = np.linalg.norm(way, axis=-1) < 1000 * NEAR_M
-    return dict(zip(("dx", "dy", "dz", "turn"), map(float, first)), first_mm=float(off.mean()), near_mm=float(off[near].mean()) if near.any() else 0.0,
+    return dict(zip(("dx", "dy", "dz", "turn"), first), first_mm=float(off.mean()), near_mm=float(off[near].mean()) if near.any() else 0.0,
                 gripper=float(((found[..., -1] > 0.5) == (wanted[..., -1] > 0.5)).mean()),
                 way_mm=float(np.linalg.norm(guess - way, axis=-1).mean()), seen=float(np.concatenate(right).mean()))

@@ -14,8 +14,8 @@
 #include "daemon/trial/score.h"
 
 static const char USAGE[] =
-	"dreamvla-sim --evaluate, --expert - the task \"pick up the <colour> block\", on virtual time: the simulated world, and dreamvlad's\n"
-	"own control and safety in front of it\n"
+	"dreamvla-sim --evaluate, --expert - the tasks of the demo policy on virtual time: the simulated world, and dreamvlad's own control\n"
+	"and safety in front of it\n"
 	"\n"
 	"  dreamvla-sim --evaluate N --config FILE [options]          how often a policy succeeds in N episodes\n"
 	"  dreamvla-sim --expert N --config FILE --out DIR [options]  what N episodes look like and what the expert would do, to train a policy;\n"
@@ -25,6 +25,7 @@ static const char USAGE[] =
 	"  --seed S             of the first episode, the others follow (default 1000000 for --evaluate, 1 for --expert, whose seeds stay below\n"
 	"                       1000000: no policy is judged in a world that it was trained in)\n"
 	"  --policy DIR|expert  checkpoint that drives (default: policy.model for --evaluate, expert for --expert)\n"
+	"  --task TASK          pick: \"pick up the <colour> block\" (default); put: \"put the <colour> block on the <colour> pad\"\n"
 	"  --mode METHOD        sync, async, ensemble or inpaint (default: execution.method)\n"
 	"  --steps K            diffusion steps, 1 to 50 (default: policy.steps)\n"
 	"  --latency-ms MS      each inference lasts so long, 0 to 10000 (default 0): all of it, whatever it takes on this machine,\n"
@@ -55,6 +56,7 @@ struct arguments {
 	uint64_t seed;             /* NO_SEED */
 	const char *config, *policy, *out;
 	int mode;                  /* enum execution_method; -1 */
+	bool put;                  /* --task put */
 	uint32_t steps;
 	double latency_ms, jitter_ms, camera_late_ms, drop;
 	double clumsy;             /* -1 */
@@ -73,6 +75,12 @@ static int take_mode(const char *text, void *at, struct errbuf *e)
 	return fail(e, -EINVAL, "--mode: found %s, want sync, async, ensemble or inpaint", text);
 }
 
+static int take_task(const char *text, void *at, struct errbuf *e)
+{
+	*(bool *)at = strcmp(text, "put") == 0;
+	return *(bool *)at || strcmp(text, "pick") == 0 ? 0 : fail(e, -EINVAL, "--task: found %s, want pick or put", text);
+}
+
 #define AT(member) offsetof(struct arguments, member)
 
 static const struct option_row ROWS[] = {
@@ -82,6 +90,7 @@ static const struct option_row ROWS[] = {
 	{ "seed", OPTION_SEED, AT(seed), .low = N_MAX },
 	{ "policy", OPTION_TEXT, AT(policy) },
 	{ "mode", OPTION_BY_HAND, AT(mode), .take = take_mode },
+	{ "task", OPTION_BY_HAND, AT(put), .take = take_task },
 	{ "steps", OPTION_WHOLE, AT(steps), 1, 50 },
 	{ "latency-ms", OPTION_NUMBER, AT(latency_ms), 0, 10000 },
 	{ "jitter-ms", OPTION_NUMBER, AT(jitter_ms), 0, 10000 },
@@ -156,7 +165,7 @@ static struct trial_options trial_options(const struct arguments *a, const struc
 {
 	double clumsy = a->clumsy >= 0 ? a->clumsy : a->expert ? 0.3 : 0;
 
-	return (struct trial_options){ .config = c, .expert = expert_drives(a), .clumsiness = clumsy, .drop = a->drop, .take_over = a->take_over,
+	return (struct trial_options){ .config = c, .put = a->put, .expert = expert_drives(a), .clumsiness = clumsy, .drop = a->drop, .take_over = a->take_over,
 		.latency_ns = (int64_t)(a->latency_ms * 1e6), .jitter_ns = (int64_t)(a->jitter_ms * 1e6),
 		.camera_late_ns = (int64_t)(a->camera_late_ms * 1e6) };
 }
@@ -187,8 +196,8 @@ static json_t *list_episodes(const struct trial_result *each, const struct argum
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < a->evaluate; i++)
-		json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:s, s:f, s:f, s:f}", "seed", (json_int_t)(a->seed + i), "colour",
-				block_colour_name(each[i].colour), "verdict", each[i].verdict == TASK_RUNS ? "stopped" : task_verdict_name(each[i].verdict),
+		json_array_append_new(list, json_pack("{s:I, s:s, s:s?, s:s, s:s, s:f, s:f, s:f}", "seed", (json_int_t)(a->seed + i), "colour",
+				block_colour_name(each[i].words.colour), "pad", each[i].words.put ? block_colour_name(each[i].words.pad) : NULL, "verdict", each[i].verdict == TASK_RUNS ? "stopped" : task_verdict_name(each[i].verdict),
 				"reason", reason_name(each[i].reason), "took_s", each[i].took_s, "taken_over_s", each[i].taken_over_s,
 				"jerk_m_s3", each[i].jerk_m_s3));
 	return list;
@@ -196,11 +205,11 @@ static json_t *list_episodes(const struct trial_result *each, const struct argum
 
 static void print_json(struct score *s, const struct trial_result *each, const struct arguments *a, const struct config *c, double low, double high)
 {
-	json_t *j = json_pack("{s:i, s:i, s:f, s:[f,f], s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:b, s:I, s:o}",
+	json_t *j = json_pack("{s:i, s:i, s:f, s:[f,f], s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:b, s:I, s:o}",
 			"episodes", (int)s->n, "successes", (int)s->done, "success", (double)s->done / s->n, "interval_95", low, high,
 			"wrong_block", (int)s->wrong_block, "too_late", (int)s->too_late, "stopped", (int)s->stopped, "lost", (int)s->lost,
 			"median_s", score_median_s(s), "jerk_rms_m_s3", score_jerk_m_s3(s), "infer_ms", s->infer_ms_sum / s->n,
-			"policy", expert_drives(a) ? "expert" : c->policy_model, "mode", METHOD[c->execution_method], "steps", (int)c->policy_steps,
+			"task", a->put ? "put" : "pick", "policy", expert_drives(a) ? "expert" : c->policy_model, "mode", METHOD[c->execution_method], "steps", (int)c->policy_steps,
 			"latency_ms", a->latency_ms, "jitter_ms", a->jitter_ms, "camera_late_ms", a->camera_late_ms, "drop", a->drop,
 			"take_over", (int)a->take_over, "seed", (json_int_t)a->seed, "each", list_episodes(each, a));
 

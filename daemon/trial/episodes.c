@@ -11,8 +11,10 @@
 #include "policy/safetensors_write.h"
 
 /* Two sentences, and the time between them; and one sample more. */
-static const int64_t LONGEST_NS = 2 * TASK_LIMIT_NS + 2 * NS_PER_S;
+static const int64_t LONGEST_NS = 2 * TASK_PUT_LIMIT_NS + 2 * NS_PER_S;
 enum { SAMPLES_MORE = 2 };
+/* Tensors that only episodes with pads have, the last ones. */
+enum { OF_PADS = 3 };
 
 /* As look.c: a stream of its own. */
 static const uint64_t STREAM = UINT64_C(0x636f75727365);
@@ -37,8 +39,8 @@ struct episodes {
 	uint64_t first_seed, samples; /* of the file in the making; of all */
 	uint32_t n, n_episodes;
 	uint8_t *picture;
-	float *state, *action, *block, *spot;
-	int64_t *colour, *held, *episode;
+	float *state, *action, *block, *spot, *pad_at, *pad_spot;
+	int64_t *colour, *pad, *held, *episode;
 };
 
 static int make_dir(struct episodes *s, const char *dir, struct errbuf *e)
@@ -60,10 +62,13 @@ static int make_room(struct episodes *s, struct errbuf *e)
 	s->action = calloc(n * COLOURS * s->chunk * EXPERT_ACTION_DIM, sizeof *s->action);
 	s->block = calloc(n * COLOURS * 3, sizeof *s->block);
 	s->spot = calloc(n * COLOURS * s->cameras * 2, sizeof *s->spot);
+	s->pad_at = calloc(n * WORLD_PADS * 3, sizeof *s->pad_at);
+	s->pad_spot = calloc(n * WORLD_PADS * s->cameras * 2, sizeof *s->pad_spot);
 	s->colour = calloc(n, sizeof *s->colour);
+	s->pad = calloc(n * WORLD_PADS, sizeof *s->pad);
 	s->held = calloc(n, sizeof *s->held);
 	s->episode = calloc(n, sizeof *s->episode);
-	bool all = s->picture && s->state && s->action && s->block && s->spot && s->colour && s->held && s->episode;
+	bool all = s->picture && s->state && s->action && s->block && s->spot && s->pad_at && s->pad_spot && s->colour && s->pad && s->held && s->episode;
 
 	return all ? 0 : fail(e, -ENOMEM, "episodes: out of memory");
 }
@@ -101,7 +106,10 @@ void episodes_destroy(struct episodes *s)
 	free(s->action);
 	free(s->block);
 	free(s->spot);
+	free(s->pad_at);
+	free(s->pad_spot);
 	free(s->colour);
+	free(s->pad);
 	free(s->held);
 	free(s->episode);
 	free(s);
@@ -132,14 +140,18 @@ static void keep_state(struct episodes *s)
 		s->state[(size_t)s->n * s->state_dim + i] = (float)state[i];
 }
 
-static void keep_spots(struct episodes *s, const struct world *w, struct vec block, size_t row)
+/* A point, and where each camera sees it. */
+static void keep_point(const struct episodes *s, const struct world *w, struct vec p, float at[3], float *spot)
 {
+	at[0] = (float)p.x;
+	at[1] = (float)p.y;
+	at[2] = (float)p.z;
 	for (uint32_t i = 0; i < s->cameras; i++) {
-		double spot[2] = { -1, -1 };
-		bool seen = renderer_find(w, s->trial->eyes.camera[i], block, spot);
+		double found[2] = { -1, -1 };
+		bool seen = renderer_find(w, s->trial->eyes.camera[i], p, found);
 
 		for (uint32_t k = 0; k < 2; k++)
-			s->spot[2 * (row * s->cameras + i) + k] = seen ? (float)spot[k] : -1;
+			*spot++ = seen ? (float)found[k] : -1;
 	}
 }
 
@@ -157,16 +169,32 @@ static void keep_action(struct episodes *s, const struct expert_view *v, size_t 
 static void keep_colour(struct episodes *s, const struct world *w, enum block_colour colour)
 {
 	size_t row = (size_t)s->n * COLOURS + colour;
+	struct task_words words = trial_task(s->trial)->words;
 	struct expert_view v;
 
-	expert_look(&v, w, colour);
+	words.colour = colour;
+	expert_look(&v, w, &words);
 	struct vec block = { v.block_m[0], v.block_m[1], v.block_m[2] + WORLD_BLOCK_HALF };
 
-	s->block[3 * row] = (float)block.x;
-	s->block[3 * row + 1] = (float)block.y;
-	s->block[3 * row + 2] = (float)block.z;
-	keep_spots(s, w, block, row);
+	keep_point(s, w, block, s->block + 3 * row, s->spot + 2 * row * s->cameras);
 	keep_action(s, &v, row);
+}
+
+/* The named one first. */
+static void keep_pads(struct episodes *s, const struct world *w)
+{
+	uint32_t named = 0;
+
+	for (uint32_t i = 0; i < w->n_pads; i++)
+		if (w->pad[i].colour == trial_task(s->trial)->words.pad)
+			named = i;
+	for (uint32_t i = 0; i < w->n_pads; i++) {
+		const struct world_pad *p = &w->pad[(named + i) % w->n_pads];
+		size_t row = (size_t)s->n * WORLD_PADS + i;
+
+		s->pad[row] = (int64_t)p->colour;
+		keep_point(s, w, (struct vec){ p->x_m, p->y_m, 0 }, s->pad_at + 3 * row, s->pad_spot + 2 * row * s->cameras);
+	}
 }
 
 static int keep(struct episodes *s, uint64_t seed, struct errbuf *e)
@@ -179,7 +207,8 @@ static int keep(struct episodes *s, uint64_t seed, struct errbuf *e)
 	keep_state(s);
 	for (int i = 0; i < COLOURS; i++)
 		keep_colour(s, w, (enum block_colour)i);
-	s->colour[s->n] = trial_task(s->trial)->colour;
+	keep_pads(s, w);
+	s->colour[s->n] = trial_task(s->trial)->words.colour;
 	s->held[s->n] = w->grip.holds ? (int64_t)w->block[w->grip.block].colour : -1;
 	s->episode[s->n++] = (int64_t)seed;
 	s->samples++;
@@ -202,10 +231,14 @@ static int add_all(const struct episodes *s, struct safetensors_writer *w, struc
 		{ "colour", 'i', s->colour, 1, { s->n } },
 		{ "held", 'i', s->held, 1, { s->n } },
 		{ "episode", 'i', s->episode, 1, { s->n } },
+		{ "pad", 'i', s->pad, 2, { s->n, WORLD_PADS } },
+		{ "pad_at", 'f', s->pad_at, 3, { s->n, WORLD_PADS, 3 } },
+		{ "pad_spot", 'f', s->pad_spot, 4, { s->n, WORLD_PADS, s->cameras, 2 } },
 	};
+	size_t n = sizeof part / sizeof part[0] - (s->trial->options.put ? 0 : OF_PADS);
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof part / sizeof part[0] && rc == 0; i++)
+	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = safetensors_writer_add(w, part[i].name, part[i].type, part[i].data, part[i].shape, part[i].rank, e);
 	return rc;
 }
@@ -260,10 +293,14 @@ static struct course plan(uint64_t seed, int64_t now_ns, int64_t dt_ns)
 
 static void change(struct course *c, struct trial *t)
 {
-	uint32_t by = 1 + (uint32_t)draw(c, 0, COLOURS - 1);
+	const struct world *w = trial_world(t);
+	struct task_words words = trial_task(t)->words;
 
 	c->change_ns = NEVER;
-	trial_name(t, (enum block_colour)((trial_task(t)->colour + by) % COLOURS));
+	words.colour = (enum block_colour)((words.colour + 1 + (uint32_t)draw(c, 0, COLOURS - 1)) % COLOURS);
+	if (words.put)
+		words.pad = w->pad[w->pad[0].colour == words.pad].colour;
+	trial_say(t, &words);
 }
 
 /* After a verdict: false, the end; else another sentence after a while, in which the arm does what it would do. */

@@ -164,16 +164,19 @@ static void step(struct trial *t)
 	trial_mind_step(t);
 }
 
-/* The task's sentence, as io tells it. */
-static void say(struct trial *t)
+/* The sentence, as io tells it. */
+void trial_say(struct trial *t, const struct task_words *words)
 {
-	task_text(&t->task, t->mind.seen.instruction);
+	task_begin(&t->task, &t->world, words);
+	task_text(words, t->mind.seen.instruction);
 	t->inputs.instruction_id = ++t->sentence;
 	t->inputs.instruction_ns = t->now_ns;
 }
 
 static void build(struct trial *t, uint64_t seed)
 {
+	struct task_words words;
+
 	t->seed = seed;
 	t->episode++;
 	t->random = seed ^ UINT64_C(0x747269616c);
@@ -187,9 +190,9 @@ static void build(struct trial *t, uint64_t seed)
 	memset(&t->links, 0, sizeof t->links);
 	links_init(&t->links);
 	control_init(&t->control, &t->setup, &t->links);
-	world_init(&t->world, &(struct world_options){ .seed = seed, .model = &t->setup.arm[0].model, .task = true });
-	task_begin(&t->task, &t->world, seed);
-	say(t);
+	world_init(&t->world, &(struct world_options){ .seed = seed, .model = &t->setup.arm[0].model, .task = true, .pads = t->options.put });
+	words = task_draw(&t->world, seed);
+	trial_say(t, &words);
 	arm_init(&t->arm, &t->setup.arm[0], &DRIVER);
 	t->target_seq = 0;
 }
@@ -217,14 +220,8 @@ int trial_begin(struct trial *t, uint64_t seed, struct errbuf *e)
 	}
 	t->started = true;
 	t->began_ns = t->now_ns;
-	task_begin(&t->task, &t->world, seed); /* from now on the time counts */
+	task_restart(&t->task, &t->world); /* from now on the time counts */
 	return 0;
-}
-
-void trial_name(struct trial *t, enum block_colour colour)
-{
-	task_name(&t->task, &t->world, colour);
-	say(t);
 }
 
 bool trial_step(struct trial *t)
@@ -248,7 +245,7 @@ struct trial_result trial_result(const struct trial *t)
 
 	return (struct trial_result){
 		.verdict = t->task.verdict,
-		.colour = t->task.colour,
+		.words = t->task.words,
 		.took_s = (double)t->task.took_ns * 1e-9,
 		.taken_over_s = (double)t->task.paused_ns * 1e-9,
 		.jerk_m_s3 = t->jerk.counted > 0 ? sqrt(t->jerk.square_sum / t->jerk.counted) : 0,

@@ -20,6 +20,7 @@ enum { TRIAL_CAMERAS = SIM_CAMERA_COUNT };
 
 struct trial_options {
 	const struct config *config;  /* one arm, and the world's cameras by their names */
+	bool put;                  /* the task is to put a block on a pad; else to pick one up */
 	bool expert;               /* it drives; else the checkpoint of policy.model */
 	double clumsiness;         /* share of the expert's chunks that go wrong: data has to show the way back */
 	int64_t latency_ns;        /* of each inference: all of it, however long it really takes, */
@@ -32,7 +33,7 @@ struct trial_options {
 /* How one episode went. */
 struct trial_result {
 	enum task_verdict verdict; /* RUNS: the mode left AUTO before */
-	enum block_colour colour;  /* named */
+	struct task_words words;
 	double took_s;             /* until then */
 	double taken_over_s;       /* of that, a person had the arm */
 	double jerk_m_s3;          /* root of the mean square of the commanded TCP's, over the policy's time */
@@ -52,7 +53,7 @@ void trial_destroy(struct trial *t); /* accepts NULL */
 MUST_CHECK int trial_begin(struct trial *t, uint64_t seed, struct errbuf *e);
 
 /* Another sentence from now on, as from an operator's socket: the task begins anew in the world as it is. Allocates: no. */
-void trial_name(struct trial *t, enum block_colour colour);
+void trial_say(struct trial *t, const struct task_words *words);
 
 /* One millisecond. false: the episode is over; it may go on all the same, with or without another sentence. Allocates: no. */
 bool trial_step(struct trial *t);

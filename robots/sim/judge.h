@@ -1,8 +1,9 @@
 /* judge.h - the simulated world as the judge of what a policy was told to do: asked over a socket, by flat maps as on every control socket.
  *
- *   status               what is held ("" or a colour) and how high (lift_m); what was named last (colour, "" before), the verdict ("none"
+ *   status               what is held ("" or a colour) and how high (lift_m); what was named last (colour, "" before; pad, "" where
+ *                        none was), the verdict ("none"
  *                        before, then task_verdict_name) and how long it took or has taken so far (took_s)
- *   task    colour       from now on it is this block that is to be picked up (robots/sim/task/task.h)
+ *   task    colour, pad  from now on it is this block that is to be picked up, or, with a pad, to be put on this one (robots/sim/task/task.h)
  *
  * Nobody else has a say: neither the policy nor the arm are asked, only where things are in the world. */
 #ifndef DREAMVLA_ROBOTS_SIM_JUDGE_H

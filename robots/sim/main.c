@@ -29,6 +29,7 @@ static const char USAGE[] =
 	"                    drawn as plain rods\n"
 	"  --seed N          where the blocks lie (default 1)\n"
 	"  --task            blocks can be lifted, and light, cameras and table vary with the seed: the world of dreamvla-sim --evaluate\n"
+	"  --pads            with --task: two pads as well, to put blocks on\n"
 	"  --judge ADDRESS   with --task: a socket that tells which block is held and whether the one that was named is picked up\n"
 	"  --duration S      end after so many seconds (default: at SIGTERM)\n"
 	"  --world ADDRESS   socket for dreamvla-arm --driver sim (default " WORLD_ADDRESS_DEFAULT ")\n"
@@ -124,6 +125,7 @@ static const struct option OPTIONS[] = {
 	{ "model", required_argument, NULL, 'm' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "task", no_argument, NULL, 't' },
+	{ "pads", no_argument, NULL, 'P' },
 	{ "judge", required_argument, NULL, 'j' },
 	{ "duration", required_argument, NULL, 'd' },
 	{ "world", required_argument, NULL, 'w' },
@@ -149,6 +151,7 @@ static int take_option(struct arguments *a, int option, struct errbuf *e)
 	case 'm': return parse_model(optarg, &a->sim.model, e);
 	case 's': return parse_seed(optarg, &a->sim.seed, e);
 	case 't': a->sim.task = true; return 0;
+	case 'P': a->sim.pads = true; return 0;
 	case 'j': a->sim.judge = optarg; return 0;
 	case 'd': return parse_number("duration", optarg, 0, 1e6, &a->sim.duration_s, e);
 	case 'w': a->sim.world = optarg; return 0;
@@ -203,6 +206,8 @@ static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 		rc = choose_piper(&a->sim, e);
 	if (!a->sim.model)
 		a->sim.model = robot_model_find("panda");
+	if (rc == 0 && a->sim.pads && !a->sim.task)
+		rc = fail(e, -EINVAL, "--pads: nothing can be put on them in a world without --task");
 	if (rc == 0 && a->sim.judge && !a->sim.task)
 		rc = fail(e, -EINVAL, "--judge %s: no block can be picked up in a world without --task", a->sim.judge);
 	if (rc == 0 && !a->help && !a->picture && !a->config && a->sim.cameras)
@@ -214,7 +219,7 @@ static int run(struct arguments *a, struct errbuf *e)
 {
 	if (a->picture)
 		return picture_write(&(struct picture_options){ .path = a->picture, .camera = a->camera, .width = a->sim.width,
-				.height = a->sim.height, .seed = a->sim.seed, .task = a->sim.task, .model = a->sim.model }, e);
+				.height = a->sim.height, .seed = a->sim.seed, .task = a->sim.task, .pads = a->sim.pads, .model = a->sim.model }, e);
 	config_defaults(&a->sim.config);
 	int rc = a->config ? config_read(&a->sim.config, a->config, e) : 0;
 	if (rc == 0)

@@ -65,7 +65,7 @@ int picture_write(const struct picture_options *o, struct errbuf *e)
 		return rc;
 	uint8_t *rgb = malloc((size_t)3 * o->width * o->height);
 	if (rgb) {
-		world_init(&w, &(struct world_options){ .seed = o->seed, .model = o->model, .task = o->task });
+		world_init(&w, &(struct world_options){ .seed = o->seed, .model = o->model, .task = o->task, .pads = o->pads });
 		renderer_draw(r, &w, o->camera, rgb);
 		rc = jpeg ? write_jpeg(o, rgb, e) : write_ppm(o, rgb, e);
 	} else {

@@ -10,7 +10,7 @@ struct picture_options {
 	enum sim_camera camera;
 	uint32_t width, height;
 	uint64_t seed;
-	bool task;                 /* world_options.task */
+	bool task, pads;           /* of world_options */
 	const struct robot_model *model;
 };
 

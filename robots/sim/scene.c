@@ -173,6 +173,15 @@ static void draw_coasters(struct raster *r, const struct world_look *look)
 	}
 }
 
+/* The paler square within tells a pad from a block seen from above. */
+static void draw_pad(struct raster *r, const struct world_pad *p)
+{
+	struct frame f = { { p->x_m, p->y_m, 0 }, { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 } };
+
+	draw_box(r, &f, WORLD_PAD_HALF, WORLD_PAD_HALF, 0.001, BLOCK_PAINT[p->colour]);
+	draw_box(r, &f, 0.6 * WORLD_PAD_HALF, 0.6 * WORLD_PAD_HALF, 0.002, WHITE);
+}
+
 static void draw_rim(struct raster *r)
 {
 	const double x = (WORLD_TABLE_X_MIN + WORLD_TABLE_X_MAX) / 2, y = (WORLD_TABLE_Y_MIN + WORLD_TABLE_Y_MAX) / 2;
@@ -210,6 +219,8 @@ void scene_draw(struct raster *r, const struct world *w)
 	r->shadow = false;
 	draw_rim(r);
 	draw_coasters(r, &w->look);
+	for (uint32_t i = 0; i < w->n_pads; i++)
+		draw_pad(r, &w->pad[i]);
 	draw_solids(r, w);
 }
 

@@ -128,7 +128,7 @@ static int start_world(struct sim *s, const struct sim_options *o, struct errbuf
 	int rc = start_robot(s, o, e);
 	if (rc < 0)
 		return rc;
-	rc = world_server_init(s->world, &(struct world_server_options){ .seed = o->seed, .task = o->task, .address = o->world,
+	rc = world_server_init(s->world, &(struct world_server_options){ .seed = o->seed, .task = o->task, .pads = o->pads, .address = o->world,
 			.judge = o->judge, .robot = s->robot,
 			.zmq_context = s->zmq_context, .model = o->model }, e);
 	if (rc < 0)

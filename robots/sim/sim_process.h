@@ -11,7 +11,8 @@
 struct sim_options {
 	struct config config;      /* cameras.* and sockets.cameras, clock, control.realtime and .priority */
 	uint64_t seed;
-	bool task;                 /* a world for tasks: blocks can be lifted */
+	bool task;                 /* a world for tasks: blocks can be lifted, */
+	bool pads;                 /* and put on pads */
 	const char *judge;         /* address of the socket that tells what was picked up; NULL: none */
 	const struct robot_model *model; /* which arm stands there */
 	double duration_s;         /* 0: until a signal */

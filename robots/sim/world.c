@@ -8,6 +8,7 @@
 #include "robots/sim/push.h"
 #include "robots/sim/task/grip.h"
 #include "robots/sim/task/look.h"
+#include "robots/sim/task/pads.h"
 
 /* Servo: critically damped, 1/SERVO_RAD_S = 3 ms, as fast as a stiff position controller of a real arm. */
 static const double SERVO_RAD_S = 333.0;
@@ -69,6 +70,8 @@ void world_init(struct world *w, const struct world_options *o)
 	w->task = o->task;
 	if (o->task)
 		look_vary(&w->look, o->seed);
+	if (o->pads)
+		pads_lay(w, o->seed);
 }
 
 static double clamp(double v, double low, double high)

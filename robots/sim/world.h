@@ -16,7 +16,7 @@
 #include "daemon/flow.h"
 #include "robots/sim/vec.h"
 
-enum { WORLD_BLOCKS = 4, WORLD_COASTERS = 3, WORLD_FRAMES = DOF_MAX + 2 };
+enum { WORLD_BLOCKS = 4, WORLD_PADS = 2, WORLD_COASTERS = 3, WORLD_FRAMES = DOF_MAX + 2 };
 
 enum block_colour { BLOCK_RED, BLOCK_GREEN, BLOCK_BLUE, BLOCK_YELLOW };
 
@@ -43,6 +43,15 @@ struct world_coaster {
 	double x_m, y_m, radius_m;
 };
 
+/* Half the side of a pad, m. */
+#define WORLD_PAD_HALF 0.045
+
+/* A square of felt that blocks are put on: flat, its sides along x and y, and nothing moves it. */
+struct world_pad {
+	enum block_colour colour;
+	double x_m, y_m;
+};
+
 /* How this world differs from others to the eye: light and cameras a little off. Zeroed: not at all. */
 struct world_look {
 	bool varied;               /* and the table has lines */
@@ -67,6 +76,7 @@ struct world_options {
 	uint64_t seed;
 	const struct robot_model *model; /* must outlive the world; at most DOF_MAX joints */
 	bool task;                 /* a world for tasks: it has a look of its own, and blocks can be lifted */
+	bool pads;                 /* with task: pads of different colours lie between the blocks, which lie as they would without */
 };
 
 /* What the arm's controller wants; zeroed = nothing, the world keeps holding its last command. */
@@ -89,6 +99,8 @@ struct world {
 	double gripper_m, gripper_command_m;
 	struct world_block block[WORLD_BLOCKS];
 	bool task;
+	uint32_t n_pads;
+	struct world_pad pad[WORLD_PADS];
 	struct world_look look;
 	struct world_grip grip;
 };

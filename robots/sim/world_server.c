@@ -16,7 +16,7 @@ int world_server_init(struct world_server *s, const struct world_server_options 
 	memset(s, 0, sizeof *s);
 	if (getrandom(&s->from, sizeof s->from, 0) != (ssize_t)sizeof s->from)
 		s->from = (uint64_t)clock_monotonic_ns();
-	world_init(&s->world, &(struct world_options){ .seed = o->seed, .model = o->model, .task = o->task });
+	world_init(&s->world, &(struct world_options){ .seed = o->seed, .model = o->model, .task = o->task, .pads = o->pads });
 	latest_init(&s->snapshot_box);
 	s->robot = o->robot;
 	int rc = o->judge ? judge_open(&s->judge, o->judge, o->zmq_context, e) : 0;

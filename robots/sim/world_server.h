@@ -45,7 +45,7 @@ struct world_server {
 
 struct world_server_options {
 	uint64_t seed;
-	bool task;                 /* world_options.task */
+	bool task, pads;           /* of world_options */
 	const char *address;
 	const char *judge;         /* address of the judge's socket; NULL: none */
 	struct world_robot robot;     /* self must outlive the server. step NULL: the world's socket */

@@ -53,6 +53,11 @@ class Trial(unittest.TestCase):
         text = sim("--evaluate", "1", "--config", PICK, "--policy", "expert")
         self.assertRegex(text.stdout, r"^1 of 1 episodes: 100\.0 % \(95 % interval 20\.7 to 100\.0\)")
 
+    def test_putting_on_pads(self):
+        r = self.evaluate("--config", PICK, "--task", "put", "--policy", "expert", "--mode", "sync")
+        self.assertEqual((r["task"], r["successes"]), ("put", 3))
+        self.assertTrue(all(s["pad"] in ("red", "green", "blue", "yellow") and 6 < s["took_s"] < 20 for s in r["each"]))
+
     def test_each_seed(self):
         r = self.evaluate("--config", PICK, "--policy", "expert", "--mode", "async", "--take-over", "--jitter-ms", "50")
         self.assertEqual([s["seed"] for s in r["each"]], [11, 12, 13])
@@ -61,6 +66,7 @@ class Trial(unittest.TestCase):
         self.assertAlmostEqual(np.sqrt(np.mean([s["jerk_m_s3"] ** 2 for s in r["each"]])), r["jerk_rms_m_s3"], 4)
         for s in r["each"]:
             self.assertIn(s["colour"], ("red", "green", "blue", "yellow"))
+            self.assertIsNone(s["pad"])
             self.assertTrue(2 < s["taken_over_s"] < 5 and s["reason"] == "NONE")
 
     def test_without_auto(self):
@@ -140,6 +146,22 @@ class Trial(unittest.TestCase):
         self.assertEqual(sorted(set(np.concatenate([x["episode"] for x in d]))), list(range(5, 14)))
         self.check_samples(d[0])
 
+    def test_episodes_with_pads(self):
+        out = os.path.join(self.folder, "put")
+        r = sim("--expert", "3", "--seed", "5", "--task", "put", "--config", PICK, "--out", out, "--json")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        d, = [read(f) for f in glob.glob(out + "/*.safetensors")]
+        n = len(d["colour"])
+        self.assertEqual((d["pad"].shape, d["pad_at"].shape, d["pad_spot"].shape), ((n, 2), (n, 2, 3), (n, 2, 2, 2)))
+        self.assertTrue(set(d["pad"].ravel()) <= {0, 1, 2, 3} and (d["pad"][:, 0] != d["pad"][:, 1]).all())
+        # What is held high goes to the named pad, which is the first.
+        rows = [k for k in range(n) if d["held"][k] == d["colour"][k] and d["block"][k, d["held"][k], 2] > 0.1]
+        self.assertGreater(len(rows), 10)
+        for k in rows:
+            way, step = d["pad_at"][k, 0, :2] - d["block"][k, d["held"][k], :2], d["action"][k, d["held"][k], 0, :2]
+            if np.linalg.norm(way) > 0.03:
+                self.assertGreater(way @ step, 0.95 * np.linalg.norm(way) * np.linalg.norm(step))
+
     def check_samples(self, d):
         n = len(d["colour"])
         self.assertEqual(d["picture"].shape, (n, 2, 112, 112, 3))
@@ -178,6 +200,7 @@ class Trial(unittest.TestCase):
                 (("--evaluate", "2.5", "--config", PICK), "--evaluate: found 2.5, want a whole"),
                 (("--evaluate", "1"), "give --config FILE"),
                 (("--evaluate", "1", "--expert", "1", "--config", PICK), "want one of them"),
+                (("--evaluate", "1", "--config", PICK, "--task", "sort"), "--task: found sort, want pick or put"),
                 (("--expert", "1", "--config", PICK), "give --out DIR"),
                 (("--evaluate", "1", "--out", "x", "--config", PICK), "writes no episodes"),
                 (("--evaluate", "1", "--config", PICK, "--mode", "fast"), "--mode: found fast, want sync, async, ensemble or inpaint"),

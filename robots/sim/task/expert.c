@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "robots/sim/task/pads.h"
+
 enum { TURN = 5, GRIPPER = 6 };
 
 /* The fingers' place above the block's lower face when they close: a little below its middle. */
@@ -11,6 +13,8 @@ static const double GRASP_M = 0.022;
 static const double HOVER_M = 0.105, CLEAR_M = 0.068;
 /* How high a block is held in the end, and how low one has to be to be let go. */
 static const double HELD_M = 0.12, PUT_DOWN_M = 0.006;
+/* Over a pad's middle so nearly; so high a block is carried past others. */
+static const double ON_PAD_M = 0.010, CARRIED_M = 0.060;
 /* Share of what is left that one action goes. */
 static const double GAIN = 0.6, TURN_GAIN = 0.7;
 /* Fingers that far from their stop are open, so narrow there is nothing between them. */
@@ -32,13 +36,14 @@ static double share(double v, double low, double high)
 	return clamp((v - low) / (high - low), 0, 1);
 }
 
-void expert_look(struct expert_view *v, const struct world *w, enum block_colour named)
+void expert_look(struct expert_view *v, const struct world *w, const struct task_words *words)
 {
+	const struct world_pad *pad = words->put ? pads_find(w, words->pad) : NULL;
 	const struct world_block *b = &w->block[0];
 	struct frame hand = world_hand(w);
 	struct vec tip = frame_point(&hand, 0, 0, EXPERT_TCP_M);
 
-	while (b->colour != named)
+	while (b->colour != words->colour)
 		b++;
 	*v = (struct expert_view){
 		.tip_m = { tip.x, tip.y, tip.z },
@@ -49,7 +54,10 @@ void expert_look(struct expert_view *v, const struct world *w, enum block_colour
 		.block_yaw_rad = b->yaw_rad,
 		.holds_named = w->grip.holds && &w->block[w->grip.block] == b,
 		.holds_other = w->grip.holds && &w->block[w->grip.block] != b,
+		.put = pad != NULL,
 	};
+	if (pad)
+		memcpy(v->pad_m, (double[2]){ pad->x_m, pad->y_m }, sizeof v->pad_m);
 }
 
 static double turn_left(const struct expert_view *v)
@@ -106,10 +114,47 @@ static void put_down(const struct expert_view *v, double action[EXPERT_ACTION_DI
 		action[GRIPPER] = 1;
 }
 
+static double to_pad(const struct expert_view *v)
+{
+	return hypot(v->pad_m[0] - v->block_m[0], v->pad_m[1] - v->block_m[1]);
+}
+
+/* Up, across above all other blocks, down, and open. */
+static void carry(const struct expert_view *v, double action[EXPERT_ACTION_DIM])
+{
+	double left = to_pad(v), step = fmin(EXPERT_STEP_M, GAIN * left);
+	double goal_m = share(left, ON_PAD_M, 3 * ON_PAD_M) * HELD_M;
+	bool free = v->block_m[2] > CARRIED_M || left < 3 * ON_PAD_M;
+
+	for (int i = 0; i < 2 && free && left > 0; i++)
+		action[i] = (v->pad_m[i] - v->block_m[i]) * step / left;
+	action[2] = clamp(GAIN * (goal_m - v->block_m[2]), -EXPERT_STEP_M, EXPERT_STEP_M);
+	if (left > ON_PAD_M || v->block_m[2] > PUT_DOWN_M)
+		return;
+	memset(action, 0, EXPERT_ACTION_DIM * sizeof *action);
+	action[GRIPPER] = 1;
+}
+
+/* Done: the hand goes up and leaves it alone. */
+static bool stands_on_pad(const struct expert_view *v)
+{
+	return v->put && !v->holds_named && v->block_m[2] <= 0 && to_pad(v) < WORLD_PAD_HALF;
+}
+
+static void retreat(const struct expert_view *v, double action[EXPERT_ACTION_DIM])
+{
+	action[2] = fingers_open(v) ? clamp(GAIN * (HOVER_M - v->tip_m[2]), 0, EXPERT_STEP_M) : 0;
+	action[GRIPPER] = 1;
+}
+
 void expert_act(const struct expert_view *v, double action[EXPERT_ACTION_DIM])
 {
 	memset(action, 0, EXPERT_ACTION_DIM * sizeof *action);
-	if (v->holds_named)
+	if (stands_on_pad(v))
+		retreat(v, action);
+	else if (v->holds_named && v->put)
+		carry(v, action);
+	else if (v->holds_named)
 		action[2] = clamp(GAIN * (HELD_M - v->block_m[2]), -EXPERT_STEP_M, EXPERT_STEP_M);
 	else if (v->holds_other)
 		put_down(v, action);

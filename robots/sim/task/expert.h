@@ -1,4 +1,4 @@
-/* expert.h - the scripted expert of "pick up the <colour> block": what it would do next, as a pure function of where things are.
+/* expert.h - the scripted expert of both tasks (task.h): what it would do next, as a pure function of where things are.
  *
  * It remembers nothing, so that it can be asked in any state, also in those into which another policy got. An action is what a
  * Dream-VLA with end-effector deltas says: dx, dy, dz in m, a rotation vector in rad (base frame), and the gripper, 1 open, 0 closed. */
@@ -21,12 +21,15 @@ struct expert_view {
 	double block_m[3];         /* lower face's centre of the named block */
 	double block_yaw_rad;
 	bool holds_named, holds_other;
+	bool put;                  /* the block on a pad, whose centre is */
+	double pad_m[2];
 };
 
 /* From the hand's frame to the point between the finger pads that goes to a block's centre, along the hand: the Franka Hand's TCP. */
 #define EXPERT_TCP_M 0.1034
 
-void expert_look(struct expert_view *v, const struct world *w, enum block_colour named);
+/* Of a pad that is not there nothing is wanted: the block is picked up, no more. */
+void expert_look(struct expert_view *v, const struct world *w, const struct task_words *words);
 
 /* The next action. Steps shrink near the block. Thread: any. Allocates: no. */
 void expert_act(const struct expert_view *v, double action[EXPERT_ACTION_DIM]);

@@ -109,6 +109,74 @@ static void test_recovers(void **state)
 	assert_true(action[0] == 0 && action[2] == EXPERT_STEP_M);
 }
 
+/* With the block in the hand, and the pad off to one side. */
+static struct expert_view make_carrying(double off_m, double lift_m)
+{
+	return (struct expert_view){ .tip_m = { 0.5, 0, 0.022 + lift_m }, .gripper_m = 0.05, .gripper_max_m = 0.08, .block_m = { 0.5, 0, lift_m },
+		.holds_named = true, .put = true, .pad_m = { 0.5, off_m } };
+}
+
+static void test_puts(void **state)
+{
+	double action[CHUNK][EXPERT_ACTION_DIM], at_m = 0, up_m = 0;
+	struct expert_view low = make_carrying(0.2, 0), high = make_carrying(0.2, 0.1), there = make_carrying(0.004, 0.1),
+			down = make_carrying(0.004, 0.003);
+
+	(void)state;
+	expert_act(&low, action[0]); /* first up */
+	assert_true(action[0][1] == 0 && action[0][2] == EXPERT_STEP_M && action[0][GRIPPER] == 0);
+	expert_act(&high, action[0]);
+	assert_true(action[0][1] == EXPERT_STEP_M && action[0][GRIPPER] == 0);
+	expert_act(&there, action[0]);
+	assert_true(action[0][2] < 0 && action[0][GRIPPER] == 0);
+	expert_act(&down, action[0]); /* open, without another move */
+	assert_true(action[0][1] == 0 && action[0][2] == 0 && action[0][GRIPPER] == 1);
+	expert_chunk(&low, 0.2, CHUNK, action);
+	for (int k = 0; k < CHUNK && action[k][GRIPPER] == 0; k++)
+		at_m += action[k][1];
+	for (int k = 0; k < CHUNK; k++)
+		up_m += action[k][2];
+	assert_true(fabs(at_m - 0.2) < 0.01);
+	assert_true(action[CHUNK - 1][GRIPPER] == 1 && up_m > 0.05); /* and away from it */
+}
+
+/* What stands where it should is left alone. */
+static void test_leaves_alone_what_is_done(void **state)
+{
+	double action[EXPERT_ACTION_DIM];
+	struct expert_view v = make_carrying(0.02, 0);
+
+	(void)state;
+	v.holds_named = false;
+	expert_act(&v, action); /* fingers still around it */
+	assert_true(action[2] == 0 && action[GRIPPER] == 1);
+	v.gripper_m = 0.08;
+	expert_act(&v, action);
+	assert_true(action[0] == 0 && action[1] == 0 && action[2] > 0 && action[GRIPPER] == 1);
+	v.put = false;
+	expert_act(&v, action); /* asked to pick it up, it does */
+	assert_true(action[GRIPPER] == 0);
+}
+
+static void test_looks_at_the_named_pad(void **state)
+{
+	struct task_words words = { .put = true };
+	struct world w;
+	struct expert_view v;
+
+	(void)state;
+	world_init(&w, &(struct world_options){ .seed = 4, .model = robot_model_find("panda"), .task = true, .pads = true });
+	for (int i = 0; i < WORLD_PADS; i++) {
+		words.pad = w.pad[i].colour;
+		expert_look(&v, &w, &words);
+		assert_true(v.put && v.pad_m[0] == w.pad[i].x_m && v.pad_m[1] == w.pad[i].y_m);
+	}
+	for (words.pad = 0; words.pad == w.pad[0].colour || words.pad == w.pad[1].colour; words.pad++)
+		;
+	expert_look(&v, &w, &words);
+	assert_false(v.put);
+}
+
 static void test_looks_at_the_named_block(void **state)
 {
 	struct world w;
@@ -117,10 +185,12 @@ static void test_looks_at_the_named_block(void **state)
 	(void)state;
 	world_init(&w, &(struct world_options){ .seed = 4, .model = robot_model_find("panda"), .task = true });
 	for (int i = 0; i < WORLD_BLOCKS; i++) {
-		expert_look(&v, &w, w.block[i].colour);
+		struct task_words words = { .colour = w.block[i].colour };
+
+		expert_look(&v, &w, &words);
 		assert_true(v.block_m[0] == w.block[i].x_m && v.block_yaw_rad == w.block[i].yaw_rad && !v.holds_named && !v.holds_other);
 		w.grip = (struct world_grip){ .holds = true, .block = 2 };
-		expert_look(&v, &w, w.block[i].colour);
+		expert_look(&v, &w, &words);
 		assert_true(v.holds_named == (i == 2) && v.holds_other == (i != 2));
 		w.grip.holds = false;
 	}
@@ -135,7 +205,10 @@ int main(void)
 		cmocka_unit_test(test_a_chunk_ends_with_the_block_up),
 		cmocka_unit_test(test_it_remembers_nothing),
 		cmocka_unit_test(test_recovers),
+		cmocka_unit_test(test_puts),
+		cmocka_unit_test(test_leaves_alone_what_is_done),
 		cmocka_unit_test(test_looks_at_the_named_block),
+		cmocka_unit_test(test_looks_at_the_named_pad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

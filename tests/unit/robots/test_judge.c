@@ -58,7 +58,7 @@ static bool ask_with(struct map_builder *b, uint8_t *bytes)
 	return r.ok;
 }
 
-static bool ask(const char *command, const char *key, const char *text)
+static bool ask_for(const char *command, const char *key, const char *text, const char *pad)
 {
 	uint8_t bytes[REQUEST_BYTES_MAX];
 	struct map_builder b;
@@ -66,7 +66,14 @@ static bool ask(const char *command, const char *key, const char *text)
 	request_begin(&b, bytes, sizeof bytes, command);
 	if (key)
 		map_add_text(&b, key, text);
+	if (pad)
+		map_add_text(&b, "pad", pad);
 	return ask_with(&b, bytes);
+}
+
+static bool ask(const char *command, const char *key, const char *text)
+{
+	return ask_for(command, key, text, NULL);
 }
 
 static void expect(const char *key, const char *want)
@@ -119,6 +126,27 @@ static void test_judges_the_named_block(void **unused)
 	expect("verdict", "done"); /* it was */
 }
 
+static void test_judges_the_named_pad(void **unused)
+{
+	(void)unused;
+	assert_false(ask_for("task", "colour", "blue", "red")); /* there is none */
+	world_init(&world, &(struct world_options){ .seed = 1, .model = robot_model_find("panda"), .task = true, .pads = true });
+	const struct world_pad *pad = &world.pad[1];
+
+	assert_false(ask_for("task", "colour", "blue", "purple"));
+	assert_true(ask_for("task", "colour", "blue", block_colour_name(pad->colour)));
+	expect("pad", block_colour_name(pad->colour));
+	hold(BLOCK_BLUE, 0.06);
+	pass(MS);
+	expect("verdict", "runs");
+	world.grip.holds = false;
+	world.block[BLOCK_BLUE] = (struct world_block){ BLOCK_BLUE, .x_m = pad->x_m, .y_m = pad->y_m };
+	pass(MS);
+	expect("verdict", "done");
+	assert_true(ask("task", "colour", "red"));
+	expect("pad", "");
+}
+
 static void test_another_block_or_none_in_time_is_no_success(void **unused)
 {
 	(void)unused;
@@ -129,7 +157,7 @@ static void test_another_block_or_none_in_time_is_no_success(void **unused)
 	assert_true(ask("task", "colour", "red")); /* named anew, with the green one in the hand: that is nobody's fault */
 	pass(MS);
 	expect("verdict", "runs");
-	pass(TASK_LIMIT_NS + MS);
+	pass(TASK_PICK_LIMIT_NS + MS);
 	expect("verdict", "too late");
 }
 
@@ -154,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_says_what_is_held, open_judge, close_judge),
 		cmocka_unit_test_setup_teardown(test_judges_the_named_block, open_judge, close_judge),
+		cmocka_unit_test_setup_teardown(test_judges_the_named_pad, open_judge, close_judge),
 		cmocka_unit_test_setup_teardown(test_another_block_or_none_in_time_is_no_success, open_judge, close_judge),
 		cmocka_unit_test_setup_teardown(test_wrong_questions_are_refused, open_judge, close_judge),
 	};

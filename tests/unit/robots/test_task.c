@@ -5,14 +5,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/stage/geometry.h"
 #include "daemon/stage/kinematics.h"
 #include "robots/model/model.h"
+#include "robots/sim/push.h"
 #include "robots/sim/renderer.h"
 #include "robots/sim/task/expert.h"
+#include "robots/sim/task/pads.h"
 #include "robots/sim/task/task.h"
 
 #include <cmocka.h> /* last: it defines fail() */
@@ -96,7 +99,7 @@ static void lift(struct world *w, double a, double b)
 static void test_closing_lifting_opening(void **state)
 {
 	struct world w = make_lane();
-	struct task t = { .colour = BLOCK_RED };
+	struct task t = { .words.colour = BLOCK_RED };
 
 	(void)state;
 	jump(&w, 0.502, 0.001, 0.022, 0, 0);
@@ -161,20 +164,20 @@ static void test_a_full_hand(void **state)
 	lift(&w, 0.022, 0.082);
 	enum block_colour held = w.block[w.grip.block].colour;
 
-	task_name(&t, &w, held == BLOCK_BLUE ? BLOCK_RED : BLOCK_BLUE);
+	task_begin(&t, &w, &(struct task_words){ .colour = held == BLOCK_BLUE ? BLOCK_RED : BLOCK_BLUE });
 	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
 	w.grip.holds = false;
 	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
 	w.grip.holds = true;
 	assert_int_equal(task_judge(&t, &w), TASK_WRONG_BLOCK);
-	task_name(&t, &w, held);
+	task_begin(&t, &w, &(struct task_words){ .colour = held });
 	assert_int_equal(task_judge(&t, &w), TASK_DONE);
 }
 
 static void test_another_block_is_wrong(void **state)
 {
 	struct world w = make_lane();
-	struct task t = { .colour = BLOCK_BLUE };
+	struct task t = { .words.colour = BLOCK_BLUE };
 
 	(void)state;
 	jump(&w, 0.50, 0, 0.022, 0, 0);
@@ -191,8 +194,8 @@ static void test_twelve_seconds(void **state)
 	struct task t;
 
 	(void)state;
-	task_begin(&t, &w, 3);
-	w.t_ns += TASK_LIMIT_NS;
+	task_begin(&t, &w, &(struct task_words){ .colour = BLOCK_GREEN });
+	w.t_ns += TASK_PICK_LIMIT_NS;
 	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
 	w.t_ns += MS;
 	assert_int_equal(task_judge(&t, &w), TASK_TOO_LATE);
@@ -204,14 +207,14 @@ static void test_a_pause_is_added(void **state)
 	struct task t;
 
 	(void)state;
-	task_begin(&t, &w, 3);
+	task_begin(&t, &w, &(struct task_words){ .colour = BLOCK_GREEN });
 	task_pause(&t, 2 * MS);
 	task_pause(&t, MS);
-	w.t_ns += TASK_LIMIT_NS + 3 * MS;
+	w.t_ns += TASK_PICK_LIMIT_NS + 3 * MS;
 	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
 	w.t_ns += MS;
 	assert_int_equal(task_judge(&t, &w), TASK_TOO_LATE);
-	assert_int_equal(t.took_ns, TASK_LIMIT_NS + 4 * MS);
+	assert_int_equal(t.took_ns, TASK_PICK_LIMIT_NS + 4 * MS);
 }
 
 /* A held block pushes others out of its way and stays between the fingers. */
@@ -243,13 +246,14 @@ static void test_colours_and_looks_vary(void **state)
 	(void)state;
 	for (uint64_t seed = 0; seed < 400; seed++) {
 		struct world w = make_world(seed);
-		struct task t;
+		struct task_words words;
 		char text[TASK_TEXT_BYTES];
 
-		task_begin(&t, &w, seed);
-		seen[t.colour]++;
-		task_text(&t, text);
-		assert_non_null(strstr(text, block_colour_name(t.colour)));
+		words = task_draw(&w, seed);
+		seen[words.colour]++;
+		task_text(&words, text);
+		assert_non_null(strstr(text, block_colour_name(words.colour)));
+		assert_false(words.put);
 		assert_true(w.look.n_coasters <= WORLD_COASTERS);
 		low = fmin(low, w.look.gain[1]);
 		high = fmax(high, w.look.gain[1]);
@@ -257,6 +261,109 @@ static void test_colours_and_looks_vary(void **state)
 	for (int i = 0; i < WORLD_BLOCKS; i++)
 		assert_true(seen[i] > 70 && seen[i] < 130);
 	assert_true(low > 0.78 && low < 0.86 && high > 1.06 && high < 1.17);
+}
+
+static struct world make_padded(uint64_t seed)
+{
+	struct world w;
+
+	world_init(&w, &(struct world_options){ .seed = seed, .model = robot_model_find("panda"), .task = true, .pads = true });
+	return w;
+}
+
+/* No block stands on one or over its edge, they do not overlap, and the blocks are those of the world without pads. */
+static void test_pads_lie_clear(void **state)
+{
+	uint32_t seen[WORLD_BLOCKS] = { 0 };
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 2000; seed++) {
+		struct world w = make_padded(seed), bare = make_world(seed);
+
+		assert_int_equal(w.n_pads, WORLD_PADS);
+		assert_true(w.pad[0].colour != w.pad[1].colour);
+		assert_true(fmax(fabs(w.pad[0].x_m - w.pad[1].x_m), fabs(w.pad[0].y_m - w.pad[1].y_m)) > 2 * WORLD_PAD_HALF);
+		assert_memory_equal(w.block, bare.block, sizeof w.block);
+		for (uint32_t i = 0; i < WORLD_PADS; i++) {
+			seen[w.pad[i].colour]++;
+			for (uint32_t k = 0; k < WORLD_BLOCKS; k++) {
+				double rx = push_half_width(w.block[k].yaw_rad, 1, 0), ry = push_half_width(w.block[k].yaw_rad, 0, 1);
+				double dx = fabs(w.block[k].x_m - w.pad[i].x_m), dy = fabs(w.block[k].y_m - w.pad[i].y_m);
+
+				assert_true(dx > WORLD_PAD_HALF + rx || dy > WORLD_PAD_HALF + ry);
+			}
+		}
+	}
+	for (int i = 0; i < WORLD_BLOCKS; i++)
+		assert_true(seen[i] > 850 && seen[i] < 1150);
+}
+
+static void test_what_pads_are_for(void **state)
+{
+	struct world w = make_padded(9);
+	struct task_words words = task_draw(&w, 9);
+	char text[TASK_TEXT_BYTES], want[TASK_TEXT_BYTES];
+
+	(void)state;
+	assert_true(words.put && pads_find(&w, words.pad));
+	task_text(&words, text);
+	snprintf(want, sizeof want, "put the %s block on the %s pad", block_colour_name(words.colour), block_colour_name(words.pad));
+	assert_string_equal(text, want);
+}
+
+static void hold_up(struct world *w, uint32_t block, double lift_m)
+{
+	w->grip = (struct world_grip){ .holds = true, .block = block };
+	w->block[block].lift_m = lift_m;
+}
+
+static void let_go_at(struct world *w, uint32_t block, double x, double y)
+{
+	w->grip.holds = false;
+	put(w, (int)block, x, y, 0);
+	w->block[block].lift_m = 0;
+}
+
+/* Up, then down on that pad and let go: nothing less. */
+static void test_putting(void **state)
+{
+	struct world w = make_padded(9);
+	const struct world_pad *goal = &w.pad[0], *other = &w.pad[1];
+	struct task t;
+
+	(void)state;
+	task_begin(&t, &w, &(struct task_words){ true, BLOCK_BLUE, goal->colour });
+	put(&w, BLOCK_BLUE, goal->x_m, goal->y_m, 0);
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS); /* pushed there */
+	hold_up(&w, BLOCK_BLUE, 0.06);
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
+	w.block[BLOCK_BLUE].lift_m = 0;
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS); /* still held */
+	let_go_at(&w, BLOCK_BLUE, other->x_m, other->y_m);
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
+	let_go_at(&w, BLOCK_BLUE, goal->x_m, goal->y_m + WORLD_PAD_HALF + 0.001);
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
+	w.block[BLOCK_BLUE].y_m = goal->y_m;
+	w.block[BLOCK_BLUE].lift_m = 0.001;
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS); /* falling */
+	let_go_at(&w, BLOCK_BLUE, goal->x_m, goal->y_m + WORLD_PAD_HALF - 0.001);
+	assert_int_equal(task_judge(&t, &w), TASK_DONE);
+}
+
+static void test_putting_the_wrong_one_or_never(void **state)
+{
+	struct world w = make_padded(9);
+	struct task t;
+
+	(void)state;
+	task_begin(&t, &w, &(struct task_words){ true, BLOCK_BLUE, w.pad[0].colour });
+	w.t_ns += TASK_PUT_LIMIT_NS;
+	assert_int_equal(task_judge(&t, &w), TASK_RUNS);
+	w.t_ns += MS;
+	assert_int_equal(task_judge(&t, &w), TASK_TOO_LATE);
+	task_restart(&t, &w);
+	hold_up(&w, BLOCK_RED, 0.06);
+	assert_int_equal(task_judge(&t, &w), TASK_WRONG_BLOCK);
 }
 
 /* The same seed gives the same picture, another one another, and a plain world's is as it always was (test_renderer). */
@@ -274,6 +381,9 @@ static void test_pictures(void **state)
 	renderer_draw(r, &two, SIM_CAMERA_OVERHEAD, b);
 	assert_memory_equal(a, b, BYTES);
 	two.look.gain[0] *= 0.9;
+	renderer_draw(r, &two, SIM_CAMERA_OVERHEAD, b);
+	assert_memory_not_equal(a, b, BYTES);
+	two = make_padded(5);
 	renderer_draw(r, &two, SIM_CAMERA_OVERHEAD, b);
 	assert_memory_not_equal(a, b, BYTES);
 	one.block[0].lift_m = 0.1;
@@ -294,6 +404,10 @@ int main(void)
 		cmocka_unit_test(test_a_pause_is_added),
 		cmocka_unit_test(test_held_block_pushes),
 		cmocka_unit_test(test_colours_and_looks_vary),
+		cmocka_unit_test(test_pads_lie_clear),
+		cmocka_unit_test(test_what_pads_are_for),
+		cmocka_unit_test(test_putting),
+		cmocka_unit_test(test_putting_the_wrong_one_or_never),
 		cmocka_unit_test(test_pictures),
 	};
 

@@ -19,6 +19,7 @@ WRIST = 1                                       # the picture that turns with th
 TURN = 5                                        # of an action's values
 CELLS = GRID // MERGE                           # merged patches along a side of a picture
 FAR_M, NEAR_M = 0.2, 0.03                       # scales of the way to a block: all of it, and its last centimetres
+TILTED, TILTED_RAD, TILTED_M = 0.4, 0.1, 0.15   # share of the pictures drawn from those that show a block that near and turned against the fingers
 HELD_OUT = 0.03                                 # of the episodes are never trained on
 STATISTICS = 20_000                             # samples that the state's range is taken from
 
@@ -54,13 +55,27 @@ def held_out(episode):
     return ((x ^ (x >> np.uint64(33))) % np.uint64(1000)) < 1000 * HELD_OUT
 
 
+def turned(shard):
+    """[n, COLOURS]: how a block's sides are turned against the fingers, rad, what a chunk of the expert's turns, for it goes all of it within one;
+    and whether it can be known: seen by the wrist camera, and no other block to be put down first."""
+    held = shard["held"][:, None]
+    return shard["action"][..., TURN].sum(-1), (shard["spot"][:, :, WRIST, 0] >= 0) & ((held < 0) | (held == np.arange(COLOURS)))
+
+
+def tilted(shard):
+    """[n]: a block is near, and turned."""
+    angle, known = turned(shard)
+    near = np.linalg.norm(shard["block"] - shard["state"][:, None, :3], axis=-1) < TILTED_M
+    return (known & near & (np.abs(angle) > TILTED_RAD)).any(1)
+
+
 class Episodes:
     """Files may still be written: `look` takes in those that are new."""
 
     def __init__(self, directories, state=None):
         """state: low, high and mean of an earlier run, which its policy has got used to."""
         self.directories, self.paths, self.shards = directories, set(), []
-        self.train, self.test = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
+        self.train, self.tilted, self.test = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
         if not self.look():
             raise SystemExit(f"{', '.join(map(str, directories))}: no episodes_*.safetensors: dreamvla-sim --expert writes them")
         self.statistics = state or self.measure()
@@ -72,9 +87,15 @@ class Episodes:
             rows = np.stack((np.full(len(shard["episode"]), len(self.shards)), np.arange(len(shard["episode"]))), 1)
             out = held_out(shard["episode"])
             self.shards.append(shard)
+            self.tilted = np.concatenate((self.tilted, rows[~out & tilted(shard)]))
             self.train, self.test = np.concatenate((self.train, rows[~out])), np.concatenate((self.test, rows[out]))
         self.paths.update(new)
         return len(new)
+
+    def draw(self, random, n):
+        """Rows to train on. The expert turns the hand early and fast, so of what tells the turn all but a few of its pictures show nothing."""
+        n_tilted = random.binomial(n, TILTED) if len(self.tilted) else 0
+        return np.concatenate([rows[random.integers(len(rows), size=k)] for rows, k in ((self.tilted, n_tilted), (self.train, n - n_tilted)) if k])
 
     def judged(self, n):
         """Rows of episodes that were never trained on, evenly spread; of others where none is."""
@@ -126,10 +147,7 @@ class Episodes:
         return dict(shown=shown.reshape(len(rows), -1, COLOURS), within=within.reshape(len(rows), -1, COLOURS, 2))
 
     def turned(self, rows):
-        """How a block's sides are turned against the fingers: sides [P, COLOURS, 2], cosine and sine of four times the angle, as a square looks the
-        same after a quarter; and whether it can be known: seen by the wrist camera, and no other block to be put down first. The angle is what
-        a chunk of the expert's turns, for it goes all of it within one."""
-        angle = 4 * self.take(rows, "action")[..., TURN].sum(-1)
-        held, spot = self.take(rows, "held")[:, None], self.take(rows, "spot")
-        known = (spot[:, :, WRIST, 0] >= 0) & ((held < 0) | (held == np.arange(COLOURS)))
-        return dict(sides=np.stack((np.cos(angle), np.sin(angle)), -1).astype(np.float32), sides_seen=known.astype(np.float32))
+        """Of every block: sides [P, COLOURS, 2], cosine and sine of four times the angle, as a square looks the same after a quarter; and
+        whether it can be known."""
+        angle, known = turned({name: self.take(rows, name) for name in ("action", "held", "spot")})
+        return dict(sides=np.stack((np.cos(4 * angle), np.sin(4 * angle)), -1).astype(np.float32), sides_seen=known.astype(np.float32))

@@ -71,7 +71,8 @@ def eyes_loss(model, seen, batch):
     where = mean_where((within.reshape(batch["within"].shape) - batch["within"]).square().sum(-1), batch["shown"])
     wrist = batch["shown"].chunk(PICTURES, 1)[WRIST] * batch["sides_seen"][:, None]
     off = sides.chunk(PICTURES, 1)[WRIST].unflatten(-1, (COLOURS, 2)) - batch["sides"][:, None]
-    return which + where + TURN_WEIGHT * mean_where(off.square().sum(-1), wrist), which
+    sides = mean_where(off.square().sum(-1), wrist)
+    return which + where + TURN_WEIGHT * sides, dict(eyes=which, sides=sides)
 
 
 def losses(model, labels, batch, mask, tokens):
@@ -85,9 +86,9 @@ def losses(model, labels, batch, mask, tokens):
     way = F.mse_loss(model.way(hidden[:, 0]).float(), batch["way"].flatten(0, 1))
     off = model.turn(hidden[:, TURN]).float() - batch["side"].flatten(0, 1)
     turn = mean_where(off.square().sum(-1), batch["side_seen"].flatten())
-    eyes, which = eyes_loss(model, seen, batch)
+    eyes, parts = eyes_loss(model, seen, batch)
     total = action + EYES_WEIGHT * eyes + SPOT_WEIGHT * spot + WAY_WEIGHT * way + TURN_WEIGHT * turn
-    return total, dict(action=action, eyes=which, spot=spot, way=way, side=turn)
+    return total, dict(action=action, **parts, spot=spot, way=way, side=turn)
 
 
 @torch.no_grad()

@@ -131,7 +131,7 @@ class Run:
         new.replace(self.file)      # whole or not at all
         if self.rows:
             with open(self.a.out / "loss.csv", "w", newline="") as f:
-                writer = csv.DictWriter(f, self.rows[0].keys())
+                writer = csv.DictWriter(f, {name: None for row in self.rows for name in row})   # a version before may have judged less
                 writer.writeheader()
                 writer.writerows(self.rows)
             draw_curve(self.a.out / "curve.svg", self.rows)
@@ -144,15 +144,14 @@ class Run:
         return max(self.samples / a.samples, self.minutes() / a.minutes)
 
     def batch(self, colours):
-        rows = self.episodes.train[self.random.integers(len(self.episodes.train), size=self.a.batch)]
+        rows = self.episodes.draw(self.random, self.a.batch)
         return {k: v.to(self.a.device) for k, v in self.episodes.batch(rows, self.random, colours).items()}
 
     def looking(self):
         """Of the vision alone: no decoder, cheap."""
         batch = self.batch(1)
         self.looked += self.a.batch
-        loss, which = eyes_loss(self.model, self.model.see(batch["picture"]), batch)
-        return loss, dict(eyes=which)
+        return eyes_loss(self.model, self.model.see(batch["picture"]), batch)
 
     def acting(self):
         batch, b = self.batch(self.a.colours), self.a.batch * self.a.colours

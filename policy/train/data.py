@@ -15,6 +15,8 @@ STEP_M, TURN_RAD = 0.03, 0.2                    # the expert's longest steps
 ACTION_LOW = np.array([-STEP_M] * 3 + [-TURN_RAD] * 3 + [0], np.float32)
 ACTION_HIGH = np.array([STEP_M] * 3 + [TURN_RAD] * 3 + [1], np.float32)
 COLOURS = 4
+THINGS = 2 * COLOURS                            # blocks, and pads
+TASKS = "pick", "put"
 WRIST = 1                                       # the picture that turns with the hand
 TURN = 5                                        # of an action's values
 CELLS = GRID // MERGE                           # merged patches along a side of a picture
@@ -48,6 +50,11 @@ def from_bins(i):
     return ((i + 0.5) / BINS) * (ACTION_HIGH - ACTION_LOW) + ACTION_LOW
 
 
+def ways(way):
+    """[..., 3] m to [..., 6]: all of it, and its last centimetres."""
+    return np.concatenate((way / FAR_M, np.clip(way / NEAR_M, -1, 1)), -1).astype(np.float32)
+
+
 def held_out(episode):
     """The same episodes whatever else lies there: by a hash of their seeds (the finaliser of MurmurHash3)."""
     x = episode.astype(np.uint64)
@@ -69,13 +76,26 @@ def tilted(shard):
     return (known & near & (np.abs(angle) > TILTED_RAD)).any(1)
 
 
+def marks(spot, thing, things):
+    """Where things are seen, as merged patches: spot [P, K, PICTURES, 2] of K things whose numbers are thing [P, K]. Which patches show them,
+    [P, M, things] 0 or 1, and where within those, [P, M, things, 2]."""
+    shown = np.zeros((len(spot), PICTURES, CELLS, CELLS, things), np.float32)
+    within = np.zeros((*shown.shape, 2), np.float32)
+    p, k, picture = np.nonzero(spot[..., 0] >= 0)
+    at = spot[p, k, picture] * CELLS
+    cell = np.minimum(at.astype(np.int64), CELLS - 1)
+    shown[p, picture, cell[:, 1], cell[:, 0], thing[p, k]] = 1
+    within[p, picture, cell[:, 1], cell[:, 0], thing[p, k]] = at - cell - 0.5
+    return shown.reshape(len(spot), -1, things), within.reshape(len(spot), -1, things, 2)
+
+
 class Episodes:
-    """Files may still be written: `look` takes in those that are new."""
+    """Files may still be written: `look` takes in those that are new. Rows are (file, sample) [n, 2], of the episodes of each task by itself."""
 
     def __init__(self, directories, state=None):
         """state: low, high and mean of an earlier run, which its policy has got used to."""
         self.directories, self.paths, self.shards = directories, set(), []
-        self.train, self.tilted, self.test = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
+        self.train, self.tilted, self.test = ({task: np.zeros((0, 2), np.int64) for task in TASKS} for _ in range(3))
         if not self.look():
             raise SystemExit(f"{', '.join(map(str, directories))}: no episodes_*.safetensors: dreamvla-sim --expert writes them")
         self.statistics = state or self.measure()
@@ -84,22 +104,33 @@ class Episodes:
         new = sorted({p for d in self.directories for p in Path(d).glob("episodes_*.safetensors")} - self.paths)
         for path in new:
             shard = read_shard(path)
+            task = "put" if "pad" in shard else "pick"
             rows = np.stack((np.full(len(shard["episode"]), len(self.shards)), np.arange(len(shard["episode"]))), 1)
             out = held_out(shard["episode"])
             self.shards.append(shard)
-            self.tilted = np.concatenate((self.tilted, rows[~out & tilted(shard)]))
-            self.train, self.test = np.concatenate((self.train, rows[~out])), np.concatenate((self.test, rows[out]))
+            for kept, which in ((self.train, ~out), (self.tilted, ~out & tilted(shard)), (self.test, out)):
+                kept[task] = np.concatenate((kept[task], rows[which]))
         self.paths.update(new)
         return len(new)
 
-    def draw(self, random, n):
-        """Rows to train on. The expert turns the hand early and fast, so of what tells the turn all but a few of its pictures show nothing."""
-        n_tilted = random.binomial(n, TILTED) if len(self.tilted) else 0
-        return np.concatenate([rows[random.integers(len(rows), size=k)] for rows, k in ((self.tilted, n_tilted), (self.train, n - n_tilted)) if k])
+    def count(self, rows):
+        return ", ".join(f"{len(rows[task])} to {task}" for task in TASKS if len(rows[task]))
 
-    def judged(self, n):
+    def tasks(self):
+        return [task for task in TASKS if len(self.train[task])]
+
+    def draw(self, random, n):
+        """Rows to train on, all of one task, each task as often as it has samples. The expert turns the hand early and fast, so of what tells
+        the turn all but a few of its pictures show nothing: those few more often."""
+        size = np.array([len(self.train[task]) for task in TASKS])
+        task = TASKS[random.choice(len(TASKS), p=size / size.sum())]
+        n_tilted = random.binomial(n, TILTED) if len(self.tilted[task]) else 0
+        some = ((self.tilted[task], n_tilted), (self.train[task], n - n_tilted))
+        return np.concatenate([rows[random.integers(len(rows), size=k)] for rows, k in some if k])
+
+    def judged(self, task, n):
         """Rows of episodes that were never trained on, evenly spread; of others where none is."""
-        rows = self.test if len(self.test) else self.train
+        rows = self.test[task] if len(self.test[task]) else self.train[task]
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), n)).astype(int)]
 
     def measure(self):
@@ -123,28 +154,32 @@ class Episodes:
         return np.concatenate((driven[:, None], (driven[:, None] + shift) % COLOURS), 1)
 
     def batch(self, rows, random=None, colours=1):
-        """Pictures [P], and what belongs to each of the named colours [P, C]. All in torch."""
+        """Pictures [P], and what belongs to each of the named colours [P, C]; rows of one task. `pad` [P] is there only where one is named. All
+        in torch."""
         colour, p = self.named(rows, random, colours), np.arange(len(rows))[:, None]
-        state, block = self.take(rows, "state"), self.take(rows, "block")
-        way = block[p, colour] - state[:, None, :3]
+        state = self.take(rows, "state")
         values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour,
-                      bins=to_bins(self.take(rows, "action")[p, colour]),
-                      way=np.concatenate((way / FAR_M, np.clip(way / NEAR_M, -1, 1)), -1).astype(np.float32), **self.seen(rows), **self.turned(rows))
+                      bins=to_bins(self.take(rows, "action")[p, colour]), way=ways(self.take(rows, "block")[p, colour] - state[:, None, :3]),
+                      **self.turned(rows), **self.seen(rows, colour))
         values["side"], values["side_seen"] = values["sides"][p, colour], values["sides_seen"][p, colour]
-        values["shows"] = np.take_along_axis(values["shown"], colour[:, None, :], 2).swapaxes(1, 2)     # [P, C, M]
+        if self.has_pads(rows):
+            values["pad"], values["pad_way"] = self.take(rows, "pad")[:, 0], ways(self.take(rows, "pad_at")[:, 0] - state[:, :3])
         return {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in values.items()}
 
-    def seen(self, rows):
-        """What each merged patch shows: shown [P, M, COLOURS] 0 or 1, and where within it [P, M, COLOURS, 2]."""
-        spot = self.take(rows, "spot")                                  # [P, COLOURS, PICTURES, 2]
-        shown = np.zeros((len(rows), PICTURES, CELLS, CELLS, COLOURS), np.float32)
-        within = np.zeros((*shown.shape, 2), np.float32)
-        p, c, k = np.nonzero(spot[..., 0] >= 0)
-        at = spot[p, c, k] * CELLS
-        cell = np.minimum(at.astype(np.int64), CELLS - 1)
-        shown[p, k, cell[:, 1], cell[:, 0], c] = 1
-        within[p, k, cell[:, 1], cell[:, 0], c] = at - cell - 0.5
-        return dict(shown=shown.reshape(len(rows), -1, COLOURS), within=within.reshape(len(rows), -1, COLOURS, 2))
+    def has_pads(self, rows):
+        return "pad" in self.shards[rows[0][0]]
+
+    def seen(self, rows, colour):
+        """What each merged patch shows: shown [P, M, THINGS] 0 or 1, where within it [P, M, THINGS, 2], blocks before pads, each by their colours;
+        and of that the named block and the named pad: shows [P, C, M, 2]."""
+        spot, thing = self.take(rows, "spot"), np.arange(COLOURS)[None].repeat(len(rows), 0)
+        if self.has_pads(rows):
+            pad = self.take(rows, "pad")
+            spot, thing = np.concatenate((spot, self.take(rows, "pad_spot")), 1), np.concatenate((thing, COLOURS + pad), 1)
+        shown, within = marks(spot, thing, THINGS)
+        block = np.take_along_axis(shown, colour[:, None, :], 2).swapaxes(1, 2)
+        goal = np.take_along_axis(shown, COLOURS + pad[:, None, :1], 2).swapaxes(1, 2) if self.has_pads(rows) else np.zeros_like(block[:, :1])
+        return dict(shown=shown, within=within, shows=np.stack((block, goal.repeat(block.shape[1], 1)), -1))
 
     def turned(self, rows):
         """Of every block: sides [P, COLOURS, 2], cosine and sine of four times the angle, as a square looks the same after a quarter; and

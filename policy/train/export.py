@@ -74,15 +74,15 @@ def rounded(model):
 @torch.no_grad()
 def answer(model, vocabulary, batch):
     tokens = torch.full((1, network.N + 2), vocabulary.added["<|mask|>"])
-    hidden, _ = model(model.see(batch["picture"]), batch["state"], batch["colour"], tokens)
+    hidden, _ = model(model.see(batch["picture"]), batch["state"], model.sentences(batch["colour"], batch.get("pad")), tokens)
     best = model.lm_head(hidden[0, :network.N]).argmax(-1).numpy()
     return hidden[0].numpy(), from_bins(np.clip(len(vocabulary) - 1 - best, 0, BINS - 1).reshape(network.CHUNK, network.DIM))
 
 
-def run(program, to, sample, colour, state, folder):
+def run(program, to, sample, sentence, state, folder):
     arguments = ["--model", to, "--decoder", "discrete_diffusion", "--action-chunk", network.CHUNK, "--resize", "none", "--center-crop", "none",
                  "--dump", Path(folder) / "dump.safetensors", "--state", ",".join(f"{v:.9g}" for v in state),
-                 "--instruction", instruction(colour), "--precision", "fp32", "--json"]
+                 "--instruction", sentence, "--precision", "fp32", "--json"]
     for i, picture in enumerate(sample):
         path = Path(folder) / f"{i}.ppm"
         path.write_bytes(b"P6\n%d %d\n255\n" % (picture.shape[1], picture.shape[0]) + picture.tobytes())
@@ -95,7 +95,7 @@ def run(program, to, sample, colour, state, folder):
 
 
 def check_tokens(infer, vocabulary, to):
-    texts = [SYSTEM, QUESTION.format(instruction(2)), "assistant\n", "Put 12 green boxes, it's late!"]
+    texts = [SYSTEM, QUESTION.format(instruction(2)), QUESTION.format(instruction(1, 3)), "assistant\n", "Put 12 green boxes, it's late!"]
     done = subprocess.run([str(infer), "--model", str(to), "--tokenize"], input=json.dumps(texts), capture_output=True, text=True, check=True)
     if json.loads(done.stdout) != [vocabulary.encode(t) for t in texts]:
         sys.exit(f"export: {infer} splits text into other tokens: {done.stdout}")
@@ -106,12 +106,13 @@ def check(a, model, vocabulary, state):
     bin_width = (ACTION_HIGH - ACTION_LOW) / BINS
     others = [("dreamvla-infer", [a.infer])] + ([("oracle", [sys.executable, a.oracle / "infer.py"])] if a.oracle else [])
     check_tokens(a.infer, vocabulary, a.to)
-    for row in episodes.judged(a.check):
+    for row in np.concatenate([episodes.judged(task, a.check) for task in episodes.tasks()]):
         batch, shard = episodes.batch([row]), episodes.shards[row[0]]
+        sentence = instruction(int(batch["colour"]), int(batch["pad"]) if "pad" in batch else None)
         ours, our_actions = answer(model, vocabulary, batch)
         for name, program in others:
             with tempfile.TemporaryDirectory() as folder:
-                theirs, their_actions = run(program, a.to, shard["picture"][row[1]], int(shard["colour"][row[1]]), shard["state"][row[1]], folder)
+                theirs, their_actions = run(program, a.to, shard["picture"][row[1]], sentence, shard["state"][row[1]], folder)
             off = np.abs(theirs - ours).max() / np.abs(ours).max()
             others_bins = int((np.abs(their_actions - our_actions) > bin_width / 2).sum())   # of two bins as likely as each other
             print(f"sample {row[1]} of file {row[0]}: {name}: hidden states off by {off:.1e}, {others_bins} of {network.N} actions in another bin")

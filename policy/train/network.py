@@ -1,8 +1,9 @@
 """Dream-VLA, small, for training: the same tensors under the same names as policy/ reads, computed for batches.
 
-Shapes: B samples, two pictures of SIDE x SIDE, P patches, M merged patches of both pictures, S tokens, H hidden size, N = chunk * dim
-action positions. Four heads exist in training only: `eyes` (which merged patch shows which block, where within it, and how it is turned), `spot`
-(which one shows the named block), `way` (from the hand to it) and `turn` (of its sides against the fingers).
+Shapes: P pictures, C sentences for each, B = P * C sequences, two pictures of SIDE x SIDE, P patches, M merged patches of both pictures, S tokens, H hidden size, N = chunk * dim
+action positions. Four heads exist in training only: `eyes` (which merged patch shows which block or pad, where within it, and how a block
+is turned), `spot` (which one shows the named block, and the named pad), `way` (from the hand to them) and `turn` (of the block's sides against the
+fingers).
 """
 
 import math
@@ -10,6 +11,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from vocabulary import COLOURS, instruction
 
 SIDE, PATCH, MERGE, PICTURES = 112, 14, 2, 2
 GRID = SIDE // PATCH                    # patches along a side
@@ -125,11 +128,13 @@ class DreamVla(nn.Module):
         self.norm = RmsNorm(h)
         self.lm_head = nn.Linear(h, len(vocabulary), bias=False)
         self.proprio = nn.Sequential(nn.Linear(STATE, h), nn.GELU(), nn.Linear(h, h))
-        self.eyes, self.spot, self.way, self.turn = nn.Linear(h, 4 * 5), nn.Linear(h, 1), nn.Linear(h, 6), nn.Linear(h, 2)  # training only
+        n = len(COLOURS)            # training only: blocks have five values, pads three; to the block and to the pad
+        self.eyes, self.spot, self.way, self.turn = nn.Linear(h, 5 * n + 3 * n), nn.Linear(h, 2), nn.Linear(h, 2 * 6), nn.Linear(h, 2)
         nn.init.normal_(self.embed_tokens.weight, std=0.02)
         nn.init.normal_(self.lm_head.weight, std=0.02)
-        prompts = torch.tensor([vocabulary.prompt(c, TOKENS) for c in range(4)])  # of one length: each colour is one token
-        self.register_buffer("prompts", prompts, persistent=False)
+        for name, pads in (("pick", (None,)), ("put", range(n))):   # of one length each: a colour is one token
+            prompts = torch.tensor([vocabulary.prompt(instruction(c, p), TOKENS) for c in range(n) for p in pads])
+            self.register_buffer(name, prompts, persistent=False)
         self.register_buffer("image_at", (prompts[0] == vocabulary.added["<|image_pad|>"]).nonzero()[:, 0], persistent=False)
         size = h // DECODER["heads"]
         length = 1 + prompts.shape[1] + N + len(vocabulary.suffix())
@@ -140,17 +145,22 @@ class DreamVla(nn.Module):
         """Vision tokens [P, M, H] of pictures [P, PICTURES, SIDE, SIDE, 3]."""
         return self.projector(self.visual(picture))
 
-    def forward(self, seen, state, colour, tokens):
-        """Of P pictures' vision tokens (see) and states normalised [P, STATE], C sequences each: colour [P, C], tokens [P * C, N + 2] with
-        masks. Hidden states that predict them [P * C, N + 2, H], those of the pictures' tokens [P * C, M, H]."""
-        c = colour.shape[1]
-        ids = self.prompts[colour.flatten()]
+    def sentences(self, colour, pad):
+        """Ids of the sequence up to the actions [P * C, its length]: colour [P, C]; pad [P], or None where none is named."""
+        if pad is None:
+            return self.pick[colour.flatten()]
+        return self.put[(colour * len(COLOURS) + pad[:, None]).flatten()]
+
+    def forward(self, seen, state, ids, tokens):
+        """Of P pictures' vision tokens (see) and states normalised [P, STATE], C sequences each: ids [P * C, length] (sentences), tokens
+        [P * C, N + 2] with masks. Hidden states that predict them [P * C, N + 2, H], those of the pictures' tokens [P * C, M, H]."""
+        c = len(ids) // len(seen)
         prompt, at = self.embed_tokens(ids), self.image_at
         prompt = prompt.index_copy(1, at, seen.repeat_interleave(c, 0).to(prompt.dtype))
         state = self.proprio(state)[:, None].repeat_interleave(c, 0)
         x = torch.cat((state.to(prompt.dtype), prompt, self.embed_tokens(tokens)), 1)
         for layer in self.layers:
-            x = layer(x, self.angle)
+            x = layer(x, self.angle[:x.shape[1]])
         x = self.norm(x)
         first = ids.shape[1]            # 1 for the state, and one back: position i - 1 predicts token i
         return x[:, first:first + tokens.shape[1]], x[:, 1 + at]

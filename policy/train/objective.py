@@ -1,10 +1,10 @@
-"""What the demo policy is trained on, and how it is judged. Shapes as in network.py; B = P * C sequences."""
+"""What the demo policy is trained on, and how it is judged. Shapes as in network.py."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import BINS, COLOURS, FAR_M, NEAR_M, TURN, WRIST, from_bins
+from data import BINS, COLOURS, FAR_M, NEAR_M, THINGS, TURN, WRIST, from_bins
 from network import CHUNK, DIM, N, PICTURES
 
 SOFT_BINS = 3.0             # the labels' Gaussian: a neighbouring bin is nearly right
@@ -63,27 +63,36 @@ def mean_where(value, known):
 
 
 def eyes_loss(model, seen, batch):
-    """Of the vision tokens as they go into the decoder: which block each merged patch shows, where within it, and, in the wrist's picture, how its
-    sides are turned."""
-    found = model.eyes(seen).float()
-    shown, within, sides = found[..., :COLOURS], found[..., COLOURS:3 * COLOURS], found[..., 3 * COLOURS:]
+    """Of the vision tokens as they go into the decoder: which block or pad each merged patch shows, where within it, and, in the wrist's picture,
+    how a block's sides are turned."""
+    shown, within, sides = model.eyes(seen).float().split((THINGS, 2 * THINGS, 2 * COLOURS), -1)
     which = F.binary_cross_entropy_with_logits(shown, batch["shown"])
     where = mean_where((within.reshape(batch["within"].shape) - batch["within"]).square().sum(-1), batch["shown"])
-    wrist = batch["shown"].chunk(PICTURES, 1)[WRIST] * batch["sides_seen"][:, None]
+    wrist = batch["shown"][..., :COLOURS].chunk(PICTURES, 1)[WRIST] * batch["sides_seen"][:, None]
     off = sides.chunk(PICTURES, 1)[WRIST].unflatten(-1, (COLOURS, 2)) - batch["sides"][:, None]
     sides = mean_where(off.square().sum(-1), wrist)
     return which + where + TURN_WEIGHT * sides, dict(eyes=which, sides=sides)
+
+
+def way_loss(model, hidden, batch):
+    to_block, to_pad = model.way(hidden[:, 0]).float().chunk(2, -1)
+    loss = F.mse_loss(to_block, batch["way"].flatten(0, 1))
+    if "pad" not in batch:
+        return loss
+    colours = batch["colour"].shape[1]
+    return loss + F.mse_loss(to_pad, batch["pad_way"].repeat_interleave(colours, 0))
 
 
 def losses(model, labels, batch, mask, tokens):
     """The sum to go down, and its parts."""
     bins = batch["bins"].flatten(0, 1)
     seen = model.see(batch["picture"])
-    hidden, after = model(seen, batch["state"], batch["colour"], torch.where(mask, labels.mask_id, tokens))
+    ids = model.sentences(batch["colour"], batch.get("pad"))
+    hidden, after = model(seen, batch["state"], ids, torch.where(mask, labels.mask_id, tokens))
     logits = model.lm_head(hidden[mask]).float()
     action = -(labels.targets(bins)[mask] * F.log_softmax(logits, -1)).sum(-1).mean()
-    spot = F.binary_cross_entropy_with_logits(model.spot(after)[..., 0].float(), batch["shows"].flatten(0, 1))
-    way = F.mse_loss(model.way(hidden[:, 0]).float(), batch["way"].flatten(0, 1))
+    spot = F.binary_cross_entropy_with_logits(model.spot(after).float(), batch["shows"].flatten(0, 1))
+    way = way_loss(model, hidden, batch)
     off = model.turn(hidden[:, TURN]).float() - batch["side"].flatten(0, 1)
     turn = mean_where(off.square().sum(-1), batch["side_seen"].flatten())
     eyes, parts = eyes_loss(model, seen, batch)
@@ -93,14 +102,15 @@ def losses(model, labels, batch, mask, tokens):
 
 @torch.no_grad()
 def answers(model, labels, batch):
-    """Everything masked, one step: bins [B, CHUNK, DIM], the way's head [B, 6] and whether `eyes` has the patches right (share of those that
-    show a block)."""
+    """Everything masked, one step: bins [B, CHUNK, DIM], the way's head [B, 12] and whether `eyes` has the patches right (share of those that
+    show a block or a pad)."""
     b = batch["colour"].numel()
     seen = model.see(batch["picture"])
-    hidden, _ = model(seen, batch["state"], batch["colour"], torch.full((b, N + 2), labels.mask_id, device=seen.device))
+    ids = model.sentences(batch["colour"], batch.get("pad"))
+    hidden, _ = model(seen, batch["state"], ids, torch.full((b, N + 2), labels.mask_id, device=seen.device))
     best = model.lm_head(hidden[:, :N]).argmax(-1).reshape(b, CHUNK, DIM)
     shown = batch["shown"] > 0
-    right = ((model.eyes(seen)[..., :COLOURS] > 0) == shown)[shown]
+    right = ((model.eyes(seen)[..., :THINGS] > 0) == shown)[shown]
     return (labels.length - 1 - best).clamp(0, BINS - 1), model.way(hidden[:, 0]).float(), right.float()
 
 
@@ -109,11 +119,11 @@ def together(a, b):
     return float(np.corrcoef(a, b)[0, 1]) if len(a) > 1 and min(a.std(), b.std()) > 0 else 0.0
 
 
-def judge(model, labels, episodes, device):
+def judge(model, labels, episodes, task, device):
     """On worlds never trained on, for every colour: the first action's correlation with the expert's (of the turn where the wrist
     camera sees the block) and its distance from it, the latter also where the hand is near the block, which decides about grasping; right grippers; how far off the heads are."""
     found, wanted, guess, way, right, seen = [], [], [], [], [], []
-    rows = episodes.judged(JUDGED)
+    rows = episodes.judged(task, JUDGED)
     for part in np.array_split(rows, max(1, len(rows) // 32)):
         batch = {k: v.to(device) for k, v in episodes.batch(part, np.random.default_rng(0), COLOURS).items()}
         parts = [v.cpu().numpy() for v in answers(model, labels, batch)]

@@ -131,7 +131,7 @@ class Run:
         new.replace(self.file)      # whole or not at all
         if self.rows:
             with open(self.a.out / "loss.csv", "w", newline="") as f:
-                writer = csv.DictWriter(f, {name: None for row in self.rows for name in row})   # a version before may have judged less
+                writer = csv.DictWriter(f, {name: None for row in self.rows for name in row})   # a task may have come later
                 writer.writeheader()
                 writer.writerows(self.rows)
             draw_curve(self.a.out / "curve.svg", self.rows)
@@ -176,6 +176,14 @@ class Run:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
         return {k: v.detach() for k, v in parts.items()}
 
+    def judged(self):
+        """Of each task; those of put have its name before theirs."""
+        found = {}
+        for task in self.episodes.tasks():
+            for name, value in judge(self.average, self.labels, self.episodes, task, self.a.device).items():
+                found[name if task == "pick" else f"{task}_{name}"] = value
+        return found
+
     def report(self, kind, parts, speed):
         mean = {k: float(torch.stack([p[k] for p in parts]).mean()) for k in parts[0]}
         if not all(map(math.isfinite, mean.values())):
@@ -183,12 +191,12 @@ class Run:
         row = dict(samples=self.samples, looked=self.looked, minutes=self.minutes(), **mean)
         if kind == self.acting:
             with torch.autocast(self.a.device, torch.bfloat16, enabled=self.bf16):
-                row.update(judge(self.average, self.labels, self.episodes, self.a.device))
+                row.update(self.judged())
             self.rows.append(row | dict(per_second=speed))
         print(" ".join(f"{k} {v:.4g}" for k, v in row.items()), f"per_second {speed:.4g}", flush=True)
         self.save()
         if self.episodes.look():
-            print(f"{len(self.episodes.train)} samples to train on now")
+            print(f"samples to train on now: {self.episodes.count(self.episodes.train)}")
 
     def stage(self, kind, done, goes_on):
         """Steps of one kind, with reports. done: how many samples there were, at any time."""
@@ -203,7 +211,7 @@ class Run:
 
     def go(self):
         print(f"{parameters(self.model) / 1e6:.2f} M parameters, {'bfloat16' if self.bf16 else 'float32'}; "
-              f"{len(self.episodes.train)} samples to train on, {len(self.episodes.test)} held out", flush=True)
+              f"samples to train on: {self.episodes.count(self.episodes.train)}; held out: {self.episodes.count(self.episodes.test)}", flush=True)
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         self.stage(self.looking, lambda: self.looked, lambda: self.looked < self.a.eyes and self.share() < 1)

@@ -28,8 +28,8 @@ def byte_letters():
 LETTER = byte_letters()
 
 
-def instruction(colour):
-    return f"pick up the {COLOURS[colour]} block"
+def instruction(colour, pad=None):
+    return f"pick up the {COLOURS[colour]} block" if pad is None else f"put the {COLOURS[colour]} block on the {COLOURS[pad]} pad"
 
 
 def words(text):
@@ -83,14 +83,14 @@ class Vocabulary:
             ids += [self.base[t] for t in word]
         return ids
 
-    def prompt(self, colour, tokens_per_picture, pictures=2):
+    def prompt(self, instruction, tokens_per_picture, pictures=2):
         """Ids of the sequence before the actions, the picture's place-holder repeated (policy/README.md, Sequence)."""
         a = self.added
         out = [a["<|im_start|>"], *self.encode("system\n" + SYSTEM), a["<|im_end|>"], *self.encode("\n"), a["<|im_start|>"],
                *self.encode("user\n")]
         for _ in range(pictures):
             out += [a["<|vision_start|>"], *[a["<|image_pad|>"]] * tokens_per_picture, a["<|vision_end|>"]]
-        out += [*self.encode(QUESTION.format(instruction(colour))), a["<|im_end|>"], *self.encode("\n"), a["<|im_start|>"]]
+        out += [*self.encode(QUESTION.format(instruction)), a["<|im_end|>"], *self.encode("\n"), a["<|im_start|>"]]
         return out + self.encode("assistant\n")
 
     def suffix(self):

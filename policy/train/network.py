@@ -1,6 +1,6 @@
 """Dream-VLA, small, for training: the same tensors under the same names as policy/ reads, computed for batches.
 
-Shapes: P pictures, C sentences for each, B = P * C sequences, two pictures of SIDE x SIDE, P patches, M merged patches of both pictures, S tokens, H hidden size, N = chunk * dim
+Shapes: P pairs of pictures of SIDE x SIDE, M merged patches of both, C sentences for each, B = P * C sequences, H hidden size, N = chunk * dim
 action positions. Four heads exist in training only: `eyes` (which merged patch shows which block or pad, where within it, and how a block
 is turned), `spot` (which one shows the named block, and the named pad), `way` (from the hand to them) and `turn` (of the block's sides against the
 fingers).

@@ -72,7 +72,7 @@ class Vision(nn.Module):
         self.register_buffer("angle", vision_angle(), persistent=False)
 
     def forward(self, picture):
-        """picture uint8 [B, PICTURES, SIDE, SIDE, 3] to [B, M, H]."""
+        """picture uint8 [P, PICTURES, SIDE, SIDE, 3] to [P, M, H]."""
         b = picture.shape[0]
         x = (picture.float() / 255 - picture.new_tensor(MEAN, dtype=torch.float)) / picture.new_tensor(STD, dtype=torch.float)
         x = x.reshape(b * PICTURES, GRID // MERGE, MERGE, PATCH, GRID // MERGE, MERGE, PATCH, 3)

@@ -327,14 +327,20 @@ check-threads: deps
 		echo "0 passed, 0 failed, $(words $(THREAD_TESTS)) skipped"; \
 	else B=$(call variant,thread) SAN=thread $(CALM) tests/run.sh --findings quick $(foreach t,$(THREAD_TESTS),'$t'); fi
 
-# The demo policy from nothing: episodes of the expert, training (hours), the checkpoint. TORCH: a Python with torch and safetensors;
-# TRAIN: a folder with 8 GB to spare; more options of train.py in TRAIN_OPTIONS. It goes on where it was stopped.
+# The demo policy from nothing: episodes of the expert, training, episodes in states that a first version gets into, more training (hours in all), the
+# checkpoint. TORCH: a Python with torch and safetensors; TRAIN: a folder with 12 GB to spare; more options of train.py in TRAIN_OPTIONS. It goes
+# on where it was stopped.
 TORCH ?= python3
 TRAIN ?= build/train
 train-demo: all
 	mkdir -p $(TRAIN)
-	[ -d $(TRAIN)/episodes ] || { $B/dreamvla-sim --expert 3000 --seed 1 --config config/demo-pick.yaml --out $(TRAIN)/new && mv $(TRAIN)/new $(TRAIN)/episodes; }
-	$(TORCH) policy/train/train.py --data $(TRAIN)/episodes --out $(TRAIN) $(TRAIN_OPTIONS)
+	[ -d $(TRAIN)/episodes ] || { $B/dreamvla-sim --expert 2000 --seed 1 --config config/demo-pick.yaml --out $(TRAIN)/new && mv $(TRAIN)/new $(TRAIN)/episodes; }
+	[ -d $(TRAIN)/dagger ] || { \
+		$(TORCH) policy/train/train.py --data $(TRAIN)/episodes --out $(TRAIN) --samples 120000 $(TRAIN_OPTIONS) && \
+		$(TORCH) policy/train/export.py --from $(TRAIN)/last.pt --to $(TRAIN)/first --data $(TRAIN)/episodes --infer $B/dreamvla-infer && \
+		$B/dreamvla-sim --expert 600 --seed 500000 --config config/demo-pick.yaml --policy $(TRAIN)/first --out $(TRAIN)/new && \
+		mv $(TRAIN)/new $(TRAIN)/dagger; }
+	$(TORCH) policy/train/train.py --data $(TRAIN)/episodes --data $(TRAIN)/dagger --out $(TRAIN) --samples 500000 --eyes 60000 $(TRAIN_OPTIONS)
 	$(TORCH) policy/train/export.py --from $(TRAIN)/last.pt --to $(TRAIN)/checkpoint --data $(TRAIN)/episodes --infer $B/dreamvla-infer
 	$B/dreamvla-sim --evaluate 200 --seed 1000000 --config config/demo-pick.yaml --policy $(TRAIN)/checkpoint
 

@@ -43,7 +43,7 @@ static void make_picture(char *out)
 		unsigned six = 0;
 
 		for (size_t k = bit; k < bit + 6; k++)
-			six = six << 1 | (k < 8 * n ? jpeg[k / 8] >> (7 - k % 8) & 1u : 0);
+			six = six << 1 | (k < 8 * n ? (unsigned)jpeg[k / 8] >> (7 - k % 8) & 1u : 0u);
 		out[used++] = digits[six];
 	}
 	while (used % 4)

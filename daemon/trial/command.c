@@ -197,7 +197,8 @@ static json_t *list_episodes(const struct trial_result *each, const struct argum
 
 	for (uint32_t i = 0; i < a->evaluate; i++)
 		json_array_append_new(list, json_pack("{s:I, s:s, s:s?, s:s, s:s, s:f, s:f, s:f}", "seed", (json_int_t)(a->seed + i), "colour",
-				block_colour_name(each[i].words.colour), "pad", each[i].words.put ? block_colour_name(each[i].words.pad) : NULL, "verdict", each[i].verdict == TASK_RUNS ? "stopped" : task_verdict_name(each[i].verdict),
+				block_colour_name(each[i].words.colour), "pad", each[i].words.put ? block_colour_name(each[i].words.pad) : NULL,
+				"verdict", each[i].verdict == TASK_RUNS ? "stopped" : task_verdict_name(each[i].verdict),
 				"reason", reason_name(each[i].reason), "took_s", each[i].took_s, "taken_over_s", each[i].taken_over_s,
 				"jerk_m_s3", each[i].jerk_m_s3));
 	return list;
@@ -209,7 +210,8 @@ static void print_json(struct score *s, const struct trial_result *each, const s
 			"episodes", (int)s->n, "successes", (int)s->done, "success", (double)s->done / s->n, "interval_95", low, high,
 			"wrong_block", (int)s->wrong_block, "too_late", (int)s->too_late, "stopped", (int)s->stopped, "lost", (int)s->lost,
 			"median_s", score_median_s(s), "jerk_rms_m_s3", score_jerk_m_s3(s), "infer_ms", s->infer_ms_sum / s->n,
-			"task", a->put ? "put" : "pick", "policy", expert_drives(a) ? "expert" : c->policy_model, "mode", METHOD[c->execution_method], "steps", (int)c->policy_steps,
+			"task", a->put ? "put" : "pick",
+			"policy", expert_drives(a) ? "expert" : c->policy_model, "mode", METHOD[c->execution_method], "steps", (int)c->policy_steps,
 			"latency_ms", a->latency_ms, "jitter_ms", a->jitter_ms, "camera_late_ms", a->camera_late_ms, "drop", a->drop,
 			"take_over", (int)a->take_over, "seed", (json_int_t)a->seed, "each", list_episodes(each, a));
 

@@ -9,6 +9,7 @@
 
 #include "daemon/trial/trial_parts.h"
 #include "policy/safetensors_write.h"
+#include "robots/sim/task/pads.h"
 
 /* Two sentences, and the time between them; and one sample more. */
 static const int64_t LONGEST_NS = 2 * TASK_PUT_LIMIT_NS + 2 * NS_PER_S;
@@ -183,11 +184,9 @@ static void keep_colour(struct episodes *s, const struct world *w, enum block_co
 /* The named one first. */
 static void keep_pads(struct episodes *s, const struct world *w)
 {
-	uint32_t named = 0;
+	const struct world_pad *pad = pads_find(w, trial_task(s->trial)->words.pad);
+	uint32_t named = pad ? (uint32_t)(pad - w->pad) : 0;
 
-	for (uint32_t i = 0; i < w->n_pads; i++)
-		if (w->pad[i].colour == trial_task(s->trial)->words.pad)
-			named = i;
 	for (uint32_t i = 0; i < w->n_pads; i++) {
 		const struct world_pad *p = &w->pad[(named + i) % w->n_pads];
 		size_t row = (size_t)s->n * WORLD_PADS + i;

@@ -9,6 +9,7 @@
 
 #include "daemon/trial/trial_parts.h"
 #include "policy/safetensors_write.h"
+#include "robots/sim/task/astray.h"
 #include "robots/sim/task/pads.h"
 
 /* Two sentences, and the time between them; and one sample more. */
@@ -17,8 +18,8 @@ enum { SAMPLES_MORE = 2 };
 /* Tensors that only episodes with pads have, the last ones. */
 enum { OF_PADS = 3 };
 
-/* As look.c: a stream of its own. */
-static const uint64_t STREAM = UINT64_C(0x636f75727365);
+/* As look.c: streams of their own. */
+static const uint64_t STREAM = UINT64_C(0x636f75727365), ASTRAY = UINT64_C(0x617374726179);
 /* Shares of the episodes. */
 static const double CHANGED = 0.25, GOES_ON = 0.5;
 
@@ -40,8 +41,9 @@ struct episodes {
 	uint64_t first_seed, samples; /* of the file in the making; of all */
 	uint32_t n, n_episodes;
 	uint8_t *picture;
-	float *state, *action, *block, *spot, *pad_at, *pad_spot;
-	int64_t *colour, *pad, *held, *episode;
+	uint64_t random;           /* of the given actions */
+	float *state, *action, *astray, *block, *spot, *pad_at, *pad_spot;
+	int64_t *given, *colour, *pad, *held, *episode;
 };
 
 static int make_dir(struct episodes *s, const char *dir, struct errbuf *e)
@@ -61,6 +63,8 @@ static int make_room(struct episodes *s, struct errbuf *e)
 	s->picture = malloc(n * s->cameras * s->picture_bytes);
 	s->state = calloc(n * STATE_DIM_MAX, sizeof *s->state);
 	s->action = calloc(n * COLOURS * s->chunk * EXPERT_ACTION_DIM, sizeof *s->action);
+	s->astray = calloc(n * COLOURS * s->chunk * EXPERT_ACTION_DIM, sizeof *s->astray);
+	s->given = calloc(n * COLOURS, sizeof *s->given);
 	s->block = calloc(n * COLOURS * 3, sizeof *s->block);
 	s->spot = calloc(n * COLOURS * s->cameras * 2, sizeof *s->spot);
 	s->pad_at = calloc(n * WORLD_PADS * 3, sizeof *s->pad_at);
@@ -69,9 +73,9 @@ static int make_room(struct episodes *s, struct errbuf *e)
 	s->pad = calloc(n * WORLD_PADS, sizeof *s->pad);
 	s->held = calloc(n, sizeof *s->held);
 	s->episode = calloc(n, sizeof *s->episode);
-	bool all = s->picture && s->state && s->action && s->block && s->spot && s->pad_at && s->pad_spot && s->colour && s->pad && s->held && s->episode;
+	bool points = s->block && s->spot && s->pad_at && s->pad_spot, numbers = s->given && s->colour && s->pad && s->held && s->episode;
 
-	return all ? 0 : fail(e, -ENOMEM, "episodes: out of memory");
+	return s->picture && s->state && s->action && s->astray && points && numbers ? 0 : fail(e, -ENOMEM, "episodes: out of memory");
 }
 
 int episodes_create(struct episodes **out, struct trial *t, const struct config *c, const char *dir, struct errbuf *e)
@@ -105,6 +109,8 @@ void episodes_destroy(struct episodes *s)
 	free(s->picture);
 	free(s->state);
 	free(s->action);
+	free(s->astray);
+	free(s->given);
 	free(s->block);
 	free(s->spot);
 	free(s->pad_at);
@@ -156,29 +162,44 @@ static void keep_point(const struct episodes *s, const struct world *w, struct v
 	}
 }
 
-static void keep_action(struct episodes *s, const struct expert_view *v, size_t row)
+static void keep_action(const struct episodes *s, double action[][EXPERT_ACTION_DIM], float *to)
 {
-	double action[CHUNK_STEPS_MAX][EXPERT_ACTION_DIM];
-	float *to = s->action + row * s->chunk * EXPERT_ACTION_DIM;
-
-	expert_chunk(v, (double)trial_setup(s->trial)->action_dt_ns * 1e-9, s->chunk, action);
 	for (uint32_t k = 0; k < s->chunk; k++)
 		for (uint32_t i = 0; i < EXPERT_ACTION_DIM; i++)
 			*to++ = (float)action[k][i];
 }
 
-static void keep_colour(struct episodes *s, const struct world *w, enum block_colour colour)
+/* The expert's way, and the one from actions that lead elsewhere. */
+static void keep_ways(struct episodes *s, const struct expert_view *v, const struct expert_view *other, size_t row)
 {
-	size_t row = (size_t)s->n * COLOURS + colour;
+	double action[CHUNK_STEPS_MAX][EXPERT_ACTION_DIM], dt_s = (double)trial_setup(s->trial)->action_dt_ns * 1e-9;
+	size_t at = row * s->chunk * EXPERT_ACTION_DIM;
+
+	expert_chunk(v, dt_s, 0, s->chunk, action);
+	keep_action(s, action, s->action + at);
+	s->given[row] = astray_chunk(v, other, &s->random, dt_s, s->chunk, action);
+	keep_action(s, action, s->astray + at);
+}
+
+static struct expert_view view_of(const struct episodes *s, const struct world *w, enum block_colour colour)
+{
 	struct task_words words = trial_task(s->trial)->words;
 	struct expert_view v;
 
 	words.colour = colour;
 	expert_look(&v, w, &words);
+	return v;
+}
+
+static void keep_colour(struct episodes *s, const struct world *w, enum block_colour colour)
+{
+	size_t row = (size_t)s->n * COLOURS + colour;
+	uint32_t further = 1 + (uint32_t)world_random_between(&s->random, 0, COLOURS - 1);
+	struct expert_view v = view_of(s, w, colour), other = view_of(s, w, (enum block_colour)((colour + further) % COLOURS));
 	struct vec block = { v.block_m[0], v.block_m[1], v.block_m[2] + WORLD_BLOCK_HALF };
 
 	keep_point(s, w, block, s->block + 3 * row, s->spot + 2 * row * s->cameras);
-	keep_action(s, &v, row);
+	keep_ways(s, &v, &other, row);
 }
 
 /* The named one first. */
@@ -225,6 +246,8 @@ static int add_all(const struct episodes *s, struct safetensors_writer *w, struc
 		{ "picture", 'u', s->picture, 5, { s->n, s->cameras, height, width, 3 } },
 		{ "state", 'f', s->state, 2, { s->n, s->state_dim } },
 		{ "action", 'f', s->action, 4, { s->n, COLOURS, s->chunk, EXPERT_ACTION_DIM } },
+		{ "astray", 'f', s->astray, 4, { s->n, COLOURS, s->chunk, EXPERT_ACTION_DIM } },
+		{ "given", 'i', s->given, 2, { s->n, COLOURS } },
 		{ "block", 'f', s->block, 3, { s->n, COLOURS, 3 } },
 		{ "spot", 'f', s->spot, 4, { s->n, COLOURS, s->cameras, 2 } },
 		{ "colour", 'i', s->colour, 1, { s->n } },
@@ -325,6 +348,7 @@ static int take_samples(struct episodes *s, uint64_t seed, struct errbuf *e)
 	bool runs = true;
 	int rc = 0;
 
+	s->random = seed ^ ASTRAY;
 	for (int64_t t_ns = begin_ns; runs && rc == 0 && t_ns < begin_ns + LONGEST_NS; t_ns = trial_world(s->trial)->t_ns) {
 		if (t_ns >= c.change_ns)
 			change(&c, s->trial);

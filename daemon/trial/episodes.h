@@ -7,6 +7,8 @@
  *   state    F32 [n][values of policy.proprio]
  *   action   F32 [n][COLOURS][chunk][7]          the expert's next actions from there, had that one been named; not what was done:
  *                                                m, rad, gripper 1 open
+ *   astray   F32 [n][COLOURS][chunk][7]          the same from where its first actions lead, which another made (astray.h):
+ *   given    I64 [n][COLOURS]                    so many of them
  *   block    F32 [n][COLOURS][3]                 its centre, m
  *   spot     F32 [n][COLOURS][cameras][2]        where that is in the picture, 0..1 from the left and the top; -1: nowhere
  *   colour   I64 [n]                             that was named

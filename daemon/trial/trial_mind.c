@@ -111,7 +111,7 @@ static void ask_expert(struct trial *t, const struct world *w)
 
 	c->n_steps = (uint32_t)t->options.config->policy_action_chunk;
 	expert_look(&v, w, &t->task.words);
-	expert_chunk(&v, (double)t->setup.action_dt_ns * 1e-9, c->n_steps, action);
+	expert_chunk(&v, (double)t->setup.action_dt_ns * 1e-9, 0, c->n_steps, action);
 	if (t->options.clumsiness > 0 && world_random_between(&t->random, 0, 1) < t->options.clumsiness)
 		blunder(t, action, c->n_steps);
 	for (uint32_t k = 0; k < c->n_steps; k++)

@@ -20,7 +20,6 @@ TASKS = "pick", "put"
 WRIST = 1                                       # the picture that turns with the hand
 TURN = 5                                        # of an action's values
 CELLS = GRID // MERGE                           # merged patches along a side of a picture
-FAR_M, NEAR_M = 0.2, 0.03                       # scales of the way to a block: all of it, and its last centimetres
 TILTED, TILTED_RAD, TILTED_M = 0.4, 0.1, 0.15   # share of the pictures drawn from those that show a block that near and turned against the fingers
 HELD_OUT = 0.03                                 # of the episodes are never trained on
 STATISTICS = 20_000                             # samples that the state's range is taken from
@@ -34,7 +33,7 @@ def read_shard(path):
     raw = np.memmap(path, np.uint8, "r", 8 + n)
     part = {name: raw[p["data_offsets"][0]:p["data_offsets"][1]].view(KINDS[p["dtype"]]).reshape(p["shape"])
             for name, p in head.items() if name != "__metadata__"}
-    for name, want in (("picture", (PICTURES, SIDE, SIDE, 3)), ("action", (COLOURS, CHUNK, DIM))):
+    for name, want in (("picture", (PICTURES, SIDE, SIDE, 3)), ("action", (COLOURS, CHUNK, DIM)), ("astray", (COLOURS, CHUNK, DIM))):
         if name not in part or part[name].shape[1:] != want:
             raise SystemExit(f"{path}: {name}: found {part[name].shape[1:] if name in part else 'none'}, want {want}: made by another version?")
     return {name: v if name == "picture" else np.array(v) for name, v in part.items()}
@@ -48,11 +47,6 @@ def to_bins(action):
 
 def from_bins(i):
     return ((i + 0.5) / BINS) * (ACTION_HIGH - ACTION_LOW) + ACTION_LOW
-
-
-def ways(way):
-    """[..., 3] m to [..., 6]: all of it, and its last centimetres."""
-    return np.concatenate((way / FAR_M, np.clip(way / NEAR_M, -1, 1)), -1).astype(np.float32)
 
 
 def held_out(episode):
@@ -154,16 +148,16 @@ class Episodes:
         return np.concatenate((driven[:, None], (driven[:, None] + shift) % COLOURS), 1)
 
     def batch(self, rows, random=None, colours=1):
-        """Pictures [P], and what belongs to each of the named colours [P, C]; rows of one task. `pad` [P] is there only where one is named. All
-        in torch."""
+        """Pictures [P], and what belongs to each of the named colours [P, C]; rows of one task. Ways are from the hand as it is in the picture, m.
+        `pad` [P] is there only where one is named. All in torch."""
         colour, p = self.named(rows, random, colours), np.arange(len(rows))[:, None]
         state = self.take(rows, "state")
-        values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour,
-                      bins=to_bins(self.take(rows, "action")[p, colour]), way=ways(self.take(rows, "block")[p, colour] - state[:, None, :3]),
-                      **self.turned(rows), **self.seen(rows, colour))
+        values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour, given=self.take(rows, "given")[p, colour],
+                      bins=to_bins(self.take(rows, "action")[p, colour]), astray=to_bins(self.take(rows, "astray")[p, colour]),
+                      way=self.take(rows, "block")[p, colour] - state[:, None, :3], **self.turned(rows), **self.seen(rows, colour))
         values["side"], values["side_seen"] = values["sides"][p, colour], values["sides_seen"][p, colour]
         if self.has_pads(rows):
-            values["pad"], values["pad_way"] = self.take(rows, "pad")[:, 0], ways(self.take(rows, "pad_at")[:, 0] - state[:, :3])
+            values["pad"], values["pad_way"] = self.take(rows, "pad")[:, 0], self.take(rows, "pad_at")[:, 0] - state[:, :3]
         return {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in values.items()}
 
     def has_pads(self, rows):

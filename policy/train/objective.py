@@ -4,13 +4,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import BINS, COLOURS, FAR_M, NEAR_M, THINGS, TURN, WRIST, from_bins
+from data import ACTION_HIGH, ACTION_LOW, BINS, COLOURS, THINGS, TURN, WRIST, from_bins
 from network import CHUNK, DIM, N, PICTURES
 
 SOFT_BINS = 3.0             # the labels' Gaussian: a neighbouring bin is nearly right
-FULL, PREFIX = 0.6, 0.8     # shares of the sequences: all masked, up to here; else the first actions are given, from PREFIX on; random between
-SPOILED = 0.5               # share of the latter whose given actions are somewhat off, as a policy's own are
-SPOILED_BINS = 2.0, 4.0     # by so much (standard deviation), but for the gripper
+FULL, PREFIX = 0.5, 0.65    # shares of the sequences: all masked, up to here; else the first actions are given, from PREFIX on; random between
+ASTRAY = 0.8                # share of the latter whose given actions are those of another plan, right or not
+FAR_M, NEAR_M = 0.2, 0.03   # scales of the way to a thing: all of it, and its last centimetres
 EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, TURN_WEIGHT = 1.0, 1.0, 0.5, 0.5
 JUDGED = 256                # samples, each with all colours
 
@@ -37,25 +37,18 @@ class Labels:
         return torch.cat((soft, F.one_hot(self.suffix, self.length).to(soft.dtype).expand(len(bins), -1, -1)), 1)
 
 
-def draw_mask(b, length, generator):
-    """True where a token is to be found: all of them, or a random share, or what comes after the first actions; and which are of the last kind [B, 1]."""
+def draw_mask(b, given, generator):
+    """Which tokens are to be found [B, N + 2]: all, or a random share, or those after the first actions; and which sequences are to begin astray [B],
+    with `given` [B] actions of another plan."""
+    length = N + 2
     kind = torch.rand(b, 1, generator=generator)
+    astray = (kind >= PREFIX) & (torch.rand(b, 1, generator=generator) < ASTRAY)
     random = torch.rand(b, length, generator=generator) < torch.rand(b, 1, generator=generator)
-    given = DIM * torch.randint(1, CHUNK, (b, 1), generator=generator)
-    after = torch.arange(length) >= given
+    first = torch.where(astray, given[:, None], torch.randint(1, CHUNK, (b, 1), generator=generator))
+    after = torch.arange(length) >= DIM * first
     mask = torch.where(kind < FULL, torch.ones_like(random), torch.where(kind < PREFIX, random, after))
     mask[:, 0] |= ~mask.any(1)
-    return mask, kind >= PREFIX
-
-
-def spoil(bins, prefix, generator):
-    """bins [B, CHUNK, DIM] with noise in some of those sequences that have a prefix: only what is given of them is ever read."""
-    b = len(bins)
-    low, high = SPOILED_BINS
-    noise = torch.randn(bins.shape, generator=generator) * (low + (high - low) * torch.rand(b, 1, 1, generator=generator))
-    noise *= (prefix & (torch.rand(b, 1, generator=generator) < SPOILED))[..., None]
-    noise[..., DIM - 1] = 0
-    return (bins + noise.round().long()).clamp(0, BINS - 1)
+    return mask, astray[:, 0]
 
 
 def mean_where(value, known):
@@ -74,25 +67,42 @@ def eyes_loss(model, seen, batch):
     return which + where + TURN_WEIGHT * sides, dict(eyes=which, sides=sides)
 
 
-def way_loss(model, hidden, batch):
-    to_block, to_pad = model.way(hidden[:, 0]).float().chunk(2, -1)
-    loss = F.mse_loss(to_block, batch["way"].flatten(0, 1))
+def ways(way):
+    """[..., 3] m to [..., 6]: all of it, and its last centimetres."""
+    return torch.cat((way / FAR_M, (way / NEAR_M).clamp(-1, 1)), -1)
+
+
+def left_over(way, bins):
+    """Of a way [B, 3], what is left before each action [B, CHUNK, 3] of bins [B, CHUNK, DIM]; and where that is so, [B, CHUNK]: before the
+    fingers close, for then the block comes along."""
+    low, high = (torch.tensor(v, device=way.device) for v in (ACTION_LOW, ACTION_HIGH))
+    action = (bins + 0.5) / BINS * (high - low) + low
+    gone, open_ = action[..., :3].cumsum(1).roll(1, 1), (action[..., DIM - 1] > 0.5).cumprod(1).roll(1, 1)
+    gone[:, 0], open_[:, 0] = 0, 1
+    return way[:, None] - gone, open_
+
+
+def way_loss(model, hidden, batch, bins):
+    """At the first token of each action: how far it then is."""
+    to_block, to_pad = model.way(hidden[:, :N:DIM]).float().chunk(2, -1)
+    way, known = left_over(batch["way"].flatten(0, 1), bins)
+    loss = mean_where((to_block - ways(way)).square().mean(-1), known)
     if "pad" not in batch:
         return loss
-    colours = batch["colour"].shape[1]
-    return loss + F.mse_loss(to_pad, batch["pad_way"].repeat_interleave(colours, 0))
+    way, _ = left_over(batch["pad_way"].repeat_interleave(batch["colour"].shape[1], 0), bins)
+    return loss + F.mse_loss(to_pad, ways(way))
 
 
-def losses(model, labels, batch, mask, tokens):
-    """The sum to go down, and its parts."""
-    bins = batch["bins"].flatten(0, 1)
+def losses(model, labels, batch, mask, astray):
+    """The sum to go down, and its parts. mask, astray: draw_mask's."""
+    bins = torch.where(astray[:, None, None], batch["astray"].flatten(0, 1), batch["bins"].flatten(0, 1))
     seen = model.see(batch["picture"])
     ids = model.sentences(batch["colour"], batch.get("pad"))
-    hidden, after = model(seen, batch["state"], ids, torch.where(mask, labels.mask_id, tokens))
+    hidden, after = model(seen, batch["state"], ids, torch.where(mask, labels.mask_id, labels.tokens(bins)))
     logits = model.lm_head(hidden[mask]).float()
     action = -(labels.targets(bins)[mask] * F.log_softmax(logits, -1)).sum(-1).mean()
     spot = F.binary_cross_entropy_with_logits(model.spot(after).float(), batch["shows"].flatten(0, 1))
-    way = way_loss(model, hidden, batch)
+    way = way_loss(model, hidden, batch, bins)
     off = model.turn(hidden[:, TURN]).float() - batch["side"].flatten(0, 1)
     turn = mean_where(off.square().sum(-1), batch["side_seen"].flatten())
     eyes, parts = eyes_loss(model, seen, batch)
@@ -102,16 +112,20 @@ def losses(model, labels, batch, mask, tokens):
 
 @torch.no_grad()
 def answers(model, labels, batch):
-    """Everything masked, one step: bins [B, CHUNK, DIM], the way's head [B, 12] and whether `eyes` has the patches right (share of those that
-    show a block or a pad)."""
-    b = batch["colour"].numel()
+    """One step: bins [B, CHUNK, DIM] with everything masked, and with the given actions of another plan; the way's head [B, 12] and whether `eyes`
+    has the patches right (share of those that show a block or a pad)."""
     seen = model.see(batch["picture"])
     ids = model.sentences(batch["colour"], batch.get("pad"))
-    hidden, _ = model(seen, batch["state"], ids, torch.full((b, N + 2), labels.mask_id, device=seen.device))
-    best = model.lm_head(hidden[:, :N]).argmax(-1).reshape(b, CHUNK, DIM)
+    tokens, found = labels.tokens(batch["astray"].flatten(0, 1)), []
+    given = batch["given"].flatten()
+    for first in (torch.zeros_like(given), given):
+        mask = torch.arange(N + 2, device=seen.device) >= DIM * first[:, None]
+        hidden, _ = model(seen, batch["state"], ids, torch.where(mask, labels.mask_id, tokens))
+        found.append((labels.length - 1 - model.lm_head(hidden[:, :N]).argmax(-1)).reshape(-1, CHUNK, DIM).clamp(0, BINS - 1))
+        way = way if len(found) > 1 else model.way(hidden[:, 0]).float()
     shown = batch["shown"] > 0
     right = ((model.eyes(seen)[..., :THINGS] > 0) == shown)[shown]
-    return (labels.length - 1 - best).clamp(0, BINS - 1), model.way(hidden[:, 0]).float(), right.float()
+    return *found, way, right.float()
 
 
 def together(a, b):
@@ -119,24 +133,32 @@ def together(a, b):
     return float(np.corrcoef(a, b)[0, 1]) if len(a) > 1 and min(a.std(), b.std()) > 0 else 0.0
 
 
+def off_mm(found, wanted):
+    return 1000 * np.linalg.norm((found - wanted)[:, :3], axis=-1)
+
+
+def mean(values):
+    return float(values.mean()) if len(values) else 0.0
+
+
 def judge(model, labels, episodes, task, device):
-    """On worlds never trained on, for every colour: the first action's correlation with the expert's (of the turn where the wrist
-    camera sees the block) and its distance from it, the latter also where the hand is near the block, which decides about grasping; right grippers; how far off the heads are."""
-    found, wanted, guess, way, right, seen = [], [], [], [], [], []
+    """On worlds never trained on, for every colour: the first action's correlation with the expert's (of the turn where the wrist camera sees the
+    block) and its distance from it, the latter also where the hand is near the block, which decides about grasping, and that of the first
+    action after given ones of another plan; right grippers; how far off the heads are."""
+    kept = {name: [] for name in ("found", "after", "way_found", "right", "wanted", "astray", "given", "way", "seen")}
     rows = episodes.judged(task, JUDGED)
     for part in np.array_split(rows, max(1, len(rows) // 32)):
         batch = {k: v.to(device) for k, v in episodes.batch(part, np.random.default_rng(0), COLOURS).items()}
-        parts = [v.cpu().numpy() for v in answers(model, labels, batch)]
-        for kept, v in zip((found, guess, right), parts):
-            kept.append(v)
-        wanted.append(batch["bins"].flatten(0, 1).cpu().numpy())
-        way.append(batch["way"].flatten(0, 1).cpu().numpy())
-        seen.append(batch["side_seen"].flatten().cpu().numpy() > 0)
-    found, wanted = from_bins(np.concatenate(found)), from_bins(np.concatenate(wanted))
-    guess, way = (1000 * FAR_M * np.concatenate(v)[:, :3] for v in (guess, way))
-    first = [together(found[:, 0, i], wanted[:, 0, i]) for i in (0, 1, 2)] + [together(*(v[np.concatenate(seen), 0, TURN] for v in (found, wanted)))]
-    off = 1000 * np.linalg.norm((found - wanted)[:, 0, :3], axis=-1)
-    near = np.linalg.norm(way, axis=-1) < 1000 * NEAR_M
-    return dict(zip(("dx", "dy", "dz", "turn"), first), first_mm=float(off.mean()), near_mm=float(off[near].mean()) if near.any() else 0.0,
-                gripper=float(((found[..., -1] > 0.5) == (wanted[..., -1] > 0.5)).mean()),
-                way_mm=float(np.linalg.norm(guess - way, axis=-1).mean()), seen=float(np.concatenate(right).mean()))
+        flat = [batch[k].flatten(0, 1) for k in ("bins", "astray", "given", "way")] + [batch["side_seen"].flatten() > 0]
+        for name, value in zip(kept, (*answers(model, labels, batch), *flat)):
+            kept[name].append(value.cpu().numpy())
+    kept = {name: np.concatenate(v) for name, v in kept.items()}
+    found, after, wanted, astray = (from_bins(kept[k]) for k in ("found", "after", "wanted", "astray"))
+    first = [together(found[:, 0, i], wanted[:, 0, i]) for i in (0, 1, 2)] + [together(*(v[kept["seen"], 0, TURN] for v in (found, wanted)))]
+    each, given = np.arange(len(found)), kept["given"]
+    off, later = off_mm(found[:, 0], wanted[:, 0]), off_mm(after[each, given], astray[each, given])
+    near = np.linalg.norm(kept["way"], axis=-1) < NEAR_M
+    return dict(zip(("dx", "dy", "dz", "turn"), first), first_mm=mean(off), near_mm=mean(off[near]), after_mm=mean(later), after_near_mm=mean(later[near]),
+                gripper=mean((found[..., -1] > 0.5) == (wanted[..., -1] > 0.5)),
+                after_gripper=mean((after[each, given, -1] > 0.5) == (astray[each, given, -1] > 0.5)),
+                way_mm=mean(1000 * np.linalg.norm(FAR_M * kept["way_found"][:, :3] - kept["way"], axis=-1)), seen=mean(kept["right"]))

@@ -19,8 +19,8 @@ import torch
 
 import checkpoint
 from data import COLOURS, Episodes
-from network import DreamVla, N, parameters
-from objective import Labels, draw_mask, eyes_loss, judge, losses, spoil
+from network import DreamVla, parameters
+from objective import Labels, draw_mask, eyes_loss, judge, losses
 from vocabulary import Vocabulary
 
 WARM_UP = 200               # steps after each start: the rate rises
@@ -156,9 +156,8 @@ class Run:
     def acting(self):
         batch, b = self.batch(self.a.colours), self.a.batch * self.a.colours
         self.samples += b
-        mask, prefix = draw_mask(b, N + 2, self.generator)
-        bins = spoil(batch["bins"].flatten(0, 1).cpu(), prefix, self.generator).to(self.a.device)
-        return losses(self.model, self.labels, batch, mask.to(self.a.device), self.labels.tokens(bins))
+        mask, astray = draw_mask(b, batch["given"].flatten().cpu(), self.generator)
+        return losses(self.model, self.labels, batch, mask.to(self.a.device), astray.to(self.a.device))
 
     def step(self, kind):
         self.steps += 1

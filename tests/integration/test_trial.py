@@ -169,6 +169,7 @@ class Trial(unittest.TestCase):
         self.assertTrue(set(d["colour"]) <= {0, 1, 2, 3} and set(d["action"][..., 6].ravel()) == {0, 1})
         self.assertLess(np.abs(d["action"][..., :3]).max(), 0.0301)
         self.check_labels(d)
+        self.check_astray(d)
         self.assertTrue((d["state"][:, 2] > 0).all() and (np.abs(d["state"][:, 3]) > 2.8).all())  # above the table, pointing down
         # The named block is seen where it is said to be: its colour is there.
         colour = np.array([[214, 38, 34], [34, 158, 60], [36, 82, 214], [244, 204, 28]], float)
@@ -192,6 +193,19 @@ class Trial(unittest.TestCase):
             if d["block"][row, d["held"][row], 2] < 0.14:
                 self.assertGreater(up[d["held"][row]], 0)
         self.assertTrue((np.diff(d["colour"])[np.diff(d["episode"]) == 0] != 0).any())  # a sentence is changed
+
+    def check_astray(self, d):
+        """Led elsewhere by the given actions, it comes back to the block: at the end of a chunk it is nearer than right after them."""
+        self.assertEqual((d["astray"].shape, d["given"].shape), (d["action"].shape, d["action"].shape[:2]))
+        self.assertTrue(set(d["given"].ravel()) <= set(range(1, 8)))
+        self.assertGreater((d["astray"][:, :, 0] != d["action"][:, :, 0]).any(-1).mean(), 0.8)
+        way = (d["block"] - d["state"][:, None, :3])[..., :2]
+        gone = d["astray"][..., :2].cumsum(2)
+        first = np.take_along_axis(gone, (d["given"] - 1)[..., None, None], 2)[:, :, 0]
+        left, end = np.linalg.norm(way - first, axis=-1), np.linalg.norm(way - gone[:, :, -1], axis=-1)
+        far = (left > 0.01) & (d["given"] < 4) & (d["held"] < 0)[:, None] & (d["state"][:, None, 2] > 0.07)
+        self.assertGreater(far.sum(), 50)
+        self.assertTrue((end[far] < left[far]).all())
 
     def test_wrong_input(self):
         for arguments, want in (

@@ -30,7 +30,7 @@ except ImportError as missing:
 sys.path.insert(0, str(TRAIN))
 import checkpoint  # noqa: E402
 from network import DreamVla  # noqa: E402
-from objective import draw_mask, spoil  # noqa: E402
+from objective import draw_mask, left_over  # noqa: E402
 from vocabulary import Vocabulary  # noqa: E402
 
 
@@ -114,17 +114,23 @@ class Training(unittest.TestCase):
         self.assertIn("no episodes_", said)
 
 
-class Prefix(unittest.TestCase):
-    def test_only_given_actions_are_spoiled(self):
-        generator = torch.Generator().manual_seed(1)
-        mask, prefix = draw_mask(400, 58, generator)
-        bins = torch.full((400, 8, 7), 100)
-        off = (spoil(bins, prefix, generator) - bins).abs().flatten(1)
-        changed = off.any(1)
-        self.assertFalse((changed & ~prefix[:, 0]).any())
-        self.assertTrue(0.3 < changed[prefix[:, 0]].float().mean() < 0.7)
-        self.assertEqual(off.reshape(-1, 7)[:, 6].max(), 0)
-        self.assertTrue((mask[prefix[:, 0]].long().diff(dim=1) >= 0).all())     # first given, then to be found
+class GivenActions(unittest.TestCase):
+    def test_so_many_as_the_episodes_say_where_they_lead_astray(self):
+        given = torch.arange(400) % 7 + 1
+        mask, astray = draw_mask(400, given, torch.Generator().manual_seed(1))
+        self.assertTrue(0.2 < astray.float().mean() < 0.4)
+        self.assertTrue((mask[astray].long().diff(dim=1) >= 0).all())           # first given, then to be found
+        self.assertTrue(((~mask[astray]).sum(1) == 7 * given[astray]).all())
+        self.assertTrue(0.4 < mask.all(1).float().mean() < 0.6)
+
+    def test_what_is_left_of_a_way(self):
+        bins = torch.full((1, 8, 7), 127)       # half of 255 bins: nothing
+        bins[0, :2, 0], bins[0, :, 6] = 254, 254
+        bins[0, 5:, 6] = 0                      # the fingers close with the sixth
+        way, known = left_over(torch.tensor([[0.06, 0, 0]]), bins)
+        self.assertEqual(known[0].tolist(), [1, 1, 1, 1, 1, 1, 0, 0])
+        for found, want in zip(way[0, :, 0].tolist(), (0.06, 0.03, 0, 0, 0, 0, 0, 0)):
+            self.assertAlmostEqual(found, want, delta=3e-4)
 
 
 if __name__ == "__main__":

@@ -184,12 +184,13 @@ static void advance(struct expert_view *v, const double action[EXPERT_ACTION_DIM
 	v->block_m[2] = 0;
 }
 
-void expert_chunk(const struct expert_view *v, double dt_s, uint32_t n_steps, double action[][EXPERT_ACTION_DIM])
+void expert_chunk(const struct expert_view *v, double dt_s, uint32_t n_given, uint32_t n_steps, double action[][EXPERT_ACTION_DIM])
 {
 	struct expert_view now = *v;
 
 	for (uint32_t k = 0; k < n_steps; k++) {
-		expert_act(&now, action[k]);
+		if (k >= n_given)
+			expert_act(&now, action[k]);
 		advance(&now, action[k], dt_s);
 	}
 }

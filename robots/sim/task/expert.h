@@ -34,7 +34,8 @@ void expert_look(struct expert_view *v, const struct world *w, const struct task
 /* The next action. Steps shrink near the block. Thread: any. Allocates: no. */
 void expert_act(const struct expert_view *v, double action[EXPERT_ACTION_DIM]);
 
-/* A whole chunk: each action from where the ones before lead, with a hand that does as it is told. Thread: any. Allocates: no. */
-void expert_chunk(const struct expert_view *v, double dt_s, uint32_t n_steps, double action[][EXPERT_ACTION_DIM]);
+/* A whole chunk: each action from where the ones before lead, with a hand that does as it is told. The first n_given are taken as they are,
+ * whoever made them. Thread: any. Allocates: no. */
+void expert_chunk(const struct expert_view *v, double dt_s, uint32_t n_given, uint32_t n_steps, double action[][EXPERT_ACTION_DIM]);
 
 #endif

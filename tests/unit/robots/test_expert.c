@@ -59,7 +59,7 @@ static void test_a_chunk_ends_with_the_block_up(void **state)
 		struct expert_view v = make_view(0.03 * i, 0.48);
 
 		v.block_yaw_rad = 0.1 * i;
-		expert_chunk(&v, 0.2, CHUNK, action);
+		expert_chunk(&v, 0.2, 0, CHUNK, action);
 		assert_true(action[0][GRIPPER] == 1 && action[CHUNK - 1][GRIPPER] == 0);
 		up = 0;
 		for (int k = 0; k < CHUNK; k++)
@@ -77,11 +77,11 @@ static void test_it_remembers_nothing(void **state)
 	struct expert_view v = make_view(0.2, 0.4);
 
 	(void)state;
-	expert_chunk(&v, 0.2, CHUNK, whole);
+	expert_chunk(&v, 0.2, 0, CHUNK, whole);
 	for (int i = 0; i < 3; i++)
 		v.tip_m[i] += whole[0][i];
 	v.hand_yaw_rad += whole[0][TURN];
-	expert_chunk(&v, 0.2, CHUNK - 1, rest);
+	expert_chunk(&v, 0.2, 0, CHUNK - 1, rest);
 	for (int k = 0; k < CHUNK - 1; k++)
 		for (int i = 0; i < EXPERT_ACTION_DIM; i++)
 			assert_true(fabs(rest[k][i] - whole[k + 1][i]) < 1e-9);
@@ -131,7 +131,7 @@ static void test_puts(void **state)
 	assert_true(action[0][2] < 0 && action[0][GRIPPER] == 0);
 	expert_act(&down, action[0]); /* open, without another move */
 	assert_true(action[0][1] == 0 && action[0][2] == 0 && action[0][GRIPPER] == 1);
-	expert_chunk(&low, 0.2, CHUNK, action);
+	expert_chunk(&low, 0.2, 0, CHUNK, action);
 	for (int k = 0; k < CHUNK && action[k][GRIPPER] == 0; k++)
 		at_m += action[k][1];
 	for (int k = 0; k < CHUNK; k++)

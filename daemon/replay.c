@@ -26,6 +26,7 @@
 #define STATE_TOPIC "/replay/state"
 #define OBSERVATION_TOPIC "/replay/observation"
 #define PROGRESS_NS NS_PER_S
+#define SLICE_NS (NS_PER_S / 10)
 
 /* Of chunks begun before the recording: the one under way, and one that continues a motion told before. */
 enum { CHUNKS = 8, CHUNKS_BEFORE = 2 };
@@ -56,6 +57,7 @@ struct replay {
 	struct action_chunk chunk[CHUNKS];
 	uint64_t chunk_tried;         /* the newest that an inference was to give */
 	int64_t begin_ns, shown_ns;   /* of the clock */
+	bool stopped;                 /* by a signal */
 	struct replay_out out;
 	struct replay_report report;
 	struct errbuf error;
@@ -308,6 +310,19 @@ static int take_state(struct replay *r, const struct mcap_read_message *m)
 	return rc < 0 ? rc : infer_until(r, r->state.now_ns);
 }
 
+/* Asking takes the signal. */
+static bool stopped(struct replay *r)
+{
+	return r->stopped = r->stopped || r->runtime->interrupted();
+}
+
+/* In slices: a signal ends it, however long a gap the file has. */
+static void wait_until(struct replay *r, int64_t t_ns)
+{
+	for (int64_t now_ns = clock_monotonic_ns(); now_ns < t_ns && !stopped(r); now_ns = clock_monotonic_ns())
+		clock_sleep_until(t_ns - now_ns < SLICE_NS ? t_ns : now_ns + SLICE_NS);
+}
+
 static void keep_time(struct replay *r)
 {
 	if (r->report.last_tick == 0)
@@ -315,7 +330,7 @@ static void keep_time(struct replay *r)
 	r->report.last_tick = r->tick.head.tick;
 	r->report.last_ns = r->tick.head.now_ns;
 	if (r->o->real)
-		clock_sleep_until(r->begin_ns + r->report.last_ns - r->report.first_ns);
+		wait_until(r, r->begin_ns + r->report.last_ns - r->report.first_ns);
 	if (clock_monotonic_ns() - r->shown_ns < PROGRESS_NS)
 		return;
 	r->shown_ns = clock_monotonic_ns();
@@ -329,7 +344,7 @@ static int run_ticks(struct replay *r)
 	struct mcap_read_message m;
 	int rc = 1;
 
-	while (!r->runtime->interrupted() && (rc = next_record(r, &r->ticks, &m)) > 0) {
+	while (!stopped(r) && (rc = next_record(r, &r->ticks, &m)) > 0) {
 		if (strcmp(m.channel->topic, STATE_TOPIC) == 0) {
 			if ((rc = take_state(r, &m)) < 0)
 				return rc;
@@ -344,7 +359,7 @@ static int run_ticks(struct replay *r)
 		if ((rc = infer_until(r, r->tick.head.now_ns)) < 0)
 			return rc;
 	}
-	if (rc > 0)
+	if (r->stopped)
 		snprintf(r->report.ended, sizeof r->report.ended, "a signal ended it");
 	return rc < 0 ? rc : 0;
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/replay_compare.h"
 #include "transport/message/names.h"
@@ -65,12 +66,15 @@ void replay_out_targets(struct replay_out *o, const struct control_setup *setup,
 {
 	for (uint32_t i = 0; i < now->n && o->file; i++)
 		put_target(o->file, setup, t, &now->target[i], i < t->n_targets ? &was[i] : NULL);
+	o->written = o->written || now->n > 0;
 }
 
 int replay_out_close(struct replay_out *o, struct errbuf *e)
 {
 	bool bad = o->file && ferror(o->file) != 0;
 
+	if (o->file && !o->written)
+		(void)unlink(o->path);
 	if (o->file && fclose(o->file) != 0)
 		bad = true;
 	o->file = NULL;

@@ -8,6 +8,7 @@
 #ifndef DREAMVLA_DAEMON_REPLAY_OUT_H
 #define DREAMVLA_DAEMON_REPLAY_OUT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "daemon/flow.h"
@@ -17,6 +18,7 @@
 struct replay_out {
 	FILE *file;                   /* NULL: nobody wants them */
 	const char *path;
+	bool written;
 };
 
 /* path: NULL, or a file that is not there yet: none is written over, the recording least of all. -errno. */
@@ -26,7 +28,8 @@ MUST_CHECK int replay_out_open(struct replay_out *o, const char *path, struct er
 void replay_out_targets(struct replay_out *o, const struct control_setup *setup, const struct record_tick *t,
 		const struct target_batch *now, const struct driver_target *was);
 
-/* -EIO: not all of it was written. Copes with one that was not opened. */
+/* -EIO: not all of it was written. A file without any line is taken away again: the next try may want its name. Copes with one that was not
+ * opened. */
 MUST_CHECK int replay_out_close(struct replay_out *o, struct errbuf *e);
 
 #endif

@@ -12,6 +12,7 @@ struct visit {
 	struct message_status status;
 	struct ctl_answer answer;
 	struct doctor doctor;
+	struct doctor_finding finding[DOCTOR_CHECK_COUNT]; /* each looked for once: some ask a command that may take seconds */
 };
 
 /* A dreamvlad that does not answer is a finding, not an error. */
@@ -33,59 +34,47 @@ static json_t *row(const struct doctor_check *check, const struct doctor_finding
 			"evidence", f->evidence, "remedy", f->remedy);
 }
 
-static int print_json(const struct ctl *ctl, const struct doctor *d, bool bad)
+static int print_json(const struct ctl *ctl, const struct visit *v, bool bad)
 {
 	json_t *rows = json_array();
-	const struct doctor_check *check;
-	struct doctor_finding f;
 
-	for (uint32_t i = 0; (check = doctor_check_at(i)); i++) {
-		check->look(d, &f);
-		json_array_append_new(rows, row(check, &f));
-	}
-	return ctl_json_print(ctl, json_pack("{s:b, s:b, s:i, s:o}", "ok", 1, "bad", bad, "control_cpu", d->cpu, "checks", rows));
+	for (uint32_t i = 0; i < DOCTOR_CHECK_COUNT; i++)
+		json_array_append_new(rows, row(doctor_check_at(i), &v->finding[i]));
+	return ctl_json_print(ctl, json_pack("{s:b, s:b, s:i, s:o}", "ok", 1, "bad", bad, "control_cpu", v->doctor.cpu, "checks", rows));
 }
 
 static void print_finding(const struct doctor_check *check, const struct doctor_finding *f)
 {
-	if (f->verdict == DOCTOR_ABSENT)
-		return;
 	printf("%-12s %-15s %s: %s\n", doctor_verdict_name(f->verdict), check->name, check->about, f->evidence);
 	if (f->remedy[0])
 		printf("%-12s %-15s -> %s\n", "", "", f->remedy);
 }
 
-static int print_table(const struct doctor *d)
+static int print_table(const struct visit *v)
 {
 	static const enum doctor_verdict order[] = { DOCTOR_BAD, DOCTOR_WARNING, DOCTOR_UNKNOWN, DOCTOR_GOOD };
-	const struct doctor_check *check;
-	struct doctor_finding f;
+	uint32_t n = 0;
 
-	printf("control is, or would be, on processor %d\n\n", d->cpu);
+	printf("control is, or would be, on processor %d\n\n", v->doctor.cpu);
 	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++)
-		for (uint32_t i = 0; (check = doctor_check_at(i)); i++) {
-			check->look(d, &f);
-			if (f.verdict == order[k])
-				print_finding(check, &f);
-		}
-	for (uint32_t i = 0, n = 0; (check = doctor_check_at(i)); i++) {
-		check->look(d, &f);
-		if (f.verdict == DOCTOR_ABSENT)
-			printf("%s%s (%s)", n++ ? ", " : "not here     ", check->name, f.evidence);
-	}
+		for (uint32_t i = 0; i < DOCTOR_CHECK_COUNT; i++)
+			if (v->finding[i].verdict == order[k])
+				print_finding(doctor_check_at(i), &v->finding[i]);
+	for (uint32_t i = 0; i < DOCTOR_CHECK_COUNT; i++)
+		if (v->finding[i].verdict == DOCTOR_ABSENT)
+			printf("%s%s (%s)", n++ ? ", " : "not here     ", doctor_check_at(i)->name, v->finding[i].evidence);
 	printf("\n");
 	return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
 }
 
-static bool any_bad(const struct doctor *d)
+/* true: one of them is bad. */
+static bool look(struct visit *v)
 {
-	const struct doctor_check *check;
-	struct doctor_finding f;
 	bool bad = false;
 
-	for (uint32_t i = 0; (check = doctor_check_at(i)); i++) {
-		check->look(d, &f);
-		bad = bad || f.verdict == DOCTOR_BAD;
+	for (uint32_t i = 0; i < DOCTOR_CHECK_COUNT; i++) {
+		doctor_check_at(i)->look(&v->doctor, &v->finding[i]);
+		bad = bad || v->finding[i].verdict == DOCTOR_BAD;
 	}
 	return bad;
 }
@@ -101,8 +90,8 @@ static int examine(const struct ctl *ctl, struct visit *v)
 	if (doctor_gather(&v->doctor, ctl->config_file ? &v->config : NULL) < 0)
 		return ctl_fail(ctl, "out of memory");
 	ask_status(ctl, v);
-	bad = any_bad(&v->doctor);
-	code = ctl->json ? print_json(ctl, &v->doctor, bad) : print_table(&v->doctor);
+	bad = look(v);
+	code = ctl->json ? print_json(ctl, v, bad) : print_table(v);
 	doctor_free(&v->doctor);
 	return code != CTL_OK ? code : bad ? CTL_FAILED : CTL_OK;
 }

@@ -58,6 +58,14 @@ struct doctor {
 	const struct message_status *status; /* NULL: dreamvlad did not answer */
 };
 
+/* As many as checks.def has rows. */
+enum {
+#define CHECK(name, about) DOCTOR_CHECK_##name,
+#include "daemon/doctor/checks.def"
+#undef CHECK
+	DOCTOR_CHECK_COUNT
+};
+
 struct doctor_check {
 	const char *name, *about;
 	void (*look)(const struct doctor *d, struct doctor_finding *f);

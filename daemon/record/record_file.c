@@ -48,11 +48,39 @@ static int name_file(const char *dir, const struct tm *now, int n, char path[REC
 	return 0;
 }
 
+/* The name has to outlive a power cut too, not only what is in the file: writes the folder of that file down. */
+static int sync_folder_of(const char *path)
+{
+	char dir[RECORD_FILE_BYTES];
+	int fd, rc;
+
+	snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(path, '/') + 1 - path), path);
+	if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return -errno;
+	rc = fsync(fd) < 0 && errno != EINVAL ? -errno : 0; /* EINVAL: a file system that has nothing to write there */
+	close(fd);
+	return rc;
+}
+
+/* A file descriptor of a new file, whose name is on the disk. */
+static int create(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644), rc = fd < 0 ? -errno : sync_folder_of(path);
+
+	if (rc == 0)
+		return fd;
+	if (fd >= 0) {
+		close(fd);
+		unlink(path);
+	}
+	return rc;
+}
+
 int record_file_create(const char *dir, char path[RECORD_FILE_BYTES], struct errbuf *e)
 {
 	time_t seconds = time(NULL);
 	struct tm now;
-	int rc = -EEXIST, fd;
+	int rc = -EEXIST;
 
 	localtime_r(&seconds, &now);
 	for (int n = 1; n <= SAME_SECOND_MAX && rc == -EEXIST; n++) {
@@ -63,9 +91,8 @@ int record_file_create(const char *dir, char path[RECORD_FILE_BYTES], struct err
 			continue;
 		}
 		strcat(path, part);
-		if ((fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) >= 0)
-			return fd;
-		rc = -errno;
+		if ((rc = create(path)) >= 0)
+			return rc;
 	}
 	return fail(e, rc, "record.dir: %s: %s; %s", dir, strerror(-rc), record_file_remedy(rc));
 }
@@ -82,7 +109,8 @@ int record_file_finish(char path[RECORD_FILE_BYTES], struct errbuf *e)
 	if (rc < 0)
 		return fail(e, rc, "%s: is whole but keeps its name: %s", path, strerror(-rc));
 	memcpy(path, whole, sizeof whole);
-	return 0;
+	rc = sync_folder_of(path);
+	return rc < 0 ? fail(e, rc, "%s: is whole, but after a power cut it may have its old name: %s", path, strerror(-rc)) : 0;
 }
 
 int record_file_check_room(const char *dir, int32_t min_free_mb, struct errbuf *e)

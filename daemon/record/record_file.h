@@ -7,11 +7,12 @@
 #include "daemon/record/report.h"
 #include "daemon/sys/error.h"
 
-/* Creates DIR/dreamvla-YYYYmmdd-HHMMSS[-N].mcap.part, a name that nobody has with or without .part, of local time.
+/* Creates DIR/dreamvla-YYYYmmdd-HHMMSS[-N].mcap.part, a name that nobody has with or without .part, of local time;
+ * the name is on the disk then.
  * path: with .part. Returns a file descriptor, or -errno with the remedy. */
 MUST_CHECK int record_file_create(const char *dir, char path[RECORD_FILE_BYTES], struct errbuf *e);
 
-/* Takes .part from the name; path follows. -EEXIST: somebody has that name by now, and the file keeps the old one. */
+/* Takes .part from the name, on the disk too; path follows. -EEXIST: somebody has that name by now, and the file keeps the old one. */
 MUST_CHECK int record_file_finish(char path[RECORD_FILE_BYTES], struct errbuf *e);
 
 /* -ENOSPC: the file system of `dir` has less than min_free_mb for us. */

@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 import shutil
+import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -189,14 +191,47 @@ class Replay(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("another version of dreamvlad", said)
         other.write_bytes(b"no recording")
-        for code, _, said in (self.replay(other), self.replay_alone(other)):
+        out = self.folder / "none.jsonl"
+        for code, _, said in (self.replay(other, "--replay-out", out), self.replay(other, "--replay-out", out), self.replay_alone(other)):
             self.assertEqual(code, 2)
             self.assertIn("not an MCAP file", said)
+            self.assertFalse(out.exists())      # the next try may want the name
         write(other, {"/camera/wrist": [(1, {})]})
         code, _, said = self.replay_alone(other)
         self.assertEqual((code, "give one with --config" in said), (2, True), said)
         code, _, said = self.replay(recording, "--model", "/nowhere")
         self.assertEqual((code, "--model and --heads go with the recorded configuration" in said), (2, True), said)
+
+    def check_gap(self, recording):
+        """In real time, over a gap of a year: a signal still ends it."""
+        other = self.folder / "gap.mcap"
+        shutil.copy(recording, other)
+
+        def later(tick):
+            number, now_ns = struct.unpack_from("<Qq", tick)
+            return struct.pack("<Qq", number, now_ns + 365 * 86400 * 10**9 * (number > 100)) + tick[16:]
+
+        change(other, "/replay/tick", later)
+        with subprocess.Popen([(peers.BUILD / "dreamvlad").resolve(), "--replay", other, "--replay-speed", "real", "--json"], text=True, cwd="/",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+            time.sleep(5)
+            self.assertIsNone(p.poll())
+            p.send_signal(signal.SIGINT)
+            try:
+                said, why = p.communicate(timeout=20)
+            finally:
+                p.kill()
+        self.assertIn("a signal ended it", said, why)
+
+    def test_without_pictures(self):
+        """What the policy would have said cannot be known; the recorded chunks stand in for it, and nobody calls that complete."""
+        recording = self.session(extra=f"record:\n  dir: {self.folder}\n  min_free_mb: 1\n  cameras: false\n")
+        code, result, said = self.replay(recording)
+        self.assertEqual((code, result["identical"], result["complete"]), (3, True, False), said)
+        self.assertGreater(result["chunks"]["unproven"], 3)
+        self.assertEqual(result["chunks"]["compared"], 0)
+        self.assertGreater(result["targets"], 100)
+        self.check_gap(recording)
 
     def test_ensemble_and_noise(self):
         recording = self.session(decoder="flow_matching", method="ensemble", steps=2)

@@ -7,10 +7,12 @@
 
 struct cublas;
 
-/* Measures what is put into the stream between the two; 0, or any other number: the device failed. */
+/* Measures what is put into the stream between start and stop; 0, or any other number: the device failed. start clears the GPU's cache first; done:
+ * no more is measured for now. */
 struct cublas_clock {
 	int (*start)(void *context);
 	int (*stop)(void *context, float *elapsed_ms);
+	void (*done)(void *context);
 	void *context;
 };
 
@@ -20,7 +22,8 @@ MUST_CHECK int cublas_open(struct cublas **out, void *workspace, uint64_t worksp
 void cublas_close(struct cublas *b); /* accepts NULL */
 
 /* device_product. 0, or a status of the library. Allocates: when a shape comes for the first time. Blocks: then, too, for some milliseconds: every
- * algorithm that the library proposes is tried, and the quickest is kept, so that another start may keep another, whose sums are in another order.
+ * algorithm that the library proposes is tried with a cold cache, and the quickest is kept, so that another start may keep another, whose sums are in
+ * another order; one that fails while the GPU goes on is passed over.
  * A product that adds to what is there cannot be tried; it has the library's first choice. */
 int cublas_product(struct cublas *b, void *stream, const struct device_product *p);
 

@@ -16,7 +16,9 @@ struct device {
 	char name[NAME_BYTES];
 	cudaStream_t stream;
 	cudaEvent_t mark[DEVICE_MARKS];
-	cudaEvent_t begin, end;     /* of what is measured */
+	cudaEvent_t begin, end;     /* of what is measured, */
+	void *cold;                 /* with the cache full of this: twice its size; NULL: not now */
+	uint64_t cold_bytes;
 	void *workspace;
 	struct cublas *cublas;
 };
@@ -57,6 +59,7 @@ static int choose_device(struct device *d, struct errbuf *e)
 		return refuse_machine(code, e);
 	for (size_t i = 0; i + 1 < NAME_BYTES && properties.name[i]; i++)
 		d->name[i] = properties.name[i];
+	d->cold_bytes = 2 * (uint64_t)properties.l2CacheSize;
 	if (properties.major < CAPABILITY_MAJOR)
 		return fail(e, -ENOTSUP, "cuda backend: %s has compute capability %d.%d, at least %d.0 is needed (A100, RTX 30 and later): use "
 				"another GPU (CUDA_VISIBLE_DEVICES) or backend cpu", d->name, properties.major, properties.minor, CAPABILITY_MAJOR);
@@ -78,27 +81,52 @@ static int open_stream(struct device *d, struct errbuf *e)
 	return code == cudaSuccess ? 0 : device_explain(d, (int)code, "a stream and its working memory", e);
 }
 
-static int start_clock(void *context)
+/* Its code, which the next kernel's launch is not to be taken for: kernels ask for the last one there was. */
+static int told(cudaError_t code)
 {
-	const struct device *d = context;
-
-	return (int)cudaEventRecord(d->begin, d->stream);
+	if (code != cudaSuccess)
+		(void)cudaGetLastError();
+	return (int)code;
 }
 
+/* Where there is no room to clear the cache with, it stays warm: the choice is a worse one, no more. */
+static int start_clock(void *context)
+{
+	struct device *d = context;
+	cudaError_t code = cudaSuccess;
+
+	if (!d->cold && told(cudaMalloc(&d->cold, d->cold_bytes)))
+		d->cold = NULL;
+	if (d->cold)
+		code = cudaMemsetAsync(d->cold, 0, d->cold_bytes, d->stream);
+	return told(code == cudaSuccess ? cudaEventRecord(d->begin, d->stream) : code);
+}
+
+/* What a product's failure has left behind is cleared: whether the device still runs is what waiting says. */
 static int stop_clock(void *context, float *elapsed_ms)
 {
 	const struct device *d = context;
+
+	(void)cudaGetLastError();
 	cudaError_t code = cudaEventRecord(d->end, d->stream);
 
 	if (code == cudaSuccess)
 		code = cudaEventSynchronize(d->end);
-	return (int)(code == cudaSuccess ? cudaEventElapsedTime(elapsed_ms, d->begin, d->end) : code);
+	return told(code == cudaSuccess ? cudaEventElapsedTime(elapsed_ms, d->begin, d->end) : code);
+}
+
+static void done_with_clock(void *context)
+{
+	struct device *d = context;
+
+	(void)cudaFree(d->cold);
+	d->cold = NULL;
 }
 
 int device_open(struct device **out, struct errbuf *e)
 {
 	struct device *d = calloc(1, sizeof *d);
-	const struct cublas_clock clock = { start_clock, stop_clock, d };
+	const struct cublas_clock clock = { start_clock, stop_clock, done_with_clock, d };
 	int rc;
 
 	if (!d)
@@ -120,6 +148,7 @@ void device_close(struct device *d)
 		(void)cudaStreamSynchronize(d->stream);
 	cublas_close(d->cublas);
 	(void)cudaFree(d->workspace);
+	(void)cudaFree(d->cold);
 	for (uint32_t i = 0; i < DEVICE_MARKS; i++)
 		if (d->mark[i])
 			(void)cudaEventDestroy(d->mark[i]);
@@ -152,13 +181,13 @@ int device_memory(struct device *d, uint64_t *free_bytes, uint64_t *total_bytes)
 	(void)d;
 	*free_bytes = available;
 	*total_bytes = total;
-	return (int)code;
+	return told(code);
 }
 
 int device_take(struct device *d, uint64_t bytes, void **out)
 {
 	(void)d;
-	return (int)cudaMalloc(out, bytes);
+	return told(cudaMalloc(out, bytes));
 }
 
 void device_give(struct device *d, void *memory)
@@ -170,7 +199,7 @@ void device_give(struct device *d, void *memory)
 int device_take_pinned(struct device *d, uint64_t bytes, void **out)
 {
 	(void)d;
-	return (int)cudaHostAlloc(out, bytes, cudaHostAllocDefault);
+	return told(cudaHostAlloc(out, bytes, cudaHostAllocDefault));
 }
 
 void device_give_pinned(struct device *d, void *memory)
@@ -182,27 +211,27 @@ void device_give_pinned(struct device *d, void *memory)
 
 int device_send(struct device *d, void *to, const void *host, uint64_t bytes)
 {
-	return (int)cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, d->stream);
+	return told(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, d->stream));
 }
 
 int device_fetch(struct device *d, void *host, const void *from, uint64_t bytes)
 {
-	return (int)cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, d->stream);
+	return told(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, d->stream));
 }
 
 int device_mark(struct device *d, uint32_t number)
 {
-	return (int)cudaEventRecord(d->mark[number], d->stream);
+	return told(cudaEventRecord(d->mark[number], d->stream));
 }
 
 int device_reach(struct device *d, uint32_t number)
 {
-	return (int)cudaEventSynchronize(d->mark[number]);
+	return told(cudaEventSynchronize(d->mark[number]));
 }
 
 int device_wait(struct device *d)
 {
-	return (int)cudaStreamSynchronize(d->stream);
+	return told(cudaStreamSynchronize(d->stream));
 }
 
 int device_product(struct device *d, const struct device_product *p)
@@ -227,7 +256,7 @@ struct device_graph {
 
 int device_capture(struct device *d)
 {
-	return (int)cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal);
+	return told(cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal));
 }
 
 /* cudaGraphInstantiateWithFlags has the same arguments in CUDA 11.4 to 13; cudaGraphInstantiate has not. */
@@ -255,12 +284,12 @@ int device_capture_end(struct device *d, struct device_graph **out)
 		code = make_executable(graph, out);
 	if (graph)
 		(void)cudaGraphDestroy(graph);
-	return (int)code;
+	return told(code);
 }
 
 int device_replay(struct device *d, struct device_graph *g)
 {
-	return (int)cudaGraphLaunch(g->executable, d->stream);
+	return told(cudaGraphLaunch(g->executable, d->stream));
 }
 
 void device_graph_give(struct device *d, struct device_graph *g)

@@ -29,7 +29,8 @@ static struct {
 	uint64_t needs_bytes[CANDIDATES];
 	uint32_t runs, runs_of[CANDIDATES], last, objects;
 	float now_ms, started_ms;
-	int clock_code;
+	int clock_code, lost_after; /* what the clock says; -1: nothing, or from that algorithm's first run on */
+	uint32_t cleared;           /* caches, for what is being measured */
 } library;
 
 static cublasStatus_t make_object(void **out)
@@ -169,6 +170,7 @@ static int start(void *context)
 {
 	(void)context;
 	library.started_ms = library.now_ms;
+	library.cleared++;
 	return 0;
 }
 
@@ -176,17 +178,25 @@ static int stop(void *context, float *elapsed_ms)
 {
 	(void)context;
 	*elapsed_ms = library.now_ms - library.started_ms;
-	return library.clock_code;
+	return library.lost_after >= 0 && library.runs_of[library.lost_after] ? 700 : library.clock_code;
+}
+
+static void done(void *context)
+{
+	(void)context;
+	assert_true(library.cleared > 0);
+	library.cleared = 0;
 }
 
 static struct cublas *open_library(int proposed)
 {
-	const struct cublas_clock clock = { start, stop, NULL };
+	const struct cublas_clock clock = { start, stop, done, NULL };
 	struct cublas *b = NULL;
 	struct errbuf e;
 
 	memset(&library, 0, sizeof library);
 	library.proposed = proposed;
+	library.lost_after = -1;
 	for (int i = 0; i < CANDIDATES; i++)
 		library.takes_ms[i] = 2.0f + (float)i;
 	assert_int_equal(cublas_open(&b, &library, 1000, &clock, &e), 0);
@@ -215,6 +225,7 @@ static void the_quickest_is_kept_for_its_shape(void **state)
 	library.takes_ms[11] = 1.0f;
 	assert_int_equal(cublas_product(b, NULL, &p), 0);
 	assert_int_equal(library.last, 11);
+	assert_int_equal(library.cleared, 0); /* and what that took is given back */
 	assert_int_equal(library.runs, CANDIDATES * (1 + RUNS) + 1);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(cublas_product(b, NULL, &p), 0);
@@ -266,14 +277,44 @@ static void failures_are_told_and_leave_no_plan(void **state)
 	(void)state;
 	assert_int_equal(cublas_product(b, NULL, &p), CUBLAS_STATUS_NOT_SUPPORTED);
 	library.proposed = 3;
-	library.status[1] = CUBLAS_STATUS_EXECUTION_FAILED;
+	library.lost_after = 1;
 	assert_int_equal(cublas_product(b, NULL, &p), CUBLAS_STATUS_EXECUTION_FAILED);
-	library.status[1] = 0;
+	assert_int_equal(library.runs_of[2], 0);
+	library.lost_after = -1;
 	library.clock_code = 7;
 	assert_int_equal(cublas_product(b, NULL, &p), CUBLAS_STATUS_EXECUTION_FAILED);
 	library.clock_code = 0;
 	assert_int_equal(cublas_product(b, NULL, &p), 0);
 	assert_int_equal(library.asked, 4);
+	close_library(b);
+}
+
+/* The library calls some failures of one algorithm a failed execution. */
+static void a_failure_of_one_is_not_the_gpus(void **state)
+{
+	struct cublas *b = open_library(3);
+	struct device_product p = product_of(3, false);
+
+	(void)state;
+	library.status[0] = CUBLAS_STATUS_EXECUTION_FAILED;
+	assert_int_equal(cublas_product(b, NULL, &p), 0);
+	assert_int_equal(library.last, 1);
+	assert_int_equal(library.runs_of[0], 1);
+	close_library(b);
+}
+
+static void none_that_works_is_said(void **state)
+{
+	struct cublas *b = open_library(2);
+	struct device_product p = product_of(3, false);
+
+	(void)state;
+	library.status[0] = library.status[1] = CUBLAS_STATUS_INTERNAL_ERROR;
+	assert_int_equal(cublas_product(b, NULL, &p), CUBLAS_STATUS_NOT_SUPPORTED);
+	assert_int_equal(library.runs, 2);
+	library.status[1] = 0;
+	assert_int_equal(cublas_product(b, NULL, &p), 0);
+	assert_int_equal(library.last, 1);
 	close_library(b);
 }
 
@@ -283,6 +324,8 @@ int main(void)
 		cmocka_unit_test(the_quickest_is_kept_for_its_shape),
 		cmocka_unit_test(what_fails_or_needs_too_much_is_not_kept),
 		cmocka_unit_test(a_sum_onto_what_is_there_is_not_tried),
+		cmocka_unit_test(a_failure_of_one_is_not_the_gpus),
+		cmocka_unit_test(none_that_works_is_said),
 		cmocka_unit_test(failures_are_told_and_leave_no_plan),
 	};
 

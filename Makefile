@@ -311,6 +311,12 @@ check-long: deps
 check-sanitizers:
 	@$(MAKE) --no-print-directory check FINDINGS=1 SAN=address,undefined B=$(call variant,address-undefined)
 
+# What only a GPU can show: logs, numbers and a summary in RESULTS. Skipped where there is none.
+RESULTS ?= build/gpu
+check-gpu: deps
+	@$(MAKE) --no-print-directory all unit
+	@B=$B PYTHON=$(PYTHON) tests/gpu.sh $(RESULTS) $(PARTS) || [ $$? -eq 77 ]
+
 # What crosses threads, under ThreadSanitizer: the hand-over, the tapes, the cpu backend's crew, a Franka's link, hand and driver, a leader's bus, and the whole dreamvlad and arms
 # peers, in AUTO and TELEOP too. clang's follows stand-alone fences, gcc's does not: where clang is missing, that is said. It knows no
 # layout of memory that is more random than 28 bits; setarch takes the randomness away, where that is permitted.
@@ -385,6 +391,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-long check-sanitizers check-threads check-peers check-emulated lint bench train-demo figures install clean FORCE
+.PHONY: all unit preload scenario-plots deps demo check check-full check-extra check-long check-sanitizers check-threads check-peers check-emulated check-gpu lint bench train-demo figures install clean FORCE
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

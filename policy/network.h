@@ -60,8 +60,8 @@ void network_projector_list(const struct network_projector *p, struct network_we
 bool network_begin(const struct network *n, const struct compute_key *key);
 void network_end(const struct network *n);
 
-/* Kinds of pieces: the first word of their keys. */
-enum { NETWORK_VISION = 1, NETWORK_DECODER };
+/* Kinds of pieces: the first word of their keys. CAUSAL: of the bench's autoregressive decoder. */
+enum { NETWORK_VISION = 1, NETWORK_DECODER, NETWORK_CAUSAL };
 
 /* One block or layer is done. Thread: policy. Allocates: no. */
 void network_report_progress(const struct network *n);

@@ -160,11 +160,11 @@ static void feed_forward(struct autoregressive *a, const struct causal_layer *l,
 	ops->linear_add_norm(c, gate, l->down, no_bias, x, &(struct compute_norm){ .w = next, .eps = a->m.rms_norm_eps }, normed);
 }
 
-struct compute_view autoregressive_run(struct autoregressive *a, uint32_t n)
+static void run_layers(struct autoregressive *a, struct compute_view x, struct compute_view normed)
 {
 	const struct compute_backend *ops = a->network->ops;
 	struct compute *c = a->network->compute;
-	struct compute_view x = compute_rows(a->x, 0, n), normed = compute_rows(a->normed, 0, n);
+	uint32_t n = x.rows;
 
 	ops->rms_norm(c, x, a->layer[0].input_norm, a->m.rms_norm_eps, normed);
 	for (uint32_t i = 0; i < a->m.layers; i++) {
@@ -175,7 +175,17 @@ struct compute_view autoregressive_run(struct autoregressive *a, uint32_t n)
 		feed_forward(a, &a->layer[i], last ? a->norm : a->layer[i + 1].input_norm, compute_rows(x, first, n - first),
 				compute_rows(normed, first, n - first));
 	}
-	a->length += n;
 	ops->linear(c, compute_rows(normed, n - 1, 1), a->lm_head, (struct compute_matrix){ 0 }, COMPUTE_STORE_FLOAT, a->logits);
+}
+
+struct compute_view autoregressive_run(struct autoregressive *a, uint32_t n)
+{
+	const struct compute_key key = { { NETWORK_CAUSAL, n, a->length } };
+
+	if (network_begin(a->network, &key)) {
+		run_layers(a, compute_rows(a->x, 0, n), compute_rows(a->normed, 0, n));
+		network_end(a->network);
+	}
+	a->length += n;
 	return a->logits;
 }

@@ -25,7 +25,8 @@ void autoregressive_restart(struct autoregressive *a);
 struct compute_view autoregressive_rows(struct autoregressive *a, uint32_t n);
 void autoregressive_embed(struct autoregressive *a, const int32_t *ids, struct compute_view out);
 
-/* Those n positions through all layers; logits of the token that follows the last one. [1][vocabulary], valid until the next call. */
+/* Those n positions through all layers, one piece of compute.h (begin, end) for each n and length of the cache; logits of the token that follows the last
+ * one. [1][vocabulary], valid until the next call. */
 struct compute_view autoregressive_run(struct autoregressive *a, uint32_t n);
 
 #endif

@@ -128,21 +128,36 @@ static int run_chunk(void *context, double *seconds, struct errbuf *e)
 	return rc;
 }
 
+/* As a policy's warm-up does: every token's step is of a length of its own. */
+static int capture_steps(struct causal_rig *r, struct errbuf *e)
+{
+	const struct network *n = &r->network;
+	double seconds;
+
+	if (!n->ops->capture)
+		return 0;
+	n->ops->capture(n->compute, true);
+	int rc = run_chunk(r, &seconds, e);
+
+	n->ops->capture(n->compute, false);
+	return rc;
+}
+
 static int measure(struct causal_rig *r, const struct gpu_options *o, struct gpu_row *row, struct errbuf *e)
 {
 	const struct network *n = &r->network;
 	double seconds;
-	int rc = run_chunk(r, &seconds, e); /* brings the weights to the device */
 
-	if (rc < 0)
+	row->announced = 0;
+	int rc = run_chunk(r, &seconds, e); /* brings the weights to the device; operations are announced while they are asked for one by one */
+	double announced = row->announced;
+
+	if (rc < 0 || (rc = capture_steps(r, e)) < 0)
 		return rc;
 	uint64_t before = n->ops->launches(n->compute);
 
-	row->announced = 0;
 	if ((rc = run_chunk(r, &seconds, e)) < 0)
 		return rc;
-	double announced = row->announced;
-
 	row->launches = n->ops->launches(n->compute) - before;
 	row->memory_bytes = weights_bytes(r->weights) + n->ops->memory_bytes(n->compute);
 	rc = gpu_repeat(o, row, run_chunk, r, e);

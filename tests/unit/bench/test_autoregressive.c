@@ -117,6 +117,41 @@ static void a_cached_step_equals_a_longer_prefix(void **state)
 	}
 }
 
+static int32_t run_steps(struct rig *r, const int32_t *ids, float *logits)
+{
+	int32_t last = -2;
+
+	autoregressive_restart(r->a);
+	for (uint32_t i = 0; i < TOKENS; i++)
+		last = run(r, ids + i, 1, logits);
+	return last;
+}
+
+/* Captured, and then started as graphs, with other ids than those of the capture. */
+static void captured_steps_are_the_same(void **state)
+{
+	static float plain[VOCABULARY_MAX], again[VOCABULARY_MAX];
+	int32_t ids[TOKENS], others[TOKENS] = { 0 };
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, "cuda-host", GOLDEN "/checkpoints/two_cameras", POLICY_BF16);
+	ids_fill(ids, r.manifest.decoder.vocabulary);
+	run_steps(&r, ids, plain); /* brings the weights there, which takes launches of its own */
+	uint64_t begun = r.network.ops->launches(r.network.compute);
+	int32_t token = run_steps(&r, ids, plain);
+	uint64_t each = r.network.ops->launches(r.network.compute) - begun;
+
+	r.network.ops->capture(r.network.compute, true);
+	run_steps(&r, others, again);
+	r.network.ops->capture(r.network.compute, false);
+	assert_true(largest_difference(plain, again, r.manifest.decoder.vocabulary) > 0);
+	assert_int_equal(run_steps(&r, ids, again), token);
+	assert_memory_equal(again, plain, r.manifest.decoder.vocabulary * sizeof *plain);
+	assert_true(r.network.ops->launches(r.network.compute) - begun == 3 * each);
+	rig_close(&r);
+}
+
 /* -- the definition, in double ---------------------------------------------------------------------------------------------------- */
 
 static double value_of(const struct tensor *t, size_t i)
@@ -259,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cached_step_equals_a_longer_prefix),
+		cmocka_unit_test(captured_steps_are_the_same),
 		cmocka_unit_test(the_logits_are_those_of_the_definition),
 	};
 

@@ -23,7 +23,7 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 VISION = dict(depth=3, width=96, heads=4, mlp=4)
 DECODER = dict(layers=5, hidden=160, heads=4, groups=2, mlp=448)
 THETA, VISION_THETA = 1e6, 1e4
-TRAINING_ONLY = ("eyes.", "spot.", "way.", "turn.")
+TRAINING_ONLY = ("eyes.", "spot.", "way.", "turn.", "gone.")
 
 
 def rotate(x, angle):
@@ -130,6 +130,7 @@ class DreamVla(nn.Module):
         self.proprio = nn.Sequential(nn.Linear(STATE, h), nn.GELU(), nn.Linear(h, h))
         n = len(COLOURS)            # training only: blocks have five values, pads three; to the block and to the pad
         self.eyes, self.spot, self.way, self.turn = nn.Linear(h, 5 * n + 3 * n), nn.Linear(h, 2), nn.Linear(h, 2 * 6), nn.Linear(h, 2)
+        self.gone = nn.Linear(h, 4)
         nn.init.normal_(self.embed_tokens.weight, std=0.02)
         nn.init.normal_(self.lm_head.weight, std=0.02)
         for name, pads in (("pick", (None,)), ("put", range(n))):   # of one length each: a colour is one token

@@ -8,10 +8,11 @@ from data import ACTION_HIGH, ACTION_LOW, BINS, COLOURS, THINGS, TURN, WRIST, fr
 from network import CHUNK, DIM, N, PICTURES
 
 SOFT_BINS = 3.0             # the labels' Gaussian: a neighbouring bin is nearly right
-FULL, PREFIX = 0.5, 0.65    # shares of the sequences: all masked, up to here; else the first actions are given, from PREFIX on; random between
+FULL, PREFIX = 0.4, 0.5     # shares of the sequences: all masked, up to here; else the first actions are given, from PREFIX on; random between
 ASTRAY = 0.8                # share of the latter whose given actions are those of another plan, right or not
 FAR_M, NEAR_M = 0.2, 0.03   # scales of the way to a thing: all of it, and its last centimetres
-EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, TURN_WEIGHT = 1.0, 1.0, 0.5, 0.5
+MOVES = [0, 1, 2, TURN]      # of an action's values
+EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, TURN_WEIGHT, GONE_WEIGHT = 1.0, 1.0, 0.5, 0.5, 2.0
 JUDGED = 256                # samples, each with all colours
 
 
@@ -72,14 +73,21 @@ def ways(way):
     return torch.cat((way / FAR_M, (way / NEAR_M).clamp(-1, 1)), -1)
 
 
+def before(each):
+    """Of what each action does [B, CHUNK, ...], the sum over those before it."""
+    return each.cumsum(1) - each
+
+
+def values(bins):
+    low, high = (torch.tensor(v, device=bins.device) for v in (ACTION_LOW, ACTION_HIGH))
+    return (bins + 0.5) / BINS * (high - low) + low
+
+
 def left_over(way, bins):
     """Of a way [B, 3], what is left before each action [B, CHUNK, 3] of bins [B, CHUNK, DIM]; and where that is so, [B, CHUNK]: before the
     fingers close, for then the block comes along."""
-    low, high = (torch.tensor(v, device=way.device) for v in (ACTION_LOW, ACTION_HIGH))
-    action = (bins + 0.5) / BINS * (high - low) + low
-    gone, open_ = action[..., :3].cumsum(1).roll(1, 1), (action[..., DIM - 1] > 0.5).cumprod(1).roll(1, 1)
-    gone[:, 0], open_[:, 0] = 0, 1
-    return way[:, None] - gone, open_
+    action = values(bins)
+    return way[:, None] - before(action[..., :3]), (before((action[..., DIM - 1] < 0.5).float()) == 0).float()
 
 
 def way_loss(model, hidden, batch, bins):
@@ -93,6 +101,13 @@ def way_loss(model, hidden, batch, bins):
     return loss + F.mse_loss(to_pad, ways(way))
 
 
+def gone_loss(model, hidden, bins):
+    """At the first token of each action: how far the hand has come since the picture, and turned, in longest steps. To go on from given actions
+    is to know that, and nothing else says it so plainly."""
+    gone = before(values(bins)[..., MOVES]) / torch.tensor(ACTION_HIGH, device=bins.device)[MOVES]
+    return F.mse_loss(model.gone(hidden[:, :N:DIM]).float(), gone)
+
+
 def losses(model, labels, batch, mask, astray):
     """The sum to go down, and its parts. mask, astray: draw_mask's."""
     bins = torch.where(astray[:, None, None], batch["astray"].flatten(0, 1), batch["bins"].flatten(0, 1))
@@ -103,11 +118,12 @@ def losses(model, labels, batch, mask, astray):
     action = -(labels.targets(bins)[mask] * F.log_softmax(logits, -1)).sum(-1).mean()
     spot = F.binary_cross_entropy_with_logits(model.spot(after).float(), batch["shows"].flatten(0, 1))
     way = way_loss(model, hidden, batch, bins)
+    gone = gone_loss(model, hidden, bins)
     off = model.turn(hidden[:, TURN]).float() - batch["side"].flatten(0, 1)
     turn = mean_where(off.square().sum(-1), batch["side_seen"].flatten())
     eyes, parts = eyes_loss(model, seen, batch)
-    total = action + EYES_WEIGHT * eyes + SPOT_WEIGHT * spot + WAY_WEIGHT * way + TURN_WEIGHT * turn
-    return total, dict(action=action, **parts, spot=spot, way=way, side=turn)
+    total = action + EYES_WEIGHT * eyes + SPOT_WEIGHT * spot + WAY_WEIGHT * way + TURN_WEIGHT * turn + GONE_WEIGHT * gone
+    return total, dict(action=action, **parts, spot=spot, way=way, gone=gone, side=turn)
 
 
 @torch.no_grad()

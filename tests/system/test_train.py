@@ -118,10 +118,10 @@ class GivenActions(unittest.TestCase):
     def test_so_many_as_the_episodes_say_where_they_lead_astray(self):
         given = torch.arange(400) % 7 + 1
         mask, astray = draw_mask(400, given, torch.Generator().manual_seed(1))
-        self.assertTrue(0.2 < astray.float().mean() < 0.4)
+        self.assertTrue(0.3 < astray.float().mean() < 0.5)
         self.assertTrue((mask[astray].long().diff(dim=1) >= 0).all())           # first given, then to be found
         self.assertTrue(((~mask[astray]).sum(1) == 7 * given[astray]).all())
-        self.assertTrue(0.4 < mask.all(1).float().mean() < 0.6)
+        self.assertTrue(0.3 < mask.all(1).float().mean() < 0.5)
 
     def test_what_is_left_of_a_way(self):
         bins = torch.full((1, 8, 7), 127)       # half of 255 bins: nothing

@@ -6,8 +6,8 @@
 
 #include "robots/sim/task/expert.h"
 
-/* What is believed when the given actions are made: the block and the pad elsewhere, by 2 to 30 mm; another block; nothing, the hand stands
- * still; or all as it is, but the fingers close too early or open too late. `other` is the view of another block. Returns how many are given,
+/* What is believed when the given actions are made: the block and the pad elsewhere, by 2 to 30 mm; all as it is, with an unsteady hand; another
+ * block; nothing, the hand stands still; or all as it is, but the fingers close too early or open too late. `other` is the view of another block. Returns how many are given,
  * 1 to n_steps - 1, few more often than many, as latencies are short. Thread: any. Allocates: no. */
 uint32_t astray_chunk(const struct expert_view *v, const struct expert_view *other, uint64_t *random, double dt_s, uint32_t n_steps,
 		double action[][EXPERT_ACTION_DIM]);

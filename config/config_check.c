@@ -11,7 +11,7 @@
 enum { DECODER_DISCRETE_DIFFUSION = 1, SPACE_EE_DELTA = 0, SPACE_EE_ABSOLUTE = 1, SPACE_JOINT_DELTA = 2, SPACE_JOINT_ABSOLUTE = 3,
 	METHOD_INPAINT = 3, OUTPUT_POSES = 1,
 	REFERENCE_MEASURED = 1, REFERENCE_OSC = 2, GRIPPER_NONE = 0, GRIPPER_CONTINUOUS = 2 };
-enum { ACTION_DIMS_MAX = 32, EE_ACTION_DIMS = 6, PROPRIO_KINDS = 9 };
+enum { ACTION_DIMS_MAX = 32, EE_ACTION_DIMS = 6, PROPRIO_KINDS = 11 };
 
 /* ---- every key by itself: for configurations that were made in code ---------------------------------------------- */
 
@@ -155,7 +155,7 @@ static int check_policy_cameras(const struct config *c, struct errbuf *e)
 static int check_proprio(const struct config *c, struct errbuf *e)
 {
 	static const char known[PROPRIO_KINDS][CONFIG_NAME_BYTES] = { "ee_pos", "ee_rotvec", "ee_rpy", "ee_quat", "q", "gripper_m",
-		"gripper_fingers", "gripper_open", "zero" };
+		"gripper_fingers", "gripper_open", "committed_pos", "committed_rotvec", "zero" };
 
 	for (uint32_t i = 0; i < c->policy_proprio.n; i++) {
 		bool found = false;
@@ -165,7 +165,7 @@ static int check_proprio(const struct config *c, struct errbuf *e)
 		if (!found)
 			return fail(e, -EINVAL,
 					"policy.proprio: found %s, allowed ee_pos, ee_rotvec, ee_rpy, ee_quat, q, gripper_m, "
-					"gripper_fingers, gripper_open, zero",
+					"gripper_fingers, gripper_open, committed_pos, committed_rotvec, zero",
 					c->policy_proprio.name[i]);
 	}
 	return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/stage/geometry.h"
 #include "daemon/sys/log.h"
 
 /* The running chunk is one of the last few: chunks come when it is half run, or as a new instruction or epoch asks for them. */
@@ -24,6 +25,7 @@ struct policy_commit {
 	struct past past;
 	struct said said[MEMORY];
 	int32_t token[POLICY_VALUES_MAX];
+	struct proprio_lead lead[ARMS_MAX];
 	bool told_too_slow, told_failure;
 };
 
@@ -142,21 +144,37 @@ static void take_past(struct policy_commit *c, const struct running_motion *m)
 		past_push(&c->past, &m->sent[i]);
 }
 
+static struct proprio_lead lead_between(const struct pose *from, const struct pose *to)
+{
+	struct proprio_lead lead;
+	double back[4], turned[4];
+
+	for (int i = 0; i < 3; i++)
+		lead.p_m[i] = to->p_m[i] - from->p_m[i];
+	quat_conjugate(from->q_xyzw, back);
+	quat_multiply(to->q_xyzw, back, turned);
+	quat_to_rotvec(turned, lead.rotvec_rad);
+	return lead;
+}
+
 static uint32_t commit_steps(struct policy_commit *c, const struct running_motion *m, const struct said *said, const struct observation *o,
 		const struct motion_grid *grid)
 {
 	uint32_t n = grid->begun < c->n_steps ? grid->begun : c->n_steps - 1, done = 0;
 	double dt_s = (double)c->setup->action_dt_ns * 1e-9;
-	struct action_point at[ARMS_MAX];
+	struct action_point begin[ARMS_MAX], at[ARMS_MAX];
 
 	for (uint32_t i = 0; i < c->setup->n_arms; i++) {
 		struct waypoint_start start = { 0 };
 
 		trajectory_start(c->setup, i, &o->arm[i], &c->past, o->t_obs_ns, &start);
-		action_begin(c->setup, i, &start, &at[i]);
+		action_begin(c->setup, i, &start, &begin[i]);
+		at[i] = begin[i];
 	}
 	while (done < n && commit_step(c, m, said, grid->start_s + (done + 1) * dt_s, at, c->token + (size_t)done * c->dim) == 0)
 		done++;
+	for (uint32_t i = 0; i < c->setup->n_arms && done > 0 && !action_is_joints(c->setup); i++)
+		c->lead[i] = lead_between(&begin[i].at, &at[i].at);
 	return done;
 }
 
@@ -167,6 +185,7 @@ uint32_t policy_commit_make(struct policy_commit *c, const struct running_motion
 	struct motion_grid grid;
 
 	*token = c->token;
+	memset(c->lead, 0, sizeof c->lead);
 	if (!m->runs || m->epoch != epoch || m->chunk == 0 || said->chunk != m->chunk)
 		return 0;
 	tell_too_slow(c, latency_ns, m->rate);
@@ -174,4 +193,9 @@ uint32_t policy_commit_make(struct policy_commit *c, const struct running_motion
 	if (!motion_lay_grid(c->setup, m, &c->past, o->t_obs_ns, o->t_obs_ns + latency_ns + playout_ns(c->setup), &grid))
 		return 0;
 	return commit_steps(c, m, said, o, &grid);
+}
+
+const struct proprio_lead *policy_commit_lead(const struct policy_commit *c)
+{
+	return c->lead;
 }

@@ -9,6 +9,7 @@
 
 #include "daemon/flow.h"
 #include "daemon/stage/motion.h"
+#include "daemon/stage/observation.h"
 #include "daemon/sys/error.h"
 #include "policy/policy.h"
 
@@ -24,6 +25,10 @@ void policy_commit_destroy(struct policy_commit *c); /* accepts NULL */
  * the next call. 0: nothing moves, the motion is of another epoch, or not known. Thread: policy. Allocates: no. Blocks: no. */
 uint32_t policy_commit_make(struct policy_commit *c, const struct running_motion *m, uint32_t epoch, const struct observation *o,
 		int64_t latency_ns, const int32_t **token);
+
+/* [arms] How far the actions that the last call has committed lead; nowhere where it returned 0, and of joint actions. Valid until the next call.
+ * Thread: policy. Allocates: no. Blocks: no. */
+const struct proprio_lead *policy_commit_lead(const struct policy_commit *c);
 
 /* A chunk of this id is handed over: what it said is remembered. Thread: policy. Allocates: no. Blocks: no. */
 void policy_commit_remember(struct policy_commit *c, uint64_t chunk, const struct policy_result *result);

@@ -78,9 +78,11 @@ static int decode_frames(struct policy_runner *r, const struct observation *o, s
 
 /* ---- state ---- */
 
+/* Behind commit, for where that leads may be part of it. */
 static int build_state(struct policy_runner *r, const struct observation *o, struct errbuf *e)
 {
 	bool gripper = proprio_needs_gripper(r->proprio.item, r->proprio.n_items);
+	const struct proprio_lead *lead = r->commit ? policy_commit_lead(r->commit) : NULL;
 	uint32_t at = 0;
 
 	for (uint32_t a = 0; a < r->setup->n_arms; a++) {
@@ -88,8 +90,8 @@ static int build_state(struct policy_runner *r, const struct observation *o, str
 
 		if (gripper && !o->arm[a].has_gripper)
 			return fail(e, -EINVAL, "state/%s has no gripper_m, which policy.proprio needs", arm->name);
-		at += proprio_build(r->proprio.item, r->proprio.n_items, arm, &o->arm[a], r->proprio.near + at, r->state + at,
-				STATE_DIM_MAX - at);
+		at += proprio_build(r->proprio.item, r->proprio.n_items, arm, &o->arm[a], lead ? &lead[a] : NULL, r->proprio.near + at,
+				r->state + at, STATE_DIM_MAX - at);
 	}
 	return 0;
 }
@@ -276,14 +278,14 @@ static void infer(struct policy_runner *r, const struct observation *o)
 		return;
 	}
 	when.decoded_ns = clock_monotonic_ns();
+	motion = take_motion(r);
+	commit(r, o, motion, &input);
 	if (build_state(r, o, &e) < 0) {
 		complain_of(r, "observation rejected", e.text);
 		return;
 	}
 	check_range(r);
 	input.state = r->info->needs_state ? r->state : NULL;
-	motion = take_motion(r);
-	commit(r, o, motion, &input);
 	rc = take_instruction(r, o, &e);
 	if (rc == 0)
 		policy_record(r, o, motion);
@@ -329,12 +331,14 @@ int policy_again(struct policy_runner *r, const struct record_observation *was, 
 	r->hint.epoch = was->epoch;
 	r->status.chunks = was->chunk - 1;
 	r->latency_ns = was->latency_ns;
-	if (decode_frames(r, o, picture, e) < 0 || build_state(r, o, e) < 0)
+	if (decode_frames(r, o, picture, e) < 0)
 		return -ENODATA;
-	input.state = r->info->needs_state ? r->state : NULL;
 	if (r->commit && was->n_said > 0)
 		policy_commit_recall(r->commit, was->said_chunk, parts->token, parts->action, was->n_said);
 	commit(r, o, motion, &input);
+	if (build_state(r, o, e) < 0)
+		return -ENODATA;
+	input.state = r->info->needs_state ? r->state : NULL;
 	if (take_instruction(r, o, e) < 0)
 		return -ENODATA;
 	policy_noise_seek(r->policy, was->noise);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/stage/action.h"
 #include "daemon/sys/clock.h"
 #include "robots/setup/arm_setup.h"
 #include "robots/setup/pose_plan.h"
@@ -280,6 +281,14 @@ static int check_gripper_items(const struct proprio_setup *s, const struct contr
 	return 0;
 }
 
+static int check_lead_items(const struct proprio_setup *s, const struct control_setup *control, const struct config *c, struct errbuf *e)
+{
+	if (proprio_needs_lead(s->item, s->n_items) && action_is_joints(control))
+		return fail(e, -EINVAL, "%s: policy.proprio: committed_pos and committed_rotvec are of end-effector actions: want policy.action_space "
+				"ee or ee_delta, or neither of the two", c->path);
+	return 0;
+}
+
 static void find_near(struct proprio_setup *s, const struct policy_info *info)
 {
 	for (uint32_t i = 0; i < s->total && info->state_low && info->state_high; i++)
@@ -312,9 +321,11 @@ int setup_proprio(struct proprio_setup *s, const struct control_setup *control, 
 		return fail(e, -EINVAL, "%s: policy.proprio: %u values, but policy.heads (%s) has no proprio projector that takes them: "
 				"want the folder with proprio_projector--*_checkpoint.pt, or policy.proprio: []", c->path, s->total,
 				c->policy_heads[0] ? c->policy_heads : "empty: policy.model");
-	if (info->needs_state && s->total != info->state_dim)
+	if (info->needs_state && info->state_dim > 0 && s->total != info->state_dim)
 		return fail(e, -EINVAL, "%s: policy.proprio: %u values of all arms: want %u, what the checkpoint's proprio "
 				"projector takes", c->path, s->total, info->state_dim);
 	find_near(s, info);
+	if (check_lead_items(s, control, c, e) < 0)
+		return -EINVAL;
 	return check_gripper_items(s, control, c, e);
 }

@@ -40,7 +40,7 @@ MUST_CHECK int setup_check_policy(const struct control_setup *s, const struct co
 		struct errbuf *e);
 
 /* policy.proprio as items. -EINVAL names the key: an unknown item (with the known ones), a length that differs from
- * robots[].proprio_dims or from what the checkpoint's projector takes, a state without a projector.
+ * robots[].proprio_dims or from what the checkpoint's projector takes (state_dim 0: any), a state without a projector.
  * Thread: start-up. Allocates: no. Blocks: no. */
 MUST_CHECK int setup_proprio(struct proprio_setup *s, const struct control_setup *control, const struct config *c,
 		const struct policy_info *info, struct errbuf *e);

@@ -181,6 +181,8 @@ static const char *const item_names[] = {
 	[PROPRIO_GRIPPER_M] = "gripper_m",
 	[PROPRIO_GRIPPER_FINGERS] = "gripper_fingers",
 	[PROPRIO_GRIPPER_OPEN] = "gripper_open",
+	[PROPRIO_COMMITTED_POS] = "committed_pos",
+	[PROPRIO_COMMITTED_ROTVEC] = "committed_rotvec",
 	[PROPRIO_ZERO] = "zero",
 };
 _Static_assert(sizeof item_names / sizeof item_names[0] == PROPRIO_COUNT, "name every item");
@@ -196,6 +198,8 @@ uint32_t proprio_item_size(enum proprio_item item, uint32_t dof)
 	case PROPRIO_EE_POS:
 	case PROPRIO_EE_ROTVEC:
 	case PROPRIO_EE_RPY:
+	case PROPRIO_COMMITTED_POS:
+	case PROPRIO_COMMITTED_ROTVEC:
 		return 3;
 	case PROPRIO_EE_QUAT:
 		return 4;
@@ -217,6 +221,14 @@ bool proprio_needs_gripper(const enum proprio_item *item, uint32_t n_items)
 {
 	for (uint32_t i = 0; i < n_items; i++)
 		if (item[i] == PROPRIO_GRIPPER_M || item[i] == PROPRIO_GRIPPER_FINGERS || item[i] == PROPRIO_GRIPPER_OPEN)
+			return true;
+	return false;
+}
+
+bool proprio_needs_lead(const enum proprio_item *item, uint32_t n_items)
+{
+	for (uint32_t i = 0; i < n_items; i++)
+		if (item[i] == PROPRIO_COMMITTED_POS || item[i] == PROPRIO_COMMITTED_ROTVEC)
 			return true;
 	return false;
 }
@@ -247,7 +259,8 @@ static void quat_write(const double q[4], const double *near, double out[4])
 		out[i] = along < 0.0 ? -q[i] : q[i];
 }
 
-static void item_write(enum proprio_item item, const struct arm_setup *arm, const struct arm_state *s, const double *near, double *out)
+static void item_write(enum proprio_item item, const struct arm_setup *arm, const struct arm_state *s, const struct proprio_lead *lead,
+		const double *near, double *out)
 {
 	double q[4];
 
@@ -278,6 +291,12 @@ static void item_write(enum proprio_item item, const struct arm_setup *arm, cons
 	case PROPRIO_GRIPPER_OPEN:
 		out[0] = arm->gripper_max_m > 0.0 ? fmin(fmax(s->gripper_m / arm->gripper_max_m, 0.0), 1.0) : 0.0;
 		break;
+	case PROPRIO_COMMITTED_POS:
+		memcpy(out, lead->p_m, sizeof lead->p_m);
+		break;
+	case PROPRIO_COMMITTED_ROTVEC:
+		memcpy(out, lead->rotvec_rad, sizeof lead->rotvec_rad);
+		break;
 	case PROPRIO_ZERO:
 	case PROPRIO_COUNT:
 		out[0] = 0.0;
@@ -286,8 +305,9 @@ static void item_write(enum proprio_item item, const struct arm_setup *arm, cons
 }
 
 uint32_t proprio_build(const enum proprio_item *item, uint32_t n_items, const struct arm_setup *arm, const struct arm_state *s,
-		const double *near, double *out, uint32_t capacity)
+		const struct proprio_lead *lead, const double *near, double *out, uint32_t capacity)
 {
+	static const struct proprio_lead nowhere;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < n_items; i++) {
@@ -295,7 +315,7 @@ uint32_t proprio_build(const enum proprio_item *item, uint32_t n_items, const st
 
 		if (size == 0 || n + size > capacity)
 			break;
-		item_write(item[i], arm, s, near ? near + n : NULL, out + n);
+		item_write(item[i], arm, s, lead ? lead : &nowhere, near ? near + n : NULL, out + n);
 		n += size;
 	}
 	return n;

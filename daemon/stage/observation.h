@@ -64,7 +64,12 @@ bool state_history_at(const struct state_history *h, int64_t t_ns, int64_t max_a
 /* ---- state vector ---------------------------------------------------------------------------------------------- */
 
 enum proprio_item { PROPRIO_EE_POS, PROPRIO_EE_ROTVEC, PROPRIO_EE_RPY, PROPRIO_EE_QUAT, PROPRIO_Q, PROPRIO_GRIPPER_M,
-	PROPRIO_GRIPPER_FINGERS, PROPRIO_GRIPPER_OPEN, PROPRIO_ZERO, PROPRIO_COUNT };
+	PROPRIO_GRIPPER_FINGERS, PROPRIO_GRIPPER_OPEN, PROPRIO_COMMITTED_POS, PROPRIO_COMMITTED_ROTVEC, PROPRIO_ZERO, PROPRIO_COUNT };
+
+/* How far the actions that are settled already lead one arm's TCP (execution.method inpaint), base frame: by the end of the last of them. */
+struct proprio_lead {
+	double p_m[3], rotvec_rad[3];
+};
 
 /* The name as in policy.proprio; NULL for a number that is none. */
 const char *proprio_item_name(uint32_t item);
@@ -75,12 +80,15 @@ uint32_t proprio_item_size(enum proprio_item item, uint32_t dof);
 /* One of the items is the gripper's opening: an arm_state without one cannot be told from a closed gripper. */
 bool proprio_needs_gripper(const enum proprio_item *item, uint32_t n_items);
 
+/* One of the items is of struct proprio_lead. */
+bool proprio_needs_lead(const enum proprio_item *item, uint32_t n_items);
+
 /* Writes one arm's part of the state vector, items in order; returns the number of values, which is at most `capacity`
  * (items that do not fit are left out). `near` [that many] says how the training data wrote a rotation that can be written
  * in several ways: rotation vectors, roll-pitch-yaw and quaternions take the form nearest to it. NULL: rotation vectors of at
- * most pi, angles within +-pi, quaternions with w >= 0. gripper_max_m scales gripper_open. */
+ * most pi, angles within +-pi, quaternions with w >= 0. gripper_max_m scales gripper_open. lead NULL: nothing is settled. */
 uint32_t proprio_build(const enum proprio_item *item, uint32_t n_items, const struct arm_setup *arm, const struct arm_state *s,
-		const double *near, double *out, uint32_t capacity);
+		const struct proprio_lead *lead, const double *near, double *out, uint32_t capacity);
 
 /* ---- is a state like those of the training data? ---------------------------------------------------------------- */
 

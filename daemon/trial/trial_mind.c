@@ -8,7 +8,7 @@
 #include "daemon/policy_verdict.h"
 #include "daemon/trial/trial_parts.h"
 
-enum { PERIODS_AWAITED = 4, STATE_DIM = 8 };
+enum { PERIODS_AWAITED = 4 };
 
 /* ---- life ----------------------------------------------------------------------------------------------------------- */
 
@@ -36,7 +36,7 @@ static int open_policy(struct trial *t, struct errbuf *e)
 static int open_expert(struct trial *t, struct errbuf *e)
 {
 	static const double home[STATE_DIM_MAX] = { 0, 0, 0, 3.14159265358979324 };
-	struct policy_info info = { .needs_state = true, .state_dim = STATE_DIM, .state_low = home, .state_high = home };
+	struct policy_info info = { .needs_state = true, .state_low = home, .state_high = home };
 	const struct config *c = t->options.config;
 
 	if (t->setup.action_space != ACTION_EE_DELTA || t->setup.action_dim != EXPERT_ACTION_DIM || t->setup.rotation != ROTATION_ROTVEC)
@@ -121,16 +121,16 @@ static void ask_expert(struct trial *t, const struct world *w)
 
 /* ---- the policy ----------------------------------------------------------------------------------------------------- */
 
-static uint32_t build_state(const struct trial *t, const struct arm_state *s, double *out, uint32_t capacity)
+static uint32_t build_state(const struct trial *t, const struct arm_state *s, const struct proprio_lead *lead, double *out, uint32_t capacity)
 {
 	const struct proprio_setup *p = &t->mind.proprio;
 
-	return proprio_build(p->item, p->n_items, &t->setup.arm[0], s, p->near, out, capacity);
+	return proprio_build(p->item, p->n_items, &t->setup.arm[0], s, lead, p->near, out, capacity);
 }
 
 uint32_t trial_state(const struct trial *t, double *out, uint32_t capacity)
 {
-	return build_state(t, &t->inputs.arm[0], out, capacity);
+	return build_state(t, &t->inputs.arm[0], NULL, out, capacity);
 }
 
 static void commit(struct trial *t, struct policy_observation *input)
@@ -168,11 +168,11 @@ static int infer(struct trial *t, struct errbuf *e)
 
 	if (rc < 0)
 		return rc;
-	uint32_t dim = build_state(t, &m->seen.arm[0], state, STATE_DIM_MAX);
+	commit(t, &input);
+	uint32_t dim = build_state(t, &m->seen.arm[0], m->commit ? policy_commit_lead(m->commit) : NULL, state, STATE_DIM_MAX);
 
 	(void)policy_verdict_state(&m->status, t->options.config, m->info, state, dim);
 	input.state = m->info->needs_state ? state : NULL;
-	commit(t, &input);
 	if (m->instruction != m->seen.instruction_id && (rc = policy_set_instruction(m->policy, m->seen.instruction, e)) < 0)
 		return rc;
 	m->instruction = m->seen.instruction_id;

@@ -142,7 +142,8 @@ static void print_state(const struct describe_heads *h, const struct describe_da
 {
 	if (h->file[DESCRIBE_PROPRIO].name[0])
 		print_key("proprio", "[" DESCRIBE_FILL_IN "]", "<-- what makes the %u values of the state, in order: ee_pos (3), ee_rotvec (3), "
-				"ee_rpy (3), ee_quat (4), q (joints), gripper_fingers (2), gripper_m, gripper_open, zero (1 each)",
+				"ee_rpy (3), ee_quat (4), q (joints), gripper_fingers (2), committed_pos (3), "
+				"committed_rotvec (3), gripper_m, gripper_open, zero (1 each)",
 				s->statistics.proprio.dim);
 	else if (s->statistics.proprio.dim)
 		print_key("proprio", "[]", "<-- the statistics have a state of %u, no projector was found", s->statistics.proprio.dim);

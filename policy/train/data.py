@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from network import CHUNK, DIM, GRID, MERGE, PICTURES, SIDE
+from network import AHEAD, CHUNK, DIM, GRID, MERGE, PICTURES, SIDE, STATE
 
 KINDS = {"U8": np.uint8, "F32": np.float32, "I64": np.int64}
 BINS = 255                                      # centres of linspace(-1, 1, 256)
 STEP_M, TURN_RAD = 0.03, 0.2                    # the expert's longest steps
 ACTION_LOW = np.array([-STEP_M] * 3 + [-TURN_RAD] * 3 + [0], np.float32)
 ACTION_HIGH = np.array([STEP_M] * 3 + [TURN_RAD] * 3 + [1], np.float32)
+AHEAD_RANGE = np.array([0.15] * 3 + [0.6] * 3, np.float32)     # m, rad: how far the given actions may lead; beyond it is cut off
 COLOURS = 4
 THINGS = 2 * COLOURS                            # blocks, and pads
 TASKS = "pick", "put"
@@ -128,8 +129,14 @@ class Episodes:
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), n)).astype(int)]
 
     def measure(self):
-        state = np.concatenate([s["state"] for s in self.shards])[:STATISTICS]
-        return dict(low=np.quantile(state, 0.01, 0).astype(np.float32), high=np.quantile(state, 0.99, 0).astype(np.float32), mean=state.mean(0))
+        """Of the whole state: where the given actions lead is not in the files, and has a range of its own."""
+        state = np.concatenate([s["state"] for s in self.shards])[:STATISTICS, :STATE - AHEAD]
+        low, high = np.quantile(state, 0.01, 0).astype(np.float32), np.quantile(state, 0.99, 0).astype(np.float32)
+        return dict(low=np.append(low, -AHEAD_RANGE), high=np.append(high, AHEAD_RANGE), mean=np.append(state.mean(0), 0 * AHEAD_RANGE))
+
+    def whole(self, raw):
+        """The state [n, STATE] where nothing is given: files have it so, or end before that."""
+        return np.pad(raw[:, :STATE - AHEAD], ((0, 0), (0, AHEAD)))
 
     def normalised(self, raw):
         """As policy/statistics.c does it."""
@@ -148,10 +155,11 @@ class Episodes:
         return np.concatenate((driven[:, None], (driven[:, None] + shift) % COLOURS), 1)
 
     def batch(self, rows, random=None, colours=1):
-        """Pictures [P], and what belongs to each of the named colours [P, C]; rows of one task. Ways are from the hand as it is in the picture, m.
+        """Pictures [P], and what belongs to each of the named colours [P, C]; rows of one task. Ways are from the hand as it is in the picture, m;
+        in the state nothing is given yet.
         `pad` [P] is there only where one is named. All in torch."""
         colour, p = self.named(rows, random, colours), np.arange(len(rows))[:, None]
-        state = self.take(rows, "state")
+        state = self.whole(self.take(rows, "state"))
         values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour, given=self.take(rows, "given")[p, colour],
                       bins=to_bins(self.take(rows, "action")[p, colour]), astray=to_bins(self.take(rows, "astray")[p, colour]),
                       way=self.take(rows, "block")[p, colour] - state[:, None, :3], **self.turned(rows), **self.seen(rows, colour))

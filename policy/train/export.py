@@ -101,6 +101,10 @@ def check_tokens(infer, vocabulary, to):
         sys.exit(f"export: {infer} splits text into other tokens: {done.stdout}")
 
 
+def state_of(episodes, row):
+    return episodes.whole(episodes.take([row], "state"))[0]
+
+
 def check(a, model, vocabulary, state):
     episodes = Episodes(a.data, state)
     bin_width = (ACTION_HIGH - ACTION_LOW) / BINS
@@ -112,7 +116,7 @@ def check(a, model, vocabulary, state):
         ours, our_actions = answer(model, vocabulary, batch)
         for name, program in others:
             with tempfile.TemporaryDirectory() as folder:
-                theirs, their_actions = run(program, a.to, shard["picture"][row[1]], sentence, shard["state"][row[1]], folder)
+                theirs, their_actions = run(program, a.to, shard["picture"][row[1]], sentence, state_of(episodes, row), folder)
             off = np.abs(theirs - ours).max() / np.abs(ours).max()
             others_bins = int((np.abs(their_actions - our_actions) > bin_width / 2).sum())   # of two bins as likely as each other
             print(f"sample {row[1]} of file {row[0]}: {name}: hidden states off by {off:.1e}, {others_bins} of {network.N} actions in another bin")

@@ -1,9 +1,9 @@
 """Dream-VLA, small, for training: the same tensors under the same names as policy/ reads, computed for batches.
 
 Shapes: P pairs of pictures of SIDE x SIDE, M merged patches of both, C sentences for each, B = P * C sequences, H hidden size, N = chunk * dim
-action positions. Five heads exist in training only: `eyes` (which merged patch shows which block or pad, where within it, and how a block
-is turned), `spot` (which one shows the named block, and the named pad), `way` (from the hand to them), `gone` (how far the hand has come since the
-picture) and `turn` (of the block's sides against the fingers).
+action positions. Four heads exist in training only: `eyes` (which merged patch shows which block or pad, where within it, and how a block
+is turned), `spot` (which one shows the named block, and the named pad), `way` (from the hand to them) and `turn` (of the block's sides against the
+fingers).
 """
 
 import math
@@ -17,7 +17,8 @@ from vocabulary import ACTION_TOKENS, COLOURS, instruction
 SIDE, PATCH, MERGE, PICTURES = 112, 14, 2, 2
 GRID = SIDE // PATCH                    # patches along a side
 TOKENS = (GRID // MERGE) ** 2           # of a picture, in the sequence
-CHUNK, DIM, STATE = 8, 7, 8
+CHUNK, DIM, AHEAD = 8, 7, 6
+STATE = 8 + AHEAD                       # where the hand is; and how far it will have come when the given actions end
 N = CHUNK * DIM
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 VISION = dict(depth=3, width=96, heads=4, mlp=4)
@@ -25,7 +26,7 @@ DECODER = dict(layers=5, hidden=160, heads=4, groups=2, mlp=448)
 THETA, VISION_THETA = 1e6, 1e4
 SPREAD = 0.02                           # standard deviation of embeddings at first
 WAVES = 8                               # smooth functions of a bin that its embedding is made of at first
-TRAINING_ONLY = ("eyes.", "spot.", "way.", "turn.", "gone.")
+TRAINING_ONLY = ("eyes.", "spot.", "way.", "turn.")
 
 
 def rotate(x, angle):
@@ -140,7 +141,6 @@ class DreamVla(nn.Module):
         self.proprio = nn.Sequential(nn.Linear(STATE, h), nn.GELU(), nn.Linear(h, h))
         n = len(COLOURS)            # training only: blocks have five values, pads three; to the block and to the pad
         self.eyes, self.spot, self.way, self.turn = nn.Linear(h, 5 * n + 3 * n), nn.Linear(h, 2), nn.Linear(h, 2 * 6), nn.Linear(h, 2)
-        self.gone = nn.Linear(h, 4)
         nn.init.normal_(self.embed_tokens.weight, std=SPREAD)
         nn.init.normal_(self.lm_head.weight, std=SPREAD)
         with torch.no_grad():
@@ -165,12 +165,12 @@ class DreamVla(nn.Module):
         return self.put[(colour * len(COLOURS) + pad[:, None]).flatten()]
 
     def forward(self, seen, state, ids, tokens):
-        """Of P pictures' vision tokens (see) and states normalised [P, STATE], C sequences each: ids [P * C, length] (sentences), tokens
+        """Of P pictures' vision tokens (see), C sequences each: states normalised [P * C, STATE], ids [P * C, length] (sentences), tokens
         [P * C, N + 2] with masks. Hidden states that predict them [P * C, N + 2, H], those of the pictures' tokens [P * C, M, H]."""
         c = len(ids) // len(seen)
         prompt, at = self.embed_tokens(ids), self.image_at
         prompt = prompt.index_copy(1, at, seen.repeat_interleave(c, 0).to(prompt.dtype))
-        state = self.proprio(state)[:, None].repeat_interleave(c, 0)
+        state = self.proprio(state)[:, None]
         x = torch.cat((state.to(prompt.dtype), prompt, self.embed_tokens(tokens)), 1)
         for layer in self.layers:
             x = layer(x, self.angle[:x.shape[1]])

@@ -4,15 +4,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import ACTION_HIGH, ACTION_LOW, BINS, COLOURS, THINGS, TURN, WRIST, from_bins
-from network import CHUNK, DIM, N, PICTURES
+from data import ACTION_HIGH, ACTION_LOW, AHEAD_RANGE, BINS, COLOURS, THINGS, TURN, WRIST, from_bins
+from network import AHEAD, CHUNK, DIM, N, PICTURES
 
 SOFT_BINS = 3.0             # the labels' Gaussian: a neighbouring bin is nearly right
 FULL, PREFIX = 0.4, 0.5     # shares of the sequences: all masked, up to here; else the first actions are given, from PREFIX on; random between
 ASTRAY = 0.8                # share of the latter whose given actions are those of another plan, right or not
 FAR_M, NEAR_M = 0.2, 0.03   # scales of the way to a thing: all of it, and its last centimetres
-MOVES = [0, 1, 2, TURN]      # of an action's values
-EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, TURN_WEIGHT, GONE_WEIGHT = 1.0, 1.0, 0.5, 0.5, 2.0
+EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, TURN_WEIGHT = 1.0, 1.0, 0.5, 0.5
 JUDGED = 256                # samples, each with all colours
 
 
@@ -39,8 +38,8 @@ class Labels:
 
 
 def draw_mask(b, given, generator):
-    """Which tokens are to be found [B, N + 2]: all, or a random share, or those after the first actions; and which sequences are to begin astray [B],
-    with `given` [B] actions of another plan."""
+    """Which tokens are to be found [B, N + 2]: all, or a random share, or those after the first actions; how many of these are given [B], 0 for the
+    others; and which sequences are to begin astray [B], with `given` [B] actions of another plan."""
     length = N + 2
     kind = torch.rand(b, 1, generator=generator)
     astray = (kind >= PREFIX) & (torch.rand(b, 1, generator=generator) < ASTRAY)
@@ -49,7 +48,7 @@ def draw_mask(b, given, generator):
     after = torch.arange(length) >= DIM * first
     mask = torch.where(kind < FULL, torch.ones_like(random), torch.where(kind < PREFIX, random, after))
     mask[:, 0] |= ~mask.any(1)
-    return mask, astray[:, 0]
+    return mask, torch.where(kind >= PREFIX, first, 0)[:, 0], astray[:, 0]
 
 
 def mean_where(value, known):
@@ -101,29 +100,30 @@ def way_loss(model, hidden, batch, bins):
     return loss + F.mse_loss(to_pad, ways(way))
 
 
-def gone_loss(model, hidden, bins):
-    """At the first token of each action: how far the hand has come since the picture, and turned, in longest steps. To go on from given actions
-    is to know that, and nothing else says it so plainly."""
-    gone = before(values(bins)[..., MOVES]) / torch.tensor(ACTION_HIGH, device=bins.device)[MOVES]
-    return F.mse_loss(model.gone(hidden[:, :N:DIM]).float(), gone)
+def ahead(state, bins, first):
+    """The state [P, STATE] of sequences whose first `first` [B] actions of bins [B, CHUNK, DIM] are given, [B, STATE]: how far they lead, in the
+    ranges that the checkpoint's statistics have. Turns are about one axis, so they add up."""
+    state = state.repeat_interleave(len(bins) // len(state), 0)
+    given = (torch.arange(CHUNK, device=bins.device) < first[:, None])[..., None]
+    led = (values(bins)[..., :AHEAD] * given).sum(1) / torch.tensor(AHEAD_RANGE, device=bins.device)
+    return torch.cat((state[:, :-AHEAD], led.clamp(-1, 1)), 1)
 
 
-def losses(model, labels, batch, mask, astray):
-    """The sum to go down, and its parts. mask, astray: draw_mask's."""
+def losses(model, labels, batch, mask, first, astray):
+    """The sum to go down, and its parts. mask, first, astray: draw_mask's."""
     bins = torch.where(astray[:, None, None], batch["astray"].flatten(0, 1), batch["bins"].flatten(0, 1))
     seen = model.see(batch["picture"])
     ids = model.sentences(batch["colour"], batch.get("pad"))
-    hidden, after = model(seen, batch["state"], ids, torch.where(mask, labels.mask_id, labels.tokens(bins)))
+    hidden, after = model(seen, ahead(batch["state"], bins, first), ids, torch.where(mask, labels.mask_id, labels.tokens(bins)))
     logits = model.lm_head(hidden[mask]).float()
     action = -(labels.targets(bins)[mask] * F.log_softmax(logits, -1)).sum(-1).mean()
     spot = F.binary_cross_entropy_with_logits(model.spot(after).float(), batch["shows"].flatten(0, 1))
     way = way_loss(model, hidden, batch, bins)
-    gone = gone_loss(model, hidden, bins)
     off = model.turn(hidden[:, TURN]).float() - batch["side"].flatten(0, 1)
     turn = mean_where(off.square().sum(-1), batch["side_seen"].flatten())
     eyes, parts = eyes_loss(model, seen, batch)
-    total = action + EYES_WEIGHT * eyes + SPOT_WEIGHT * spot + WAY_WEIGHT * way + TURN_WEIGHT * turn + GONE_WEIGHT * gone
-    return total, dict(action=action, **parts, spot=spot, way=way, gone=gone, side=turn)
+    total = action + EYES_WEIGHT * eyes + SPOT_WEIGHT * spot + WAY_WEIGHT * way + TURN_WEIGHT * turn
+    return total, dict(action=action, **parts, spot=spot, way=way, side=turn)
 
 
 @torch.no_grad()
@@ -132,11 +132,11 @@ def answers(model, labels, batch):
     has the patches right (share of those that show a block or a pad)."""
     seen = model.see(batch["picture"])
     ids = model.sentences(batch["colour"], batch.get("pad"))
-    tokens, found = labels.tokens(batch["astray"].flatten(0, 1)), []
+    bins, found = batch["astray"].flatten(0, 1), []
     given = batch["given"].flatten()
     for first in (torch.zeros_like(given), given):
         mask = torch.arange(N + 2, device=seen.device) >= DIM * first[:, None]
-        hidden, _ = model(seen, batch["state"], ids, torch.where(mask, labels.mask_id, tokens))
+        hidden, _ = model(seen, ahead(batch["state"], bins, first), ids, torch.where(mask, labels.mask_id, labels.tokens(bins)))
         found.append((labels.length - 1 - model.lm_head(hidden[:, :N]).argmax(-1)).reshape(-1, CHUNK, DIM).clamp(0, BINS - 1))
         way = way if len(found) > 1 else model.way(hidden[:, 0]).float()
     shown = batch["shown"] > 0

@@ -156,8 +156,8 @@ class Run:
     def acting(self):
         batch, b = self.batch(self.a.colours), self.a.batch * self.a.colours
         self.samples += b
-        mask, astray = draw_mask(b, batch["given"].flatten().cpu(), self.generator)
-        return losses(self.model, self.labels, batch, mask.to(self.a.device), astray.to(self.a.device))
+        drawn = draw_mask(b, batch["given"].flatten().cpu(), self.generator)
+        return losses(self.model, self.labels, batch, *(v.to(self.a.device) for v in drawn))
 
     def step(self, kind):
         self.steps += 1

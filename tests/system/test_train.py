@@ -30,7 +30,7 @@ except ImportError as missing:
 sys.path.insert(0, str(TRAIN))
 import checkpoint  # noqa: E402
 from network import DreamVla  # noqa: E402
-from objective import draw_mask, left_over  # noqa: E402
+from objective import ahead, draw_mask, left_over  # noqa: E402
 from vocabulary import Vocabulary  # noqa: E402
 
 
@@ -117,11 +117,21 @@ class Training(unittest.TestCase):
 class GivenActions(unittest.TestCase):
     def test_so_many_as_the_episodes_say_where_they_lead_astray(self):
         given = torch.arange(400) % 7 + 1
-        mask, astray = draw_mask(400, given, torch.Generator().manual_seed(1))
+        mask, first, astray = draw_mask(400, given, torch.Generator().manual_seed(1))
         self.assertTrue(0.3 < astray.float().mean() < 0.5)
         self.assertTrue((mask[astray].long().diff(dim=1) >= 0).all())           # first given, then to be found
-        self.assertTrue(((~mask[astray]).sum(1) == 7 * given[astray]).all())
+        self.assertTrue(((~mask[astray]).sum(1) == 7 * given[astray]).all() and (first[astray] == given[astray]).all())
+        self.assertTrue((first[mask.all(1)] == 0).all() and ((~mask)[first > 0].sum(1) == 7 * first[first > 0]).all())
         self.assertTrue(0.3 < mask.all(1).float().mean() < 0.5)
+
+    def test_where_they_lead_is_in_the_state(self):
+        bins = torch.full((4, 8, 7), 127)
+        bins[:, :, 0], bins[:, :, 5] = 254, 0           # 3 cm, and -0.2 rad
+        state = ahead(torch.full((2, 14), 0.25), bins, torch.tensor([0, 1, 4, 7]))
+        self.assertTrue((state[:, :8] == 0.25).all())
+        for row, n in zip(state.tolist(), (0, 1, 4, 7)):
+            for found, want in zip(row[8:], (n * 0.03 / 0.15, 0, 0, 0, 0, max(-n * 0.2 / 0.6, -1))):
+                self.assertAlmostEqual(found, min(want, 1), delta=0.02)
 
     def test_what_is_left_of_a_way(self):
         bins = torch.full((1, 8, 7), 127)       # half of 255 bins: nothing

@@ -30,6 +30,7 @@ struct mind {
 	uint32_t epoch_of[EPOCHS];   /* by chunk id */
 	uint64_t chunk_seen;
 	uint32_t splices, committed, longest, given, rounded;
+	double led_m;               /* the longest way of settled actions */
 	double offset_sum, offset_most; /* m or rad, of the fade at a splice */
 };
 
@@ -263,6 +264,44 @@ static void check_rounding(struct mind *m, const struct running_motion *motion)
 	}
 }
 
+/* What the policy is told of where the settled actions lead is where their tokens lead. */
+static void check_lead(struct mind *m, const struct running_motion *motion)
+{
+	const struct control_setup *s = &m->b->setup;
+	const struct proprio_lead *lead = policy_commit_lead(m->commit);
+	static struct past past;
+	struct waypoint_start start = { 0 };
+	struct action_point from, at;
+	double turned[4], end[4];
+
+	past.n = past.next = 0;
+	for (uint32_t i = 0; i < motion->n_sent; i++)
+		past_push(&past, &motion->sent[i]);
+	trajectory_start(s, 0, &m->o.arm[0], &past, m->o.t_obs_ns, &start);
+	action_begin(s, 0, &start, &from);
+	at = from;
+	for (uint32_t i = 0; i < m->n_committed; i++) {
+		double action[DIM];
+
+		read_ids(m, m->result.token + i * DIM, action);
+		action_follow(s, 0, action, &at);
+	}
+	quat_from_rotvec(lead->rotvec_rad, turned);
+	quat_multiply(turned, from.at.q_xyzw, end);
+	for (int k = 0; k < 3; k++) {
+		assert_true(fabs(from.at.p_m[k] + lead->p_m[k] - at.at.p_m[k]) < 1e-9);
+		m->led_m = fmax(m->led_m, fabs(lead->p_m[k]));
+	}
+	assert_true(fabs(fabs(end[0] * at.at.q_xyzw[0] + end[1] * at.at.q_xyzw[1] + end[2] * at.at.q_xyzw[2] + end[3] * at.at.q_xyzw[3]) - 1.0) < 1e-9);
+}
+
+static void check_no_lead(const struct mind *m)
+{
+	static const struct proprio_lead nowhere;
+
+	assert_memory_equal(policy_commit_lead(m->commit), &nowhere, sizeof nowhere);
+}
+
 static void begin(struct mind *m)
 {
 	struct links *l = &m->b->links;
@@ -277,12 +316,17 @@ static void begin(struct mind *m)
 		const struct running_motion *motion = &l->motion[l->motion_box.reading];
 
 		assert_int_equal(policy_commit_make(m->commit, motion, m->epoch + 1, &m->o, pacing_latency_ns(&m->pacing), &token), 0);
+		check_no_lead(m);
 		assert_int_equal(policy_commit_make(m->stranger, motion, m->epoch, &m->o, pacing_latency_ns(&m->pacing), &token), 0);
 		m->n_committed = policy_commit_make(m->commit, motion, m->epoch, &m->o,
 				pacing_latency_ns(&m->pacing), &token);
 		memcpy(m->result.token, token, (size_t)m->n_committed * DIM * sizeof *token);
 		if (m->n_committed > 0 && m->b->setup.action_space == ACTION_JOINT_DELTA)
 			check_rounding(m, motion);
+		if (m->n_committed > 0 && !action_is_joints(&m->b->setup))
+			check_lead(m, motion);
+		else
+			check_no_lead(m);
 	}
 	for (uint32_t i = 0; i < m->n_committed * DIM; i++)
 		assert_true(token[i] >= (int32_t)(m->ids.count - m->ids.bins) && token[i] < (int32_t)m->ids.count);
@@ -395,6 +439,7 @@ static void into_auto(struct mind *m)
 struct run {
 	double mean;
 	uint32_t splices, committed, given, rounded;
+	double led_m;
 };
 
 static struct run run(enum action_space space, enum delta_reference reference, enum execution_method method)
@@ -408,7 +453,7 @@ static struct run run(enum action_space space, enum delta_reference reference, e
 	into_auto(m);
 	live_ms(m, 14000);
 	expect_mode(m->b, MODE_AUTO, REASON_OPERATOR_AUTO);
-	r = (struct run){ m->offset_sum / m->splices, m->splices, m->committed, m->given, m->rounded };
+	r = (struct run){ m->offset_sum / m->splices, m->splices, m->committed, m->given, m->rounded, m->led_m };
 	mind_free(m);
 	return r;
 }
@@ -433,6 +478,7 @@ static void a_mind_that_changes_splices_without_an_offset(void **state)
 		assert_true(async.splices > 60 && inpaint.splices > 60 && inpaint.given > 60);
 		assert_int_equal(async.committed, 0);
 		assert_true(kinds[i].space != ACTION_JOINT_DELTA || inpaint.rounded > 100);
+		assert_true(kinds[i].space == ACTION_JOINT_DELTA || kinds[i].space == ACTION_JOINT_ABSOLUTE || inpaint.led_m > 0.005);
 		assert_true(inpaint.mean * kinds[i].less < async.mean);
 	}
 }

@@ -100,7 +100,7 @@ static void the_state_vector_is_as_in_training(void **unused)
 
 		bench_read(&b, m);
 		for (uint32_t a = 0; a < m->n_arms; a++)
-			at += proprio_build(b.proprio.item, b.proprio.n_items, &b.setup.arm[a], &b.state[a], b.proprio.near + at, state + at,
+			at += proprio_build(b.proprio.item, b.proprio.n_items, &b.setup.arm[a], &b.state[a], NULL, b.proprio.near + at, state + at,
 					STATE_DIM_MAX - at);
 		assert_int_equal(at, m->state_dim);
 		must(statistics_normalise_state(&b.statistics.proprio, state, normalised, &e), &e);

@@ -356,6 +356,23 @@ static void the_gripper_s_state_needs_a_gripper(void **state)
 	assert_non_null(strstr(error.text, "robots[0].gripper_max_m is 0 m"));
 }
 
+static void where_settled_actions_lead_is_known_of_the_hand_alone(void **state)
+{
+	struct policy_info info = { .needs_state = true, .state_dim = 3 };
+	struct proprio_setup p;
+
+	(void)state;
+	config.policy_proprio.n = 1;
+	strcpy(config.policy_proprio.name[0], "committed_pos");
+	assert_int_equal(setup_control(&setup, &config, &error), 0);
+	setup.action_space = ACTION_EE_DELTA;
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), 0);
+	setup.action_space = ACTION_JOINT_DELTA;
+	assert_int_equal(setup_proprio(&p, &setup, &config, &info, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "committed_pos"));
+	assert_non_null(strstr(error.text, "ee_delta"));
+}
+
 /* A wrong or half-copied folder of heads must not silently take the arm's state away from the policy. */
 static void a_state_needs_a_projector(void **state)
 {
@@ -391,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup(a_gripper_is_not_scaled, make),
 		cmocka_unit_test_setup(poses_are_planned_with_room, make),
 		cmocka_unit_test_setup(the_gripper_s_state_needs_a_gripper, make),
+		cmocka_unit_test_setup(where_settled_actions_lead_is_known_of_the_hand_alone, make),
 		cmocka_unit_test_setup(policy_options_come_from_the_keys, make),
 		cmocka_unit_test_setup(no_policy_key_is_lost_on_the_way, make),
 		cmocka_unit_test_setup(defaults_are_the_recipe_of_training, make),

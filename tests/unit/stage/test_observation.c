@@ -125,14 +125,33 @@ static void state_vectors_follow_their_layout(void **state)
 	quat_from_rotvec((double[3]){ 3.12, 0, 0 }, s.ee.q_xyzw);
 	s.gripper_m = 0.06;
 	mean[3] = -3.1; /* the statistics look at it from the other side */
-	assert_int_equal(proprio_build(items, 8, &arm, &s, mean, out, 32), 3 + 3 + 6 + 2 + 1 + 1 + 4 + 1);
+	assert_int_equal(proprio_build(items, 8, &arm, &s, NULL, mean, out, 32), 3 + 3 + 6 + 2 + 1 + 1 + 4 + 1);
 	assert_true(out[0] == 0.5 && fabs(out[3] - (3.12 - 2.0 * 3.14159265358979)) < 1e-9 && out[6] == 0.5);
 	assert_true(out[12] == 0.03 && out[13] == -0.03 && fabs(out[14] - 0.75) < 1e-12 && out[15] == 0.0);
 	assert_true(fabs(out[19] - s.ee.q_xyzw[3]) < 1e-15 && out[20] == 0.06);
-	assert_int_equal(proprio_build(items, 8, &arm, &s, NULL, out, 7), 6); /* what does not fit is left out */
+	assert_int_equal(proprio_build(items, 8, &arm, &s, NULL, NULL, out, 7), 6); /* what does not fit is left out */
 	assert_true(fabs(out[3] - 3.12) < 1e-12);
 	assert_string_equal(proprio_item_name(PROPRIO_GRIPPER_FINGERS), "gripper_fingers");
 	assert_null(proprio_item_name(PROPRIO_COUNT));
+}
+
+static void what_is_settled_leads_somewhere(void **state)
+{
+	const enum proprio_item items[] = { PROPRIO_GRIPPER_M, PROPRIO_COMMITTED_POS, PROPRIO_COMMITTED_ROTVEC };
+	const struct proprio_lead lead = { { 0.01, -0.02, 0.03 }, { 0.1, 0.2, -0.3 } };
+	const double want[7] = { 0.06, 0.01, -0.02, 0.03, 0.1, 0.2, -0.3 };
+	struct arm_setup arm = { .gripper_max_m = 0.08 };
+	struct arm_state s = state_at(0, 0.5);
+	double out[7];
+
+	(void)state;
+	s.gripper_m = 0.06;
+	assert_true(proprio_needs_lead(items, 3) && !proprio_needs_lead(items, 1));
+	assert_int_equal(proprio_build(items, 3, &arm, &s, &lead, NULL, out, 7), 7);
+	assert_memory_equal(out, want, sizeof want);
+	assert_int_equal(proprio_build(items, 3, &arm, &s, NULL, NULL, out, 7), 7);
+	for (int i = 1; i < 7; i++)
+		assert_true(out[i] == 0.0);
 }
 
 static void rpy_takes_the_branch_of_the_mean(void **state)
@@ -145,7 +164,7 @@ static void rpy_takes_the_branch_of_the_mean(void **state)
 
 	(void)state;
 	quat_from_rpy((double[3]){ 3.1, 0.2, -0.1 }, s.ee.q_xyzw);
-	assert_int_equal(proprio_build(&item, 1, &arm, &s, mean, out, 3), 3);
+	assert_int_equal(proprio_build(&item, 1, &arm, &s, NULL, mean, out, 3), 3);
 	assert_true(fabs(out[0] - (3.1 - 2.0 * 3.14159265358979)) < 1e-9 && fabs(out[1] - 0.2) < 1e-9);
 }
 
@@ -157,11 +176,11 @@ static void quaternions_take_the_sign_of_the_mean(void **state)
 	double out[4];
 
 	(void)state;
-	proprio_build(&item, 1, &arm, &s, NULL, out, 4); /* without statistics: w >= 0 */
+	proprio_build(&item, 1, &arm, &s, NULL, NULL, out, 4); /* without statistics: w >= 0 */
 	assert_true(fabs(out[0] + 0.6) < 1e-12 && fabs(out[3] - 0.8) < 1e-12);
-	proprio_build(&item, 1, &arm, &s, (double[]){ 0.1, 0, 0, 0.9 }, out, 4);
+	proprio_build(&item, 1, &arm, &s, NULL, (double[]){ 0.1, 0, 0, 0.9 }, out, 4);
 	assert_true(fabs(out[0] + 0.6) < 1e-12); /* 0.06 - 0.72 < 0: turned */
-	proprio_build(&item, 1, &arm, &s, (double[]){ 0.9, 0, 0, 0.1 }, out, 4);
+	proprio_build(&item, 1, &arm, &s, NULL, (double[]){ 0.9, 0, 0, 0.1 }, out, 4);
 	assert_true(fabs(out[0] - 0.6) < 1e-12 && fabs(out[3] + 0.8) < 1e-12);
 }
 
@@ -200,7 +219,7 @@ static void a_tool_that_points_down_wobbles_without_a_jump(void **state)
 			quat_multiply(wobble, down, s.ee.q_xyzw);
 			for (int k = 0; k < 4 && i % 3 == 0; k++) /* drivers may turn the sign as they like */
 				s.ee.q_xyzw[k] = -s.ee.q_xyzw[k];
-			assert_int_equal(proprio_build(&cases[c].item, 1, &arm, &s, cases[c].given ? cases[c].near : NULL, out, 4), n);
+			assert_int_equal(proprio_build(&cases[c].item, 1, &arm, &s, NULL, cases[c].given ? cases[c].near : NULL, out, 4), n);
 			for (uint32_t k = 0; k < n && i > 0; k++)
 				jump = fmax(jump, fabs(out[k] - last[k]));
 			memcpy(last, out, sizeof last);
@@ -265,6 +284,7 @@ int main(void)
 		cmocka_unit_test(frozen_cameras_are_noticed),
 		cmocka_unit_test(states_are_interpolated),
 		cmocka_unit_test(state_vectors_follow_their_layout),
+		cmocka_unit_test(what_is_settled_leads_somewhere),
 		cmocka_unit_test(rpy_takes_the_branch_of_the_mean),
 		cmocka_unit_test(quaternions_take_the_sign_of_the_mean),
 		cmocka_unit_test(a_tool_that_points_down_wobbles_without_a_jump),

@@ -1,12 +1,12 @@
 /* main.c - dreamvla-arm: command line only. */
 #include <errno.h>
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
+#include "daemon/sys/options.h"
 #include "robots/arm/arm_alone.h"
 #include "robots/arm/arm_process.h"
 #include "robots/arm/preflight_run.h"
@@ -39,64 +39,37 @@ static const char USAGE[] =
 	"\n"
 	"Drivers, and what each needs:\n";
 
-static const struct option OPTIONS[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "arm", required_argument, NULL, 'a' },
-	{ "driver", required_argument, NULL, 'd' },
-	{ "world", required_argument, NULL, 'w' },
-	{ "preflight", no_argument, NULL, 'p' },
-	{ "seconds", required_argument, NULL, 's' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "maintenance", required_argument, NULL, 'm' },
-	{ "yes", no_argument, NULL, 'y' },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
-};
-
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct arguments {
 	struct arm_process_options process;
 	const char *config;
-	bool help, preflight, only_preflight; /* the last: an option that belongs to it was given */
+	bool help, preflight, maintenance, yes;
 	struct preflight_options test;
-	bool maintenance, yes;
 	struct piper_wish wish;
 };
 
-static int take_seconds(struct arguments *a, struct errbuf *e)
+static int take_maintenance(const char *text, void *at, struct errbuf *e)
 {
-	char *end;
-
-	a->only_preflight = true;
-	a->test.seconds = strtod(optarg, &end);
-	if (end == optarg || *end || !(a->test.seconds >= 1 && a->test.seconds <= PREFLIGHT_SECONDS_MAX))
-		return fail(e, -EINVAL, "--seconds: found %s, allowed a number, 1..%d", optarg, PREFLIGHT_SECONDS_MAX);
-	return 0;
+	return piper_wish_parse(at, text, e);
 }
 
-static int take_maintenance(struct arguments *a, struct errbuf *e)
-{
-	a->maintenance = true;
-	return piper_wish_parse(&a->wish, optarg, e);
-}
+#define AT(member) offsetof(struct arguments, member)
 
-static int take_option(struct arguments *a, int option, struct errbuf *e)
-{
-	switch (option) {
-	case 'c': a->config = optarg; return 0;
-	case 'a': a->process.arm = optarg; return 0;
-	case 'd': a->process.driver = optarg; return 0;
-	case 'w': a->process.world = optarg; return 0;
-	case 'p': a->preflight = true; return 0;
-	case 's': return take_seconds(a, e);
-	case 'j': a->test.json = a->only_preflight = true; return 0;
-	case 'm': return take_maintenance(a, e);
-	case 'y': a->yes = true; return 0;
-	case 'h': a->help = true; return 0;
-	default: return fail(e, -EINVAL, "dreamvla-arm --help lists the options");
-	}
-}
+enum { ROW_SECONDS, ROW_JSON, ROW_MAINTENANCE, ROW_FIRST };
+
+static const struct option_row ROWS[] = {
+	[ROW_SECONDS] = { "seconds", OPTION_NUMBER, AT(test.seconds), 1, PREFLIGHT_SECONDS_MAX },
+	[ROW_JSON] = { "json", OPTION_FLAG, AT(test.json) },
+	[ROW_MAINTENANCE] = { "maintenance", OPTION_BY_HAND, AT(wish), .take = take_maintenance },
+	[ROW_FIRST] = { "config", OPTION_TEXT, AT(config) },
+	{ "arm", OPTION_TEXT, AT(process.arm) },
+	{ "driver", OPTION_TEXT, AT(process.driver) },
+	{ "world", OPTION_TEXT, AT(process.world) },
+	{ "preflight", OPTION_FLAG, AT(preflight) },
+	{ "yes", OPTION_FLAG, AT(yes) },
+	{ "help", OPTION_FLAG, AT(help) },
+};
 
 static int check_maintenance(const struct arguments *a, struct errbuf *e)
 {
@@ -109,21 +82,25 @@ static int check_maintenance(const struct arguments *a, struct errbuf *e)
 	return 0;
 }
 
+static int check(const struct arguments *a, bool only_preflight, struct errbuf *e)
+{
+	if (!a->config || !a->process.driver)
+		return fail(e, -EINVAL, "--%s is missing; dreamvla-arm --help lists the options", a->config ? "driver" : "config");
+	if (only_preflight && !a->preflight)
+		return fail(e, -EINVAL, "--seconds and --json belong to --preflight");
+	int rc = check_maintenance(a, e);
+
+	return rc < 0 || !a->preflight ? rc : preflight_check(a->process.driver, e);
+}
+
 static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 {
-	int option, rc = 0;
+	const uint64_t of_preflight = UINT64_C(1) << ROW_SECONDS | UINT64_C(1) << ROW_JSON;
+	uint64_t seen;
+	int rc = options_take(ROWS, sizeof ROWS / sizeof *ROWS, "dreamvla-arm", argc, argv, a, &seen, e);
 
-	while (rc == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
-		rc = take_option(a, option, e);
-	if (rc == 0 && optind < argc)
-		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-arm --help lists them", argv[optind]);
-	if (rc == 0 && !a->help && (!a->config || !a->process.driver))
-		rc = fail(e, -EINVAL, "--%s is missing; dreamvla-arm --help lists the options", a->config ? "driver" : "config");
-	if (rc == 0 && !a->help && a->only_preflight && !a->preflight)
-		rc = fail(e, -EINVAL, "--seconds and --json belong to --preflight");
-	if (rc == 0 && !a->help)
-		rc = check_maintenance(a, e);
-	return rc < 0 || a->help || !a->preflight ? rc : preflight_check(a->process.driver, e);
+	a->maintenance = seen & UINT64_C(1) << ROW_MAINTENANCE;
+	return rc < 0 || a->help ? rc : check(a, seen & of_preflight, e);
 }
 
 static int test(struct arguments *a, bool *fit, struct errbuf *e)

@@ -1,13 +1,12 @@
 /* main.c - dreamvla-sim: command line only. */
 #include <errno.h>
-#include <getopt.h>
-#include <math.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "daemon/sys/log.h"
+#include "daemon/sys/options.h"
 #include "daemon/trial/command.h"
 #include "robots/model/model.h"
 #include "robots/sim/franka/station.h"
@@ -53,22 +52,12 @@ struct arguments {
 	struct sim_options sim;
 	const char *config, *picture;
 	enum sim_camera camera;
-	bool help;
+	bool no_cameras, help;
 };
 
-static int parse_number(const char *name, const char *text, double low, double high, double *out, struct errbuf *e)
+static int take_size(const char *text, void *at, struct errbuf *e)
 {
-	char *end;
-	double v = strtod(text, &end);
-
-	if (end == text || *end || !(v >= low && v <= high))
-		return fail(e, -EINVAL, "--%s %s: want a number from %g to %g", name, text, low, high);
-	*out = v;
-	return 0;
-}
-
-static int parse_size(const char *text, struct sim_options *o, struct errbuf *e)
-{
+	struct sim_options *o = at;
 	char tail;
 
 	if (sscanf(text, "%4ux%4u%c", &o->width, &o->height, &tail) != 2)
@@ -76,30 +65,9 @@ static int parse_size(const char *text, struct sim_options *o, struct errbuf *e)
 	return renderer_check_size(o->width, o->height, e);
 }
 
-static int parse_seed(const char *text, uint64_t *out, struct errbuf *e)
+static int take_model(const char *text, void *at, struct errbuf *e)
 {
-	char *end;
-
-	errno = 0;
-	unsigned long long v = strtoull(text, &end, 0);
-	if (end == text || *end || errno || *text == '-')
-		return fail(e, -EINVAL, "--seed %s: want a whole number from 0 to 2^64 - 1", text);
-	*out = v;
-	return 0;
-}
-
-static int parse_version(const char *text, uint32_t *out, struct errbuf *e)
-{
-	double v;
-	int rc = parse_number("franka-version", text, FCI_VERSION_MIN, FCI_VERSION_MAX, &v, e);
-
-	if (rc == 0)
-		*out = (uint32_t)v;
-	return rc;
-}
-
-static int parse_model(const char *text, const struct robot_model **out, struct errbuf *e)
-{
+	const struct robot_model **out = at;
 	char known[256] = "";
 
 	*out = robot_model_find(text);
@@ -110,66 +78,40 @@ static int parse_model(const char *text, const struct robot_model **out, struct 
 	return fail(e, -EINVAL, "--model %s: want one of %s", text, known);
 }
 
-static int parse_camera(const char *text, enum sim_camera *out, struct errbuf *e)
+static int take_camera(const char *text, void *at, struct errbuf *e)
 {
 	for (int i = 0; i < SIM_CAMERA_COUNT; i++)
 		if (strcmp(text, sim_camera_name((enum sim_camera)i)) == 0) {
-			*out = (enum sim_camera)i;
+			*(enum sim_camera *)at = (enum sim_camera)i;
 			return 0;
 		}
 	return fail(e, -EINVAL, "--camera %s: want overhead or wrist", text);
 }
 
-static const struct option OPTIONS[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "model", required_argument, NULL, 'm' },
-	{ "seed", required_argument, NULL, 's' },
-	{ "task", no_argument, NULL, 't' },
-	{ "pads", no_argument, NULL, 'P' },
-	{ "judge", required_argument, NULL, 'j' },
-	{ "duration", required_argument, NULL, 'd' },
-	{ "world", required_argument, NULL, 'w' },
-	{ "franka", required_argument, NULL, 'f' },
-	{ "franka-version", required_argument, NULL, 'v' },
-	{ "piper", required_argument, NULL, 'a' },
-	{ "piper-firmware", required_argument, NULL, 'b' },
-	{ "faults", required_argument, NULL, 'x' },
-	{ "rate-hz", required_argument, NULL, 'r' },
-	{ "size", required_argument, NULL, 'z' },
-	{ "no-cameras", no_argument, NULL, 'n' },
-	{ "picture", required_argument, NULL, 'p' },
-	{ "camera", required_argument, NULL, 'k' },
-	{ "camera-prefix", required_argument, NULL, 'o' },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
-};
+#define AT(member) offsetof(struct arguments, member)
 
-static int take_option(struct arguments *a, int option, struct errbuf *e)
-{
-	switch (option) {
-	case 'c': a->config = optarg; return 0;
-	case 'm': return parse_model(optarg, &a->sim.model, e);
-	case 's': return parse_seed(optarg, &a->sim.seed, e);
-	case 't': a->sim.task = true; return 0;
-	case 'P': a->sim.pads = true; return 0;
-	case 'j': a->sim.judge = optarg; return 0;
-	case 'd': return parse_number("duration", optarg, 0, 1e6, &a->sim.duration_s, e);
-	case 'w': a->sim.world = optarg; return 0;
-	case 'f': a->sim.franka = optarg; return 0;
-	case 'v': return parse_version(optarg, &a->sim.franka_version, e);
-	case 'a': a->sim.piper = optarg; return 0;
-	case 'b': a->sim.piper_firmware = optarg; return 0;
-	case 'x': a->sim.faults = optarg; return 0;
-	case 'r': return parse_number("rate-hz", optarg, 0.1, 200, &a->sim.rate_hz, e);
-	case 'z': return parse_size(optarg, &a->sim, e);
-	case 'n': a->sim.cameras = false; return 0;
-	case 'p': a->picture = optarg; return 0;
-	case 'k': return parse_camera(optarg, &a->camera, e);
-	case 'o': a->sim.camera_prefix = optarg; return 0;
-	case 'h': a->help = true; return 0;
-	default: return fail(e, -EINVAL, "dreamvla-sim --help lists the options");
-	}
-}
+static const struct option_row ROWS[] = {
+	{ "config", OPTION_TEXT, AT(config) },
+	{ "model", OPTION_BY_HAND, AT(sim.model), .take = take_model },
+	{ "seed", OPTION_SEED, AT(sim.seed) },
+	{ "task", OPTION_FLAG, AT(sim.task) },
+	{ "pads", OPTION_FLAG, AT(sim.pads) },
+	{ "judge", OPTION_TEXT, AT(sim.judge) },
+	{ "duration", OPTION_NUMBER, AT(sim.duration_s), 0, 1e6 },
+	{ "world", OPTION_TEXT, AT(sim.world) },
+	{ "franka", OPTION_TEXT, AT(sim.franka) },
+	{ "franka-version", OPTION_WHOLE, AT(sim.franka_version), FCI_VERSION_MIN, FCI_VERSION_MAX },
+	{ "piper", OPTION_TEXT, AT(sim.piper) },
+	{ "piper-firmware", OPTION_TEXT, AT(sim.piper_firmware) },
+	{ "faults", OPTION_TEXT, AT(sim.faults) },
+	{ "rate-hz", OPTION_NUMBER, AT(sim.rate_hz), 0.1, 200 },
+	{ "size", OPTION_BY_HAND, AT(sim), .take = take_size },
+	{ "no-cameras", OPTION_FLAG, AT(no_cameras) },
+	{ "picture", OPTION_TEXT, AT(picture) },
+	{ "camera", OPTION_BY_HAND, AT(camera), .take = take_camera },
+	{ "camera-prefix", OPTION_TEXT, AT(sim.camera_prefix) },
+	{ "help", OPTION_FLAG, AT(help) },
+};
 
 /* The firmware decides which of the models a PiPER is. */
 static int choose_piper(struct sim_options *o, struct errbuf *e)
@@ -194,25 +136,28 @@ static int choose_piper(struct sim_options *o, struct errbuf *e)
 	return 0;
 }
 
+static int check(const struct arguments *a, struct errbuf *e)
+{
+	if (a->sim.pads && !a->sim.task)
+		return fail(e, -EINVAL, "--pads: nothing can be put on them in a world without --task");
+	if (a->sim.judge && !a->sim.task)
+		return fail(e, -EINVAL, "--judge %s: no block can be picked up in a world without --task", a->sim.judge);
+	if (!a->help && !a->picture && !a->config && a->sim.cameras)
+		return fail(e, -EINVAL, "which cameras? give --config FILE, or --no-cameras");
+	return 0;
+}
+
 static int parse(struct arguments *a, int argc, char **argv, struct errbuf *e)
 {
-	int option, rc = 0;
+	uint64_t seen;
+	int rc = options_take(ROWS, sizeof ROWS / sizeof *ROWS, "dreamvla-sim", argc, argv, a, &seen, e);
 
-	while (rc == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
-		rc = take_option(a, option, e);
-	if (rc == 0 && optind < argc)
-		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-sim --help lists them", argv[optind]);
+	a->sim.cameras = !a->no_cameras;
 	if (rc == 0)
 		rc = choose_piper(&a->sim, e);
 	if (!a->sim.model)
 		a->sim.model = robot_model_find("panda");
-	if (rc == 0 && a->sim.pads && !a->sim.task)
-		rc = fail(e, -EINVAL, "--pads: nothing can be put on them in a world without --task");
-	if (rc == 0 && a->sim.judge && !a->sim.task)
-		rc = fail(e, -EINVAL, "--judge %s: no block can be picked up in a world without --task", a->sim.judge);
-	if (rc == 0 && !a->help && !a->picture && !a->config && a->sim.cameras)
-		rc = fail(e, -EINVAL, "which cameras? give --config FILE, or --no-cameras");
-	return rc;
+	return rc < 0 ? rc : check(a, e);
 }
 
 static int run(struct arguments *a, struct errbuf *e)
@@ -240,7 +185,7 @@ int main(int argc, char **argv)
 		return trial_command(argc, argv);
 	a.sim = (struct sim_options){ .seed = 1, .world = WORLD_ADDRESS_DEFAULT,
 		.faults = STATION_FAULTS_DEFAULT, .rate_hz = 30, .width = 224, .height = 224,
-		.cameras = true, .camera_prefix = "" };
+		.camera_prefix = "" };
 	int rc = parse(&a, argc, argv, &e);
 	if (rc == 0 && a.help) {
 		fputs(USAGE, stdout);

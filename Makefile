@@ -340,13 +340,14 @@ TORCH ?= python3
 TRAIN ?= build/train
 train-demo: all
 	mkdir -p $(TRAIN)
-	[ -d $(TRAIN)/episodes ] || { $B/dreamvla-sim --expert 2000 --seed 1 --config config/demo-pick.yaml --out $(TRAIN)/new && mv $(TRAIN)/new $(TRAIN)/episodes; }
+	[ -d $(TRAIN)/episodes ] || { $B/dreamvla-sim --expert 1500 --seed 1 --config config/demo-pick.yaml --out $(TRAIN)/new && \
+		$B/dreamvla-sim --expert 1250 --seed 10001 --task put --config config/demo-pick.yaml --out $(TRAIN)/new && mv $(TRAIN)/new $(TRAIN)/episodes; }
 	[ -d $(TRAIN)/dagger ] || { \
 		$(TORCH) policy/train/train.py --data $(TRAIN)/episodes --out $(TRAIN) --samples 120000 $(TRAIN_OPTIONS) && \
 		$(TORCH) policy/train/export.py --from $(TRAIN)/last.pt --to $(TRAIN)/first --data $(TRAIN)/episodes --infer $B/dreamvla-infer && \
-		$B/dreamvla-sim --expert 600 --seed 500000 --config config/demo-pick.yaml --policy $(TRAIN)/first --out $(TRAIN)/new && \
+		$B/dreamvla-sim --expert 600 --seed 500000 --config config/demo-pick.yaml --policy $(TRAIN)/first --mode inpaint --latency-ms 300 --out $(TRAIN)/new && \
 		mv $(TRAIN)/new $(TRAIN)/dagger; }
-	$(TORCH) policy/train/train.py --data $(TRAIN)/episodes --data $(TRAIN)/dagger --out $(TRAIN) --samples 500000 --eyes 60000 $(TRAIN_OPTIONS)
+	$(TORCH) policy/train/train.py --data $(TRAIN)/episodes --data $(TRAIN)/dagger --out $(TRAIN) --samples 1000000 --eyes 60000 $(TRAIN_OPTIONS)
 	$(TORCH) policy/train/export.py --from $(TRAIN)/last.pt --to $(TRAIN)/checkpoint --data $(TRAIN)/episodes --infer $B/dreamvla-infer
 	$B/dreamvla-sim --evaluate 200 --seed 1000000 --config config/demo-pick.yaml --policy $(TRAIN)/checkpoint
 

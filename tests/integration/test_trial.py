@@ -117,7 +117,7 @@ class Trial(unittest.TestCase):
         """Random weights: nothing is picked up, but all of the policy's path runs."""
         golden = os.path.abspath(golden)
         with open(PICK) as f:
-            text = f.read().replace("../policy/demo", golden + "\n  heads: " + golden + "/heads/discrete_diffusion"
+            text = f.read().replace(", committed_pos, committed_rotvec", "").replace("../policy/demo", golden + "\n  heads: " + golden + "/heads/discrete_diffusion"
                                     "\n  unnorm_key: libero_spatial_no_noops\n  vocabulary: actions"
                                     "\n  action_scale: [0.02, 0.02, 0.02, 0.01, 0.01, 0.01, 1]")
         path = os.path.join(self.folder, "checkpoint.yaml")
@@ -165,7 +165,8 @@ class Trial(unittest.TestCase):
     def check_samples(self, d):
         n = len(d["colour"])
         self.assertEqual(d["picture"].shape, (n, 2, 112, 112, 3))
-        self.assertEqual((d["state"].shape, d["action"].shape, d["block"].shape, d["spot"].shape), ((n, 8), (n, 4, 8, 7), (n, 4, 3), (n, 4, 2, 2)))
+        self.assertEqual((d["state"].shape, d["action"].shape, d["block"].shape, d["spot"].shape), ((n, 14), (n, 4, 8, 7), (n, 4, 3), (n, 4, 2, 2)))
+        self.assertTrue((d["state"][:, 8:] == 0).all())                     # nothing is committed before a policy has said anything
         self.assertTrue(set(d["colour"]) <= {0, 1, 2, 3} and set(d["action"][..., 6].ravel()) == {0, 1})
         self.assertLess(np.abs(d["action"][..., :3]).max(), 0.0301)
         self.check_labels(d)

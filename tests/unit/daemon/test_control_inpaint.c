@@ -1,150 +1,6 @@
 /* test_control_inpaint.c - execution.method inpaint in closed loop on virtual time: real control, real pacing and the real way to
  * committed tokens, around a policy of numbers that continues what it is given and then changes its mind. */
-#include "daemon/pacing.h"
-#include "daemon/policy_commit.h"
-#include "policy/quantise.h"
-
-#include "tests/unit/daemon/control_bench.h"
-
-#define CHECKPOINT "tests/golden/checkpoints/two_cameras"
-
-enum { DIM = 7, SEEN_MS = 20, EPOCHS = 4096 };
-
-/* The policy and its side of the hand-over. */
-struct mind {
-	struct bench *b;
-	struct policy *policy;
-	struct policy_commit *commit, *stranger; /* stranger: remembers none of the chunks */
-	struct pacing pacing;
-	struct policy_result result;
-	struct statistics statistics;
-	struct action_tokens ids;
-	bool busy, steady;           /* steady: never changes its mind */
-	struct observation o;
-	uint32_t epoch, n_committed;
-	int64_t answer_ns;
-	int64_t latency_low_ms, latency_high_ms;
-	double stride;               /* of the random wish per action, as a share of its dimension's range */
-	bool gripper_high;
-	/* judged */
-	uint32_t epoch_of[EPOCHS];   /* by chunk id */
-	uint64_t chunk_seen;
-	uint32_t splices, committed, longest, given, rounded;
-	double led_m;               /* the longest way of settled actions */
-	double offset_sum, offset_most; /* m or rad, of the fade at a splice */
-};
-
-static uint64_t seed = 20261122;
-
-/* -1..1 (xorshift64*, Vigna 2016). */
-static double random_sign(void)
-{
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (double)(int64_t)(seed * 0x2545f4914f6cdd1dULL) / 9.223372036854775808e18;
-}
-
-static struct policy *shared; /* only its tokens and statistics are asked for */
-
-static int make_policy(void **state)
-{
-	struct policy_options o = { .model = CHECKPOINT, .heads = CHECKPOINT "/heads/discrete_diffusion", .decoder = "discrete_diffusion",
-		.backend = "cpu", .steps = 1, .action_chunk = CHUNK, .unnorm_key = "libero_spatial_no_noops", .n_pictures = 2, .lazy_weights = true };
-	struct errbuf e = { "" };
-
-	(void)state;
-	if (policy_create(&shared, &o, &e) < 0)
-		fail_msg("%s", e.text);
-	assert_int_equal(policy_info(shared)->action_dim, DIM);
-	return 0;
-}
-
-static int destroy_policy(void **state)
-{
-	(void)state;
-	policy_destroy(shared);
-	return 0;
-}
-
-/* Absolute actions are to lie inside the statistics' range, in which 0.2 and -0.2 are for every dimension. */
-static void scale_absolute(struct control_setup *s)
-{
-	struct arm_setup *a = &s->arm[0];
-	double at[DIM] = { 0 };
-	struct pose tcp;
-
-	kinematics_forward(&a->model, &a->tcp, a->home_rad, &tcp);
-	memcpy(at, s->action_space == ACTION_JOINT_ABSOLUTE ? a->home_rad : tcp.p_m, 3 * sizeof *at);
-	if (s->action_space == ACTION_JOINT_ABSOLUTE)
-		memcpy(at, a->home_rad, sizeof at);
-	else
-		quat_to_rotvec(tcp.q_xyzw, at + 3);
-	for (int k = 0; k < DIM; k++)
-		s->action_scale[k] = fabs(at[k]) > 0.1 ? at[k] / 0.2 : 1.0;
-	if (s->action_space == ACTION_EE_ABSOLUTE)
-		s->action_scale[6] = 1.0;
-}
-
-/* How the checkpoint reads its ids, found without policy_quantise's help but for the highest of them. */
-static void learn_ids(struct mind *m)
-{
-	double low[DIM], meant[DIM];
-	int32_t token[DIM];
-	struct errbuf e;
-
-	for (int k = 0; k < DIM; k++)
-		low[k] = -1e6;
-	assert_int_equal(policy_quantise(m->policy, low, NULL, token, meant, &e), 0);
-	m->ids = (struct action_tokens){ (uint32_t)token[0] + 1, 256 };
-	assert_int_equal(statistics_read(&m->statistics, CHECKPOINT, "libero_spatial_no_noops", STATISTICS_AUTO, &e), 0);
-}
-
-static struct mind *mind_new(enum action_space space, enum delta_reference reference)
-{
-	struct mind *m = calloc(1, sizeof *m);
-	struct bench *b = bench_new();
-	struct control_setup *s = &b->setup;
-
-	assert_non_null(m);
-	m->b = b;
-	s->method = EXECUTE_INPAINT;
-	s->action_space = space;
-	s->delta_reference = reference;
-	s->execution_steps = CHUNK / 2;
-	bool joints = action_is_joints(s);
-
-	s->arm[0].has_gripper = !joints;
-	for (int k = 0; k < DIM; k++)
-		s->action_scale[k] = k == 6 && !joints ? 1.0 : reference == DELTA_OSC ? 0.05 : k < 3 || joints ? 0.02 : 0.03;
-	if (space == ACTION_EE_ABSOLUTE || space == ACTION_JOINT_ABSOLUTE)
-		scale_absolute(s);
-	m->stride = space == ACTION_EE_ABSOLUTE || space == ACTION_JOINT_ABSOLUTE ? 0.01 : 0.6;
-	m->latency_low_ms = 100;
-	m->latency_high_ms = 260;
-	m->policy = shared;
-	learn_ids(m);
-	b->policy_runs = false; /* not the bench's */
-	return m;
-}
-
-static void mind_start(struct mind *m)
-{
-	struct errbuf e;
-
-	bench_start(m->b);
-	pacing_init(&m->pacing, &m->b->setup);
-	assert_int_equal(policy_commit_create(&m->commit, &m->b->setup, m->policy, &e), 0);
-	assert_int_equal(policy_commit_create(&m->stranger, &m->b->setup, m->policy, &e), 0);
-}
-
-static void mind_free(struct mind *m)
-{
-	policy_commit_destroy(m->commit);
-	policy_commit_destroy(m->stranger);
-	free(m->b);
-	free(m);
-}
+#include "tests/unit/daemon/inpaint_bench.h"
 
 /* ---- the policy --------------------------------------------------------------------------------------------------- */
 
@@ -230,6 +86,25 @@ static bool said_to_the_end(const struct mind *m, uint32_t joint)
 	return end;
 }
 
+/* Where the chunk starts, and where the committed tokens lead from there. */
+static void follow_tokens(const struct mind *m, const struct running_motion *motion, struct past *past, struct action_point *from, struct action_point *at)
+{
+	const struct control_setup *s = &m->b->setup;
+	struct waypoint_start start = { 0 };
+	double action[DIM];
+
+	past->n = past->next = 0;
+	for (uint32_t i = 0; i < motion->n_sent; i++)
+		past_push(past, &motion->sent[i]);
+	trajectory_start(s, 0, &m->o.arm[0], past, m->o.t_obs_ns, &start);
+	action_begin(s, 0, &start, from);
+	*at = *from;
+	for (uint32_t i = 0; i < m->n_committed; i++) {
+		read_ids(m, m->result.token + i * DIM, action);
+		action_follow(s, 0, action, at);
+	}
+}
+
 /* However many actions are committed, they end within three quarters of a bin of where the arm is going to be: rounding does not add
  * up. Joint deltas, each by itself; not where the statistics' range is too small for the motion. */
 static void check_rounding(struct mind *m, const struct running_motion *motion)
@@ -237,22 +112,11 @@ static void check_rounding(struct mind *m, const struct running_motion *motion)
 	const struct control_setup *s = &m->b->setup;
 	const struct statistics_range *range = &m->statistics.action;
 	static struct past past;
-	struct waypoint_start start = { 0 };
-	struct action_point at, goal;
+	struct action_point from, at, goal;
 	struct motion_grid grid;
 
-	past.n = past.next = 0;
-	for (uint32_t i = 0; i < motion->n_sent; i++)
-		past_push(&past, &motion->sent[i]);
+	follow_tokens(m, motion, &past, &from, &at);
 	assert_true(motion_lay_grid(s, motion, &past, m->o.t_obs_ns, m->b->now_ns, &grid));
-	trajectory_start(s, 0, &m->o.arm[0], &past, m->o.t_obs_ns, &start);
-	action_begin(s, 0, &start, &at);
-	for (uint32_t i = 0; i < m->n_committed; i++) {
-		double action[DIM];
-
-		read_ids(m, m->result.token + i * DIM, action);
-		action_follow(s, 0, action, &at);
-	}
 	motion_point(s, motion, &past, 0, grid.start_s + m->n_committed * (double)s->action_dt_ns * 1e-9, &goal);
 	for (uint32_t k = 0; k < DIM; k++) {
 		double bin = (range->masked[k] ? range->high[k] - range->low[k] : 2.0) / 255.0 * s->action_scale[k];
@@ -267,32 +131,21 @@ static void check_rounding(struct mind *m, const struct running_motion *motion)
 /* What the policy is told of where the settled actions lead is where their tokens lead. */
 static void check_lead(struct mind *m, const struct running_motion *motion)
 {
-	const struct control_setup *s = &m->b->setup;
 	const struct proprio_lead *lead = policy_commit_lead(m->commit);
 	static struct past past;
-	struct waypoint_start start = { 0 };
 	struct action_point from, at;
-	double turned[4], end[4];
+	double turned[4], end[4], same = 0;
 
-	past.n = past.next = 0;
-	for (uint32_t i = 0; i < motion->n_sent; i++)
-		past_push(&past, &motion->sent[i]);
-	trajectory_start(s, 0, &m->o.arm[0], &past, m->o.t_obs_ns, &start);
-	action_begin(s, 0, &start, &from);
-	at = from;
-	for (uint32_t i = 0; i < m->n_committed; i++) {
-		double action[DIM];
-
-		read_ids(m, m->result.token + i * DIM, action);
-		action_follow(s, 0, action, &at);
-	}
+	follow_tokens(m, motion, &past, &from, &at);
 	quat_from_rotvec(lead->rotvec_rad, turned);
 	quat_multiply(turned, from.at.q_xyzw, end);
 	for (int k = 0; k < 3; k++) {
 		assert_true(fabs(from.at.p_m[k] + lead->p_m[k] - at.at.p_m[k]) < 1e-9);
 		m->led_m = fmax(m->led_m, fabs(lead->p_m[k]));
 	}
-	assert_true(fabs(fabs(end[0] * at.at.q_xyzw[0] + end[1] * at.at.q_xyzw[1] + end[2] * at.at.q_xyzw[2] + end[3] * at.at.q_xyzw[3]) - 1.0) < 1e-9);
+	for (int k = 0; k < 4; k++)
+		same += end[k] * at.at.q_xyzw[k];
+	assert_true(fabs(fabs(same) - 1.0) < 1e-9);
 }
 
 static void check_no_lead(const struct mind *m)

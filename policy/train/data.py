@@ -37,7 +37,12 @@ def read_shard(path):
     for name, want in (("picture", (PICTURES, SIDE, SIDE, 3)), ("action", (COLOURS, CHUNK, DIM)), ("astray", (COLOURS, CHUNK, DIM))):
         if name not in part or part[name].shape[1:] != want:
             raise SystemExit(f"{path}: {name}: found {part[name].shape[1:] if name in part else 'none'}, want {want}: made by another version?")
-    return {name: v if name == "picture" else np.array(v) for name, v in part.items()}
+    return {name: v if name == "picture" else unled(v) if name == "state" else np.array(v) for name, v in part.items()}
+
+
+def unled(raw):
+    """The state [n, STATE] where nothing is given: files have it so, or end before that; those that a policy wrote have what was given then."""
+    return np.pad(raw[:, :STATE - AHEAD], ((0, 0), (0, AHEAD)))
 
 
 def to_bins(action):
@@ -134,10 +139,6 @@ class Episodes:
         low, high = np.quantile(state, 0.01, 0).astype(np.float32), np.quantile(state, 0.99, 0).astype(np.float32)
         return dict(low=np.append(low, -AHEAD_RANGE), high=np.append(high, AHEAD_RANGE), mean=np.append(state.mean(0), 0 * AHEAD_RANGE))
 
-    def whole(self, raw):
-        """The state [n, STATE] where nothing is given: files have it so, or end before that."""
-        return np.pad(raw[:, :STATE - AHEAD], ((0, 0), (0, AHEAD)))
-
     def normalised(self, raw):
         """As policy/statistics.c does it."""
         low, high = self.statistics["low"], self.statistics["high"]
@@ -159,7 +160,7 @@ class Episodes:
         in the state nothing is given yet.
         `pad` [P] is there only where one is named. All in torch."""
         colour, p = self.named(rows, random, colours), np.arange(len(rows))[:, None]
-        state = self.whole(self.take(rows, "state"))
+        state = self.take(rows, "state")
         values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour, given=self.take(rows, "given")[p, colour],
                       bins=to_bins(self.take(rows, "action")[p, colour]), astray=to_bins(self.take(rows, "astray")[p, colour]),
                       way=self.take(rows, "block")[p, colour] - state[:, None, :3], **self.turned(rows), **self.seen(rows, colour))

@@ -13,8 +13,9 @@ static const double GRASP_M = 0.022;
 static const double HOVER_M = 0.105, CLEAR_M = 0.068;
 /* How high a block is held in the end, and how low one has to be to be let go. */
 static const double HELD_M = 0.12, PUT_DOWN_M = 0.006;
-/* Over a pad's middle so nearly; so high a block is carried past others. */
-static const double ON_PAD_M = 0.010, CARRIED_M = 0.060;
+/* So near a pad's middle is over it for a block that is high; a low one hides the pad from both cameras, and twice that will do: it goes on
+ * down instead of up again. So high a block is carried past others. */
+static const double ON_PAD_M = 0.012, LOW_M = 0.02, HIGH_M = 0.08, CARRIED_M = 0.060;
 /* Share of what is left that one action goes. */
 static const double GAIN = 0.6, TURN_GAIN = 0.7;
 /* Fingers that far from their stop are open, so narrow there is nothing between them. */
@@ -119,17 +120,22 @@ static double to_pad(const struct expert_view *v)
 	return hypot(v->pad_m[0] - v->block_m[0], v->pad_m[1] - v->block_m[1]);
 }
 
+static double over_pad(const struct expert_view *v)
+{
+	return ON_PAD_M * (2 - share(v->block_m[2], LOW_M, HIGH_M));
+}
+
 /* Up, across above all other blocks, down, and open. */
 static void carry(const struct expert_view *v, double action[EXPERT_ACTION_DIM])
 {
-	double left = to_pad(v), step = fmin(EXPERT_STEP_M, GAIN * left);
-	double goal_m = share(left, ON_PAD_M, 3 * ON_PAD_M) * HELD_M;
-	bool free = v->block_m[2] > CARRIED_M || left < 3 * ON_PAD_M;
+	double left = to_pad(v), over = over_pad(v), step = fmin(EXPERT_STEP_M, GAIN * left);
+	double goal_m = share(left, over, 3 * over) * HELD_M;
+	bool free = v->block_m[2] > CARRIED_M || left < 3 * over;
 
 	for (int i = 0; i < 2 && free && left > 0; i++)
 		action[i] = (v->pad_m[i] - v->block_m[i]) * step / left;
 	action[2] = clamp(GAIN * (goal_m - v->block_m[2]), -EXPERT_STEP_M, EXPERT_STEP_M);
-	if (left > ON_PAD_M || v->block_m[2] > PUT_DOWN_M)
+	if (left > over || v->block_m[2] > PUT_DOWN_M)
 		return;
 	memset(action, 0, EXPERT_ACTION_DIM * sizeof *action);
 	action[GRIPPER] = 1;

@@ -140,6 +140,21 @@ static void test_puts(void **state)
 	assert_true(action[CHUNK - 1][GRIPPER] == 1 && up_m > 0.05); /* and away from it */
 }
 
+/* From above it goes across first; low, where nothing can be seen of the pad, it lets go where it is. */
+static void test_does_not_go_up_again_for_a_little(void **state)
+{
+	double action[EXPERT_ACTION_DIM];
+	struct expert_view high = make_carrying(0.022, 0.1), low = make_carrying(0.022, 0.003), beside = make_carrying(0.03, 0.003);
+
+	(void)state;
+	expert_act(&high, action);
+	assert_true(action[1] > 0.01 && action[GRIPPER] == 0);
+	expert_act(&low, action);
+	assert_true(action[1] == 0 && action[2] == 0 && action[GRIPPER] == 1);
+	expert_act(&beside, action);
+	assert_true(action[1] > 0.01 && action[2] < 0.01 && action[GRIPPER] == 0);
+}
+
 /* What stands where it should is left alone. */
 static void test_leaves_alone_what_is_done(void **state)
 {
@@ -206,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_it_remembers_nothing),
 		cmocka_unit_test(test_recovers),
 		cmocka_unit_test(test_puts),
+		cmocka_unit_test(test_does_not_go_up_again_for_a_little),
 		cmocka_unit_test(test_leaves_alone_what_is_done),
 		cmocka_unit_test(test_looks_at_the_named_block),
 		cmocka_unit_test(test_looks_at_the_named_pad),

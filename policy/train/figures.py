@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How often a policy does the task of dreamvla-sim --evaluate: by method of execution and latency, by diffusion steps, and with faults.
+"""How often a policy does the tasks of dreamvla-sim --evaluate: by method of execution and latency, by diffusion steps, with faults; and the
+second task, to put the block on a pad.
 
     policy/train/figures.py --policy CHECKPOINT --out DIR [--episodes N] [--latencies-ms 0,100,...] [--config FILE]
 
@@ -25,6 +26,7 @@ STEPS = (1, 2, 4, 8)
 FAULTS_AT_MS = 100  # latency of the conditions with faults, which are run with method async
 FAULTS = (("10 % of the frames lost", ("--drop", "0.1")), ("frames 80 ms late", ("--camera-late-ms", "80")),
           ("a person takes over for 2 s", ("--take-over",)), ("all three", ("--drop", "0.1", "--camera-late-ms", "80", "--take-over")))
+PUT_METHODS, PUT_AT_MS = ("async", "inpaint"), 300   # of the second task: sync at 0 ms, and these
 Z95 = 1.959963984540054
 ESTIMATE_FROM = 20  # fewer episodes are done before they are estimated
 COLOURS = {"sync": "#0072b2", "async": "#d55e00", "ensemble": "#009e73", "inpaint": "#8a4f9e"}
@@ -45,6 +47,15 @@ def conditions(latencies_ms, expert):
     out.append(Condition("faults_none", "faults", f"async, {FAULTS_AT_MS} ms", base, "faults_none"))
     for i, (text, more) in enumerate(FAULTS):
         out.append(Condition(f"faults_{i + 1}", "faults", text, base + more, "faults_none"))
+    return out + put_conditions(expert)
+
+
+def put_conditions(expert):
+    """The second task, compared with itself in sync at 0 ms."""
+    out = [Condition("put_sync_0ms", "put", "sync, 0 ms", ("--task", "put", "--mode", "sync"), "put_sync_0ms")]
+    for method in PUT_METHODS[:1] if expert else PUT_METHODS:
+        out.append(Condition(f"put_{method}_{PUT_AT_MS}ms", "put", f"{method}, {PUT_AT_MS} ms",
+                             ("--task", "put", "--mode", method, "--latency-ms", str(PUT_AT_MS)), "put_sync_0ms"))
     return out
 
 
@@ -183,7 +194,7 @@ def markdown(a, wanted, results):
     lines = [f"{a.episodes} episodes of each condition, seeds from {first['seed']} on; 95 % intervals: Wilson's, of differences Bonett's"
              " and Price's for pairs. Time and jerk are those of the successes.", ""]
     for group, title, against in (("latency", "method, latency", "sync, 0 ms"), ("steps", "diffusion steps", "sync, 0 ms"),
-                                  ("faults", "faults", f"async, {FAULTS_AT_MS} ms")):
+                                  ("faults", "faults", f"async, {FAULTS_AT_MS} ms"), ("put", "to put on a pad", "sync, 0 ms")):
         rows = [row(c, results) for c in wanted if c.group == group]
         if rows:
             lines += [f"| {title} | success, % | against {against}, in pairs, % | median time, s | RMS jerk, m/s³ | wrong / late / stopped |",

@@ -33,12 +33,16 @@ class Figures(unittest.TestCase):
     def test_all_of_it(self):
         r = self.run_figures("--episodes", "1", "--latencies-ms", "200,0")
         self.assertEqual(r.returncode, 0, r.stderr)
-        wanted = {f"{m}_{ms}ms.json" for m in ("sync", "async", "ensemble") for ms in (0, 200)} | {"faults_none.json"} | {f"faults_{i}.json" for i in range(1, 5)}
+        wanted = {f"{m}_{ms}ms.json" for m in ("sync", "async", "ensemble") for ms in (0, 200)} | {"faults_none.json"} | {f"faults_{i}.json" for i in range(1, 5)} | {
+            "put_sync_0ms.json", "put_async_300ms.json"}
         self.assertEqual(set(os.listdir(self.out)), wanted | {"figures.md", "latency.svg"})
         self.assertEqual(r.stderr.count(" of 1 ("), len(wanted))
         with open(self.out + "/faults_4.json") as f:
             worst = json.load(f)["result"]
         self.assertEqual((worst["drop"], worst["camera_late_ms"], worst["take_over"], worst["mode"]), (0.1, 80, True, "async"))
+        with open(self.out + "/put_async_300ms.json") as f:
+            put = json.load(f)["result"]
+        self.assertEqual((put["task"], put["mode"], put["latency_ms"]), ("put", "async", 300))
         self.assertIn("| sync, 200 ms | 100.0 (20.7 to 100.0) | +0.0 (", r.stdout)
         points = xml.etree.ElementTree.parse(self.out + "/latency.svg").findall(".//{http://www.w3.org/2000/svg}circle")
         self.assertEqual(len(points), 2 * 6)

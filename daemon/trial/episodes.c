@@ -16,7 +16,7 @@
 static const int64_t LONGEST_NS = 2 * TASK_PUT_LIMIT_NS + 2 * NS_PER_S;
 enum { SAMPLES_MORE = 2 };
 /* Tensors that only episodes with pads have, the last ones. */
-enum { OF_PADS = 3 };
+enum { OF_PADS = 6 };
 
 /* As look.c: streams of their own. */
 static const uint64_t STREAM = UINT64_C(0x636f75727365), ASTRAY = UINT64_C(0x617374726179);
@@ -32,6 +32,12 @@ struct course {
 
 static const int64_t NEVER = INT64_MAX;
 
+/* What the expert would do in each of several cases: its way, and that from where actions of another plan lead, and how many these are. */
+struct ways {
+	float *action, *astray;
+	int64_t *given;
+};
+
 struct episodes {
 	struct trial *trial;
 	const struct config *config;
@@ -42,8 +48,9 @@ struct episodes {
 	uint32_t n, n_episodes;
 	uint8_t *picture;
 	uint64_t random;           /* of the given actions */
-	float *state, *action, *astray, *block, *spot, *pad_at, *pad_spot;
-	int64_t *given, *colour, *pad, *held, *episode;
+	struct ways colours, second; /* had each colour been named; had the other pad been */
+	float *state, *block, *spot, *pad_at, *pad_spot;
+	int64_t *colour, *pad, *held, *episode;
 };
 
 static int make_dir(struct episodes *s, const char *dir, struct errbuf *e)
@@ -56,15 +63,21 @@ static int make_dir(struct episodes *s, const char *dir, struct errbuf *e)
 	return 0;
 }
 
+static bool make_ways(struct ways *w, size_t n, uint32_t chunk)
+{
+	w->action = calloc(n * chunk * EXPERT_ACTION_DIM, sizeof *w->action);
+	w->astray = calloc(n * chunk * EXPERT_ACTION_DIM, sizeof *w->astray);
+	w->given = calloc(n, sizeof *w->given);
+	return w->action && w->astray && w->given;
+}
+
 static int make_room(struct episodes *s, struct errbuf *e)
 {
 	size_t n = s->capacity;
+	bool ways = make_ways(&s->colours, n * COLOURS, s->chunk) && make_ways(&s->second, n, s->chunk);
 
 	s->picture = malloc(n * s->cameras * s->picture_bytes);
 	s->state = calloc(n * STATE_DIM_MAX, sizeof *s->state);
-	s->action = calloc(n * COLOURS * s->chunk * EXPERT_ACTION_DIM, sizeof *s->action);
-	s->astray = calloc(n * COLOURS * s->chunk * EXPERT_ACTION_DIM, sizeof *s->astray);
-	s->given = calloc(n * COLOURS, sizeof *s->given);
 	s->block = calloc(n * COLOURS * 3, sizeof *s->block);
 	s->spot = calloc(n * COLOURS * s->cameras * 2, sizeof *s->spot);
 	s->pad_at = calloc(n * WORLD_PADS * 3, sizeof *s->pad_at);
@@ -73,9 +86,9 @@ static int make_room(struct episodes *s, struct errbuf *e)
 	s->pad = calloc(n * WORLD_PADS, sizeof *s->pad);
 	s->held = calloc(n, sizeof *s->held);
 	s->episode = calloc(n, sizeof *s->episode);
-	bool points = s->block && s->spot && s->pad_at && s->pad_spot, numbers = s->given && s->colour && s->pad && s->held && s->episode;
+	bool points = s->block && s->spot && s->pad_at && s->pad_spot, numbers = s->colour && s->pad && s->held && s->episode;
 
-	return s->picture && s->state && s->action && s->astray && points && numbers ? 0 : fail(e, -ENOMEM, "episodes: out of memory");
+	return s->picture && s->state && ways && points && numbers ? 0 : fail(e, -ENOMEM, "episodes: out of memory");
 }
 
 int episodes_create(struct episodes **out, struct trial *t, const struct config *c, const char *dir, struct errbuf *e)
@@ -102,15 +115,21 @@ int episodes_create(struct episodes **out, struct trial *t, const struct config 
 	return 0;
 }
 
+static void free_ways(struct ways *w)
+{
+	free(w->action);
+	free(w->astray);
+	free(w->given);
+}
+
 void episodes_destroy(struct episodes *s)
 {
 	if (!s)
 		return;
 	free(s->picture);
 	free(s->state);
-	free(s->action);
-	free(s->astray);
-	free(s->given);
+	free_ways(&s->colours);
+	free_ways(&s->second);
 	free(s->block);
 	free(s->spot);
 	free(s->pad_at);
@@ -169,21 +188,19 @@ static void keep_action(const struct episodes *s, double action[][EXPERT_ACTION_
 			*to++ = (float)action[k][i];
 }
 
-/* The expert's way, and the one from actions that lead elsewhere. */
-static void keep_ways(struct episodes *s, const struct expert_view *v, const struct expert_view *other, size_t row)
+static void keep_ways(struct episodes *s, const struct expert_view *v, const struct expert_view *other, struct ways *to, size_t row)
 {
 	double action[CHUNK_STEPS_MAX][EXPERT_ACTION_DIM], dt_s = (double)trial_setup(s->trial)->action_dt_ns * 1e-9;
 	size_t at = row * s->chunk * EXPERT_ACTION_DIM;
 
 	expert_chunk(v, dt_s, 0, s->chunk, action);
-	keep_action(s, action, s->action + at);
-	s->given[row] = astray_chunk(v, other, &s->random, dt_s, s->chunk, action);
-	keep_action(s, action, s->astray + at);
+	keep_action(s, action, to->action + at);
+	to->given[row] = astray_chunk(v, other, &s->random, dt_s, s->chunk, action);
+	keep_action(s, action, to->astray + at);
 }
 
-static struct expert_view view_of(const struct episodes *s, const struct world *w, enum block_colour colour)
+static struct expert_view view_of(const struct world *w, struct task_words words, enum block_colour colour)
 {
-	struct task_words words = trial_task(s->trial)->words;
 	struct expert_view v;
 
 	words.colour = colour;
@@ -193,13 +210,25 @@ static struct expert_view view_of(const struct episodes *s, const struct world *
 
 static void keep_colour(struct episodes *s, const struct world *w, enum block_colour colour)
 {
+	const struct task_words words = trial_task(s->trial)->words;
 	size_t row = (size_t)s->n * COLOURS + colour;
 	uint32_t further = 1 + (uint32_t)world_random_between(&s->random, 0, COLOURS - 1);
-	struct expert_view v = view_of(s, w, colour), other = view_of(s, w, (enum block_colour)((colour + further) % COLOURS));
+	struct expert_view v = view_of(w, words, colour), other = view_of(w, words, (enum block_colour)((colour + further) % COLOURS));
 	struct vec block = { v.block_m[0], v.block_m[1], v.block_m[2] + WORLD_BLOCK_HALF };
 
 	keep_point(s, w, block, s->block + 3 * row, s->spot + 2 * row * s->cameras);
-	keep_ways(s, &v, &other, row);
+	keep_ways(s, &v, &other, &s->colours, row);
+}
+
+/* The named block to the pad that was not named: which of the two it is said to be is all that differs. */
+static void keep_second(struct episodes *s, const struct world *w)
+{
+	struct task_words named = trial_task(s->trial)->words, second = named;
+
+	second.pad = w->pad[w->pad[0].colour == named.pad].colour;
+	struct expert_view v = view_of(w, second, second.colour), other = view_of(w, named, named.colour);
+
+	keep_ways(s, &v, &other, &s->second, s->n);
 }
 
 /* The named one first. */
@@ -228,6 +257,8 @@ static int keep(struct episodes *s, uint64_t seed, struct errbuf *e)
 	for (int i = 0; i < COLOURS; i++)
 		keep_colour(s, w, (enum block_colour)i);
 	keep_pads(s, w);
+	if (s->trial->options.put)
+		keep_second(s, w);
 	s->colour[s->n] = trial_task(s->trial)->words.colour;
 	s->held[s->n] = w->grip.holds ? (int64_t)w->block[w->grip.block].colour : -1;
 	s->episode[s->n++] = (int64_t)seed;
@@ -245,9 +276,9 @@ static int add_all(const struct episodes *s, struct safetensors_writer *w, struc
 	const struct { const char *name; char type; const void *data; uint32_t rank; uint64_t shape[5]; } part[] = {
 		{ "picture", 'u', s->picture, 5, { s->n, s->cameras, height, width, 3 } },
 		{ "state", 'f', s->state, 2, { s->n, s->state_dim } },
-		{ "action", 'f', s->action, 4, { s->n, COLOURS, s->chunk, EXPERT_ACTION_DIM } },
-		{ "astray", 'f', s->astray, 4, { s->n, COLOURS, s->chunk, EXPERT_ACTION_DIM } },
-		{ "given", 'i', s->given, 2, { s->n, COLOURS } },
+		{ "action", 'f', s->colours.action, 4, { s->n, COLOURS, s->chunk, EXPERT_ACTION_DIM } },
+		{ "astray", 'f', s->colours.astray, 4, { s->n, COLOURS, s->chunk, EXPERT_ACTION_DIM } },
+		{ "given", 'i', s->colours.given, 2, { s->n, COLOURS } },
 		{ "block", 'f', s->block, 3, { s->n, COLOURS, 3 } },
 		{ "spot", 'f', s->spot, 4, { s->n, COLOURS, s->cameras, 2 } },
 		{ "colour", 'i', s->colour, 1, { s->n } },
@@ -256,6 +287,9 @@ static int add_all(const struct episodes *s, struct safetensors_writer *w, struc
 		{ "pad", 'i', s->pad, 2, { s->n, WORLD_PADS } },
 		{ "pad_at", 'f', s->pad_at, 3, { s->n, WORLD_PADS, 3 } },
 		{ "pad_spot", 'f', s->pad_spot, 4, { s->n, WORLD_PADS, s->cameras, 2 } },
+		{ "second_action", 'f', s->second.action, 3, { s->n, s->chunk, EXPERT_ACTION_DIM } },
+		{ "second_astray", 'f', s->second.astray, 3, { s->n, s->chunk, EXPERT_ACTION_DIM } },
+		{ "second_given", 'i', s->second.given, 1, { s->n } },
 	};
 	size_t n = sizeof part / sizeof part[0] - (s->trial->options.put ? 0 : OF_PADS);
 	int rc = 0;

@@ -13,7 +13,12 @@
  *   spot     F32 [n][COLOURS][cameras][2]        where that is in the picture, 0..1 from the left and the top; -1: nowhere
  *   colour   I64 [n]                             that was named
  *   held     I64 [n]                             that the fingers hold; -1: nothing
- *   episode  I64 [n]                             its seed */
+ *   episode  I64 [n]                             its seed
+ * and, where the sentences name pads:
+ *   pad, pad_at, pad_spot                        colour, place (m) and spots of either, the named one first: I64 [n][2], F32 [n][2][3],
+ *                                                F32 [n][2][cameras][2]
+ *   second_action, _astray, _given               as action, astray and given, had the other pad been named for the named block: without
+ *                                                [COLOURS] */
 #ifndef DREAMVLA_DAEMON_TRIAL_EPISODES_H
 #define DREAMVLA_DAEMON_TRIAL_EPISODES_H
 

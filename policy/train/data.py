@@ -22,6 +22,7 @@ WRIST = 1                                       # the picture that turns with th
 TURN = 5                                        # of an action's values
 CELLS = GRID // MERGE                           # merged patches along a side of a picture
 TILTED, TILTED_RAD, TILTED_M = 0.4, 0.1, 0.15   # share of the pictures drawn from those that show a block that near and turned against the fingers
+CARRIED = 0.5                                   # share of the pictures of put in which the block is on its way to the pad
 HELD_OUT = 0.03                                 # of the episodes are never trained on
 STATISTICS = 20_000                             # samples that the state's range is taken from
 
@@ -76,6 +77,11 @@ def tilted(shard):
     return (known & near & (np.abs(angle) > TILTED_RAD)).any(1)
 
 
+def carried(shard):
+    """[n]: the block that the episode drives for is in the hand, and is to go to one of two pads."""
+    return (shard["held"] == shard["colour"]) if "second_action" in shard else np.zeros(len(shard["held"]), bool)
+
+
 def marks(spot, thing, things):
     """Where things are seen, as merged patches: spot [P, K, PICTURES, 2] of K things whose numbers are thing [P, K]. Which patches show them,
     [P, M, things] 0 or 1, and where within those, [P, M, things, 2]."""
@@ -95,7 +101,7 @@ class Episodes:
     def __init__(self, directories, state=None):
         """state: low, high and mean of an earlier run, which its policy has got used to."""
         self.directories, self.paths, self.shards = directories, set(), []
-        self.train, self.tilted, self.test = ({task: np.zeros((0, 2), np.int64) for task in TASKS} for _ in range(3))
+        self.train, self.tilted, self.carried, self.test = ({task: np.zeros((0, 2), np.int64) for task in TASKS} for _ in range(4))
         if not self.look():
             raise SystemExit(f"{', '.join(map(str, directories))}: no episodes_*.safetensors: dreamvla-sim --expert writes them")
         self.statistics = state or self.measure()
@@ -108,7 +114,7 @@ class Episodes:
             rows = np.stack((np.full(len(shard["episode"]), len(self.shards)), np.arange(len(shard["episode"]))), 1)
             out = held_out(shard["episode"])
             self.shards.append(shard)
-            for kept, which in ((self.train, ~out), (self.tilted, ~out & tilted(shard)), (self.test, out)):
+            for kept, which in ((self.train, ~out), (self.tilted, ~out & tilted(shard)), (self.carried, ~out & carried(shard)), (self.test, out)):
                 kept[task] = np.concatenate((kept[task], rows[which]))
         self.paths.update(new)
         return len(new)
@@ -121,11 +127,12 @@ class Episodes:
 
     def draw(self, random, n):
         """Rows to train on, all of one task, each task as often as it has samples. The expert turns the hand early and fast, so of what tells
-        the turn all but a few of its pictures show nothing: those few more often."""
+        the turn all but a few of its pictures show nothing: those few more often. So with a block in the hand: of four colours only one is."""
         size = np.array([len(self.train[task]) for task in TASKS])
         task = TASKS[random.choice(len(TASKS), p=size / size.sum())]
-        n_tilted = random.binomial(n, TILTED) if len(self.tilted[task]) else 0
-        some = ((self.tilted[task], n_tilted), (self.train[task], n - n_tilted))
+        n_carried = random.binomial(n, CARRIED) if len(self.carried[task]) else 0
+        n_tilted = random.binomial(n - n_carried, TILTED) if len(self.tilted[task]) else 0
+        some = (self.carried[task], n_carried), (self.tilted[task], n_tilted), (self.train[task], n - n_carried - n_tilted)
         return np.concatenate([rows[random.integers(len(rows), size=k)] for rows, k in some if k])
 
     def judged(self, task, n):
@@ -155,34 +162,49 @@ class Episodes:
         shift = np.argsort(random.random((len(rows), COLOURS - 1)), 1)[:, :colours - 1] + 1
         return np.concatenate((driven[:, None], (driven[:, None] + shift) % COLOURS), 1)
 
-    def batch(self, rows, random=None, colours=1):
+    def batch(self, rows, random=None, colours=1, both=False):
         """Pictures [P], and what belongs to each of the named colours [P, C]; rows of one task. Ways are from the hand as it is in the picture, m;
-        in the state nothing is given yet.
-        `pad` [P] is there only where one is named. All in torch."""
+        in the state nothing is given yet. `pad` [P, C] is there only where one is named. both: where a block is carried, the second sentence is of
+        the same one, and of the other pad. All in torch."""
         colour, p = self.named(rows, random, colours), np.arange(len(rows))[:, None]
+        second = np.zeros(colour.shape, bool)
+        if both and colours > 1 and self.has("second_action", rows):
+            second[:, 1] = self.take(rows, "held") == colour[:, 0]
+            colour[:, 1] = np.where(second[:, 1], colour[:, 0], colour[:, 1])
         state = self.take(rows, "state")
-        values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour, given=self.take(rows, "given")[p, colour],
-                      bins=to_bins(self.take(rows, "action")[p, colour]), astray=to_bins(self.take(rows, "astray")[p, colour]),
-                      way=self.take(rows, "block")[p, colour] - state[:, None, :3], **self.turned(rows), **self.seen(rows, colour))
+        values = dict(picture=self.take(rows, "picture"), state=self.normalised(state), colour=colour, **self.wanted(rows, colour, second),
+                      way=self.take(rows, "block")[p, colour] - state[:, None, :3], **self.turned(rows), **self.seen(rows, colour, second))
         values["side"], values["side_seen"] = values["sides"][p, colour], values["sides_seen"][p, colour]
-        if self.has_pads(rows):
-            values["pad"], values["pad_way"] = self.take(rows, "pad")[:, 0], self.take(rows, "pad_at")[:, 0] - state[:, :3]
+        if self.has("pad", rows):
+            values["pad"] = self.take(rows, "pad")[p, second * 1]
+            values["pad_way"] = self.take(rows, "pad_at")[p, second * 1] - state[:, None, :3]
         return {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in values.items()}
 
-    def has_pads(self, rows):
-        return "pad" in self.shards[rows[0][0]]
+    def wanted(self, rows, colour, second):
+        """What the expert would do: bins, astray [P, C, CHUNK, DIM] and given [P, C]."""
+        p, found = np.arange(len(rows))[:, None], {}
+        for name in "action", "astray", "given":
+            found[name] = self.take(rows, name)[p, colour]
+            if second.any():
+                found[name][second] = self.take(rows, "second_" + name)[second.any(1)]
+        return dict(bins=to_bins(found["action"]), astray=to_bins(found["astray"]), given=found["given"])
 
-    def seen(self, rows, colour):
+    def has(self, name, rows):
+        return all(name in self.shards[i] for i in {i for i, _ in rows})
+
+    def seen(self, rows, colour, second):
         """What each merged patch shows: shown [P, M, THINGS] 0 or 1, where within it [P, M, THINGS, 2], blocks before pads, each by their colours;
         and of that the named block and the named pad: shows [P, C, M, 2]."""
         spot, thing = self.take(rows, "spot"), np.arange(COLOURS)[None].repeat(len(rows), 0)
-        if self.has_pads(rows):
+        if self.has("pad", rows):
             pad = self.take(rows, "pad")
             spot, thing = np.concatenate((spot, self.take(rows, "pad_spot")), 1), np.concatenate((thing, COLOURS + pad), 1)
         shown, within = marks(spot, thing, THINGS)
         block = np.take_along_axis(shown, colour[:, None, :], 2).swapaxes(1, 2)
-        goal = np.take_along_axis(shown, COLOURS + pad[:, None, :1], 2).swapaxes(1, 2) if self.has_pads(rows) else np.zeros_like(block[:, :1])
-        return dict(shown=shown, within=within, shows=np.stack((block, goal.repeat(block.shape[1], 1)), -1))
+        goal = np.zeros_like(block)
+        if self.has("pad", rows):
+            goal = np.take_along_axis(shown, COLOURS + pad[np.arange(len(rows))[:, None], second * 1][:, None, :], 2).swapaxes(1, 2)
+        return dict(shown=shown, within=within, shows=np.stack((block, goal), -1))
 
     def turned(self, rows):
         """Of every block: sides [P, COLOURS, 2], cosine and sine of four times the angle, as a square looks the same after a quarter; and

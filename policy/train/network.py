@@ -159,10 +159,10 @@ class DreamVla(nn.Module):
         return self.projector(self.visual(picture))
 
     def sentences(self, colour, pad):
-        """Ids of the sequence up to the actions [P * C, its length]: colour [P, C]; pad [P], or None where none is named."""
+        """Ids of the sequence up to the actions [P * C, its length]: colour [P, C]; pad [P, C], or None where none is named."""
         if pad is None:
             return self.pick[colour.flatten()]
-        return self.put[(colour * len(COLOURS) + pad[:, None]).flatten()]
+        return self.put[(colour * len(COLOURS) + pad).flatten()]
 
     def forward(self, seen, state, ids, tokens):
         """Of P pictures' vision tokens (see), C sequences each: states normalised [P * C, STATE], ids [P * C, length] (sentences), tokens

@@ -11,7 +11,7 @@ SOFT_BINS = 3.0             # the labels' Gaussian: a neighbouring bin is nearly
 FULL, PREFIX = 0.4, 0.5     # shares of the sequences: all masked, up to here; else the first actions are given, from PREFIX on; random between
 ASTRAY = 0.8                # share of the latter whose given actions are those of another plan, right or not
 FAR_M, NEAR_M = 0.2, 0.03   # scales of the way to a thing: all of it, and its last centimetres
-EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, TURN_WEIGHT = 1.0, 1.0, 0.5, 0.5
+EYES_WEIGHT, SPOT_WEIGHT, WAY_WEIGHT, PAD_WEIGHT, TURN_WEIGHT = 1.0, 1.0, 0.5, 2.0, 0.5
 JUDGED = 256                # samples, each with all colours
 
 
@@ -96,8 +96,8 @@ def way_loss(model, hidden, batch, bins):
     loss = mean_where((to_block - ways(way)).square().mean(-1), known)
     if "pad" not in batch:
         return loss
-    way, _ = left_over(batch["pad_way"].repeat_interleave(batch["colour"].shape[1], 0), bins)
-    return loss + F.mse_loss(to_pad, ways(way))
+    way, _ = left_over(batch["pad_way"].flatten(0, 1), bins)
+    return loss + PAD_WEIGHT * F.mse_loss(to_pad, ways(way))
 
 
 def ahead(state, bins, first):
@@ -157,6 +157,13 @@ def mean(values):
     return float(values.mean()) if len(values) else 0.0
 
 
+def pad_off(episodes, rows, way_found):
+    """How far off the head has the pad where the block is in the hand."""
+    at, held = episodes.take(rows, "pad_at")[:, 0] - episodes.take(rows, "state")[:, :3], episodes.take(rows, "held") == episodes.take(rows, "colour")
+    found = way_found.reshape(len(rows), COLOURS, -1)[:, 0]
+    return dict(pad_mm=mean(off_mm(FAR_M * found[held, 6:9], at[held])))
+
+
 def judge(model, labels, episodes, task, device):
     """On worlds never trained on, for every colour: the first action's correlation with the expert's (of the turn where the wrist camera sees the
     block) and its distance from it, the latter also where the hand is near the block, which decides about grasping, and that of the first
@@ -174,7 +181,8 @@ def judge(model, labels, episodes, task, device):
     each, given = np.arange(len(found)), kept["given"]
     off, later = off_mm(found[:, 0], wanted[:, 0]), off_mm(after[each, given], astray[each, given])
     near = np.linalg.norm(kept["way"], axis=-1) < NEAR_M
+    to_pad = pad_off(episodes, rows, kept["way_found"]) if task == "put" else {}
     return dict(zip(("dx", "dy", "dz", "turn"), first), first_mm=mean(off), near_mm=mean(off[near]), after_mm=mean(later), after_near_mm=mean(later[near]),
                 gripper=mean((found[..., -1] > 0.5) == (wanted[..., -1] > 0.5)),
                 after_gripper=mean((after[each, given, -1] > 0.5) == (astray[each, given, -1] > 0.5)),
-                way_mm=mean(1000 * np.linalg.norm(FAR_M * kept["way_found"][:, :3] - kept["way"], axis=-1)), seen=mean(kept["right"]))
+                way_mm=mean(1000 * np.linalg.norm(FAR_M * kept["way_found"][:, :3] - kept["way"], axis=-1)), seen=mean(kept["right"]), **to_pad)

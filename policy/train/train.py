@@ -145,7 +145,7 @@ class Run:
 
     def batch(self, colours):
         rows = self.episodes.draw(self.random, self.a.batch)
-        return {k: v.to(self.a.device) for k, v in self.episodes.batch(rows, self.random, colours).items()}
+        return {k: v.to(self.a.device) for k, v in self.episodes.batch(rows, self.random, colours, both=True).items()}
 
     def looking(self):
         """Of the vision alone: no decoder, cheap."""

@@ -154,13 +154,18 @@ class Trial(unittest.TestCase):
         n = len(d["colour"])
         self.assertEqual((d["pad"].shape, d["pad_at"].shape, d["pad_spot"].shape), ((n, 2), (n, 2, 3), (n, 2, 2, 2)))
         self.assertTrue(set(d["pad"].ravel()) <= {0, 1, 2, 3} and (d["pad"][:, 0] != d["pad"][:, 1]).all())
-        # What is held high goes to the named pad, which is the first.
+        self.assertEqual((d["second_action"].shape, d["second_astray"].shape, d["second_given"].shape), ((n, 8, 7), (n, 8, 7), (n,)))
+        # What is held high goes to the named pad, which is the first; had the second been named, to that.
         rows = [k for k in range(n) if d["held"][k] == d["colour"][k] and d["block"][k, d["held"][k], 2] > 0.1]
         self.assertGreater(len(rows), 10)
         for k in rows:
-            way, step = d["pad_at"][k, 0, :2] - d["block"][k, d["held"][k], :2], d["action"][k, d["held"][k], 0, :2]
-            if np.linalg.norm(way) > 0.03:
-                self.assertGreater(way @ step, 0.95 * np.linalg.norm(way) * np.linalg.norm(step))
+            for pad, action in enumerate((d["action"][k, d["held"][k]], d["second_action"][k])):
+                way, step = d["pad_at"][k, pad, :2] - d["block"][k, d["held"][k], :2], action[0, :2]
+                if np.linalg.norm(way) > 0.03:
+                    self.assertGreater(way @ step, 0.95 * np.linalg.norm(way) * np.linalg.norm(step))
+        given = np.arange(8)[:, None] < d["second_given"][:, None, None]
+        self.assertTrue((1 <= d["second_given"]).all() and (d["second_given"] < 8).all())
+        self.assertGreater((np.where(given, d["second_astray"] != d["second_action"], False)).any((1, 2)).mean(), 0.7)
 
     def check_samples(self, d):
         n = len(d["colour"])

@@ -25,9 +25,9 @@ struct bench_options {
 	double drop_percent, delay_ms; /* run: of frames that are lost; by which a frame comes later at most */
 	const char *frames;       /* run: a recording whose pictures the cameras show; NULL: the simulated ones */
 	const char *film;         /* show: file; NULL: demo.html beside the programs */
-	int seed;                 /* show: of the world */
+	uint32_t seed;            /* show: of the world */
 	const char *from, *until; /* report: wall time; NULL: the recording's ends */
-	int policy_latency_ms;    /* run: longer than the policy takes by itself */
+	uint32_t policy_latency_ms; /* run: longer than the policy takes by itself */
 	bool attach;              /* run: to the dreamvlad that runs with this configuration */
 	uint32_t hogs;            /* run: processes that want all processor time */
 	uint32_t n_arguments;     /* what stands without a -- before it */

@@ -104,7 +104,7 @@ static void note_faults(struct profile *p)
 {
 	const struct bench_options *o = p->options;
 
-	note(p, "faults", "policy %d ms longer, %.3g %% of the frames dropped, frames up to %.3g ms late, %u processor hogs", o->policy_latency_ms,
+	note(p, "faults", "policy %u ms longer, %.3g %% of the frames dropped, frames up to %.3g ms late, %u processor hogs", o->policy_latency_ms,
 			o->drop_percent, o->delay_ms, o->hogs);
 }
 
@@ -173,7 +173,7 @@ static int measure(struct profile *p, struct errbuf *e)
 {
 	const struct bench_options *o = p->options;
 	const struct session_options so = { .programs = o->programs, .config = o->config, .robot = o->robot, .record = p->folder,
-		.policy_latency_ms = o->policy_latency_ms, .no_sim_cameras = o->frames, .divert_cameras = o->drop_percent > 0 || o->delay_ms > 0 };
+		.policy_latency_ms = (int)o->policy_latency_ms, .no_sim_cameras = o->frames, .divert_cameras = o->drop_percent > 0 || o->delay_ms > 0 };
 	int rc = session_start(&p->session, &so, e);
 
 	if (rc == 0 && (rc = divert_frames(p, e)) == 0 && (rc = play_frames(p, e)) == 0 && (rc = bring_into_auto(p, e)) == 0)

@@ -1,7 +1,6 @@
 /* main.c - dreamvla-bench: the command line. One table row per sub-command. */
 #include <errno.h>
-#include <getopt.h>
-#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "daemon/bench/bench_profile.h"
 #include "daemon/bench/bench_show.h"
 #include "daemon/sys/error.h"
+#include "daemon/sys/options.h"
 
 enum { THREADS_MAX = 64 };
 
@@ -44,20 +44,42 @@ static const struct sub_command {
 	{ "compare", "A B: what the reports in two folders have in common and what not; exit status 1 when B is worse", 1, bench_compare, 2 },
 };
 
-static const struct option options[] = {
-	{ "programs", required_argument, NULL, 'p' }, { "config", required_argument, NULL, 'c' },
-	{ "seconds", required_argument, NULL, 's' },  { "instruction", required_argument, NULL, 'i' },
-	{ "count-malloc", required_argument, NULL, 'm' }, { "json", no_argument, NULL, 'j' },
-	{ "model", required_argument, NULL, 'o' },    { "precision", required_argument, NULL, 'r' },
-	{ "threads", required_argument, NULL, 't' },  { "robot", required_argument, NULL, 'b' },
-	{ "torch", required_argument, NULL, 'y' },
-	{ "threshold", required_argument, NULL, 'd' }, { "hogs", required_argument, NULL, 'g' },
-	{ "policy-latency", required_argument, NULL, 'l' }, { "drop-frames", required_argument, NULL, 'f' },
-	{ "delay-frames", required_argument, NULL, 'z' }, { "attach", no_argument, NULL, 'a' },
-	{ "frames", required_argument, NULL, 'e' },   { "from", required_argument, NULL, 'n' },
-	{ "until", required_argument, NULL, 'u' },    { "film", required_argument, NULL, 'v' },
-	{ "seed", required_argument, NULL, 'k' },	  { "help", no_argument, NULL, 'h' },
-	{ 0 },
+struct arguments {
+	struct bench_options o;
+	bool help;
+};
+
+static int take_robot(const char *text, void *at, struct errbuf *e)
+{
+	return bench_robot_find(text, at, e);
+}
+
+#define AT(member) offsetof(struct arguments, member)
+
+static const struct option_row ROWS[] = {
+	{ "programs", OPTION_TEXT, AT(o.programs) },
+	{ "config", OPTION_TEXT, AT(o.config) },
+	{ "instruction", OPTION_TEXT, AT(o.instruction) },
+	{ "count-malloc", OPTION_TEXT, AT(o.count_malloc) },
+	{ "model", OPTION_TEXT, AT(o.model) },
+	{ "precision", OPTION_TEXT, AT(o.precision) },
+	{ "torch", OPTION_TEXT, AT(o.torch) },
+	{ "frames", OPTION_TEXT, AT(o.frames) },
+	{ "from", OPTION_TEXT, AT(o.from) },
+	{ "until", OPTION_TEXT, AT(o.until) },
+	{ "film", OPTION_TEXT, AT(o.film) },
+	{ "robot", OPTION_BY_HAND, AT(o.robot), .take = take_robot },
+	{ "seconds", OPTION_NUMBER, AT(o.seconds), 1, 3600 },
+	{ "threshold", OPTION_NUMBER, AT(o.threshold_percent), 0, 1e6 },
+	{ "drop-frames", OPTION_NUMBER, AT(o.drop_percent), 0, 100 },
+	{ "delay-frames", OPTION_NUMBER, AT(o.delay_ms), 0, 10000 },
+	{ "policy-latency", OPTION_WHOLE, AT(o.policy_latency_ms), 0, 10000 },
+	{ "hogs", OPTION_WHOLE, AT(o.hogs), 0, HOGS_MAX },
+	{ "threads", OPTION_WHOLE, AT(o.threads), 1, THREADS_MAX },
+	{ "seed", OPTION_WHOLE, AT(o.seed), 0, UINT32_MAX },
+	{ "attach", OPTION_FLAG, AT(o.attach) },
+	{ "json", OPTION_FLAG, AT(o.json) },
+	{ "help", OPTION_FLAG, AT(help) },
 };
 
 static void print_help(FILE *out)
@@ -94,85 +116,19 @@ static const struct sub_command *find_command(const char *name)
 	return NULL;
 }
 
-static int parse_number(const char *option, const char *text, double low, double high, double *out, struct errbuf *e)
+static int parse(int argc, char **argv, const struct sub_command *c, struct arguments *a, struct errbuf *e)
 {
-	char *end;
-	double v = strtod(text, &end);
+	uint64_t seen;
+	int rest = argc, rc = options_take_some(ROWS, sizeof ROWS / sizeof *ROWS, "dreamvla-bench", argc, argv, a, &seen, &rest, e);
 
-	if (*text == 0 || *end != 0 || !(v >= low && v <= high))
-		return fail(e, -EINVAL, "%s: found '%s', want a number from %g to %g", option, text, low, high);
-	*out = v;
-	return 0;
-}
-
-static int parse_whole(const char *option, const char *text, int low, int high, int *out, struct errbuf *e)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (*text == 0 || *end != 0 || n < low || n > high)
-		return fail(e, -EINVAL, "%s: found '%s', want a whole number from %d to %d", option, text, low, high);
-	*out = (int)n;
-	return 0;
-}
-
-/* Of what takes a number. */
-static int parse_value(int option, struct bench_options *o, struct errbuf *e)
-{
-	int n = 0, rc = 0;
-
-	switch (option) {
-	case 'd': return parse_number("--threshold", optarg, 0, 1e6, &o->threshold_percent, e);
-	case 'f': return parse_number("--drop-frames", optarg, 0, 100, &o->drop_percent, e);
-	case 'z': return parse_number("--delay-frames", optarg, 0, 10000, &o->delay_ms, e);
-	case 's': return parse_number("--seconds", optarg, 1, 3600, &o->seconds, e);
-	case 'k': return parse_whole("--seed", optarg, 0, INT_MAX, &o->seed, e);
-	case 'l': return parse_whole("--policy-latency", optarg, 0, 10000, &o->policy_latency_ms, e);
-	case 'g':
-		rc = parse_whole("--hogs", optarg, 0, HOGS_MAX, &n, e);
-		o->hogs = (uint32_t)n;
+	if (rc < 0 || a->help)
 		return rc;
-	default:
-		rc = parse_whole("--threads", optarg, 1, THREADS_MAX, &n, e);
-		o->threads = (uint32_t)n;
-		return rc;
-	}
-}
-
-/* 0, 1 when help was asked for and given, or -EINVAL. */
-static int parse(int argc, char **argv, uint32_t allowed, struct bench_options *o, struct errbuf *e)
-{
-	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		switch (option) {
-		case 'p': o->programs = optarg; break;
-		case 'c': o->config = optarg; break;
-		case 'i': o->instruction = optarg; break;
-		case 'm': o->count_malloc = optarg; break;
-		case 'a': o->attach = true; break;
-		case 'j': o->json = true; break;
-		case 'o': o->model = optarg; break;
-		case 'r': o->precision = optarg; break;
-		case 'y': o->torch = optarg; break;
-		case 'e': o->frames = optarg; break;
-		case 'v': o->film = optarg; break;
-		case 'n': o->from = optarg; break;
-		case 'u': o->until = optarg; break;
-		case 'b':
-			if (bench_robot_find(optarg, &o->robot, e) < 0)
-				return -EINVAL;
-			break;
-		case 'd': case 'f': case 'g': case 'k': case 'l': case 's': case 't': case 'z':
-			if (parse_value(option, o, e) < 0)
-				return -EINVAL;
-			break;
-		case 'h': print_help(stdout); return 1;
-		default: return fail(e, -EINVAL, "see dreamvla-bench --help");
-		}
-	}
-	for (; optind < argc && o->n_arguments < allowed; optind++)
-		o->argument[o->n_arguments++] = argv[optind];
-	if (optind < argc)
-		return fail(e, -EINVAL, "found '%s', want only options; see dreamvla-bench --help", argv[optind]);
+	for (; rest < argc && a->o.n_arguments < c->arguments; rest++)
+		a->o.argument[a->o.n_arguments++] = argv[rest];
+	if (rest < argc)
+		return fail(e, -EINVAL, "%s: not an option; dreamvla-bench --help lists them", argv[rest]);
+	if ((a->o.from || a->o.until) && c->run != bench_report)
+		return fail(e, -EINVAL, "--from and --until are for report");
 	return 0;
 }
 
@@ -186,37 +142,43 @@ static void fill_in(struct bench_options *o, const struct sub_command *c, char *
 		o->count_malloc = library;
 }
 
+static int no_command(const char *found)
+{
+	bool help = found && strcmp(found, "--help") == 0;
+
+	if (found && !help)
+		fprintf(stderr, "dreamvla-bench: found '%.64s', want one of these commands\n", found);
+	print_help(help ? stdout : stderr);
+	return help ? EXIT_SUCCESS : 2;
+}
+
+static int run(const struct sub_command *c, struct bench_options *o)
+{
+	char library[4096], whole[4096];
+
+	fill_in(o, c, library, sizeof library);
+	/* The loader takes LD_PRELOAD from the folder it is started in only when it is a path. */
+	if (o->count_malloc && realpath(o->count_malloc, whole))
+		o->count_malloc = whole;
+	return c->run(o);
+}
+
 int main(int argc, char **argv)
 {
-	struct bench_options o = { .instruction = "pick up the red block", .threshold_percent = 10, .seed = 1000000 };
+	struct arguments a = { .o = { .instruction = "pick up the red block", .threshold_percent = 10, .seed = 1000000 } };
 	const struct sub_command *c = argc > 1 ? find_command(argv[1]) : NULL;
-	char library[4096], whole[4096];
 	struct errbuf e = { 0 };
 
-	if (!c) {
-		bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
-
-		if (argc > 1 && !help)
-			fprintf(stderr, "dreamvla-bench: found '%.64s', want one of these commands\n", argv[1]);
-		print_help(help ? stdout : stderr);
-		return help ? EXIT_SUCCESS : 2;
-	}
-	o.seconds = c->seconds;
-	int rc = parse(argc - 1, argv + 1, c->arguments, &o, &e);
-
-	if (rc < 0) {
+	if (!c)
+		return no_command(argv[1]);
+	a.o.seconds = c->seconds;
+	if (parse(argc - 1, argv + 1, c, &a, &e) < 0) {
 		fprintf(stderr, "dreamvla-bench %s: %s\n", c->name, e.text);
 		return 2;
 	}
-	if (rc > 0)
+	if (a.help) {
+		print_help(stdout);
 		return EXIT_SUCCESS;
-	if ((o.from || o.until) && c->run != bench_report) {
-		fprintf(stderr, "dreamvla-bench %s: --from and --until are for report\n", c->name);
-		return 2;
 	}
-	fill_in(&o, c, library, sizeof library);
-	/* The loader takes LD_PRELOAD from the folder it is started in only when it is a path. */
-	if (o.count_malloc && realpath(o.count_malloc, whole))
-		o.count_malloc = whole;
-	return c->run(&o);
+	return run(c, &a.o);
 }

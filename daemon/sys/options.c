@@ -64,8 +64,8 @@ static int take_row(const struct option_row *row, uint64_t bit, const char *text
 	return take(row, text, (char *)arguments + row->at, e);
 }
 
-int options_take(const struct option_row *row, uint32_t n_rows, const char *program, int argc, char **argv, void *arguments,
-		uint64_t *seen, struct errbuf *e)
+int options_take_some(const struct option_row *row, uint32_t n_rows, const char *program, int argc, char **argv, void *arguments,
+		uint64_t *seen, int *rest, struct errbuf *e)
 {
 	struct option known[OPTION_ROWS_MAX + 1] = { { 0 } };
 	int index = 0, option, rc = 0;
@@ -77,7 +77,16 @@ int options_take(const struct option_row *row, uint32_t n_rows, const char *prog
 	while (rc == 0 && (option = getopt_long(argc, argv, "", known, &index)) != -1)
 		rc = option == 0 ? take_row(&row[index], UINT64_C(1) << index, optarg, arguments, seen, e)
 				 : fail(e, -EINVAL, "%s --help lists the options", program);
-	if (rc == 0 && optind < argc)
-		rc = fail(e, -EINVAL, "%s: not an option; %s --help lists them", argv[optind], program);
+	*rest = optind;
+	return rc;
+}
+
+int options_take(const struct option_row *row, uint32_t n_rows, const char *program, int argc, char **argv, void *arguments,
+		uint64_t *seen, struct errbuf *e)
+{
+	int rest = argc, rc = options_take_some(row, n_rows, program, argc, argv, arguments, seen, &rest, e);
+
+	if (rc == 0 && rest < argc)
+		rc = fail(e, -EINVAL, "%s: not an option; %s --help lists them", argv[rest], program);
 	return rc;
 }

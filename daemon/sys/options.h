@@ -35,4 +35,8 @@ struct option_row {
 MUST_CHECK int options_take(const struct option_row *row, uint32_t n_rows, const char *program, int argc, char **argv, void *arguments,
 		uint64_t *seen, struct errbuf *e);
 
+/* The same, with arguments that are no options among them: they end up last in argv, from *rest on. */
+MUST_CHECK int options_take_some(const struct option_row *row, uint32_t n_rows, const char *program, int argc, char **argv, void *arguments,
+		uint64_t *seen, int *rest, struct errbuf *e);
+
 #endif

@@ -1,6 +1,5 @@
 /* main.c - dreamvla-camera: command line only. */
 #include <errno.h>
-#include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/sys/jpeg.h"
+#include "daemon/sys/options.h"
 #include "transport/camera/camera_process.h"
 #include "transport/camera/v4l2_list.h"
 #include "transport/topic.h"
@@ -40,113 +40,71 @@ static const char USAGE_REST[] =
 	"A camera that is unplugged is waited for. Frames that the driver calls damaged, and halves of pictures, are dropped and counted.\n"
 	"Exit code: 0 ended by a person, SIGTERM, its time or its last picture, 1 failed, 2 used wrongly.\n";
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, SOURCES_MAX = 4 };
 
 /* Everything as given; NULL and 0: not given. */
 struct arguments {
 	const char *camera, *config, *cameras, *clock, *key, *server_key, *format, *size, *recorded_as;
 	double rate_hz, duration_s, latency_ms;
 	bool loop, json, list, help;
-};
-
-enum option_type { FLAG, TEXT, NUMBER };
-
-struct option_row {
-	const char *name;
-	enum option_type type;
-	size_t at;
-	double low, high;
-	const char *kinds;             /* that it belongs to; NULL: all */
+	const char *source[SOURCES_MAX]; /* path for each kind */
 };
 
 #define AT(member) offsetof(struct arguments, member)
 
 static const struct option_row ROWS[] = {
-	{ "camera", TEXT, AT(camera) },
-	{ "config", TEXT, AT(config) },
-	{ "cameras", TEXT, AT(cameras) },
-	{ "clock", TEXT, AT(clock) },
-	{ "key", TEXT, AT(key) },
-	{ "server-key", TEXT, AT(server_key) },
-	{ "format", TEXT, AT(format), .kinds = "device" },
-	{ "size", TEXT, AT(size), .kinds = "device" },
-	{ "latency-ms", NUMBER, AT(latency_ms), 0, 1000, "device" },
-	{ "rate-hz", NUMBER, AT(rate_hz), 0.1, 1000, "device folder" },
-	{ "loop", FLAG, AT(loop), .kinds = "folder recording" },
-	{ "recorded-as", TEXT, AT(recorded_as), .kinds = "recording" },
-	{ "duration", NUMBER, AT(duration_s), 0.001, 1e9 },
-	{ "json", FLAG, AT(json) },
-	{ "list", FLAG, AT(list) },
-	{ "help", FLAG, AT(help) },
+	{ "camera", OPTION_TEXT, AT(camera) },
+	{ "config", OPTION_TEXT, AT(config) },
+	{ "cameras", OPTION_TEXT, AT(cameras) },
+	{ "clock", OPTION_TEXT, AT(clock) },
+	{ "key", OPTION_TEXT, AT(key) },
+	{ "server-key", OPTION_TEXT, AT(server_key) },
+	{ "format", OPTION_TEXT, AT(format), .kinds = "device" },
+	{ "size", OPTION_TEXT, AT(size), .kinds = "device" },
+	{ "latency-ms", OPTION_NUMBER, AT(latency_ms), 0, 1000, .kinds = "device" },
+	{ "rate-hz", OPTION_NUMBER, AT(rate_hz), 0.1, 1000, .kinds = "device folder" },
+	{ "loop", OPTION_FLAG, AT(loop), .kinds = "folder recording" },
+	{ "recorded-as", OPTION_TEXT, AT(recorded_as), .kinds = "recording" },
+	{ "duration", OPTION_NUMBER, AT(duration_s), 0.001, 1e9 },
+	{ "json", OPTION_FLAG, AT(json) },
+	{ "list", OPTION_FLAG, AT(list) },
+	{ "help", OPTION_FLAG, AT(help) },
 };
 
-enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS, SOURCES_MAX = 4 };
+enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
 
 struct program {
 	struct arguments given;
 	struct config config;
 	struct camera_process_options process;
-	uint64_t seen;                 /* bit i: row i was given */
+	uint64_t seen;                 /* bit i: row i was given, then the kinds of source */
 };
 
 /* ---- options ----------------------------------------------------------------------------------------------------------------------- */
 
-static int take_number(double *out, const struct option_row *row, const char *text, struct errbuf *e)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= row->low && value <= row->high))
-		return fail(e, -EINVAL, "--%s: found %s, want a number, %g..%g", row->name, text, row->low, row->high);
-	*out = value;
-	return 0;
-}
-
-static int take_option(struct program *p, int index, const char *text, struct errbuf *e)
-{
-	const struct option_row *row = &ROWS[index];
-	char *at = (char *)&p->given + row->at;
-
-	if (p->seen >> index & 1)
-		return fail(e, -EINVAL, "--%s: given twice", row->name);
-	p->seen |= UINT64_C(1) << index;
-	if (row->type == NUMBER)
-		return take_number((double *)(void *)at, row, text, e);
-	if (row->type == TEXT)
-		*(const char **)(void *)at = text;
-	else
-		*(bool *)(void *)at = true;
-	return 0;
-}
-
-static int take_source(struct program *p, int index, const char *text, struct errbuf *e)
-{
-	if (p->process.kind)
-		return fail(e, -EINVAL, "--%s and --%s: one process has one source", p->process.kind->name, camera_source_at((uint32_t)index)->name);
-	p->process.kind = camera_source_at((uint32_t)index);
-	p->process.source.path = text;
-	return 0;
-}
-
 /* The rows, then one option for each kind of source. */
 static int parse(struct program *p, int argc, char **argv, struct errbuf *e)
 {
-	struct option known[ROW_COUNT + SOURCES_MAX + 1] = { { 0 } };
-	int index, option, rc = 0;
+	struct option_row row[ROW_COUNT + SOURCES_MAX];
+	uint32_t n = ROW_COUNT;
 
-	for (int i = 0; i < ROW_COUNT; i++)
-		known[i] = (struct option){ ROWS[i].name, ROWS[i].type == FLAG ? no_argument : required_argument, NULL, 0 };
+	memcpy(row, ROWS, sizeof ROWS);
 	for (uint32_t i = 0; i < SOURCES_MAX && camera_source_at(i); i++)
-		known[ROW_COUNT + i] = (struct option){ camera_source_at(i)->name, required_argument, NULL, 0 };
-	while (rc == 0 && (option = getopt_long(argc, argv, "", known, &index)) != -1) {
-		if (option != 0)
-			rc = fail(e, -EINVAL, "dreamvla-camera --help lists the options");
-		else
-			rc = index < ROW_COUNT ? take_option(p, index, optarg, e) : take_source(p, index - ROW_COUNT, optarg, e);
+		row[n++] = (struct option_row){ camera_source_at(i)->name, OPTION_TEXT, AT(source) + i * sizeof(const char *) };
+	return options_take(row, n, "dreamvla-camera", argc, argv, &p->given, &p->seen, e);
+}
+
+static int find_source(struct program *p, struct errbuf *e)
+{
+	for (uint32_t i = 0; i < SOURCES_MAX && camera_source_at(i); i++) {
+		if (!p->given.source[i])
+			continue;
+		if (p->process.kind)
+			return fail(e, -EINVAL, "--%s and --%s: one process has one source", p->process.kind->name, camera_source_at(i)->name);
+		p->process.kind = camera_source_at(i);
+		p->process.source.path = p->given.source[i];
 	}
-	if (rc == 0 && optind < argc)
-		rc = fail(e, -EINVAL, "%s: not an option; dreamvla-camera --help lists them", argv[optind]);
-	return rc;
+	return 0;
 }
 
 static int check_size(struct program *p, struct errbuf *e)
@@ -197,8 +155,10 @@ static int check_name(struct program *p, struct errbuf *e)
 
 static int check_arguments(struct program *p, struct errbuf *e)
 {
-	int rc = check_kind(p, e);
+	int rc = find_source(p, e);
 
+	if (rc == 0)
+		rc = check_kind(p, e);
 	if (rc == 0)
 		rc = check_name(p, e);
 	return rc == 0 ? check_size(p, e) : rc;

@@ -185,7 +185,7 @@ static int tear_down(void **state)
 static struct doctor_finding look(const struct machine *m, const char *name)
 {
 	const struct doctor_check *check;
-	struct doctor_finding f;
+	struct doctor_finding f = { 0 };
 
 	for (uint32_t i = 0; (check = doctor_check_at(i)); i++)
 		if (strcmp(check->name, name) == 0) {

@@ -103,7 +103,7 @@ static inline void note(const struct fci_gripper_header *h, const uint8_t *paylo
 
 static inline void obey(const struct fci_gripper_header *h, const uint8_t *payload)
 {
-	enum fci_gripper_status status;
+	enum fci_gripper_status status = FCI_GRIPPER_FAIL;
 	struct fci_gripper_header ended = running;
 
 	note(h, payload);

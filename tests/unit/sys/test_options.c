@@ -104,11 +104,31 @@ static void test_refused(void **state)
 		refused(cases[i].one, cases[i].two, cases[i].text);
 }
 
+/* Wherever they stand, and after "--" whatever they look like. */
+static void test_with_arguments_that_are_no_options(void **state)
+{
+	char *argv[] = { "program", "one", "--flag", "two", "--", "--text", NULL };
+	struct arguments a = { 0 };
+	struct errbuf e;
+	uint64_t seen;
+	int rest = 0;
+
+	(void)state;
+	optind = 0;
+	assert_int_equal(options_take_some(ROWS, sizeof ROWS / sizeof *ROWS, "program", 6, argv, &a, &seen, &rest, &e), 0);
+	assert_true(a.flag && !a.text);
+	assert_int_equal(6 - rest, 3);
+	assert_string_equal(argv[rest], "one");
+	assert_string_equal(argv[rest + 1], "two");
+	assert_string_equal(argv[rest + 2], "--text");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_type),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_with_arguments_that_are_no_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

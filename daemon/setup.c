@@ -285,7 +285,7 @@ static int check_lead_items(const struct proprio_setup *s, const struct control_
 {
 	if (proprio_needs_lead(s->item, s->n_items) && action_is_joints(control))
 		return fail(e, -EINVAL, "%s: policy.proprio: committed_pos and committed_rotvec are of end-effector actions: want policy.action_space "
-				"ee or ee_delta, or neither of the two", c->path);
+				"ee_delta or ee_absolute, or neither of the two", c->path);
 	return 0;
 }
 

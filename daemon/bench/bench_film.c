@@ -2,6 +2,7 @@
 #include "daemon/bench/bench_film.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include "daemon/record/mcap_reader.h"
 #include "daemon/sys/jpeg.h"
 
-/* What is shown again small needs no more; it is the largest part of the file. */
+/* What is shown again small needs no more quality, and no longer sides; it is the largest part of the file. */
 enum { FILM_QUALITY = 72, FRAME_MS = 1000 / FILM_HZ, HAND_MS = 100, BEFORE_MS = 1000, PICTURE_BYTES_MAX = 1 << 22, SIDE_MAX = 1024 };
 #define FILM_LENGTH_MS (INT64_C(60000) * FILM_MINUTES)
 
@@ -19,6 +20,7 @@ struct film {
 	json_t *all;                  /* what the page gets; times in ms of wall time until cut() */
 	struct jpeg_codec *codec;
 	uint8_t *jpeg, *rgb;
+	size_t rgb_bytes;
 	int64_t begin_ms, end_ms;     /* begin_ms 0: no instruction yet */
 	int64_t hand_ms;
 	char driver[64], arm[64];     /* the newest; the topic of the first arm's state */
@@ -80,6 +82,36 @@ static json_t *base64_json(const uint8_t *bytes, size_t n)
 	return j;
 }
 
+static bool make_room(struct film *f, size_t bytes)
+{
+	if (bytes <= f->rgb_bytes)
+		return true;
+	uint8_t *rgb = realloc(f->rgb, bytes);
+
+	f->rgb = rgb ? rgb : f->rgb;
+	f->rgb_bytes = rgb ? bytes : f->rgb_bytes;
+	return rgb;
+}
+
+/* In place, to sides of SIDE_MAX at most: each pixel the mean of a square. What is left over at the right and the bottom is cut off. */
+static void shrink(uint8_t *rgb, uint32_t *width, uint32_t *height)
+{
+	uint32_t longer = *width > *height ? *width : *height, by = (longer + SIDE_MAX - 1) / SIDE_MAX, w = *width / by, h = *height / by;
+	size_t row = (size_t)3 * *width;
+
+	for (uint32_t i = 0; by > 1 && i < 3 * w * h; i++) {
+		const uint8_t *from = rgb + (size_t)(i / (3 * w)) * by * row + (size_t)(i / 3 % w) * by * 3 + i % 3;
+		uint32_t sum = 0;
+
+		for (uint32_t y = 0; y < by; y++)
+			for (uint32_t x = 0; x < by; x++)
+				sum += from[y * row + 3 * x];
+		rgb[i] = (uint8_t)(sum / (by * by));
+	}
+	*width = w;
+	*height = h;
+}
+
 /* The same picture in fewer bytes; NULL: it cannot be read. */
 static json_t *smaller(struct film *f, const json_t *data, json_t *camera)
 {
@@ -88,9 +120,11 @@ static json_t *smaller(struct film *f, const json_t *data, json_t *camera)
 	size_t n = 0;
 
 	if (film_base64(json_string_value(data), json_string_length(data), f->jpeg, PICTURE_BYTES_MAX, &n) < 0
-			|| jpeg_read_size(f->jpeg, n, &width, &height, &ignored) < 0 || width > SIDE_MAX || height > SIDE_MAX
-			|| jpeg_decode_rgb(f->codec, f->jpeg, n, width, height, f->rgb, (size_t)3 * SIDE_MAX * SIDE_MAX, &ignored) < 0
-			|| jpeg_encoded_bound(width, height) > PICTURE_BYTES_MAX
+			|| jpeg_read_size(f->jpeg, n, &width, &height, &ignored) < 0 || !make_room(f, (size_t)3 * width * height)
+			|| jpeg_decode_rgb(f->codec, f->jpeg, n, width, height, f->rgb, f->rgb_bytes, &ignored) < 0)
+		return NULL;
+	shrink(f->rgb, &width, &height);
+	if (width == 0 || height == 0 || jpeg_encoded_bound(width, height) > PICTURE_BYTES_MAX
 			|| jpeg_encode_rgb(f->codec, f->rgb, width, height, FILM_QUALITY, f->jpeg, PICTURE_BYTES_MAX, &n, &ignored) < 0)
 		return NULL;
 	json_object_set_new(camera, "width", json_integer(width));
@@ -327,6 +361,8 @@ static int finish(struct film *f, const struct film_options *o, struct errbuf *e
 	json_t *cameras = json_object_get(f->all, "cameras"), *camera;
 	size_t i;
 
+	if (first_picture_ms(f) == 0 && f->n_damaged > 0)
+		return fail(e, -ENODATA, "%s: none of its pictures can be read: %" PRIu64 " messages are damaged", o->recording, f->n_damaged);
 	if (first_picture_ms(f) == 0)
 		return fail(e, -ENODATA, "%s: holds no JPEG pictures; want a recording with record.cameras", o->recording);
 	for (i = json_array_size(cameras); i-- > 0;)
@@ -363,10 +399,10 @@ static int write_page(const struct film *f, const char *path, struct errbuf *e)
 
 static int begin(struct film *f, const struct film_options *o, struct errbuf *e)
 {
-	*f = (struct film){ .jpeg = malloc(PICTURE_BYTES_MAX), .rgb = malloc((size_t)3 * SIDE_MAX * SIDE_MAX) };
+	*f = (struct film){ .jpeg = malloc(PICTURE_BYTES_MAX) };
 	f->all = json_pack("{s:s, s:[], s:[], s:[], s:[], s:[], s:[], s:[]}", "title", o->title, "cameras", "told", "modes", "drivers", "marks",
 			"chunks", "hand");
-	return f->jpeg && f->rgb && f->all ? jpeg_codec_create(&f->codec, e) : fail(e, -ENOMEM, "out of memory");
+	return f->jpeg && f->all ? jpeg_codec_create(&f->codec, e) : fail(e, -ENOMEM, "out of memory");
 }
 
 int film_make(const struct film_options *o, struct errbuf *e)
@@ -379,6 +415,8 @@ int film_make(const struct film_options *o, struct errbuf *e)
 	if (rc == 0 && (rc = mcap_reader_open(&r, o->recording, &how, e)) == 0 && (rc = read_messages(&f, r, e)) == 0
 			&& (rc = finish(&f, o, e)) == 0)
 		rc = write_page(&f, o->path, e);
+	if (rc == 0 && f.n_damaged > 0)
+		fprintf(stderr, "dreamvla-bench: %s: %" PRIu64 " damaged messages or pictures are left out\n", o->recording, f.n_damaged);
 	mcap_reader_close(r);
 	jpeg_codec_destroy(f.codec);
 	json_decref(f.all);

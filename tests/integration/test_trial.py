@@ -125,6 +125,15 @@ class Trial(unittest.TestCase):
             f.write(text)
         return path
 
+    def test_the_demo_policy_keeps_its_skill(self):
+        """With 300 ms of latency it must know how far the settled actions lead (committed_pos): 58 % without that, 97 % with it. And pads."""
+        for arguments, least in ((("20", "--mode", "inpaint", "--latency-ms", "300"), 17), (("5", "--task", "put", "--mode", "sync"), 4)):
+            r = sim("--evaluate", *arguments, "--config", PICK, "--json")
+            self.assertEqual(r.returncode, 0, r.stderr)
+            r = json.loads(r.stdout)
+            self.assertGreaterEqual(r["successes"], least)
+            self.assertEqual((r["lost"], r["stopped"]), (0, 0))
+
     def test_checkpoint(self):
         config = self.checkpoint_config()
         for mode, latency in (("async", 0), ("inpaint", 300)):

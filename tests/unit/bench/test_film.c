@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #define WALL_MS INT64_C(1790000000000)
-enum { SIDE = 16, TOPICS = 7, TEXT_BYTES = 8192 };
+enum { SIDE = 16, TOPICS = 7, TEXT_BYTES = 8192, WIDE = 2100, PIXELS_MAX = 40 * WIDE };
 enum topic { CAMERA, EVENT, STATUS, CHUNK, STATE, TRACE, SECOND_CAMERA };
 
 struct file {
@@ -27,17 +27,20 @@ struct file {
 	char picture[4096];
 };
 
-/* A grey picture in base64, written by another hand than the film's. */
-static void make_picture(char *out)
+/* A picture in base64, written by another hand than the film's: dark on the left, bright on the right. */
+static void make_picture(char *out, uint32_t width, uint32_t height, int left, int right)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint8_t rgb[3 * SIDE * SIDE], jpeg[4096] = { 0 };
+	static uint8_t rgb[3 * PIXELS_MAX];
+	static uint8_t jpeg[1 << 19];
 	struct jpeg_codec *codec;
 	size_t n, used = 0;
 
-	memset(rgb, 128, sizeof rgb);
+	assert_true(width * height <= PIXELS_MAX);
+	for (uint32_t i = 0; i < 3 * width * height; i++)
+		rgb[i] = (uint8_t)(i / 3 % width < width / 2 ? left : right);
 	assert_int_equal(jpeg_codec_create(&codec, NULL), 0);
-	assert_int_equal(jpeg_encode_rgb(codec, rgb, SIDE, SIDE, 90, jpeg, sizeof jpeg, &n, NULL), 0);
+	assert_int_equal(jpeg_encode_rgb(codec, rgb, width, height, 90, jpeg, sizeof jpeg, &n, NULL), 0);
 	jpeg_codec_destroy(codec);
 	for (size_t bit = 0; bit < 8 * n; bit += 6) {
 		unsigned six = 0;
@@ -65,7 +68,7 @@ static void begin(struct file *f)
 	assert_int_equal(mcap_add_schema(f->writer, "any", "jsonschema", "{}", &schema, NULL), 0);
 	for (int i = 0; i < TOPICS; i++)
 		assert_int_equal(mcap_add_channel(f->writer, schema, topics[i], "json", &f->channel[i], NULL), 0);
-	make_picture(f->picture);
+	make_picture(f->picture, SIDE, SIDE, 128, 128);
 }
 
 static void put(struct file *f, enum topic topic, int64_t t_ms, const char *text)
@@ -243,6 +246,36 @@ static void test_pictures_are_the_recorded_ones(void **state)
 	finish(&f);
 }
 
+/* As cameras of 1080 lines have them. */
+static void test_large_pictures_become_smaller(void **state)
+{
+	struct file f;
+	struct errbuf e;
+	struct jpeg_codec *codec;
+	unsigned char jpeg[4096];
+	uint8_t rgb[3 * 700 * 13];
+	size_t n;
+
+	(void)state;
+	begin(&f);
+	make_picture(f.picture, WIDE, 40, 40, 200);
+	put_picture(&f, 0, f.picture);
+	assert_int_equal(make(&f, &e), 0);
+	json_t *film = read_film(&f), *camera = json_array_get(json_object_get(film, "cameras"), 0);
+	const char *text = said(json_object_get(camera, "frames"), 0);
+
+	assert_int_equal(json_integer_value(json_object_get(camera, "width")), 700);
+	assert_int_equal(json_integer_value(json_object_get(camera, "height")), 13);
+	assert_int_equal(film_base64(text, strlen(text), jpeg, sizeof jpeg, &n), 0);
+	assert_int_equal(jpeg_codec_create(&codec, &e), 0);
+	assert_int_equal(jpeg_decode_rgb(codec, jpeg, n, 700, 13, rgb, sizeof rgb, &e), 0);
+	assert_in_range(rgb[3 * (700 * 12 + 300)], 37, 43);
+	assert_in_range(rgb[3 * (700 * 12 + 400)], 197, 203);
+	jpeg_codec_destroy(codec);
+	json_decref(film);
+	finish(&f);
+}
+
 static void test_without_pictures_there_is_no_film(void **state)
 {
 	struct file f;
@@ -258,6 +291,7 @@ static void test_without_pictures_there_is_no_film(void **state)
 	begin(&f);
 	put_picture(&f, 0, "AAAA");
 	assert_int_equal(make(&f, &e), -ENODATA); /* a camera, and no picture of it */
+	assert_non_null(strstr(e.text, "none of its pictures can be read: 2 messages are damaged"));
 	finish(&f);
 	assert_int_equal(film_make(&(struct film_options){ "/nonexistent.mcap", "/tmp/x.html", "" }, &e), -ENOENT);
 }
@@ -287,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_begins_a_second_before_the_first_instruction),
 		cmocka_unit_test(test_texts_do_not_end_the_script),
 		cmocka_unit_test(test_pictures_are_the_recorded_ones),
+		cmocka_unit_test(test_large_pictures_become_smaller),
 		cmocka_unit_test(test_without_pictures_there_is_no_film),
 		cmocka_unit_test(test_base64),
 	};

@@ -161,7 +161,7 @@ def run(a, wanted):
     for condition, (result, seconds) in side_by_side(lambda c, cpu: evaluate(a, c, a.episodes, cpu), todo):
         store(a, condition, identity, result)
         results[condition.name] = result
-        say(f"{condition.text}: {result['successes']} of {result['episodes']} ({seconds:.0f} s)")
+        say(f"{condition.name}: {result['successes']} of {result['episodes']} ({seconds:.0f} s)")
     return results
 
 

@@ -41,7 +41,7 @@ class Refused(unittest.TestCase):
     def test_wrong_words(self):
         status, text = run("dreamvla-bench", "show", "--seed", "-1")
         self.assertEqual(status, 2)
-        self.assertIn("--seed: found '-1', want a whole number", text)
+        self.assertIn("--seed: found -1, want a whole number", text)
         status, text = run("dreamvla-bench", "show", "--config", self.folder / "none.yaml")
         self.assertEqual(status, 1)
         self.assertIn("none.yaml", text)

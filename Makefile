@@ -225,6 +225,11 @@ $B/tests/emulated/mover: $B/tests/emulated/mover.o $(call archives,robots)
 	@echo "LINK $@"
 	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call libraries,robots) -o $@
 
+# A webcam there.
+$B/tests/emulated/webcam: $B/tests/emulated/webcam.o $B/tests/emulated/uvc.o $(call archives,camera)
+	@echo "LINK $@"
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call libraries,camera) -o $@
+
 # What dreamvla-camera sends there.
 $B/tests/emulated/viewer: $B/tests/emulated/viewer.o $(call archives,camera)
 	@echo "LINK $@"
@@ -366,7 +371,7 @@ check-peers: deps
 
 # SocketCAN and V4L2 cameras on a real kernel, which most build machines' own do not have: Debian's, emulated. One to some minutes, as busy as the machine is.
 check-emulated: deps
-	@$(MAKE) --no-print-directory all $B/tests/unit/robots/test_bus $B/tests/emulated/mover $B/tests/emulated/viewer
+	@$(MAKE) --no-print-directory all $B/tests/unit/robots/test_bus $B/tests/emulated/mover $B/tests/emulated/viewer $B/tests/emulated/webcam
 	@B=$B tests/emulated/run.sh build/emulated
 
 lint: deps

@@ -1,5 +1,5 @@
 # camera.sh - the part of init.sh with cameras: dreamvla-camera on the kernel's own virtual camera (vivid), which also makes faults;
-# v4l2-ctl and viewer are the witnesses. vivid has YUYV and UYVY and no JPEG. Sourced by init.sh.
+# v4l2-ctl and viewer are the witnesses. vivid has YUYV and UYVY and no JPEG, which webcam.sh is about. Sourced by init.sh.
 for module in mc videodev videobuf2-common videobuf2-memops videobuf2-vmalloc videobuf2-dma-contig videobuf2-v4l2 rc-core cec v4l2-tpg \
 	v4l2-dv-timings; do insmod /lib/modules/$module.ko; done
 insmod /lib/modules/vivid.ko n_devs=1 node_types=0x1 num_inputs=1 input_types=0

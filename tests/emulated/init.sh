@@ -1,6 +1,6 @@
 #!/bin/sh
 # init.sh - the first and only process of the emulated machine that run.sh boots: real CAN interfaces of a real kernel, our programs on
-# them, can-utils as the witness, and then a camera. Says "ok WHAT" or "FAIL WHAT" on the console; the last line is "over".
+# them, can-utils as the witness, and then cameras. Says "ok WHAT" or "FAIL WHAT" on the console; the last line is "over".
 export PATH=/bin LC_ALL=C
 /bin/busybox --install -s /bin 2>/dev/null
 mount -t proc proc /proc
@@ -96,4 +96,5 @@ cat /tmp/sim
 . /driver.sh
 . /card.sh
 . /camera.sh
+. /webcam.sh
 end

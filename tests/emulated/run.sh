@@ -40,7 +40,8 @@ END
 }
 
 MODULES="can can-dev can-raw vcan vxcan sch_netem sja1000 kvaser_pci
-	mc videodev videobuf2-common videobuf2-memops videobuf2-vmalloc videobuf2-dma-contig videobuf2-v4l2 rc-core cec v4l2-tpg v4l2-dv-timings vivid"
+	mc videodev videobuf2-common videobuf2-memops videobuf2-vmalloc videobuf2-dma-contig videobuf2-v4l2 rc-core cec v4l2-tpg v4l2-dv-timings vivid
+	usb-common usbcore usbip-core vhci-hcd uvcvideo"
 MODULES=$(echo $MODULES) # one line
 
 get_kernel() {
@@ -77,13 +78,14 @@ make_root() {
 	cp /bin/busybox "$root/bin/"
 	ln -s busybox "$root/bin/sh"
 	cp "$here/init.sh" "$root/init"
-	cp "$here/driver.sh" "$here/card.sh" "$here/camera.sh" "$root/"
+	cp "$here/driver.sh" "$here/card.sh" "$here/camera.sh" "$here/webcam.sh" "$root/"
 	cp "$here/../../robots/piper/can-up.sh" "$root/bin/"
 	chmod +x "$root/init"
 	put "$(command -v ip)" iproute2 # not by the names that BusyBox has, which it would take for its own
 	put "$(command -v tc)" iproute2-tc
 	for program in /bin/dash "$(command -v candump)" "$(command -v cansend)" "$B/dreamvla-sim" "$B/dreamvla-arm" \
-		"$B/tests/unit/robots/test_bus" "$B/tests/emulated/mover" "$(command -v v4l2-ctl)" "$B/dreamvla-camera" "$B/tests/emulated/viewer"; do put "$program"; done
+		"$B/tests/unit/robots/test_bus" "$B/tests/emulated/mover" "$(command -v v4l2-ctl)" "$B/dreamvla-camera" "$B/tests/emulated/viewer" \
+		"$B/tests/emulated/webcam" "$B/dreamvlactl"; do put "$program"; done
 	(cd "$root" && find . | /bin/busybox cpio -o -H newc 2>/dev/null) >"$folder/initramfs"
 }
 

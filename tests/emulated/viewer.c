@@ -1,8 +1,9 @@
 /* viewer.c - listens like dreamvlad's socket for cameras, on the emulated machine, and tells what frames it gets, one line each:
  *
- *   viewer ADDRESS TOPIC SECONDS        NUMBER STAMP_MS AGE_MS WIDTH HEIGHT RED GREEN BLUE
+ *   viewer ADDRESS TOPIC SECONDS        NUMBER STAMP_MS AGE_MS WIDTH HEIGHT RED GREEN BLUE SUM
  *
- * NUMBER is the message's seq, the colours are those of the pixel in the middle, decoded. A frame that cannot be decoded is "bad". */
+ * NUMBER is the message's seq, the colours are those of the pixel in the middle, decoded, SUM is that of the JPEG
+ * (sum.h). A frame that cannot be decoded is "bad". */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "daemon/sys/clock.h"
 #include "daemon/sys/jpeg.h"
+#include "tests/emulated/sum.h"
 #include "transport/endpoint.h"
 #include "transport/message/message.h"
 #include "transport/topic.h"
@@ -29,8 +31,9 @@ static void show(struct jpeg_codec *codec, const struct endpoint_message *m, uin
 	}
 	const uint8_t *middle = rgb + 3 * ((size_t)head.height / 2 * head.width + head.width / 2);
 
-	printf("%" PRIu64 " %" PRId64 " %" PRId64 " %u %u %d %d %d\n", head.head.seq, head.head.stamp_ns / NS_PER_MS,
-			(now_ns - head.head.stamp_ns) / NS_PER_MS, head.width, head.height, middle[0], middle[1], middle[2]);
+	printf("%" PRIu64 " %" PRId64 " %" PRId64 " %u %u %d %d %d %08x\n", head.head.seq, head.head.stamp_ns / NS_PER_MS,
+			(now_ns - head.head.stamp_ns) / NS_PER_MS, head.width, head.height, middle[0], middle[1], middle[2],
+			sum_of(m->part[2], m->bytes[2]));
 }
 
 static int look(struct endpoint *socket, const char *topic, double seconds, struct errbuf *e)

@@ -254,9 +254,30 @@ uint32_t image_prep_patches_max(const struct image_prep *p, uint32_t i)
 	return p->camera[i].patches_max;
 }
 
+uint32_t image_prep_patch_bytes(const struct image_prep *p)
+{
+	return CHANNELS * p->patch * p->patch;
+}
+
 uint32_t image_prep_patch_values(const struct image_prep *p)
 {
-	return CHANNELS * p->temporal * p->patch * p->patch;
+	return p->temporal * image_prep_patch_bytes(p);
+}
+
+const float *image_prep_level(const struct image_prep *p)
+{
+	return p->level[0];
+}
+
+/* Both times are the same picture. */
+void image_prep_normalise(const struct image_prep *p, const uint8_t *patches, uint32_t n, float *values)
+{
+	size_t plane = (size_t)p->patch * p->patch;
+
+	for (size_t i = 0; i < (size_t)n * CHANNELS; i++, patches += plane)
+		for (uint32_t t = 0; t < p->temporal; t++)
+			for (size_t at = 0; at < plane; at++)
+				*values++ = p->level[i % CHANNELS][patches[at]];
 }
 
 uint64_t image_prep_bytes(const struct image_prep *p)
@@ -332,25 +353,18 @@ static int smart_resize(struct image_prep *p, struct camera *c, struct policy_pi
 	return 0;
 }
 
-/* The patch whose upper left pixel is at: out [channel][time][row][column]; both times are the same picture. */
-static float *cut_patch(const struct image_prep *p, const uint8_t *at, size_t stride, float *out)
+/* The patch whose upper left pixel is at: out [channel][row][column]. */
+static uint8_t *cut_patch(const struct image_prep *p, const uint8_t *at, size_t stride, uint8_t *out)
 {
-	size_t plane = (size_t)p->patch * p->patch;
-
-	for (uint32_t c = 0; c < CHANNELS; c++) {
-		float *first = out;
-
+	for (uint32_t c = 0; c < CHANNELS; c++)
 		for (uint32_t y = 0; y < p->patch; y++)
 			for (uint32_t x = 0; x < p->patch; x++)
-				*out++ = p->level[c][at[y * stride + (size_t)x * CHANNELS + c]];
-		for (uint32_t t = 1; t < p->temporal; t++, out += plane)
-			memcpy(out, first, plane * sizeof *out);
-	}
+				*out++ = at[y * stride + (size_t)x * CHANNELS + c];
 	return out;
 }
 
 /* Blocks of merge x merge patches row by row, and within a block patch by patch. */
-static void cut_patches(const struct image_prep *p, struct policy_picture in, float *out)
+static void cut_patches(const struct image_prep *p, struct policy_picture in, uint8_t *out)
 {
 	size_t stride = (size_t)in.width * CHANNELS;
 	uint32_t block = p->patch * p->merge;
@@ -378,7 +392,7 @@ static int run_steps(struct image_prep *p, struct camera *c, struct image_stages
 	return smart_resize(p, c, &s->smart, e);
 }
 
-int image_prep_run(struct image_prep *p, uint32_t i, const struct policy_picture *picture, float *patches,
+int image_prep_run(struct image_prep *p, uint32_t i, const struct policy_picture *picture, uint8_t *patches,
 		struct image_stages *stages, struct errbuf *e)
 {
 	struct errbuf inner;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "daemon/sys/clock.h"
 #include "policy/head/noise.h"
@@ -73,17 +74,30 @@ static void trace_picture(const struct network *n, uint32_t i, const struct imag
 	}
 }
 
+/* As values: what other implementations call patches. */
+static void trace_patches(const struct policy *p)
+{
+	uint32_t values = image_prep_patch_values(p->image_prep);
+	float *host = p->network.tracer ? malloc((size_t)p->n_patches * values * sizeof *host) : NULL;
+
+	if (!host)
+		return; /* as in network_trace */
+	image_prep_normalise(p->image_prep, p->patches, p->n_patches, host);
+	network_trace_host(&p->network, 'f', host, p->n_patches, values, "patches");
+	free(host);
+}
+
 /* Pictures -> p->patches, p->grid, p->n_patches. */
 static int prepare_pictures(struct policy *p, const struct policy_observation *o, struct policy_times *times, struct errbuf *e)
 {
-	uint32_t values = image_prep_patch_values(p->image_prep);
+	uint32_t bytes = image_prep_patch_bytes(p->image_prep);
 	int64_t grids[2 * POLICY_PICTURES_MAX];
 	struct image_stages stages;
 
 	p->n_patches = 0;
 	times->resize_ns = times->patches_ns = 0;
 	for (uint32_t i = 0; i < o->n_pictures; i++) {
-		int rc = image_prep_run(p->image_prep, i, &o->picture[i], p->patches + (size_t)p->n_patches * values, &stages, e);
+		int rc = image_prep_run(p->image_prep, i, &o->picture[i], p->patches + (size_t)p->n_patches * bytes, &stages, e);
 
 		if (rc < 0)
 			return rc;
@@ -96,7 +110,7 @@ static int prepare_pictures(struct policy *p, const struct policy_observation *o
 		times->patches_ns += stages.patches_ns;
 	}
 	network_trace_host(&p->network, 'i', grids, o->n_pictures, 2, "grids");
-	network_trace_host(&p->network, 'f', p->patches, p->n_patches, values, "patches");
+	trace_patches(p);
 	return 0;
 }
 
@@ -177,7 +191,8 @@ static void embed_prompt(struct policy *p, struct compute_view vision, struct co
 static uint32_t fill_prefix(struct policy *p, struct policy_times *times)
 {
 	int64_t start_ns = clock_monotonic_ns();
-	struct compute_view vision = vision_encoder_run(p->vision, p->patches, p->grid, p->options.n_pictures);
+	struct compute_view vision = vision_encoder_run(p->vision, p->patches, image_prep_level(p->image_prep), p->grid,
+			p->options.n_pictures);
 
 	times->vision_ns = clock_monotonic_ns() - start_ns;
 	struct compute_view prefix = decoder_prefix(p->decoder, p->prompt_row + p->n_ids);

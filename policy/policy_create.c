@@ -178,7 +178,7 @@ static int list_weights(struct policy *p, struct errbuf *e)
 
 static void lay_out_host(struct policy *p)
 {
-	p->patches = arena_take(&p->arena, (size_t)p->patches_max * image_prep_patch_values(p->image_prep), sizeof *p->patches);
+	p->patches = arena_take(&p->arena, (size_t)p->patches_max * image_prep_patch_bytes(p->image_prep), sizeof *p->patches);
 	p->ids = arena_take(&p->arena, p->prefix_max - p->prompt_row, sizeof *p->ids);
 	p->trace_ids = arena_take(&p->arena, p->prefix_max - p->prompt_row, sizeof *p->trace_ids);
 }

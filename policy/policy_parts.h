@@ -39,7 +39,7 @@ struct policy {
 	struct compute_view state_hidden;   /* [1][H] */
 	/* host, in the arena */
 	struct arena arena;
-	float *patches;                     /* [patches_max][patch values] */
+	uint8_t *patches;                   /* [patches_max][patch bytes] */
 	int32_t *ids;                       /* [prefix_max - prompt_row] */
 	int64_t *trace_ids;                 /* [prefix_max - prompt_row] */
 	/* of the running inference */

@@ -339,8 +339,8 @@ static void run(struct vision_encoder *v, struct compute_view in, const uint32_t
 	merge_and_project(v, normed);
 }
 
-struct compute_view vision_encoder_run(struct vision_encoder *v, const float *patches, const struct vision_grid *grid,
-		uint32_t n_grids)
+struct compute_view vision_encoder_run(struct vision_encoder *v, const uint8_t *patches, const float *level,
+		const struct vision_grid *grid, uint32_t n_grids)
 {
 	const struct network *n = v->network;
 	uint32_t segment[POLICY_PICTURES_MAX], rows = 0;
@@ -349,9 +349,10 @@ struct compute_view vision_encoder_run(struct vision_encoder *v, const float *pa
 		rows += segment[i] = grid[i].rows * grid[i].columns;
 	struct compute_view in = compute_rows(v->patches, 0, rows);
 	struct compute_key key = key_of(grid, n_grids);
+	const struct compute_levels levels = { level, v->m.channels, v->m.patch * v->m.patch, v->m.temporal };
 
 	prepare_angles(v, grid, n_grids);
-	n->ops->upload(n->compute, patches, in);
+	n->ops->upload_levels(n->compute, patches, &levels, in);
 	if (network_begin(n, &key)) {
 		run(v, in, segment);
 		network_end(n);

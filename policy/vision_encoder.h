@@ -33,9 +33,10 @@ void vision_encoder_lay_out(struct vision_encoder *v);
  * Allocates: no. */
 void vision_encoder_forget(struct vision_encoder *v);
 
-/* patches [sum of rows * columns][patch values] -> [patches / merge^2][decoder's hidden size]. Valid until the next run.
+/* patches [sum of rows * columns][channels][patch][patch], bytes that level [channels][256] gives their values -> [patches / merge^2][decoder's
+ * hidden size]. A patch is the same at all times of the temporal patch. Valid until the next run.
  * Traces vision.*. Thread: policy. Allocates: no. */
-struct compute_view vision_encoder_run(struct vision_encoder *v, const float *patches, const struct vision_grid *grid,
-		uint32_t n_grids);
+struct compute_view vision_encoder_run(struct vision_encoder *v, const uint8_t *patches, const float *level,
+		const struct vision_grid *grid, uint32_t n_grids);
 
 #endif

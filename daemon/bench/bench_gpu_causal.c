@@ -17,7 +17,8 @@ struct causal_rig {
 	struct autoregressive *decoder;
 	struct vision_grid grid[POLICY_PICTURES_MAX];
 	uint32_t pictures, text, prefix;
-	float *patches;             /* [patches][values] */
+	uint8_t *patches;           /* [patches][channels][patch][patch] */
+	float *level;               /* [channels][COMPUTE_LEVELS] */
 	int32_t *ids;               /* [text] */
 };
 
@@ -75,14 +76,18 @@ static int allocate(struct causal_rig *r, struct errbuf *e)
 /* Any picture and any text: time does not depend on them. */
 static int make_inputs(struct causal_rig *r, struct errbuf *e)
 {
-	uint32_t side = r->shape->picture_side / r->shape->vision.patch, values = patch_values(r->shape) * bench_shape_patches(r->shape, r->pictures);
+	uint32_t side = r->shape->picture_side / r->shape->vision.patch, bytes = patch_values(r->shape) / r->shape->vision.temporal * bench_shape_patches(r->shape, r->pictures);
+	uint32_t levels = r->shape->vision.channels * COMPUTE_LEVELS;
 
-	r->patches = malloc(values * sizeof *r->patches);
+	r->patches = malloc(bytes);
+	r->level = malloc(levels * sizeof *r->level);
 	r->ids = calloc(r->text, sizeof *r->ids);
-	if (!r->patches || !r->ids)
+	if (!r->patches || !r->level || !r->ids)
 		return fail(e, -ENOMEM, "out of memory");
-	for (uint32_t i = 0; i < values; i++)
-		r->patches[i] = (float)(i * 2654435761u % 1024u) / 512.0f - 1.0f;
+	for (uint32_t i = 0; i < bytes; i++)
+		r->patches[i] = (uint8_t)(i * 2654435761u >> 24);
+	for (uint32_t i = 0; i < levels; i++)
+		r->level[i] = (float)(i % COMPUTE_LEVELS) / 128.0f - 1.0f;
 	for (uint32_t i = 0; i < r->text; i++)
 		r->ids[i] = (int32_t)(i * 7 % r->shape->decoder.vocabulary);
 	for (uint32_t i = 0; i < r->pictures; i++)
@@ -94,7 +99,7 @@ static int make_inputs(struct causal_rig *r, struct errbuf *e)
 static struct compute_view run_prefix(struct causal_rig *r)
 {
 	const struct network *n = &r->network;
-	struct compute_view vision = vision_encoder_run(r->vision, r->patches, r->grid, r->pictures);
+	struct compute_view vision = vision_encoder_run(r->vision, r->patches, r->level, r->grid, r->pictures);
 	struct compute_view rows = autoregressive_rows(r->decoder, r->prefix);
 
 	autoregressive_restart(r->decoder);
@@ -181,6 +186,7 @@ int gpu_measure_causal(const struct gpu_options *o, struct bench_checkpoint *c, 
 		r.network.ops->destroy(r.network.compute);
 	weights_close(r.weights);
 	free(r.patches);
+	free(r.level);
 	free(r.ids);
 	return rc;
 }

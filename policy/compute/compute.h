@@ -84,6 +84,15 @@ struct compute_attention {
 	struct compute_view skip;   /* from upload_count: as many keys at the beginning of the only segment are not looked at; at NULL: 0 */
 };
 
+/* What bytes mean, for upload_levels: rows of [channels][plane] bytes, each of which is value[channel][byte], become rows of
+ * [channels][repeat][plane] values. */
+enum { COMPUTE_LEVELS = 256 };
+
+struct compute_levels {
+	const float *value;         /* [channels][COMPUTE_LEVELS] */
+	uint32_t channels, plane, repeat;
+};
+
 /* q, k and v of attention from x in one go. The parts' rows, one below the other, are those of q, k and v: one matrix or three. */
 struct compute_projection {
 	struct compute_matrix w[3], b[3]; /* w: absent after the last; b: all there or all absent */
@@ -154,6 +163,8 @@ struct compute_backend {
 	 * values at return. */
 	void (*upload)(struct compute *c, const float *host, struct compute_view out);
 	void (*download)(struct compute *c, struct compute_view x, float *host);
+	/* The same of values that are named by a byte: pictures, of which an eighth or a sixteenth has to travel. host [rows][channels][plane]. */
+	void (*upload_levels)(struct compute *c, const uint8_t *host, const struct compute_levels *l, struct compute_view out);
 	void (*zero)(struct compute *c, struct compute_view out);
 	void (*copy)(struct compute *c, struct compute_view x, struct compute_view out);
 

@@ -1,4 +1,4 @@
-/* moves.c - upload, download, zero, copy, embed and the views: bits are kept, or rounded exactly. */
+/* moves.c - upload, bytes as values, download, zero, copy, embed and the views: bits are kept, or rounded exactly. */
 #include "tests/conform/rig.h"
 
 #include <stdlib.h>
@@ -31,6 +31,33 @@ static void check_upload(struct rig *r, uint32_t rows, uint32_t columns)
 	rig_set(r, a, a->value);
 	rig_expect_same(r, a);
 	rig_end(r);
+}
+
+/* Every byte in every channel, and a table with what rounding has to get right. */
+static void check_upload_levels(struct rig *r, uint32_t rows, uint32_t channels, uint32_t plane, uint32_t repeat)
+{
+	uint32_t columns = channels * repeat * plane, n = rows * channels * plane;
+	uint8_t *bytes = rig_alloc(n, 1);
+	float *value = rig_alloc((size_t)channels * COMPUTE_LEVELS, sizeof *value);
+
+	rig_begin(r, small, "upload_levels %u x %u x %u x %u", rows, channels, repeat, plane);
+	struct area *a = rig_area(r, rows, columns, false);
+
+	rig_place(r);
+	for (uint32_t i = 0; i < channels * COMPUTE_LEVELS; i++)
+		value[i] = float_of(rig_random(r) & 0xbfffffff);
+	for (uint32_t i = 0; i < n; i++)
+		bytes[i] = (uint8_t)(i < COMPUTE_LEVELS ? i : rig_random(r));
+	for (uint32_t i = 0; i < rows * columns; i++) {
+		uint32_t channel = i % columns / (repeat * plane), at = i / columns * channels * plane + channel * plane + i % columns % plane;
+
+		a->value[i] = (float)rig_round(r, (double)value[channel * COMPUTE_LEVELS + bytes[at]]);
+	}
+	r->ops->upload_levels(r->c, bytes, &(struct compute_levels){ value, channels, plane, repeat }, a->view);
+	rig_expect_same(r, a);
+	rig_end(r);
+	free(bytes);
+	free(value);
 }
 
 /* A rectangle of a larger one into a rectangle of another. */
@@ -138,10 +165,12 @@ void conform_moves(struct rig *r)
 		for (uint32_t i = 0; i < sizeof side / sizeof *side; i++) {
 			check_upload(r, side[i], side[6 - i]);
 			check_copy_and_zero(r, side[i], side[6 - i]);
+			check_upload_levels(r, side[6 - i], 1 + i % 4, side[i], 1 + i % 3);
 			check_embed(r, (enum tensor_type)(i % TENSOR_TYPE_COUNT), 588, side[i], side[6 - i]);
 		}
 		for (enum tensor_type type = 0; type < TENSOR_TYPE_COUNT; type++)
 			check_embed(r, type, 31, 127, 63);
+		check_upload_levels(r, 16, 3, 196, 2); /* Dream-VLA's */
 		check_every_number(r, TENSOR_BF16);
 		check_every_number(r, TENSOR_F16);
 	}

@@ -104,6 +104,19 @@ static void cpu_upload(struct compute *c, const float *host, struct compute_view
 	}
 }
 
+static void cpu_upload_levels(struct compute *c, const uint8_t *host, const struct compute_levels *l, struct compute_view out)
+{
+	assert(out.columns == l->channels * l->repeat * l->plane && "upload_levels: shapes do not fit");
+	for (uint32_t r = 0; r < out.rows; r++) {
+		float *to = cpu_row(out, r);
+
+		for (uint32_t i = 0; i < l->channels; i++, host += l->plane)
+			for (uint32_t t = 0; t < l->repeat; t++)
+				for (uint32_t at = 0; at < l->plane; at++)
+					*to++ = cpu_round(c, l->value[i * COMPUTE_LEVELS + host[at]]);
+	}
+}
+
 static void cpu_download(struct compute *c, struct compute_view x, float *host)
 {
 	(void)c;
@@ -178,6 +191,7 @@ const struct compute_backend compute_backend_cpu = {
 	.threads = cpu_threads,
 	.launches = cpu_launches,
 	.upload = cpu_upload,
+	.upload_levels = cpu_upload_levels,
 	.download = cpu_download,
 	.zero = cpu_zero,
 	.copy = cpu_copy,

@@ -243,6 +243,27 @@ static void cuda_upload(struct compute *c, const float *host, struct compute_vie
 	send_rows(c, &(struct source){ .values = host, .columns = out.columns }, out);
 }
 
+/* The table goes in front of the bytes each time: 3 kB of 300. */
+static void cuda_upload_levels(struct compute *c, const uint8_t *host, const struct compute_levels *l, struct compute_view out)
+{
+	const uint64_t table_bytes = (uint64_t)l->channels * COMPUTE_LEVELS * sizeof *l->value, row_bytes = (uint64_t)l->channels * l->plane;
+	const uint32_t most = (uint32_t)((STAGE_BYTES - table_bytes) / row_bytes);
+	struct stage *s;
+
+	assert(out.columns == l->repeat * row_bytes && most && "upload_levels: shapes do not fit");
+	for (uint32_t done = 0, rows; done < out.rows && (s = cuda_stage(c)); done += rows) {
+		rows = out.rows - done < most ? out.rows - done : most;
+		memcpy(s->pinned, l->value, table_bytes);
+		memcpy(s->pinned + table_bytes, host + done * row_bytes, rows * row_bytes);
+		int code = device_send(c->device, s->device, s->pinned, table_bytes + rows * row_bytes);
+
+		if (cuda_went_well(c, "upload_levels", code))
+			cuda_went_well(c, "upload_levels", kernel_levels(cuda_next(c), s->device + table_bytes, (const float *)(const void *)s->device, l,
+					compute_rows(out, done, rows)));
+		cuda_sent(c);
+	}
+}
+
 static void cuda_upload_angles(struct compute *c, const float *cosine, const float *sine, struct compute_view table)
 {
 	send_rows(c, &(struct source){ .values = cosine, .more = sine, .columns = table.columns }, table);
@@ -317,6 +338,7 @@ const struct compute_backend compute_backend_cuda = {
 	.threads = cuda_threads,
 	.launches = cuda_launches,
 	.upload = cuda_upload,
+	.upload_levels = cuda_upload_levels,
 	.download = cuda_download,
 	.zero = cuda_zero,
 	.copy = cuda_copy,

@@ -20,6 +20,8 @@ int kernel_zero(void *stream, struct compute_view out);
 int kernel_copy(void *stream, struct compute_view x, struct compute_view out);
 /* x and out may differ in type: rounds or widens. */
 int kernel_convert(void *stream, struct compute_view x, struct compute_view out);
+/* bytes [out.rows][channels][plane] -> out, as in upload_levels; table: the levels' values, on the device too. */
+int kernel_levels(void *stream, const void *bytes, const float *table, const struct compute_levels *l, struct compute_view out);
 /* n weights as stored -> n values, rounded to bfloat16 or not. */
 int kernel_weights(void *stream, const void *stored, enum tensor_type type, uint64_t n, void *out, bool narrow);
 /* table [..][out.columns]; ids [out.rows] */

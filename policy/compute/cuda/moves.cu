@@ -1,4 +1,4 @@
-/* moves.cu - zero, copy, round and widen, weights as stored, rows of a table. */
+/* moves.cu - zero, copy, round and widen, bytes to values, weights as stored, rows of a table. */
 #include "policy/compute/cuda/kernel.h"
 
 enum { BLOCK = 256 };
@@ -67,6 +67,39 @@ int kernel_convert(void *stream, struct compute_view x, struct compute_view out)
 int kernel_copy(void *stream, struct compute_view x, struct compute_view out)
 {
 	return kernel_convert(stream, x, out);
+}
+
+struct spread {
+	const uint8_t *bytes;
+	const float *table;
+	struct compute_view out;
+	uint32_t channels, plane, repeat;
+	bool narrow, whole;
+};
+
+/* Neighbours read neighbouring bytes; the table, of 3 kB, stays in the nearest cache. */
+KERNEL(levels, spread)
+{
+	struct place p = place_of(a.out.columns);
+	struct eight e;
+
+	if (p.row >= a.out.rows)
+		return;
+	const uint8_t *from = a.bytes + (uint64_t)p.row * a.channels * a.plane;
+
+	for (uint32_t k = 0; k < EIGHT; k++) {
+		uint32_t channel = (p.i + k) / (a.repeat * a.plane), at = (p.i + k) % a.plane;
+
+		e.v[k] = channel < a.channels ? a.table[channel * COMPUTE_LEVELS + from[channel * a.plane + at]] : 0.0f;
+	}
+	put_eight(row_of(a.out, p.row, a.narrow), p.i, a.out.columns, a.narrow, a.whole, e);
+}
+
+int kernel_levels(void *stream, const void *bytes, const float *table, const struct compute_levels *l, struct compute_view out)
+{
+	struct spread a = { (const uint8_t *)bytes, table, out, l->channels, l->plane, l->repeat, is_narrow(out), is_whole(out) };
+
+	return LAUNCH(levels, blocks_for(out.rows, out.columns), BLOCK, 0, stream, a);
 }
 
 struct store {

@@ -222,7 +222,8 @@ static struct image_prep *make(const struct policy_picture_steps *steps, uint32_
 
 static void patches_are_cut_in_merged_order(void **state)
 {
-	static float patches[8 * 24];
+	static uint8_t patches[8 * 12];
+	static float values[8 * 24];
 	const struct policy_picture_steps steps = { 0 };
 	const struct policy_picture picture = { 8, 4, in };
 	struct image_prep *p = make(&steps, 1, 8, 4);
@@ -231,11 +232,13 @@ static void patches_are_cut_in_merged_order(void **state)
 
 	(void)state;
 	pattern(in, 4, 8);
+	assert_int_equal(image_prep_patch_bytes(p), 12);
 	assert_int_equal(image_prep_patch_values(p), 24);
 	assert_true(image_prep_patches_max(p, 0) >= 8);
 	assert_int_equal(image_prep_run(p, 0, &picture, patches, &stages, &e), 0);
 	assert_int_equal(stages.grid_rows, 2);
 	assert_int_equal(stages.grid_columns, 4);
+	image_prep_normalise(p, patches, 8, values);
 	for (uint32_t patch = 0; patch < 8; patch++) {
 		/* one row of two blocks: block, row in block, column in block */
 		uint32_t top = patch / 2 % 2 * 2, left = patch / 4 * 4 + patch % 2 * 2;
@@ -247,7 +250,7 @@ static void patches_are_cut_in_merged_order(void **state)
 						double level = in[((top + y) * 8 + left + x) * 3 + c];
 						double want = (level / 255.0 - tiny.mean[c]) / tiny.std[c];
 
-						assert_true(fabs((double)patches[at++] - want) < 1e-6);
+						assert_true(fabs((double)values[at++] - want) < 1e-6);
 					}
 	}
 	image_prep_destroy(p);
@@ -255,7 +258,7 @@ static void patches_are_cut_in_merged_order(void **state)
 
 static void steps_that_are_off_repeat_the_one_before(void **state)
 {
-	static float patches[16 * 24];
+	static uint8_t patches[16 * 12];
 	const struct policy_picture_steps steps = { 0 };
 	const struct policy_picture picture = { 8, 8, in };
 	struct image_prep *p = make(&steps, 1, 8, 8);
@@ -276,7 +279,7 @@ static void steps_that_are_off_repeat_the_one_before(void **state)
 /* Rotated before the round trip, but named after it: decoded, round_trip, rotated. */
 static void one_of_rotation_and_round_trip(void **state)
 {
-	static float patches[16 * 24];
+	static uint8_t patches[16 * 12];
 	const struct policy_picture_steps steps[] = { { .rotate_180 = true }, { .jpeg_round_trip = true } };
 	const struct policy_picture picture = { 8, 8, in };
 	struct image_prep *p = make(steps, 2, 8, 8);
@@ -297,7 +300,7 @@ static void one_of_rotation_and_round_trip(void **state)
 
 static void steps_follow_each_other(void **state)
 {
-	static float patches[64 * 24];
+	static uint8_t patches[64 * 12];
 	static uint8_t turned[30 * 20 * 3], file[8192], tripped[30 * 20 * 3];
 	const struct policy_picture_steps steps = { .rotate_180 = true, .jpeg_round_trip = true, .resize_height = 16, .resize_width = 12,
 		.center_crop = 0.9 };
@@ -338,7 +341,7 @@ static void every_size_up_to_the_largest_fits(void **state)
 {
 	const struct policy_picture_steps steps = { .center_crop = 0.5 };
 	struct image_prep *p = make(&steps, 1, 40, 30);
-	float *patches = malloc((size_t)image_prep_patches_max(p, 0) * image_prep_patch_values(p) * sizeof *patches);
+	uint8_t *patches = malloc((size_t)image_prep_patches_max(p, 0) * image_prep_patch_bytes(p));
 	struct image_stages s;
 
 	(void)state;
@@ -358,7 +361,7 @@ static void every_size_up_to_the_largest_fits(void **state)
 
 static void wrong_pictures_are_named(void **state)
 {
-	static float patches[64 * 24];
+	static uint8_t patches[64 * 12];
 	const struct policy_picture_steps steps[2] = { { .resize_height = 8, .resize_width = 8 }, { .resize_height = 8, .resize_width = 8 } };
 	const struct policy_picture wide = { 33, 4, in }, empty = { 0, 4, in }, missing = { 4, 4, NULL };
 	struct image_prep *p = make(steps, 2, 32, 32);

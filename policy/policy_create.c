@@ -123,7 +123,7 @@ static int create_compute(struct policy *p, struct errbuf *e)
 	uint32_t inner[] = { d->hidden, d->mlp, v->width * v->merge * v->merge, v->mlp, image_prep_patch_values(p->image_prep),
 		p->statistics.proprio.dim, regressed };
 	struct compute_options options = { .precision = o->precision, .threads = o->threads, .max_outer = d->vocabulary,
-		.max_rows = patches > sequence ? patches : sequence, .max_segment = patches > sequence ? patches : sequence,
+		.choose_by_time = true, .max_rows = patches > sequence ? patches : sequence, .max_segment = patches > sequence ? patches : sequence,
 		.max_inner = largest(inner, sizeof inner / sizeof *inner), .weights = p->list.item, .n_weights = p->list.n,
 		.multiplies = o->multiplies, .multiplies_context = o->multiplies_context };
 

@@ -43,7 +43,7 @@ static int create_network(struct causal_rig *r, const struct gpu_options *o, str
 	const struct bench_shape *s = r->shape;
 	uint32_t patches = bench_shape_patches(s, r->pictures), positions = r->prefix + s->chunk * s->dim + BENCH_SUFFIX;
 	uint32_t most = patches > positions ? patches : positions;
-	struct compute_options options = { .precision = POLICY_BF16, .max_rows = most, .max_inner = widest(s), .max_segment = most,
+	struct compute_options options = { .precision = POLICY_BF16, .choose_by_time = true, .max_rows = most, .max_inner = widest(s), .max_segment = most,
 		.max_outer = s->decoder.vocabulary, .weight_values = c->supply.values, .multiplies = gpu_count_operations,
 		.multiplies_context = operations };
 	int rc;

@@ -132,6 +132,9 @@ struct compute_options {
 	const struct compute_weight *weights;
 	uint32_t n_weights;
 	uint64_t weight_values;
+	/* Where a library has several algorithms for a product: the quickest is found by measurement when its shape first comes, until capture
+	 * is switched off. false: the library's own choice, for who asks for a shape once. */
+	bool choose_by_time;
 	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
 	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
 	void *multiplies_context;

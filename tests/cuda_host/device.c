@@ -29,7 +29,7 @@ struct device {
 };
 
 /* The failures that this device knows. */
-enum { NO_MEMORY = 1, CAPTURING, NOT_CAPTURING, NEW_PLAN, ALIGN = 256 };
+enum { NO_MEMORY = 1, CAPTURING, NOT_CAPTURING, NEW_PLAN, NO_ALGORITHM, ALIGN = 256 };
 
 static struct cuda_host_counts counts;
 
@@ -286,8 +286,29 @@ static int keep_launch(void *context, const struct shim_launch *l)
 	return 0;
 }
 
+/* What a real one may not have, so that our own kernel has to: sides of 1, odd sides of 16-bit values. Small
+ * ones only: fibers are slow. */
+static bool is_unusual(const struct device_product *p)
+{
+	bool unusual = p->k == 1 || p->n == 1 || (p->narrow && (p->k % 2 || p->n % 2));
+
+	return unusual && (uint64_t)p->m * p->n < 256;
+}
+
+bool device_lacks_product(int code)
+{
+	return code == NO_ALGORITHM;
+}
+
+void device_measure(struct device *d, bool on)
+{
+	(void)d, (void)on; /* it has one algorithm */
+}
+
 int device_product(struct device *d, const struct device_product *p)
 {
+	if (is_unusual(p))
+		return NO_ALGORITHM;
 	if (!is_planned(d, p))
 		return NEW_PLAN;
 	if (!d->open)
@@ -353,7 +374,7 @@ uint64_t device_workspace_bytes(const struct device *d)
 int device_explain(const struct device *d, int code, const char *doing, struct errbuf *e)
 {
 	static const char *const why[] = { [NO_MEMORY] = "out of memory", [CAPTURING] = "not within a capture",
-		[NOT_CAPTURING] = "nothing is captured", [NEW_PLAN] = "a product that never came before, within a capture" };
+		[NOT_CAPTURING] = "nothing is captured", [NEW_PLAN] = "a product that never came before, within a capture", [NO_ALGORITHM] = "no algorithm" };
 
 	(void)d;
 	return fail(e, code == NO_MEMORY ? -ENOMEM : -EIO, "cuda-host: %s: %s", doing, why[code]);

@@ -22,9 +22,10 @@
 enum { PLANS_MAX = 2048 };
 
 /* Algorithms to try for a shape; runs of each that are timed, behind one that is not. */
-enum { CANDIDATES = 16, RUNS = 4 };
+enum { CANDIDATES = 16, RUNS = 4, ALIGN_MAX = 256 };
 
-/* What a plan depends on. Alignments in bytes, 16 at most. Zeroed before it is filled, for it is compared as bytes. */
+/* What a plan depends on. Alignments in bytes, ALIGN_MAX at most, which is what the library takes for granted where it is not told.
+ * Zeroed before it is filled, for it is compared as bytes. */
 struct key {
 	uint32_t m, n, k, x_stride, out_stride, x_align, w_align, out_align;
 	bool narrow, narrow_out, add, bias;
@@ -35,12 +36,14 @@ struct plan {
 	cublasLtMatmulDesc_t product;
 	cublasLtMatrixLayout_t w, x, out;
 	cublasLtMatmulAlgo_t algorithm;
+	bool missing;               /* the library has none */
 };
 
 /* A product that is asked for. */
 struct request {
 	void *stream;
 	const struct device_product *product;
+	bool measure;
 };
 
 struct cublas {
@@ -133,7 +136,7 @@ static uint32_t alignment_of(const void *at)
 {
 	uintptr_t lowest = (uintptr_t)at & -(uintptr_t)at;
 
-	return lowest && lowest < 16 ? (uint32_t)lowest : 16;
+	return lowest && lowest < ALIGN_MAX ? (uint32_t)lowest : ALIGN_MAX;
 }
 
 static struct key key_of(const struct device_product *p)
@@ -254,13 +257,30 @@ static int measure(struct cublas *b, const struct request *r, const struct plan 
 	return 0;
 }
 
+static bool is_usable(const struct cublas *b, const cublasLtMatmulHeuristicResult_t *found)
+{
+	return found->state == CUBLAS_STATUS_SUCCESS && found->workspaceSize <= b->workspace_bytes;
+}
+
+/* The library's best guess comes first. */
+static int take_first(const struct cublas *b, struct plan *p, const cublasLtMatmulHeuristicResult_t *found, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (is_usable(b, &found[i])) {
+			p->algorithm = found[i].algo;
+			return 0;
+		}
+	}
+	return (int)CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
 /* The result of each try lands where the product's belongs, and is the same but for rounding. */
 static int try_all(struct cublas *b, const struct request *r, struct plan *p, const cublasLtMatmulHeuristicResult_t *found, int n)
 {
 	float least_ms = INFINITY, elapsed_ms;
 
 	for (int i = 0; i < n; i++) {
-		if (found[i].state != CUBLAS_STATUS_SUCCESS || found[i].workspaceSize > b->workspace_bytes)
+		if (!is_usable(b, &found[i]))
 			continue;
 		int status = measure(b, r, p, &found[i].algo, &elapsed_ms);
 
@@ -281,15 +301,14 @@ static int choose_algorithm(struct cublas *b, const struct request *r, struct pl
 
 	if (status)
 		return status;
-	p->algorithm = found[0].algo;
-	if (n == 1 || p->key.add)
-		return 0;
+	if (n == 1 || p->key.add || !r->measure)
+		return take_first(b, p, found, n);
 	status = try_all(b, r, p, found, n);
 	b->clock.done(b->clock.context);
 	return status;
 }
 
-/* Those that no network asks for (tests) fill the table: then all are dropped and it begins anew. */
+/* That there is no algorithm is remembered, too: the library is asked once. Those that no network asks for (tests) fill the table: then all are dropped and it begins anew. */
 static int make_plan(struct cublas *b, const struct request *r, const struct key *key, struct plan **out)
 {
 	if (b->n_plans == PLANS_MAX)
@@ -302,13 +321,14 @@ static int make_plan(struct cublas *b, const struct request *r, const struct key
 
 	if (status == 0)
 		status = choose_algorithm(b, r, p);
-	if (status) {
+	p->missing = cublas_lacks_algorithm(status);
+	if (status && !p->missing) {
 		drop_plan(b, p);
 		return status;
 	}
 	b->n_plans++;
 	*out = p;
-	return 0;
+	return status;
 }
 
 static int find_plan(struct cublas *b, const struct request *r, struct plan **out)
@@ -318,15 +338,15 @@ static int find_plan(struct cublas *b, const struct request *r, struct plan **ou
 	for (uint32_t i = 0; i < b->n_plans; i++) {
 		if (memcmp(&b->plan[i].key, &key, sizeof key) == 0) {
 			*out = &b->plan[i];
-			return 0;
+			return b->plan[i].missing ? (int)CUBLAS_STATUS_NOT_SUPPORTED : 0;
 		}
 	}
 	return make_plan(b, r, &key, out);
 }
 
-int cublas_product(struct cublas *b, void *stream, const struct device_product *p)
+int cublas_product(struct cublas *b, void *stream, const struct device_product *p, bool measure)
 {
-	const struct request r = { stream, p };
+	const struct request r = { stream, p, measure };
 	struct plan *plan = NULL;
 	int status = find_plan(b, &r, &plan);
 
@@ -358,6 +378,11 @@ const char *cublas_status_text(int status)
 bool cublas_lacks_memory(int status)
 {
 	return status == CUBLAS_STATUS_ALLOC_FAILED;
+}
+
+bool cublas_lacks_algorithm(int status)
+{
+	return status == CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 bool cublas_lost_device(int status)

@@ -21,17 +21,20 @@ struct cublas_clock {
 MUST_CHECK int cublas_open(struct cublas **out, void *workspace, uint64_t workspace_bytes, const struct cublas_clock *clock, struct errbuf *e);
 void cublas_close(struct cublas *b); /* accepts NULL */
 
-/* device_product. 0, or a status of the library. Allocates: when a shape comes for the first time. Blocks: then, too, for some milliseconds: every
- * algorithm that the library proposes is tried with a cold cache, and the quickest is kept, so that another start may keep another, whose sums are in
+/* device_product. 0, or a status of the library. Allocates: when a shape comes for the first time. Blocks: then, too, and where `measure` says so for
+ * some milliseconds: every algorithm that the library proposes is tried with a cold cache, and the quickest is kept, so that another start may keep another, whose sums are in
  * another order; one that fails while the GPU goes on is passed over.
  * A product that adds to what is there cannot be tried; it has the library's first choice. */
-int cublas_product(struct cublas *b, void *stream, const struct device_product *p);
+int cublas_product(struct cublas *b, void *stream, const struct device_product *p, bool measure);
 
 /* A status in words, short. */
 const char *cublas_status_text(int status);
 
 /* Whether the status means that no memory was left on the GPU. */
 bool cublas_lacks_memory(int status);
+
+/* Whether the status means that the library cannot make a product of this shape: nothing was started. */
+bool cublas_lacks_algorithm(int status);
 
 /* Whether the status means that the GPU failed. */
 bool cublas_lost_device(int status);

@@ -13,6 +13,10 @@
 enum { SCRATCH_FLOATS_MIN = 4096 };
 static const uint64_t SCRATCH_FLOATS_MAX = UINT64_C(1) << 26;
 
+/* What CUDA takes behind our back: kernels when they are first started, graphs, and at warm-up what a cache is cleared with. An estimate, to be
+ * measured: NOTES-gpu.md. */
+static const uint64_t RESERVE_BYTES = UINT64_C(1) << 29;
+
 bool cuda_went_well(struct compute *c, const char *doing, int code)
 {
 	if (code && !c->error)
@@ -27,11 +31,9 @@ static void cuda_destroy(struct compute *c)
 {
 	if (!c)
 		return;
-	for (uint32_t i = 0; c->device && i < STAGES; i++) {
-		device_give_pinned(c->device, c->stage[i].pinned);
-		device_give(c->device, c->stage[i].device);
-	}
 	if (c->device) {
+		device_give_pinned(c->device, c->stage[0].pinned);
+		device_give(c->device, c->stage[0].device);
 		cuda_weights_release(c);
 		cuda_pieces_release(c);
 		device_give(c->device, c->scratch);
@@ -49,18 +51,17 @@ static uint64_t scratch_floats(const struct compute_options *o)
 	return floats < SCRATCH_FLOATS_MAX ? floats : SCRATCH_FLOATS_MAX;
 }
 
+/* One piece of memory on either side, cut into stages: pinning is slow. */
 static int take_stages(struct compute *c, struct errbuf *e)
 {
-	int code = 0;
+	void *pinned = NULL, *device = NULL;
+	int code = device_take_pinned(c->device, STAGES * STAGE_BYTES, &pinned);
 
-	for (uint32_t i = 0; i < STAGES && code == 0; i++) {
-		void *pinned = NULL, *device = NULL;
-
-		code = device_take_pinned(c->device, STAGE_BYTES, &pinned);
-		if (code == 0)
-			code = device_take(c->device, STAGE_BYTES, &device);
-		c->stage[i] = (struct stage){ pinned, device };
-	}
+	if (code == 0)
+		code = device_take(c->device, STAGES * STAGE_BYTES, &device);
+	c->stage[0] = (struct stage){ pinned, device };
+	for (uint32_t i = 1; code == 0 && i < STAGES; i++)
+		c->stage[i] = (struct stage){ c->stage[i - 1].pinned + STAGE_BYTES, c->stage[i - 1].device + STAGE_BYTES };
 	return code ? device_explain(c->device, code, "buffers for transfers", e) : 0;
 }
 
@@ -78,6 +79,7 @@ static int cuda_create(struct compute **out, const struct compute_options *optio
 		cuda_destroy(c);
 		return rc;
 	}
+	device_measure(c->device, options->choose_by_time);
 	*out = c;
 	return 0;
 }
@@ -112,22 +114,24 @@ static double gigabytes(uint64_t bytes)
 /* Says what will be taken before it is; refuses what does not fit. */
 static int announce_memory(struct compute *c, struct errbuf *e)
 {
-	uint64_t weights = cuda_weights_bytes(c), scratch = c->scratch_floats * sizeof(float);
-	uint64_t wanted = weights + c->used + scratch, free_bytes = 0, total = 0;
+	uint64_t weights = cuda_weights_bytes(c), scratch = c->scratch_floats * sizeof(float), reserve = weights ? RESERVE_BYTES : 0;
+	uint64_t wanted = weights + c->used + scratch + reserve, free_bytes = 0, total = 0;
 	int code = device_memory(c->device, &free_bytes, &total);
 
 	if (code)
 		return device_explain(c->device, code, "the size of its memory", e);
 	if (wanted > free_bytes)
-		return fail(e, -ENOMEM, "cuda backend: %s: weights %.2f GB, activations %.2f GB and working memory %.2f GB are %.2f GB, but of "
+		return fail(e, -ENOMEM, "cuda backend: %s: weights %.2f GB, activations %.2f GB, working memory %.2f GB and what is kept "
+				"free for kernels and graphs, %.2f GB, are %.2f GB, but of "
 				"%.2f GB only %.2f GB are free: %.2f GB are missing; end what else runs on the GPU (nvidia-smi lists it), take a "
 				"larger one, %suse smaller pictures", device_name(c->device), gigabytes(weights), gigabytes(c->used),
-				gigabytes(scratch), gigabytes(wanted), gigabytes(total), gigabytes(free_bytes), gigabytes(wanted - free_bytes),
+				gigabytes(scratch), gigabytes(reserve), gigabytes(wanted), gigabytes(total), gigabytes(free_bytes), gigabytes(wanted - free_bytes),
 				c->narrow ? "or " : "use precision bf16, or ");
 	if (weights)
-		log_line(LOG_LEVEL_INFO, "cuda backend: %s: takes %.2f GB (weights %.2f, activations %.2f, working memory %.2f) of %.2f GB free",
+		log_line(LOG_LEVEL_INFO, "cuda backend: %s: takes %.2f GB (weights %.2f, activations %.2f, working memory %.2f, kept for kernels and "
+				"graphs %.2f) of %.2f GB free",
 				device_name(c->device), gigabytes(wanted), gigabytes(weights), gigabytes(c->used), gigabytes(scratch),
-				gigabytes(free_bytes));
+				gigabytes(reserve), gigabytes(free_bytes));
 	return 0;
 }
 

@@ -10,9 +10,9 @@
 #include "policy/compute/cuda/kernels.h"
 
 /* STAGES: buffers through which values travel, so that one is filled while another is under way. STAGE_BYTES: the widest row of float
- * values, too. BLOCKS_MAX: of memory for weights. RESIDENT_MAX: different weights; Dream-VLA-7B has 729 tensors; a power of two.
+ * values, too; from 1 MB on a transfer is as quick as a larger one. BLOCKS_MAX: of memory for weights. RESIDENT_MAX: different weights; Dream-VLA-7B has 729 tensors; a power of two.
  * DEVICE_ALIGN: of every tensor. PIECES_MAX: of operations that are captured; one for every length of a sequence in steps of rows. */
-enum { STAGES = DEVICE_MARKS, STAGE_BYTES = 8 << 20, BLOCKS_MAX = 64, RESIDENT_MAX = 4096, DEVICE_ALIGN = 256, PIECES_MAX = 256 };
+enum { STAGES = DEVICE_MARKS, STAGE_BYTES = 2 << 20, BLOCKS_MAX = 64, RESIDENT_MAX = 4096, DEVICE_ALIGN = 256, PIECES_MAX = 256 };
 
 struct stage {
 	uint8_t *pinned, *device;   /* [STAGE_BYTES] */
@@ -88,6 +88,9 @@ static inline void *cuda_next(struct compute *c)
 /* The next stage, free to be filled; NULL: the device failed. cuda_sent when what uses it is in the stream. */
 struct stage *cuda_stage(struct compute *c);
 void cuda_sent(struct compute *c);
+
+/* One product, by the device's library or by a kernel of ours; it is counted. 0, or a code of device.h. */
+int cuda_product(struct compute *c, const struct device_product *p);
 
 /* Tells of a product that is about to be made. */
 static inline void cuda_announce(const struct compute *c, uint32_t m, uint32_t n, uint32_t k, uint32_t count)

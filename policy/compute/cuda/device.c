@@ -21,7 +21,17 @@ struct device {
 	uint64_t cold_bytes;
 	void *workspace;
 	struct cublas *cublas;
+	bool measures, captures;
 };
+
+/* Kernels are loaded when they are first needed, not all of a library's at once, which takes several hundred megabytes of the GPU. From 12.2 on
+ * that is what CUDA does by itself (CUDA C++ Programming Guide, "Lazy Loading"). Before the first call of the runtime. */
+static void load_lazily(void)
+{
+#if CUDART_VERSION < 12020
+	(void)setenv("CUDA_MODULE_LOADING", "LAZY", 0);
+#endif
+}
 
 /* -- which GPU ------------------------------------------------------------------------------------------------------------------- */
 
@@ -131,6 +141,7 @@ int device_open(struct device **out, struct errbuf *e)
 
 	if (!d)
 		return fail(e, -ENOMEM, "cuda backend: out of memory");
+	load_lazily();
 	if ((rc = choose_device(d, e)) < 0 || (rc = open_stream(d, e)) < 0
 			|| (rc = cublas_open(&d->cublas, d->workspace, WORKSPACE_BYTES, &clock, e)) < 0) {
 		device_close(d);
@@ -236,9 +247,19 @@ int device_wait(struct device *d)
 
 int device_product(struct device *d, const struct device_product *p)
 {
-	int status = cublas_product(d->cublas, d->stream, p);
+	int status = cublas_product(d->cublas, d->stream, p, d->measures && !d->captures);
 
 	return status ? CUBLAS_CODES + status : 0;
+}
+
+bool device_lacks_product(int code)
+{
+	return code >= CUBLAS_CODES && cublas_lacks_algorithm(code - CUBLAS_CODES);
+}
+
+void device_measure(struct device *d, bool on)
+{
+	d->measures = on;
 }
 
 uint64_t device_workspace_bytes(const struct device *d)
@@ -256,6 +277,7 @@ struct device_graph {
 
 int device_capture(struct device *d)
 {
+	d->captures = true;
 	return told(cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal));
 }
 
@@ -277,6 +299,7 @@ int device_capture_end(struct device *d, struct device_graph **out)
 	cudaGraph_t graph = NULL;
 	cudaError_t code = cudaStreamEndCapture(d->stream, &graph);
 
+	d->captures = false;
 	*out = NULL;
 	if (code == cudaSuccess && !graph)
 		code = cudaErrorStreamCaptureInvalidated;

@@ -36,7 +36,7 @@ int device_fetch(struct device *d, void *host, const void *from, uint64_t bytes)
 
 /* mark notes the stream's place under one of DEVICE_MARKS numbers; reach waits until the stream has come there (at once when nothing was
  * ever marked); wait waits for everything. */
-enum { DEVICE_MARKS = 2 };
+enum { DEVICE_MARKS = 8 };
 int device_mark(struct device *d, uint32_t number);
 int device_reach(struct device *d, uint32_t number);
 int device_wait(struct device *d);
@@ -51,6 +51,13 @@ struct device_product {
 	bool narrow, narrow_out, add;
 };
 int device_product(struct device *d, const struct device_product *p);
+
+/* Whether device_product's code says that it has no algorithm for such a shape: nothing has been started, and kernel_product makes it. */
+bool device_lacks_product(int code);
+
+/* on: the algorithm of a product that comes for the first time, outside a capture, is chosen by measurement, which takes milliseconds; off, as at first: the
+ * library's first choice. */
+void device_measure(struct device *d, bool on);
 
 /* What goes into the stream between capture and capture_end is not run but kept, with the arguments of each kernel and product as they are, and
  * run by replay. Transfers and waiting have no place there, nor has a product of a shape that never came before. capture_end ends the capture whatever

@@ -21,9 +21,8 @@ static struct compute_view multiply(struct compute *c, const char *doing, struct
 	struct device_product p = { .m = x.rows, .n = columns, .k = x.columns, .x = x.at, .x_stride = x.stride, .w = w, .narrow = c->narrow,
 		.out = c->scratch, .out_stride = columns };
 
-	c->launches++;
 	if (!c->error)
-		cuda_went_well(c, doing, device_product(c->device, &p));
+		cuda_went_well(c, doing, cuda_product(c, &p));
 	return (struct compute_view){ (uint8_t *)c->scratch, x.rows, columns, columns, sizeof(float) };
 }
 

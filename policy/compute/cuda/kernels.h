@@ -63,6 +63,10 @@ bool kernel_tensor_attention_takes(const struct compute_attention *a);
 /* attention_cached.cu; every head size up to HEAD_SIZE_MAX */
 int kernel_attention_cached(void *stream, const struct compute_attention *a);
 
+/* product.cu: device_product for shapes that the device has no algorithm for. */
+struct device_product;
+int kernel_product(void *stream, const struct device_product *p);
+
 /* tokens.cu; x float, token and choice [x.rows] */
 int kernel_argmax(void *stream, struct compute_view x, int32_t *token);
 int kernel_choose(void *stream, struct compute_view x, uint32_t top_k, struct compute_choice *choice);

@@ -32,6 +32,14 @@ struct linear {
 	enum compute_epilogue epilogue;
 };
 
+int cuda_product(struct compute *c, const struct device_product *p)
+{
+	int code = device_product(c->device, p);
+
+	c->launches++;
+	return device_lacks_product(code) ? kernel_product(device_stream(c->device), p) : code;
+}
+
 /* What the product itself can finish: a result that is stored or added as it is, with a bias of its type. */
 static bool is_plain(const struct compute *c, const struct linear *l)
 {
@@ -55,8 +63,7 @@ static int plain_linear(struct compute *c, const struct linear *l)
 	p.out_stride = l->out.stride;
 	p.narrow_out = l->out.value_bytes == 2;
 	p.add = l->epilogue == COMPUTE_ADD;
-	c->launches++;
-	return device_product(c->device, &p);
+	return cuda_product(c, &p);
 }
 
 /* Into scratch memory as float, as many columns at a time as it holds, and from there by a kernel. */
@@ -75,8 +82,7 @@ static int followed_linear(struct compute *c, const struct linear *l)
 		p.n = p.out_stride = n;
 		p.w = (const uint8_t *)l->w + (uint64_t)first * p.k * value;
 		p.out = c->scratch;
-		c->launches++;
-		code = device_product(c->device, &p);
+		code = cuda_product(c, &p);
 		if (code == 0)
 			code = kernel_epilogue(cuda_next(c), y, l->bias ? (const uint8_t *)l->bias + (uint64_t)first * value : NULL,
 					c->narrow, l->epilogue, compute_columns(l->out, first, n));

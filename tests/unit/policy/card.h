@@ -22,7 +22,7 @@ static struct {
 	uint32_t sends, kernels, products, takes, captures, replays;
 	uint32_t plans;             /* products whose shape had not come before: a real device chooses an algorithm for it */
 	struct shape { uint32_t m, n, k, x_stride, out_stride, kind; } shape[4096];
-	bool capturing;
+	bool capturing, measures;
 	uint64_t sent_bytes;
 	int kernel_code, take_code; /* what the next ones answer */
 	uint32_t calls, fail_at;    /* calls so far that can fail; which one does, from 1 on; 0: none */
@@ -149,6 +149,18 @@ int device_wait(struct device *d)
 	return answer();
 }
 
+bool device_lacks_product(int code)
+{
+	(void)code;
+	return false;
+}
+
+void device_measure(struct device *d, bool on)
+{
+	(void)d;
+	device.measures = on;
+}
+
 int device_product(struct device *d, const struct device_product *p)
 {
 	const struct shape s = { p->m, p->n, p->k, p->x_stride, p->out_stride,
@@ -259,6 +271,19 @@ int kernel_weights(void *stream, const void *stored, enum tensor_type type, uint
 	(void)out;
 	(void)narrow;
 	return launched();
+}
+
+int kernel_levels(void *stream, const void *bytes, const float *table, const struct compute_levels *l, struct compute_view out)
+{
+	(void)bytes, (void)table, (void)l;
+	return kernel_zero(stream, out);
+}
+
+int kernel_product(void *stream, const struct device_product *p)
+{
+	(void)stream, (void)p;
+	assert(!"this device has an algorithm for every product");
+	return BROKEN;
 }
 
 int kernel_embed(void *stream, const void *table, const int32_t *ids, struct compute_view out)

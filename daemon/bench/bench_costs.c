@@ -83,13 +83,20 @@ static double median_of(const double *us, const bool *on, uint32_t n, bool want,
 	return median(chosen, k);
 }
 
+/* What the comparison makes of blocks that are alike, by turns. */
+static double difference(const double *us, const bool *on, uint32_t n, bool want)
+{
+	double even = median_of(us, on, n, want, 0, 2), odd = median_of(us, on, n, want, 1, 2);
+
+	return fabs(odd - even) / fmin(odd, even);
+}
+
 struct cost cost_of(const double *us, const bool *on, uint32_t n, double aim)
 {
 	struct cost c = { .off_us = median_of(us, on, n, false, 0, 1), .on_us = median_of(us, on, n, true, 0, 1), .aim = aim };
-	double even = median_of(us, on, n, false, 0, 2), odd = median_of(us, on, n, false, 1, 2);
 
 	c.rise = c.on_us / c.off_us - 1.0;
-	c.resolution = fabs(odd - even) / fmin(odd, even);
+	c.resolution = fmax(difference(us, on, n, false), difference(us, on, n, true));
 	return c;
 }
 
@@ -261,7 +268,7 @@ static void print_cost(const char *what, const struct cost *c)
 {
 	printf("%s\n  off %10.1f us   on %10.1f us   rise %+6.2f %%   aim < %.0f %%: %s\n", what, c->off_us, c->on_us, 100 * c->rise,
 			100 * c->aim, verdict_name[cost_judge(c)]);
-	printf("  this run resolves %.2f %% (off against off)\n", 100 * c->resolution);
+	printf("  this run resolves %.2f %% (off against off, or on against on)\n", 100 * c->resolution);
 }
 
 static void print_writing(const char *what, const struct paired_cost *w, const struct cost *of)

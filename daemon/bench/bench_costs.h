@@ -14,7 +14,7 @@ enum { COSTS_BLOCKS_MAX = 32 };
 struct cost {
 	double off_us, on_us;      /* medians of the blocks */
 	double rise;               /* on / off - 1 */
-	double resolution;         /* what the same comparison makes of the blocks that are off alone: their later half against the earlier, by turns */
+	double resolution;         /* what the same comparison makes of blocks that are alike, off or on, by turns: the larger of the two */
 	double aim;
 };
 

@@ -2,6 +2,7 @@
 #include "daemon/record/mcap_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -377,6 +378,13 @@ int mcap_add_message(struct mcap_writer *w, const struct mcap_message *m, struct
 		return rc;
 	put_message(w, m);
 	return w->chunk.n >= w->o.chunk_bytes || w->n_entries == ENTRIES_MAX ? mcap_flush(w, e) : 0;
+}
+
+/* A file that knows no such thing, a pipe for one, is written all the same. */
+void mcap_urge(const struct mcap_writer *w)
+{
+	if (w->rc >= 0)
+		(void)sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 int mcap_sync(struct mcap_writer *w, struct errbuf *e)

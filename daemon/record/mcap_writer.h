@@ -50,6 +50,9 @@ MUST_CHECK int mcap_add_message(struct mcap_writer *w, const struct mcap_message
 /* Writes the chunk, if there is anything in it. */
 MUST_CHECK int mcap_flush(struct mcap_writer *w, struct errbuf *e);
 
+/* The disk begins with what has been written, which is not waited for (sync_file_range). */
+void mcap_urge(const struct mcap_writer *w);
+
 /* What has been written is on the disk when this returns (fdatasync). */
 MUST_CHECK int mcap_sync(struct mcap_writer *w, struct errbuf *e);
 

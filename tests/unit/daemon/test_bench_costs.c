@@ -46,6 +46,17 @@ static void noise_that_flatters_meets_nothing(void **state)
 	assert_int_equal(cost_judge(&c), COST_UNRESOLVED);
 }
 
+/* On blocks are 100, 160, 100, 160 by turns. */
+static void noise_while_on_resolves_nothing_either(void **state)
+{
+	const double us[8] = { 100, 100, 160, 100, 100, 100, 160, 100 };
+	struct cost c = cost_of(us, on, 8, 0.10);
+
+	(void)state;
+	assert_true(c.rise > 0.29 && fabs(c.resolution - 0.6) < 1e-9);
+	assert_int_equal(cost_judge(&c), COST_UNRESOLVED);
+}
+
 static void a_straight_drift_is_no_rise(void **state)
 {
 	const double us[8] = { 100, 110, 120, 130, 140, 150, 160, 170 };
@@ -132,7 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rise_is_seen), cmocka_unit_test(noise_resolves_nothing),
-		cmocka_unit_test(noise_that_flatters_meets_nothing), cmocka_unit_test(a_straight_drift_is_no_rise),
+		cmocka_unit_test(noise_that_flatters_meets_nothing), cmocka_unit_test(noise_while_on_resolves_nothing_either), cmocka_unit_test(a_straight_drift_is_no_rise),
 		cmocka_unit_test(nothing_measured_is_nothing_met),
 		cmocka_unit_test(writing_is_judged_by_its_interval), cmocka_unit_test(a_median_has_an_interval),
 		cmocka_unit_test(what_is_more_is_seen),

@@ -215,6 +215,41 @@ static void a_read_only_directory_is_refused(void **state)
 	assert_int_equal(umount(folder), 0);
 }
 
+/* ---- the disk ---------------------------------------------------------------------------------------------------------- */
+
+static int syncs;
+
+int fdatasync(int fd)
+{
+	(void)fd;
+	syncs++;
+	return 0;
+}
+
+/* Control is late while a disk makes sure of something: not every second. */
+static void every_second_reaches_the_kernel_and_every_tenth_the_disk(void **state)
+{
+	struct bench *b = begin(100);
+	uint64_t bytes = 0;
+	struct stat file;
+
+	(void)state;
+	assert_int_equal(recorder_start(b->recorder, b->now_ns, &b->why), 0);
+	syncs = 0;
+	for (int second = 1; second <= 25; second++) {
+		for (int i = 0; i < 20; i++)
+			give(b);
+		assert_int_equal(stat(report_of(b)->file, &file), 0);
+		assert_true((uint64_t)file.st_size > bytes + 15 * PAYLOAD_BYTES);
+		bytes = (uint64_t)file.st_size;
+		assert_in_range(syncs, (second - 1) / 10, second / 10);
+	}
+	assert_int_equal(recorder_stop(b->recorder, b->now_ns, &b->why), 0);
+	assert_int_equal(syncs, 3); /* at its end, too */
+	assert_int_equal(unlink(report_of(b)->file), 0);
+	end(b);
+}
+
 /* ---- two in one directory ---------------------------------------------------------------------------------------------- */
 
 static void two_recorders_write_files_of_their_own(void **state)
@@ -316,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_ends_the_recording),
 		cmocka_unit_test(a_next_file_that_cannot_be_made_is_not_named),
 		cmocka_unit_test(a_read_only_directory_is_refused),
+		cmocka_unit_test(every_second_reaches_the_kernel_and_every_tenth_the_disk),
 		cmocka_unit_test(two_recorders_write_files_of_their_own),
 		cmocka_unit_test(no_tick_lies_in_no_file_when_the_summary_is_full),
 	};

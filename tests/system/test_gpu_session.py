@@ -9,7 +9,8 @@ import unittest
 
 PRETENDED = {
     "nvidia-smi": "[ \"$1\" = -L ] && echo 'GPU 0: pretended' || echo 'name, driver_version'",
-    "compute-sanitizer": "shift; echo \"tool $1\"; [ \"$1\" != racecheck ] || exit 9",
+    "compute-sanitizer": """[ "$1" != --help ] || { echo " --${OPTION:-kernel-name-exclude} WHAT"; exit; }
+echo "tool $2, $3 $4, ${*##*/}"; [ -z "${SUPPORTED:-}" ] || { echo "Error: Device not supported"; exit 1; }; [ "$2" != racecheck ] || exit 9""",
     "nsys": "echo 'kernels by time'",
 }
 CONFORM = "[ \"$1\" = --list ] && echo cpu && echo cuda && exit; echo '0 failures'; exit ${CONFORM_EXIT:-0}"
@@ -51,13 +52,23 @@ class GpuSession(unittest.TestCase):
         self.assertEqual(r.returncode, 1)
         self.assertRegex(r.stdout, r"(?s)conform .*FAILED \(exit 3\).*sanitize .*FAILED \(exit 1\).*bench .*passed")
         log = (self.results / "sanitize.log").read_text()
-        for said in ("tool memcheck", "memcheck: exit 0", "racecheck: exit 9", "initcheck: exit 0", "synccheck: exit 0"):
+        for said in ("tool memcheck, --kernel-name-exclude kns=gemm,", "cuda bf16", "memcheck: exit 0", "racecheck: exit 9", "initcheck: exit 0", "synccheck: exit 0"):
             self.assertIn(said, log)
+
+    def test_a_gpu_that_cannot_be_looked_into_is_no_finding(self):
+        r = self.session("sanitize", "bench", SUPPORTED="no", OPTION="kernel-regex-exclude")
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertRegex(r.stdout, r"(?s)sanitize .*skipped: compute-sanitizer cannot look into a GPU here.*bench .*passed")
+        self.assertIn("tool memcheck, --kernel-regex-exclude kns=gemm,", (self.results / "sanitize.log").read_text())
 
     def test_what_is_not_there(self):
         (self.bin / "nsys").unlink()
         r = self.session("profile")
-        self.assertEqual((r.returncode, "skipped: no nsys here" in r.stdout), (0, True), r.stdout)
+        self.assertEqual((r.returncode, "skipped: no ncu here" in r.stdout), (0, True), r.stdout)
+        write(self.bin / "ncu", "echo \"durations: $*\"")
+        r = self.session("profile")
+        self.assertEqual((r.returncode, "passed" in r.stdout), (0, True), r.stdout)
+        self.assertIn("--graph-profiling node", (self.results / "profile.log").read_text())
         write(self.build / "tests/conform/conform", "echo cpu")
         r = self.session("conform")
         self.assertEqual((r.returncode, "built without CUDA" in r.stdout), (1, True), r.stdout)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The network of Dream-VLA in PyTorch, with random weights: what users of transformers have, timed as `dreamvla-bench gpu` times ours.
 
-Vision encoder and decoder layers are transformers' own (Qwen2-VL, Qwen2), in bfloat16, with PyTorch's scaled_dot_product_attention; between
-them a projector of two linear layers. One chunk: pictures' patches in host memory -> vision -> projector -> decoder over the whole
+Vision encoder and decoder layers are transformers' own (Qwen2-VL, Qwen2), in bfloat16, with PyTorch's scaled_dot_product_attention (the pictures as
+a batch, as they are of one size); between them a projector of two linear layers. One chunk: pictures' patches in host memory -> vision -> projector -> decoder over the whole
 sequence, every position seeing every other -> logits of the action positions -> best tokens in host memory. Twice: as Python runs it
 (eager), and through torch.compile. One line of JSON for each row on standard output, progress on standard error.
 
-Written for transformers 4.51 (later ones take other arguments). `dreamvla-bench gpu --torch PYTHON` calls it; by itself: torch_reference.py --config FOLDER [--seconds S].
+Runs with transformers 4.51 and 5.17; those between have not been tried. `dreamvla-bench gpu --torch PYTHON` calls it; by itself: torch_reference.py --config FOLDER [--seconds S].
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ from transformers import Qwen2Config
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.qwen2.modeling_qwen2 import Qwen2Model
 from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLVisionConfig
-from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransformerPretrainedModel
+from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransformerPretrainedModel, apply_rotary_pos_emb_vision
 
 WARM = 3
 ROUNDS_MIN = 5
@@ -36,6 +36,32 @@ def attend_all(module, query, key, value, attention_mask, scaling=None, **_):
     return out.transpose(1, 2).contiguous(), None
 
 
+class PictureAttention(torch.nn.Module):
+    """transformers' vision attention, each picture for itself. Its own is told where pictures end by a tensor or a list, as the version has it,
+    and asks the GPU for the tensor's numbers at each block."""
+
+    def __init__(self, original):
+        super().__init__()
+        self.qkv, self.proj, self.heads = original.qkv, original.proj, original.num_heads
+
+    def forward(self, hidden_states, cu_seqlens, position_embeddings, **_):
+        pictures, (n, width) = cu_seqlens, hidden_states.shape  # a block hands on whatever it is given by this name
+        query, key, value = self.qkv(hidden_states).reshape(n, 3, self.heads, -1).unbind(1)
+        query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
+        query, key, value = (x.reshape(pictures, n // pictures, self.heads, -1).transpose(1, 2) for x in (query, key, value))
+        out = F.scaled_dot_product_attention(query, key, value)
+        return self.proj(out.transpose(1, 2).reshape(n, width))
+
+
+def picture_angles(side, merge, head, theta=10000.0):
+    """[side * side][head]: half of a head turns with the row, half with the column, block of merged patches by block."""
+    rows, columns = (x.reshape(side // merge, merge, side // merge, merge).transpose(1, 2).flatten()
+                     for x in torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"))
+    frequency = theta ** (-torch.arange(0, head // 2, 2, dtype=torch.float32) / (head // 2))
+    angles = torch.cat((rows[:, None] * frequency, columns[:, None] * frequency), dim=-1)
+    return torch.cat((angles, angles), dim=-1)
+
+
 class DreamVLA(torch.nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -45,6 +71,9 @@ class DreamVLA(torch.nn.Module):
             num_heads=vision["num_heads"], in_channels=vision["in_chans"], patch_size=vision["patch_size"],
             spatial_merge_size=vision["spatial_merge_size"], temporal_patch_size=vision["temporal_patch_size"]),
             attn_implementation="sdpa")
+        for block in self.visual.blocks:
+            block.attn = PictureAttention(block.attn)
+        self.head, self.merge = vision["embed_dim"] // vision["num_heads"], vision["spatial_merge_size"]
         keys = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size",
                 "rope_theta", "rms_norm_eps")
         self.model = Qwen2Model._from_config(Qwen2Config(**{key: config[key] for key in keys}, use_cache=False), attn_implementation="sdpa")
@@ -53,18 +82,16 @@ class DreamVLA(torch.nn.Module):
         self.linear_1, self.linear_2 = torch.nn.Linear(hidden, hidden), torch.nn.Linear(hidden, hidden)
         self.lm_head = torch.nn.Linear(hidden, config["vocab_size"], bias=False)
 
-    def prepare(self, grid):
-        """Once for pictures of a size: angles, and where each picture ends, as numbers (a tensor of them ends compiled code at each block)."""
-        angles = self.visual.rot_pos_emb(grid)
-        angles = torch.cat((angles, angles), dim=-1)
-        self.angles = angles.cos(), angles.sin()
-        self.ends = [0] + torch.cumsum(grid[:, 1] * grid[:, 2], 0).tolist()
+    def prepare(self, pictures, side, device):
+        """Once for pictures of a size."""
+        angles = picture_angles(side, self.merge, self.head).repeat(pictures, 1).to(device)
+        self.angles, self.pictures = (angles.cos(), angles.sin()), pictures
 
     def encode(self, patches):
         """What Qwen2VisionTransformerPretrainedModel.forward does, but for what prepare has done."""
         x = self.visual.patch_embed(patches)
         for block in self.visual.blocks:
-            x = block(x, cu_seqlens=self.ends, position_embeddings=self.angles)
+            x = block(x, cu_seqlens=self.pictures, position_embeddings=self.angles)
         return self.visual.merger(x)
 
     def forward(self, patches, text, tokens):
@@ -105,10 +132,9 @@ def make_inputs(config, arguments, pictures, device):
     vision = config["vision_config"]
     side = arguments.picture_side // vision["patch_size"]
     values = vision["in_chans"] * vision["temporal_patch_size"] * vision["patch_size"] ** 2
-    grid = torch.tensor([[1, side, side]] * pictures)
     patches = torch.randn(pictures * side * side, values, dtype=torch.bfloat16, device="cpu")
     text = torch.arange(arguments.text - 4 + 2 * pictures, device=device) * 7 % config["vocab_size"]
-    return grid, (patches.pin_memory() if device == "cuda" else patches, text, arguments.tokens)
+    return side, (patches.pin_memory() if device == "cuda" else patches, text, arguments.tokens)
 
 
 def parse():
@@ -134,8 +160,8 @@ def main():
     for name, run in (("eager", model), ("compiled", torch.compile(model, dynamic=False))):
         for pictures in (1, 2):
             print(f"PyTorch {torch.__version__} on {device}, {name}, {pictures} pictures", file=sys.stderr)
-            grid, inputs = make_inputs(config, arguments, pictures, device)
-            model.prepare(grid)
+            side, inputs = make_inputs(config, arguments, pictures, device)
+            model.prepare(pictures, side, device)
             print_row(name, pictures, time_chunks(run, inputs, arguments.seconds, device), parameters, device)
 
 

@@ -294,14 +294,30 @@ static void check_cached_shapes(struct rig *r)
 		r->layout = i % 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
 		check_cached(r, &cases[i], NO_TROUBLE);
 	}
-	for (enum trouble trouble = NAN_IN_Q; trouble <= NAN_IN_V; trouble++)
+	/* Where every query sees it, and where the first ones do not. */
+	for (enum trouble trouble = NAN_IN_Q; trouble <= NAN_IN_V; trouble++) {
 		check_cached(r, &(struct attention_case){ 4, 2, 8, { 20, 14 }, 2, 1.0f }, trouble);
+		check_cached(r, &(struct attention_case){ 4, 2, 8, { 3, 34 }, 2, 1.0f }, trouble);
+	}
+}
+
+/* As many keys as backends take at a time, or one less or more; heads that fill what a lane takes, or do not. */
+static void check_cached_counts(struct rig *r)
+{
+	static const uint32_t keys[] = { 1, 3, 4, 5, 7, 8, 9, 24, 25, 31, 32, 33, 63, 65, 255 }, sizes[] = { 4, 30, 64, 80, 127, 128, 132, 255, 256 };
+
+	for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		for (uint32_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+			r->layout = (i + k) % 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
+			check_cached(r, &(struct attention_case){ 2, 1 + i % 2, sizes[i], { keys[k] - 1, 1 }, 2, 3.0f }, NO_TROUBLE);
+		}
 }
 
 void conform_attention(struct rig *r)
 {
 	if (r->threads == 1) {
 		check_cached_shapes(r);
+		check_cached_counts(r);
 		check_shapes(r);
 		check_columns(r, 20, LAYOUT_SLICE);
 		check_strengths(r);

@@ -245,6 +245,19 @@ static void check_shapes(struct rig *r, const struct shape *s, uint32_t n)
 	}
 }
 
+/* Rows that a block of threads may hold, eight columns a thread, up to 512 threads and beyond; parts of a warp without columns. */
+static void check_held_rows(struct rig *r)
+{
+	static const uint32_t columns[] = { 8, 248, 256, 264, 1280, 4088, 4096, 4104, 8192 };
+
+	for (uint32_t i = 0; i < 4 * (sizeof columns / sizeof *columns); i++) {
+		r->layout = i & 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
+		check_add_norm(r, (struct shape){ 3, columns[i / 4], 8 }, i % 2, false);
+		if (columns[i / 4] <= 264)
+			check_add_norm(r, (struct shape){ 3, columns[i / 4], columns[i / 4] }, i % 2, true);
+	}
+}
+
 void conform_joined(struct rig *r)
 {
 	static const struct shape small[] = { { 1, 1, 1 }, { 2, 3, 5 }, { 17, 31, 33 }, { 33, 65, 17 }, { 5, 64, 32 }, { 3, 8, 127 },
@@ -255,6 +268,7 @@ void conform_joined(struct rig *r)
 
 	if (r->threads == 1) {
 		check_shapes(r, small, sizeof small / sizeof *small);
+		check_held_rows(r);
 		for (uint32_t i = 0; i < 4 * (sizeof heads / sizeof *heads); i++) {
 			r->layout = i % 2 ? LAYOUT_SLICE : LAYOUT_WHOLE;
 			check_heads(r, &heads[i / 4], i & 2);

@@ -86,28 +86,81 @@ struct add_norm {
 	bool whole;
 };
 
-/* residual + y + bias of this thread's columns: rounded to the residual stream, as it is to y; returns their sum. */
+/* The part of a vector that may be absent. */
+DEVICE struct eight take_or_zeros(const uint8_t *vector, uint32_t i, uint32_t n, bool narrow, bool whole)
+{
+	struct eight none = { { 0.0f } };
+
+	return vector ? take_eight(vector, i, n, narrow, whole) : none;
+}
+
+/* residual + y + bias of eight columns of the block's row: rounded to the residual stream, as it is returned. */
+DEVICE struct eight add_eight(const struct add_norm a, uint32_t i, bool narrow, bool whole)
+{
+	uint8_t *residual = row_of(a.residual, blockIdx.x, narrow);
+	uint32_t n = a.y.columns;
+	struct eight e = take_eight(row_of(a.y, blockIdx.x, false), i, n, false, whole), old = take_eight(residual, i, n, narrow, whole);
+	struct eight bias = take_or_zeros(a.bias, i, n, narrow, whole);
+
+	for (uint32_t k = 0; k < EIGHT; k++)
+		e.v[k] = e.v[k] + bias.v[k] + old.v[k];
+	put_eight(residual, i, n, narrow, whole, e);
+	return e;
+}
+
+/* e as the row's norm has it. w, b: the norm's weight and bias of these columns. */
+DEVICE struct eight normed(struct eight e, float mean, float scale, struct eight w, struct eight b)
+{
+	for (uint32_t k = 0; k < EIGHT; k++)
+		e.v[k] = (e.v[k] - mean) * scale * w.v[k] + b.v[k];
+	return e;
+}
+
+DEVICE float scale_of(const struct add_norm a, float squares, float *partial)
+{
+	return 1.0f / sqrtf(sum_block(squares, partial) / (float)a.y.columns + a.eps);
+}
+
+/* A row of which each thread has eight columns, or none: they stay where they are, and all that is read has been asked for before the
+ * block waits for its sums. */
+DEVICE void add_norm_kept(const struct add_norm a, bool narrow, float *partial)
+{
+	uint32_t n = a.y.columns, i = threadIdx.x * EIGHT;
+	struct eight e = { { 0.0f } }, w = e, b = e;
+	float sum = 0.0f, squares = 0.0f, mean = 0.0f;
+
+	if (i < n) {
+		w = take_eight(a.weight, i, n, narrow, true);
+		b = take_or_zeros(a.norm_bias, i, n, narrow, true);
+		e = add_eight(a, i, narrow, true);
+	}
+	if (a.norm_bias) {
+		for (uint32_t k = 0; k < EIGHT; k++)
+			sum += e.v[k];
+		mean = sum_block(sum, partial) / (float)n;
+	}
+	for (uint32_t k = 0; k < EIGHT; k++)
+		squares += i < n ? (e.v[k] - mean) * (e.v[k] - mean) : 0.0f;
+	float scale = scale_of(a, squares, partial);
+
+	if (i < n)
+		put_eight(row_of(a.out, blockIdx.x, narrow), i, n, narrow, true, normed(e, mean, scale, w, b));
+}
+
+/* The same of any row, by way of y: this thread's columns as they are added to; returns their sum. */
 DEVICE float add_row(const struct add_norm a, bool narrow, float *squares)
 {
-	uint8_t *y = row_of(a.y, blockIdx.x, false), *residual = row_of(a.residual, blockIdx.x, narrow);
 	uint32_t n = a.y.columns;
 	float sum = 0.0f;
 
 	for (uint32_t i = threadIdx.x * EIGHT; i < n; i += blockDim.x * EIGHT) {
-		struct eight e = take_eight(y, i, n, false, a.whole), old = take_eight(residual, i, n, narrow, a.whole), b;
+		struct eight e = add_eight(a, i, narrow, a.whole);
 
-		if (a.bias) {
-			b = take_eight(a.bias, i, n, narrow, a.whole);
-			for (uint32_t k = 0; k < EIGHT; k++)
-				e.v[k] += b.v[k];
-		}
 		for (uint32_t k = 0; k < EIGHT; k++) {
-			e.v[k] += old.v[k];
 			sum += e.v[k];
 			*squares += e.v[k] * e.v[k];
 		}
-		put_eight(y, i, n, false, a.whole, e);
-		put_eight(residual, i, n, narrow, a.whole, e);
+		put_eight(row_of(a.y, blockIdx.x, false), i, n, false, a.whole, e);
 	}
 	return sum;
 }
@@ -129,10 +182,9 @@ DEVICE float spread_row(const struct add_norm a, float mean)
 }
 
 /* Each thread reads again only what it has written itself. */
-DEVICE void add_norm_row(const struct add_norm a, bool narrow, float *partial)
+DEVICE void add_norm_long(const struct add_norm a, bool narrow, float *partial)
 {
 	const uint8_t *y = row_of(a.y, blockIdx.x, false);
-	uint8_t *out = row_of(a.out, blockIdx.x, narrow);
 	uint32_t n = a.y.columns;
 	float squares = 0.0f, mean = 0.0f, sum = add_row(a, narrow, &squares);
 
@@ -140,20 +192,22 @@ DEVICE void add_norm_row(const struct add_norm a, bool narrow, float *partial)
 		mean = sum_block(sum, partial) / (float)n;
 		squares = spread_row(a, mean);
 	}
-	float scale = 1.0f / sqrtf(sum_block(squares, partial) / (float)n + a.eps);
+	float scale = scale_of(a, squares, partial);
 
 	for (uint32_t i = threadIdx.x * EIGHT; i < n; i += blockDim.x * EIGHT) {
-		struct eight e = take_eight(y, i, n, false, a.whole), w = take_eight(a.weight, i, n, narrow, a.whole), b;
+		struct eight e = take_eight(y, i, n, false, a.whole), w = take_eight(a.weight, i, n, narrow, a.whole);
+		struct eight b = take_or_zeros(a.norm_bias, i, n, narrow, a.whole);
 
-		for (uint32_t k = 0; k < EIGHT; k++)
-			e.v[k] = (e.v[k] - mean) * scale * w.v[k];
-		if (a.norm_bias) {
-			b = take_eight(a.norm_bias, i, n, narrow, a.whole);
-			for (uint32_t k = 0; k < EIGHT; k++)
-				e.v[k] += b.v[k];
-		}
-		put_eight(out, i, n, narrow, a.whole, e);
+		put_eight(row_of(a.out, blockIdx.x, narrow), i, n, narrow, a.whole, normed(e, mean, scale, w, b));
 	}
+}
+
+DEVICE void add_norm_row(const struct add_norm a, bool narrow, float *partial)
+{
+	if (a.whole && a.y.columns <= blockDim.x * EIGHT)
+		add_norm_kept(a, narrow, partial);
+	else
+		add_norm_long(a, narrow, partial);
 }
 
 KERNEL(add_norm_narrow, add_norm)

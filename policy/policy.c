@@ -350,8 +350,10 @@ int policy_warm_up(struct policy *p, const struct policy_observation *observatio
 	if (rc < 0 || !p->network.ops->capture)
 		return rc;
 	o.noise = p->head_kind->from_noise ? zeros : NULL;
-	rc = prepare_pictures_again(p, e);
-	return rc < 0 ? rc : prepare_lengths(p, every_instruction, &o, e);
+	if ((rc = prepare_pictures_again(p, e)) < 0 || (rc = prepare_lengths(p, every_instruction, &o, e)) < 0)
+		return rc;
+	p->network.ops->settle(p->network.compute);
+	return 0;
 }
 
 /* -- actions to tokens ---------------------------------------------------------------------------------------------------------- */

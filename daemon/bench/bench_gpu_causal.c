@@ -145,6 +145,7 @@ static int capture_steps(struct causal_rig *r, struct errbuf *e)
 	int rc = run_chunk(r, &seconds, e);
 
 	n->ops->capture(n->compute, false);
+	n->ops->settle(n->compute);
 	return rc;
 }
 

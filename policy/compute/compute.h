@@ -132,8 +132,8 @@ struct compute_options {
 	const struct compute_weight *weights;
 	uint32_t n_weights;
 	uint64_t weight_values;
-	/* Where a library has several algorithms for a product: the quickest is found by measurement when its shape first comes, until capture
-	 * is switched off. false: the library's own choice, for who asks for a shape once. */
+	/* Where a library has several algorithms for a product: the quickest is found by measurement when its shape first comes, until
+	 * `settle`. false: the library's own choice, for who asks for a shape once. */
 	bool choose_by_time;
 	/* For measurements; may be NULL. Called before each operation that multiplies matrices, with how many products [m][k] x [k][n]. */
 	void (*multiplies)(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
@@ -223,10 +223,12 @@ struct compute_backend {
 
 	/* Around operations that are asked for again and again with equal keys, without a transfer among them. begin: whether they are to be
 	 * asked for; false: they have been started as they were captured. capture on: they are captured, to be started as one from then
-	 * on, and started; they must have been asked for before. Off, as at first: nothing is captured. Failures stick. All three or none: NULL. */
+	 * on, and started; they must have been asked for before. Off, as at first: nothing is captured. settle: warm-up is over, and nothing may take long any
+	 * more (choose_by_time). Failures stick. All four or none: NULL. */
 	bool (*begin)(struct compute *c, const struct compute_key *key);
 	void (*end)(struct compute *c);
 	void (*capture)(struct compute *c, bool on);
+	void (*settle)(struct compute *c);
 
 	/* Waits for everything; 0, or the first failure since the last call. */
 	int (*finish)(struct compute *c, struct errbuf *e);

@@ -363,5 +363,6 @@ const struct compute_backend compute_backend_cuda = {
 	.begin = cuda_begin,
 	.end = cuda_end,
 	.capture = cuda_capture,
+	.settle = cuda_settle,
 	.finish = cuda_finish,
 };

@@ -128,6 +128,7 @@ int cuda_load(struct compute *c, const struct compute_loading *l, struct errbuf 
 bool cuda_begin(struct compute *c, const struct compute_key *key);
 void cuda_end(struct compute *c);
 void cuda_capture(struct compute *c, bool on);
+void cuda_settle(struct compute *c);
 void cuda_pieces_release(struct compute *c);
 
 /* -- operations.c ------------------------------------------------------------------------------------------------------------------ */

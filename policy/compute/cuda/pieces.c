@@ -69,8 +69,11 @@ void cuda_end(struct compute *c)
 void cuda_capture(struct compute *c, bool on)
 {
 	c->captures = on;
-	if (!on)
-		device_measure(c->device, false); /* warm-up is over: nothing may take long any more */
+}
+
+void cuda_settle(struct compute *c)
+{
+	device_measure(c->device, false);
 }
 
 void cuda_pieces_release(struct compute *c)

@@ -20,7 +20,8 @@ static struct {
 	uint64_t free_bytes, taken_bytes;
 	uint32_t n_taken;           /* pieces of memory that are not given back */
 	uint32_t sends, kernels, products, takes, captures, replays;
-	uint32_t plans;             /* products whose shape had not come before: a real device chooses an algorithm for it */
+	uint32_t plans;             /* products whose shape had not come before: a real device chooses an algorithm for it, */
+	uint32_t guesses;           /* and takes the first one that there is, for it may not measure */
 	struct shape { uint32_t m, n, k, x_stride, out_stride, kind; } shape[4096];
 	bool capturing, measures;
 	uint64_t sent_bytes;
@@ -173,6 +174,7 @@ int device_product(struct device *d, const struct device_product *p)
 	if (i == device.plans) {
 		assert(!device.capturing && i < sizeof device.shape / sizeof *device.shape);
 		device.shape[device.plans++] = s;
+		device.guesses += !device.measures;
 	}
 	device.products++;
 	return answer();

@@ -64,6 +64,8 @@ static void check_lengths(const char *decoder)
 
 	if (policy_warm_up(p, &o, true, &result, &e) < 0)
 		fail_msg("%s", e.text);
+	assert_int_equal(device.guesses, 0); /* for the last length as for the first */
+	assert_false(device.measures);
 	uint32_t takes = device.takes, plans = device.plans, captures = device.captures, replays = device.replays, largest = 0;
 
 	for (uint32_t bytes = 1; bytes < TEXT_BYTES; bytes += LENGTH_STEP, n++)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sys/log.h"
+
 #define TEXT(x) #x
 #define VALUE_TEXT(x) TEXT(x)
 #define LIBRARY "libcublasLt.so." VALUE_TEXT(CUBLAS_VER_MAJOR)
@@ -308,7 +310,15 @@ static int choose_algorithm(struct cublas *b, const struct request *r, struct pl
 	return status;
 }
 
-/* That there is no algorithm is remembered, too: the library is asked once. Those that no network asks for (tests) fill the table: then all are dropped and it begins anew. */
+/* Told once for each shape, when the plan is made: a large product of this kind would be a silent loss of speed. */
+static void tell_of_missing(const struct key *k)
+{
+	log_line(LOG_LEVEL_WARNING, "cuda backend: cuBLASLt has no algorithm for a product [%u][%u] x [%u][%u]: a plain kernel makes it, which is slow where "
+			"it is large", k->m, k->k, k->n, k->k);
+}
+
+/* That there is no algorithm is remembered, too: the library is asked once. Those that no network asks for (tests) fill the table: then all are
+ * dropped and it begins anew. */
 static int make_plan(struct cublas *b, const struct request *r, const struct key *key, struct plan **out)
 {
 	if (b->n_plans == PLANS_MAX)
@@ -326,6 +336,8 @@ static int make_plan(struct cublas *b, const struct request *r, const struct key
 		drop_plan(b, p);
 		return status;
 	}
+	if (p->missing)
+		tell_of_missing(key);
 	b->n_plans++;
 	*out = p;
 	return status;

@@ -96,7 +96,9 @@ struct cost cost_of(const double *us, const bool *on, uint32_t n, double aim)
 	struct cost c = { .off_us = median_of(us, on, n, false, 0, 1), .on_us = median_of(us, on, n, true, 0, 1), .aim = aim };
 
 	c.rise = c.on_us / c.off_us - 1.0;
-	c.resolution = fmax(difference(us, on, n, false), difference(us, on, n, true));
+	double off = difference(us, on, n, false), with = difference(us, on, n, true);
+
+	c.resolution = off > with || isnan(off) ? off : with; /* NaN, of too few blocks, stays */
 	return c;
 }
 

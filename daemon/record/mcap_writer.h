@@ -50,7 +50,7 @@ MUST_CHECK int mcap_add_message(struct mcap_writer *w, const struct mcap_message
 /* Writes the chunk, if there is anything in it. */
 MUST_CHECK int mcap_flush(struct mcap_writer *w, struct errbuf *e);
 
-/* The disk begins with what has been written, which is not waited for (sync_file_range). */
+/* The disk begins with what has been written, and is not waited for (sync_file_range). Blocks: only while its queue is full. */
 void mcap_urge(const struct mcap_writer *w);
 
 /* What has been written is on the disk when this returns (fdatasync). */

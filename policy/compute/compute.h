@@ -166,7 +166,8 @@ struct compute_backend {
 	 * values at return. */
 	void (*upload)(struct compute *c, const float *host, struct compute_view out);
 	void (*download)(struct compute *c, struct compute_view x, float *host);
-	/* The same of values that are named by a byte: pictures, of which an eighth or a sixteenth has to travel. host [rows][channels][plane]. */
+	/* The same of values that are named by a byte: pictures, of which an eighth has to travel, for both times of a
+	 * patch are the same. host [rows][channels][plane]. */
 	void (*upload_levels)(struct compute *c, const uint8_t *host, const struct compute_levels *l, struct compute_view out);
 	void (*zero)(struct compute *c, struct compute_view out);
 	void (*copy)(struct compute *c, struct compute_view x, struct compute_view out);

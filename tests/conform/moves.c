@@ -33,7 +33,7 @@ static void check_upload(struct rig *r, uint32_t rows, uint32_t columns)
 	rig_end(r);
 }
 
-/* Every byte in every channel, and a table with what rounding has to get right. */
+/* Every byte, where there are so many, and a table of any numbers below 2. */
 static void check_upload_levels(struct rig *r, uint32_t rows, uint32_t channels, uint32_t plane, uint32_t repeat)
 {
 	uint32_t columns = channels * repeat * plane, n = rows * channels * plane;

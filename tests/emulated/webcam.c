@@ -73,7 +73,7 @@ static void paint(uint8_t *rgb, uint32_t width, uint32_t height, int colour)
 
 			noise = noise * 1664525 + 1013904223;
 			for (int i = 0; i < 3; i++)
-				rgb[i] = middle ? (i == colour ? 255 : 0) : (uint8_t)(noise >> 28 | x & 0xc0 | (y & 0x30));
+				rgb[i] = middle ? (i == colour ? 255 : 0) : (uint8_t)(noise >> 28 | (x & 0xc0) | (y & 0x30));
 		}
 }
 
@@ -138,17 +138,25 @@ static void make_pictures(struct webcam *w)
 
 static void send_all(int fd, const void *bytes, size_t n)
 {
-	if (n && send(fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
-		die("sending");
+	for (size_t done = 0; done < n;) {
+		ssize_t sent = send(fd, (const uint8_t *)bytes + done, n - done, MSG_NOSIGNAL);
+
+		if (sent <= 0 && errno != EINTR)
+			die("sending");
+		done += sent > 0 ? (size_t)sent : 0;
+	}
 }
 
 /* The end of the connection is the end of the program: the host has unplugged it. */
 static void read_all(int fd, void *bytes, size_t n)
 {
-	ssize_t got = n ? recv(fd, bytes, n, MSG_WAITALL) : 0;
+	for (size_t done = 0; done < n;) {
+		ssize_t got = recv(fd, (uint8_t *)bytes + done, n - done, 0);
 
-	if (got != (ssize_t)n)
-		die("reading");
+		if (got == 0 || (got < 0 && errno != EINTR))
+			die("reading");
+		done += got > 0 ? (size_t)got : 0;
+	}
 }
 
 static void swap(uint32_t *words, size_t n)
@@ -340,13 +348,15 @@ static void on_signal(int number)
 		*(number == SIGUSR1 ? &halves_left : &holes_left) = FAULTS;
 }
 
+/* Not for ever: a signal may come just before. */
 static void wait_for_work(const struct webcam *w)
 {
+	enum { LOOK_MS = 100 };
 	struct pollfd item = { .fd = w->fd, .events = POLLIN };
 	int64_t left_ns = w->next_ns - clock_monotonic_ns();
 	bool waits = !silent && w->uvc.streaming && w->n_waiting;
 
-	poll(&item, 1, !waits ? -1 : left_ns <= 0 ? 0 : (int)(left_ns / NS_PER_MS) + 1);
+	poll(&item, 1, !waits ? LOOK_MS : left_ns <= 0 ? 0 : (int)(left_ns / NS_PER_MS) + 1);
 }
 
 int main(int argc, char **argv)

@@ -10,7 +10,7 @@ import unittest
 PRETENDED = {
     "nvidia-smi": "[ \"$1\" = -L ] && echo 'GPU 0: pretended' || echo 'name, driver_version'",
     "compute-sanitizer": """[ "$1" != --help ] || { echo " --${OPTION:-kernel-name-exclude} WHAT"; exit; }
-echo "tool $2, $3 $4, ${*##*/}"; [ -z "${SUPPORTED:-}" ] || { echo "Error: Device not supported"; exit 1; }; [ "$2" != racecheck ] || exit 9""",
+echo "tool $2, $3 $4, ${*##*/}"; [ "${BLIND:-}" != all ] && [ "${BLIND:-}" != "$2" ] || { echo "Error: Device not supported"; exit 1; }; [ "$2" != racecheck ] || exit 9""",
     "nsys": "echo 'kernels by time'",
 }
 CONFORM = "[ \"$1\" = --list ] && echo cpu && echo cuda && exit; echo '0 failures'; exit ${CONFORM_EXIT:-0}"
@@ -54,9 +54,12 @@ class GpuSession(unittest.TestCase):
         log = (self.results / "sanitize.log").read_text()
         for said in ("tool memcheck, --kernel-name-exclude kns=gemm,", "cuda bf16", "memcheck: exit 0", "racecheck: exit 9", "initcheck: exit 0", "synccheck: exit 0"):
             self.assertIn(said, log)
+        self.assertIn("tool initcheck, --error-exitcode", log)  # which has to see all that is written
+        r = self.session("sanitize", BLIND="synccheck")
+        self.assertRegex(r.stdout, r"sanitize .*FAILED \(exit 1\)")
 
     def test_a_gpu_that_cannot_be_looked_into_is_no_finding(self):
-        r = self.session("sanitize", "bench", SUPPORTED="no", OPTION="kernel-regex-exclude")
+        r = self.session("sanitize", "bench", BLIND="all", OPTION="kernel-regex-exclude")
         self.assertEqual(r.returncode, 0, r.stdout)
         self.assertRegex(r.stdout, r"(?s)sanitize .*skipped: compute-sanitizer cannot look into a GPU here.*bench .*passed")
         self.assertIn("tool memcheck, --kernel-regex-exclude kns=gemm,", (self.results / "sanitize.log").read_text())

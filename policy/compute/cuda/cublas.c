@@ -236,8 +236,9 @@ static int run(struct cublas *b, const struct request *r, const struct plan *pla
 }
 
 /* Of RUNS runs behind one that is not counted, each with cold caches, for in a chunk other weights come between; infinite where the
- * algorithm does not take this product after all. Not 0: the device failed. */
-static int measure(struct cublas *b, const struct request *r, const struct plan *plan, const cublasLtMatmulAlgo_t *algorithm, float *elapsed_ms)
+ * algorithm does not take this product after all, and *refusal why. Not 0: the device failed. */
+static int measure(struct cublas *b, const struct request *r, const struct plan *plan, const cublasLtMatmulAlgo_t *algorithm, float *elapsed_ms,
+		int *refusal)
 {
 	float sum_ms = 0;
 
@@ -251,6 +252,7 @@ static int measure(struct cublas *b, const struct request *r, const struct plan 
 
 		if (b->clock.stop(b->clock.context, &one_ms))
 			return (int)CUBLAS_STATUS_EXECUTION_FAILED;
+		*refusal = status;
 		if (status)
 			return 0;
 		sum_ms += i ? one_ms : 0;
@@ -276,24 +278,34 @@ static int take_first(const struct cublas *b, struct plan *p, const cublasLtMatm
 	return (int)CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
+/* What is said when none works: that the library cannot, if that is all they say. The GPU went on, so no failed execution was its end. */
+static int worse_of(int why, int refusal)
+{
+	if (refusal == 0 || refusal == CUBLAS_STATUS_NOT_SUPPORTED)
+		return why;
+	return refusal == CUBLAS_STATUS_EXECUTION_FAILED ? (int)CUBLAS_STATUS_INTERNAL_ERROR : refusal;
+}
+
 /* The result of each try lands where the product's belongs, and is the same but for rounding. */
 static int try_all(struct cublas *b, const struct request *r, struct plan *p, const cublasLtMatmulHeuristicResult_t *found, int n)
 {
 	float least_ms = INFINITY, elapsed_ms;
+	int why = (int)CUBLAS_STATUS_NOT_SUPPORTED, refusal = 0;
 
 	for (int i = 0; i < n; i++) {
 		if (!is_usable(b, &found[i]))
 			continue;
-		int status = measure(b, r, p, &found[i].algo, &elapsed_ms);
+		int status = measure(b, r, p, &found[i].algo, &elapsed_ms, &refusal);
 
 		if (status)
 			return status;
+		why = worse_of(why, refusal);
 		if (elapsed_ms < least_ms) {
 			least_ms = elapsed_ms;
 			p->algorithm = found[i].algo;
 		}
 	}
-	return isinf(least_ms) ? (int)CUBLAS_STATUS_NOT_SUPPORTED : 0;
+	return isinf(least_ms) ? why : 0;
 }
 
 static int choose_algorithm(struct cublas *b, const struct request *r, struct plan *p)
@@ -364,7 +376,13 @@ int cublas_product(struct cublas *b, void *stream, const struct device_product *
 
 	if (status == 0)
 		status = set_bias(b, plan, p->bias);
-	return status ? status : run(b, &r, plan, &plan->algorithm);
+	if (status == 0)
+		status = run(b, &r, plan, &plan->algorithm);
+	if (plan && !plan->missing && cublas_lacks_algorithm(status)) { /* its choice was not tried before */
+		plan->missing = true;
+		tell_of_missing(&plan->key);
+	}
+	return status;
 }
 
 const char *cublas_status_text(int status)

@@ -249,6 +249,8 @@ int device_product(struct device *d, const struct device_product *p)
 {
 	int status = cublas_product(d->cublas, d->stream, p, d->measures && !d->captures);
 
+	if (status)
+		(void)cudaGetLastError(); /* the next kernel's launch is not to be taken for it */
 	return status ? CUBLAS_CODES + status : 0;
 }
 
@@ -277,8 +279,10 @@ struct device_graph {
 
 int device_capture(struct device *d)
 {
-	d->captures = true;
-	return told(cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal));
+	int code = told(cudaStreamBeginCapture(d->stream, cudaStreamCaptureModeThreadLocal));
+
+	d->captures = code == 0;
+	return code;
 }
 
 /* cudaGraphInstantiateWithFlags has the same arguments in CUDA 11.4 to 13; cudaGraphInstantiate has not. */

@@ -73,6 +73,10 @@ static void nothing_measured_is_nothing_met(void **state)
 
 	(void)state;
 	assert_int_equal(cost_judge(&c), COST_UNRESOLVED);
+	const double few[3] = { 100, 100, 100 };
+
+	c = cost_of(few, on, 3, 0.10); /* one is off: nothing to compare it with */
+	assert_int_equal(cost_judge(&c), COST_UNRESOLVED);
 	c = cost_of(us, on, 0, 0.10);
 	assert_int_equal(cost_judge(&c), COST_UNRESOLVED);
 }

@@ -304,6 +304,11 @@ static void a_shape_that_has_none_is_remembered(void **state)
 	library.proposed = 1;
 	assert_int_equal(cublas_product(b, NULL, &other, true), 0);
 	assert_int_equal(library.runs, 1);
+	other.m = 5;
+	library.status[0] = CUBLAS_STATUS_NOT_SUPPORTED; /* said only when it is to run */
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(cublas_product(b, NULL, &other, false), CUBLAS_STATUS_NOT_SUPPORTED);
+	assert_int_equal(library.runs, 2);
 	close_library(b);
 }
 
@@ -346,8 +351,14 @@ static void none_that_works_is_said(void **state)
 
 	(void)state;
 	library.status[0] = library.status[1] = CUBLAS_STATUS_INTERNAL_ERROR;
-	assert_int_equal(cublas_product(b, NULL, &p, true), CUBLAS_STATUS_NOT_SUPPORTED);
+	assert_int_equal(cublas_product(b, NULL, &p, true), CUBLAS_STATUS_INTERNAL_ERROR);
 	assert_int_equal(library.runs, 2);
+	library.status[0] = CUBLAS_STATUS_NOT_SUPPORTED;
+	library.status[1] = CUBLAS_STATUS_ALLOC_FAILED; /* which may pass */
+	assert_int_equal(cublas_product(b, NULL, &p, true), CUBLAS_STATUS_ALLOC_FAILED);
+	library.status[1] = 0;
+	assert_int_equal(cublas_product(b, NULL, &p, true), 0);
+	assert_int_equal(library.last, 1);
 	close_library(b);
 }
 

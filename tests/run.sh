@@ -216,10 +216,19 @@ is_certain() {
 	[ -n "$finding" ] || [ "$code" -eq 124 ] || [ "$code" -ge 128 ] || crashed
 }
 
-# Whether the test tells of a program of ours that a signal ended, or that did not end when it was asked to.
+# What a test says of a program of ours that a signal ended, or that did not end when it was asked to.
+crash='ended with -[0-9]|AssertionError: -[0-9]+ != |ended by signal|SIG(SEGV|ABRT|BUS|FPE|ILL)'
+crash="$crash|Assertion .* failed|Segmentation fault|core dumped|Aborted|did not end on SIGTERM|TimeoutExpired"
+
 crashed() {
-	grep -qE -e 'ended with -[0-9]|AssertionError: -[0-9]+ != |ended by signal|SIG(SEGV|ABRT|BUS|FPE|ILL)' \
-		-e 'Assertion .* failed|Segmentation fault|core dumped|Aborted|did not end on SIGTERM|TimeoutExpired' "$log"
+	grep -qE "$crash" "$log"
+}
+
+# The line of a failed test's log that says most: what a sanitizer has found, a crash, what a test in Python or C expected, or the last.
+deciding_line() {
+	for pattern in 'SUMMARY: [A-Z][a-z]+Sanitizer|runtime error:' "$crash" 'Error: |^\[  ERROR   \]' .; do
+		grep -aE "$pattern" "$log" | tail -n 1 | cut -c 1-300 | grep . && return
+	done
 }
 
 tenths_since() {
@@ -266,12 +275,15 @@ run_test() {
 stray() {
 	log=$logs/stray_$1.log
 	: >"$log"
+	note=
 	! sanitizer_spoke "$run"/reports/*/report* || fail_test "a_sanitizer_$1_the_tests"
 }
 
 fail_test() {
 	failed=$((failed + 1))
-	failures="$failures $1"
+	why=$(deciding_line)
+	failures="$failures
+failed: $1${note:+ ($note)}${why:+: $why}"
 	echo "    ---- last lines of $log"
 	tail -n 100 "$log" | sed 's/^/    | /'
 }
@@ -406,9 +418,10 @@ printf '%s' "$times" | sort -rn | awk -v whole="$(tenths_since "$started_all")" 
 [ -z "$lates" ] || echo "${lates#?}"
 if [ $((late * 3)) -gt $timed ]; then
 	echo "$late of $timed tests in real time were late: too many to have shown anything"
-	failed=$((failed + late)) failures="$failures late"
+	failed=$((failed + late)) failures="$failures
+failed: late"
 fi
-[ -z "$failures" ] || echo "failed:$failures"
+[ -z "$failures" ] || echo "${failures#?}"
 [ $((passed + failed + late)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$(echo $parts)'?"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]

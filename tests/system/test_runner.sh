@@ -64,7 +64,9 @@ expect "$root/out" '^(./5) FAIL integration/test_bad .* exit 3$'
 expect "$root/out" '| the cause$'
 expect "$root/out" '^(./5) FAIL system/test_hang .* not finished after 3 s'
 expect "$root/out" '^(./5) FAIL unit/area/test_unbuilt '
-expect "$root/out" '^failed: unit/area/test_unbuilt integration/test_bad system/test_hang$'
+expect "$root/out" '^failed: unit/area/test_unbuilt (exit 127): '
+expect "$root/out" '^failed: integration/test_bad (exit 3): the cause$'
+expect "$root/out" '^failed: system/test_hang (not finished after 3 s, ended)$'
 expect "$root/out" '^1 passed, 3 failed, 1 skipped$'
 # Gone, or dead and waiting for init to notice.
 state=$(sed 's/.*) //; s/ .*//' "/proc/$(cat "$root/stray")/stat" 2>/dev/null)
@@ -123,9 +125,15 @@ for certain in 'kill -SEGV $$' 'echo "the daemon did not end on SIGTERM"; exit 1
 		expect "$root/out" '^2 passed, 1 failed, 0 skipped$'
 	done
 done
+printf '%s\n' 'echo "SUMMARY: AddressSanitizer: heap-use-after-free a.c:3"' 'echo "AssertionError: 3 != 4"' 'echo FAILED' 'exit 1' >"$root/tests/system/test_c.sh"
+SAN=address run && echo "a finding passed" && problems=$((problems + 1))
+expect "$root/out" '^failed: system/test_c (exit 1.*): SUMMARY: AddressSanitizer: heap-use-after-free a.c:3$'
+sed -i /SUMMARY/d "$root/tests/system/test_c.sh"
+SAN=address run && echo "a failure passed" && problems=$((problems + 1))
+expect "$root/out" '^failed: system/test_c (exit 1): AssertionError: 3 != 4$'
 printf 'exit 4 # Not in real time: no clock.\n' >"$root/tests/system/test_c.sh"
 SAN=address run --findings && echo "a test without a clock was late" && problems=$((problems + 1))
-expect "$root/out" '^failed: system/test_c$'
+expect "$root/out" '^failed: system/test_c (exit 4)$'
 echo 'exit 4' >"$root/tests/system/test_c.sh"
 SAN=address run --findings && echo "a run of which half was late passed" && problems=$((problems + 1))
 expect "$root/out" '^2 of 4 tests in real time were late: too many to have shown anything$'
@@ -148,7 +156,7 @@ flaky "$root/build/tests/unit/area/test_flaky"
 flaky "$root/tests/fuzz/test_flaky.sh"
 flaky "$root/tests/system/test_flaky.sh"
 run && echo "a flaky test passed without --second-try" && problems=$((problems + 1))
-expect "$root/out" '^failed: unit/area/test_flaky fuzz/test_flaky system/test_flaky$'
+for name in unit/area fuzz system; do expect "$root/out" "^failed: $name/test_flaky (exit 4): the first try\$"; done
 absent "$root/out" 'second try'
 rm -f "$root"/tests/*/*.tried "$root"/build/tests/unit/area/*.tried
 
@@ -158,7 +166,7 @@ run --second-try && echo "flaky unit and fuzz tests, or one without a clock, pas
 rm "$root/tests/system/test_calm.sh"
 expect "$root/out" '^(4/4) ok   system/test_flaky .*second try: the first ended with "exit 4"'
 expect "$root/out" '^passed on the second try: system/test_flaky (see .*system_test_flaky.log.first)$'
-expect "$root/out" '^failed: unit/area/test_flaky fuzz/test_flaky system/test_calm$'
+for name in unit/area/test_flaky fuzz/test_flaky system/test_calm; do expect "$root/out" "^failed: $name (exit 4): the first try\$"; done
 expect "$root/out" '^1 passed, 3 failed, 0 skipped$'
 expect "$root/build/test-logs/system_test_flaky.log.first" '^the first try$'
 run --second-try system/test_flaky || { echo "a second try failed the run" && problems=$((problems + 1)); }
@@ -245,7 +253,7 @@ echo cpu
 END
 echo 'exit 0' >"$root/tests/system/test_flaky.sh"
 run system/test_flaky && echo "a finding of the list was forgotten" && problems=$((problems + 1))
-expect "$root/out" '^failed: a_sanitizer_before_the_tests$'
+expect "$root/out" '^failed: a_sanitizer_before_the_tests: ERROR: LeakSanitizer: '
 expect "$root/out" '^1 passed, 1 failed, 0 skipped$'
 rm -r "$root/tests/golden" "$root/tests/conform" "$root/build/tests/conform"
 
@@ -280,7 +288,7 @@ rm "$root"/met/*
 meets b | unit a
 run && echo "two tests ran at the same time on one processor" && problems=$((problems + 1))
 jobs=2
-expect "$root/out" '^failed: unit/area/test_a$'
+expect "$root/out" '^failed: unit/area/test_a (exit 6)$'
 
 # Others run alone, and after those; everything is told of in order, however long it took.
 none
@@ -347,7 +355,7 @@ echo 'sleep 2' | unit b
 run && echo "a finding in a process that outlived its test was forgotten" && problems=$((problems + 1))
 expect "$root/out" '^(1/2) ok   unit/area/test_a '
 expect "$root/out" '^(2/2) ok   unit/area/test_b '
-expect "$root/out" '^failed: a_sanitizer_after_the_tests$'
+expect "$root/out" '^failed: a_sanitizer_after_the_tests: ERROR: LeakSanitizer: '
 
 # One that is ended begins no further tests.
 none

@@ -54,6 +54,7 @@ CFLAGS_policy_compute_cpu_linear := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cpu_attention := -O3 -fno-trapping-math
 CFLAGS_policy_compute_cuda_device = -idirafter $(CUDA_HOME)/include
 CFLAGS_policy_compute_cuda_cublas = -idirafter $(CUDA_HOME)/include
+CFLAGS_daemon_bench_bench_gpu_profiler = -idirafter $(CUDA_HOME)/include
 CFLAGS_tests_unit_policy_test_cublas = -idirafter $(CUDA_HOME)/include
 
 # Areas: each is one archive; LIBS_<area> are the system libraries it needs.

@@ -6,7 +6,7 @@
 #   conform   every operation against the cpu backend, bf16, then fp32                                       5 minutes at most
 #   bench     dreamvla-bench gpu: the table of all variants against their floors                             3
 #   golden    the golden cases with backend cuda                                                             7
-#   profile   kernels by their share of the time: nsys, or ncu where that is missing                         3
+#   profile   kernels of the bench's first row by their share of the time: nsys, or ncu where that is missing 3
 #   torch     the bench beside PyTorch, eager and compiled ($PYTHON; most of it its compiler)               10
 #   sanitize  conform bf16 under compute-sanitizer's four tools beside each other, our own kernels alone     8
 #
@@ -74,9 +74,9 @@ sanitize() {
 	return ${blind:-0}
 }
 
-# Durations of some 600 kernels, as many as a chunk has, from behind the warm-up on; the one who reads adds them up by name.
+# Durations of some 600 kernels of the first row's rounds, as many as a chunk has; the one who reads adds them up by name.
 ncu_profile() {
-	timeout 180 ncu --metrics gpu__time_duration.sum --graph-profiling node --clock-control none --launch-skip 3000 --launch-count 600 --csv \
+	timeout 180 ncu --metrics gpu__time_duration.sum --graph-profiling node --clock-control none --profile-from-start off --launch-count 600 --csv \
 		"$B/dreamvla-bench" gpu --seconds 1 >"$results/ncu.csv" 2>&1
 	code=$?
 	cat "$results/ncu.csv"
@@ -102,7 +102,9 @@ run_part() {
 			ncu_profile
 			return
 		fi
-		timeout 180 nsys profile --force-overwrite true --output "$results/nsys" --stats=true "$B/dreamvla-bench" gpu --seconds 1
+		# The first row's rounds alone, and the kernels within its graphs one by one.
+		timeout 180 nsys profile --force-overwrite true --output "$results/nsys" --stats=true --capture-range=cudaProfilerApi --capture-range-end=stop \
+			--cuda-graph-trace=node "$B/dreamvla-bench" gpu --seconds 1
 		;;
 	esac
 }

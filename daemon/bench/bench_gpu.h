@@ -58,6 +58,10 @@ MUST_CHECK int gpu_measure_torch(const struct gpu_options *o, const struct bench
 MUST_CHECK int gpu_repeat(const struct gpu_options *o, struct gpu_row *row, int (*once)(void *context, double *seconds, struct errbuf *e),
 		void *context, struct errbuf *e);
 
+/* bench_gpu_profiler.c: a profiler that was told to look at ranges only (nsys --capture-range=cudaProfilerApi, ncu --profile-from-start off) looks
+ * from on to off: at a row's rounds, not at loading, warm-up and the choosing of algorithms. Allocates: no. Blocks: no. */
+void gpu_show_profiler(bool on);
+
 /* For compute_options.multiplies: adds to the double behind context. */
 void gpu_count_operations(void *context, uint32_t m, uint32_t n, uint32_t k, uint32_t count);
 

@@ -99,6 +99,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: conform BACKEND [fp32|bf16] | --list | --here\n");
 		return 2;
 	}
+	setvbuf(stdout, NULL, _IOLBF, 0); /* what a time limit cuts short has told of all before */
 	if (!strcmp(argv[1], "--list") || !strcmp(argv[1], "--here"))
 		return list(!strcmp(argv[1], "--here"));
 	r.ops = compute_backend_find(argv[1], &e);

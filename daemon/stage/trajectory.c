@@ -420,13 +420,24 @@ static double stop_time_s(const struct trajectory *t)
 	return fmin(fmax(d.braking / share, least_s), most_s);
 }
 
+/* One that slows down already loses a^2 / (2 j) of its rate until it does no more: with so much jerk, no more than it has. Otherwise it would
+ * turn back. */
+static struct axis_limits stopping_clock(const struct axis *clock, double time_s, double end_s)
+{
+	struct axis_limits l = clock_limits(clock->v / time_s, end_s);
+
+	if (clock->a < 0.0 && clock->v > 0.0)
+		l.j_max = fmax(l.j_max, clock->a * clock->a / (2.0 * clock->v));
+	return l;
+}
+
 /* Every coordinate in the same time, so that the direction stays. */
 static void stop_begin(struct trajectory *t)
 {
 	const double least = 1e-3; /* m/s^2, rad/s^2: for one that hardly moves */
 	double time_s = stop_time_s(t);
 
-	t->stop_limits = clock_limits(t->clock.v / time_s, t->end_s);
+	t->stop_limits = stopping_clock(&t->clock, time_s, t->end_s);
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
 		for (uint32_t k = 0; k < t->arm[a].dim; k++) {
 			const struct axis *now = &t->arm[a].now[k];

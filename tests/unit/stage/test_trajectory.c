@@ -246,9 +246,36 @@ static void any_action_rate_is_smooth_at_1_khz(void **state)
 	}
 }
 
+/* Wherever it is stopped, and however hard it slows down already. */
+static void the_clock_never_turns_back(void **state)
+{
+	(void)state;
+	for (int slowed_ms = 0; slowed_ms <= 400; slowed_ms += 5) {
+		struct rig *r = rig_new(ACTION_EE_DELTA);
+		struct action_chunk c;
+
+		rig_run(r, 500, 1.0);
+		c = chunk_at(r, r->now_ns, 0.0, 0.01);
+		assert_true(trajectory_adopt(&r->trajectory, &c, &r->past, &r->safety, false));
+		rig_run(r, 400, 1.0);
+		rig_run(r, slowed_ms, 0.02);
+		for (int k = 0; k < 200; k++) {
+			double before_s = r->trajectory.clock.q;
+
+			rig_run(r, 5, 0.0);
+			if (r->trajectory.clock.v < -1e-9 || r->trajectory.clock.q < before_s - 1e-9)
+				fail_msg("slowed for %d ms, %d ms into the stop: rate %.3g", slowed_ms, 5 * k, r->trajectory.clock.v);
+		}
+		assert_true(trajectory_standing(&r->trajectory));
+		rig_expect_limits(r);
+		free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_clock_never_turns_back),
 		cmocka_unit_test(standing_arms_skip_nothing),
 		cmocka_unit_test(what_moves_along_is_the_policys),
 		cmocka_unit_test(moving_arms_skip_what_has_passed),

@@ -4,9 +4,9 @@
  * stop was cut short by a second signal or took too long; 4 the GPU was lost to this process, which made a controlled stop: a new one
  * may find it again. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #include "daemon/service.h"
 #include "daemon/sys/clock.h"
 #include "daemon/sys/log.h"
+#include "daemon/sys/options.h"
 #include "daemon/version.h"
 
 #define STANDING_PATIENCE_NS (2 * NS_PER_S)
@@ -51,7 +52,7 @@ static const char help[] =
 	"            3 what could be judged is identical, but the recording is cut or has gaps\n";
 
 struct arguments {
-	const char *config, *model, *heads;
+	const char *config, *model, *heads, *speed;
 	bool check, print_config, help, version;
 	struct replay_options replay;
 };
@@ -287,55 +288,53 @@ static int with_runtime(struct runtime *r, const struct arguments *a)
 
 /* ---- arguments ---- */
 
-/* False, and said: they are wrong. */
-static bool read_arguments(struct arguments *a, int argc, char **argv)
+static int take_speed(const char *text, void *at, struct errbuf *e)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, 'k' },
-		{ "print-config", no_argument, NULL, 'p' },
-		{ "replay", required_argument, NULL, 'r' },
-		{ "replay-out", required_argument, NULL, 'o' },
-		{ "heads", required_argument, NULL, 'e' },
-		{ "model", required_argument, NULL, 'm' },
-		{ "replay-speed", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },
-		{ 0 },
-	};
-	const char *speed = NULL;
-	int found;
+	*(const char **)at = text;
+	return strcmp(text, "real") == 0 || strcmp(text, "fast") == 0 ? 0 : fail(e, -EINVAL, "--replay-speed %s: want real or fast", text);
+}
 
-	while ((found = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (found == '?')
-			return false;
-		a->config = found == 'c' ? optarg : a->config;
-		a->check |= found == 'k';
-		a->print_config |= found == 'p';
-		a->help |= found == 'h';
-		a->version |= found == 'v';
-		a->replay.path = found == 'r' ? optarg : a->replay.path;
-		a->replay.out = found == 'o' ? optarg : a->replay.out;
-		a->heads = found == 'e' ? optarg : a->heads;
-		a->model = found == 'm' ? optarg : a->model;
-		a->replay.json |= found == 'j';
-		speed = found == 's' ? optarg : speed;
-	}
-	a->replay.real = speed && strcmp(speed, "real") == 0;
-	if (speed && !a->replay.real && strcmp(speed, "fast") != 0)
-		fprintf(stderr, "dreamvlad: --replay-speed %s: want real or fast\n", speed);
-	else if (!a->replay.path && (speed || a->replay.json || a->replay.out || a->model || a->heads))
-		fprintf(stderr, "dreamvlad: --replay-speed, --replay-out, --model, --heads and --json go with --replay FILE\n");
-	else if ((a->model || a->heads) && a->config)
-		fprintf(stderr, "dreamvlad: --model and --heads go with the recorded configuration: with --config, policy.model and policy.heads say it\n");
-	else if (optind < argc)
-		fprintf(stderr, "dreamvlad: %s: not an option\n", argv[optind]);
-	else if (!a->config && !a->replay.path && !a->help && !a->version && !a->print_config)
-		fprintf(stderr, "dreamvlad: --config FILE is missing\n");
-	else
-		return true;
-	return false;
+#define AT(member) offsetof(struct arguments, member)
+
+static const struct option_row ROWS[] = {
+	{ "config", OPTION_TEXT, AT(config) },
+	{ "check", OPTION_FLAG, AT(check) },
+	{ "print-config", OPTION_FLAG, AT(print_config) },
+	{ "replay", OPTION_TEXT, AT(replay.path) },
+	{ "replay-out", OPTION_TEXT, AT(replay.out) },
+	{ "replay-speed", OPTION_BY_HAND, AT(speed), .take = take_speed },
+	{ "model", OPTION_TEXT, AT(model) },
+	{ "heads", OPTION_TEXT, AT(heads) },
+	{ "json", OPTION_FLAG, AT(replay.json) },
+	{ "help", OPTION_FLAG, AT(help) },
+	{ "version", OPTION_FLAG, AT(version) },
+};
+
+/* Options that are each right. */
+static int check_arguments(const struct arguments *a, struct errbuf *e)
+{
+	if (!a->replay.path && (a->speed || a->replay.json || a->replay.out || a->model || a->heads))
+		return fail(e, -EINVAL, "--replay-speed, --replay-out, --model, --heads and --json go with --replay FILE");
+	if (a->replay.path && a->check)
+		return fail(e, -EINVAL, "--check and --replay exclude each other: a replay checks what it needs");
+	if (a->print_config && (a->check || a->replay.path))
+		return fail(e, -EINVAL, "--print-config prints and does nothing else: leave out %s", a->check ? "--check" : "--replay");
+	if ((a->model || a->heads) && a->config)
+		return fail(e, -EINVAL, "--model and --heads go with the recorded configuration: with --config, policy.model and policy.heads say it");
+	if (!a->config && !a->replay.path && !a->print_config)
+		return fail(e, -EINVAL, "--config FILE is missing; dreamvlad --help lists the options");
+	return 0;
+}
+
+static int read_arguments(struct arguments *a, int argc, char **argv, struct errbuf *e)
+{
+	uint64_t seen;
+	int rc = options_take(ROWS, sizeof ROWS / sizeof *ROWS, "dreamvlad", argc, argv, a, &seen, e);
+
+	if (rc < 0 || a->help || a->version)
+		return rc;
+	a->replay.real = a->speed && strcmp(a->speed, "real") == 0;
+	return check_arguments(a, e);
 }
 
 /* Monotonic time and real-time scheduling are what everything here is built on. */
@@ -369,8 +368,8 @@ int main(int argc, char **argv)
 	struct errbuf e;
 	sigset_t set;
 
-	if (!read_arguments(&a, argc, argv)) {
-		fputs(help, stderr);
+	if (read_arguments(&a, argc, argv, &e) < 0) {
+		fprintf(stderr, "dreamvlad: %s\n", e.text);
 		return EXIT_USAGE;
 	}
 	if (a.help || a.version) {

@@ -37,12 +37,17 @@ class Start(unittest.TestCase):
         self.assertIn("dreamvlad", self.run_program("--version").stdout)
 
     def test_wrong_arguments(self):
-        for arguments, wrong in (((), "--config FILE is missing"), (("--confg", "x"), "--confg"),
-                                 (("--config",), "requires an argument"), (("--config", "x", "more"), "more: not")):
+        for arguments, wrong in (((), "--config FILE is missing; dreamvlad --help"), (("--confg", "x"), "dreamvlad --help lists"),
+                                 (("--config",), "requires an argument"), (("--config", "x", "more"), "more: not an option"),
+                                 (("--config", "x", "--config", "y"), "--config: given twice"), (("--config", "x", "--json"), "go with --replay"),
+                                 (("--replay", "x", "--replay-speed", "slow"), "--replay-speed slow: want real or fast"),
+                                 (("--replay", "x", "--check"), "exclude each other"), (("--config", "x", "--model", "y"), "go with --replay"),
+                                 (("--replay", "x", "--config", "y", "--heads", "z"), "policy.heads"),
+                                 (("--config", "x", "--check", "--print-config"), "leave out --check")):
             done = self.run_program(*arguments)
-            self.assertEqual(done.returncode, 2)
+            self.assertEqual(done.returncode, 2, arguments)
             self.assertIn(wrong, done.stderr)
-            self.assertIn("usage: dreamvlad", done.stderr)
+            self.assertEqual(done.stdout, "")
 
     def test_missing_configuration(self):
         done = self.run_program("--config", f"{self.folder}/none.yaml")

@@ -6,12 +6,11 @@
 
 #include "daemon/stage/demand.h"
 #include "daemon/stage/geometry.h"
+#include "daemon/stage/path_clock.h"
 #include "daemon/stage/waypoints.h"
 
 /* Below this rate the sent velocity says nothing about the path's (it is divided by the rate). */
 static const double slow_rate = 0.1;
-/* Slowing down: at least so fast, at most so fast (1/s of rate), and with a ramp of this length. */
-static const double decel_least = 0.5, decel_most = 5.0, decel_ramp_s = 0.05;
 
 static double period_s(const struct trajectory *t)
 {
@@ -30,11 +29,6 @@ void trajectory_drop(struct trajectory *t)
 	t->braking = t->stopping = false;
 	t->clock.v = t->clock.a = 0.0;
 	ensemble_drop(&t->ensemble);
-}
-
-static bool clock_stands(const struct axis *clock)
-{
-	return clock->v <= 1e-9 && fabs(clock->a) <= 1e-9;
 }
 
 /* Of every coordinate of every arm: sent with less than a small speed, and no farther off the path. */
@@ -63,7 +57,7 @@ void trajectory_resume_grippers(struct trajectory *t, const struct safety *sent,
 
 bool trajectory_standing(const struct trajectory *t)
 {
-	return !t->active || (clock_stands(&t->clock) && sent_within(t, INFINITY));
+	return !t->active || (path_clock_stands(&t->clock) && sent_within(t, INFINITY));
 }
 
 bool trajectory_ran_out(const struct trajectory *t)
@@ -289,13 +283,6 @@ static void demand_find(const struct trajectory *t, const struct arm_setup *arm,
 	follow_reach(&p->follow, arm, &k);
 }
 
-static struct axis_limits clock_limits(double decel, double end_s)
-{
-	double a = fmin(fmax(decel, decel_least), decel_most);
-
-	return (struct axis_limits){ .q_min = -INFINITY, .q_max = end_s, .v_max = 1.0, .a_max = a, .j_max = a / decel_ramp_s };
-}
-
 /* The rate at which no arm's limits are reached, and how fast that rate may change. */
 static void clock_limit(struct trajectory *t)
 {
@@ -305,7 +292,7 @@ static void clock_limit(struct trajectory *t)
 		demand_find(t, &t->setup->arm[a], &t->arm[a], &d);
 	t->rate_cap = demand_rate(&d);
 	t->posture_cap = 1.0;
-	t->clock_limits = clock_limits(demand_slowing_1_s(&d), t->end_s);
+	t->clock_limits = path_clock_limits(demand_slowing_1_s(&d), t->end_s);
 	if (t->clock.v > t->rate_cap) { /* what is sent does not jump with it, and a slowing path would push it the wrong way */
 		t->clock.v = t->rate_cap;
 		t->clock.a = 0.0;
@@ -388,21 +375,6 @@ bool trajectory_adopt(struct trajectory *t, const struct action_chunk *c, const 
 
 /* ---- running along it -------------------------------------------------------------------------------------------- */
 
-/* A clock taken over in full motion may have narrower limits than it keeps: it comes into them by braking. Returns whether it had
- * to brake: not where it only gains no more speed than there is to gain. */
-static bool clock_step(struct axis *clock, const struct axis_limits *limits, double rate, double dt_s)
-{
-	const double before = clock->v, slower = 2e-5; /* of full speed in a period: at its top it sways by a quarter of that */
-	struct axis_limits l = *limits;
-
-	l.a_max = fmax(l.a_max, fabs(clock->a));
-	l.v_max = fmax(l.v_max, clock->v);
-	if (rate > 0.0)
-		return axis_step(clock, &l, axis_track_velocity(clock, rate, &l, dt_s), dt_s) < 1.0 && clock->v < before - slower;
-	*clock = axis_brake(clock, &l, dt_s);
-	return false;
-}
-
 /* How long the arms need to lose the speed that they have now. */
 static double stop_time_s(const struct trajectory *t)
 {
@@ -420,30 +392,19 @@ static double stop_time_s(const struct trajectory *t)
 	return fmin(fmax(d.braking / share, least_s), most_s);
 }
 
-/* One that slows down already loses a^2 / (2 j) of its rate until it does no more: with so much jerk, no more than it has. Otherwise it would
- * turn back. */
-static struct axis_limits stopping_clock(const struct axis *clock, double time_s, double end_s)
-{
-	struct axis_limits l = clock_limits(clock->v / time_s, end_s);
-
-	if (clock->a < 0.0 && clock->v > 0.0)
-		l.j_max = fmax(l.j_max, clock->a * clock->a / (2.0 * clock->v));
-	return l;
-}
-
 /* Every coordinate in the same time, so that the direction stays. */
 static void stop_begin(struct trajectory *t)
 {
 	const double least = 1e-3; /* m/s^2, rad/s^2: for one that hardly moves */
 	double time_s = stop_time_s(t);
 
-	t->stop_limits = stopping_clock(&t->clock, time_s, t->end_s);
+	t->stop_limits = path_clock_stop_limits(&t->clock, time_s, t->end_s);
 	for (uint32_t a = 0; a < t->setup->n_arms; a++)
 		for (uint32_t k = 0; k < t->arm[a].dim; k++) {
 			const struct axis *now = &t->arm[a].now[k];
 			double most = fmax(fmax(fabs(now->v) / time_s, fabs(now->a)), least);
 
-			t->arm[a].stop[k] = (struct axis_limits){ .a_max = most, .j_max = most / decel_ramp_s };
+			t->arm[a].stop[k] = (struct axis_limits){ .a_max = most, .j_max = most / PATH_CLOCK_RAMP_S };
 		}
 }
 
@@ -455,9 +416,9 @@ static void clock_run(struct trajectory *t, double rate)
 		stop_begin(t);
 	t->stopping = stop;
 	if (stop)
-		clock_step(&t->clock, &t->stop_limits, 0.0, period_s(t));
+		path_clock_step(&t->clock, &t->stop_limits, 0.0, period_s(t));
 	else
-		t->braking = clock_step(&t->clock, &t->clock_limits, fmin(rate, fmin(t->rate_cap, t->posture_cap)), period_s(t));
+		t->braking = path_clock_step(&t->clock, &t->clock_limits, fmin(rate, fmin(t->rate_cap, t->posture_cap)), period_s(t));
 }
 
 /* The look ahead at adoption took all of the path at the posture of then; near a singular one that changes within it. k: at the

@@ -47,7 +47,8 @@ class BadPeers(unittest.TestCase):
         self.nothing_moved()
 
     def alive(self):
-        self.assertIsNone(self.bench.process.poll(), "dreamvlad has ended:\n" + self.bench.log())
+        code = self.bench.process.poll()
+        self.assertIsNone(code, "dreamvlad ended with %s:\n%s" % (code, self.bench.log()))
         self.assertEqual(self.bench.ask("ping", t_ns=3)["t_ns"], 3)
 
     def nothing_moved(self):

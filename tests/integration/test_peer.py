@@ -28,7 +28,7 @@ class Story(unittest.TestCase):
         assert code == 0, "dreamvlad ended with %d" % code
 
     def setUp(self):
-        self.assertIsNone(self.bench.process.poll(), "dreamvlad has ended:\n" + self.bench.log())
+        self.assertIsNone(self.bench.process.poll(), "dreamvlad ended with %s:\n%s" % (self.bench.process.returncode, self.bench.log()))
 
     def wait_until(self, true, what):
         try:

@@ -236,7 +236,7 @@ class Daemon:
                                                 "heads": settings.get("decoder", "discrete"), "decoder": "discrete", "steps": 1, "latency_ms": 0, "method": "async",
                                                 "action_space": "ee_delta", "state_range": "off", "status": f"ipc://{folder}/status",
                                                 "action_scale": "[0.04, 0.04, 0.03, 0.02, 0.02, 0.02, 1]", **settings}))
-        self.log = open(pathlib.Path(folder) / "log", "w+b")
+        self.log, self.killed = open(pathlib.Path(folder) / "log", "w+b"), False
         self.process = subprocess.Popen([*command, BUILD / program, "--config", self.config, *arguments],
                                         stdout=self.log, stderr=self.log, env={**os.environ, **(environment or {})})
 
@@ -274,6 +274,7 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+            self.killed = True
         self.log.close()
 
 
@@ -308,7 +309,8 @@ def bench(with_arm=True, with_cameras=True, prepare=lambda arm: None, **settings
             yield daemon, arm, cameras, lambda **request: ask(context, folder, **request)
             daemon.assert_ends_well()
         except BaseException:
-            print(daemon.text())
+            code = None if daemon.killed else daemon.process.poll()
+            print("" if code is None else f"dreamvlad ended with {code}", daemon.text())
             raise
         finally:
             daemon.kill()

@@ -219,8 +219,11 @@ class Bench:
         self.context.destroy(linger=0)
 
     def explain(self):
+        """What each one said, and whether it crashed: that matters more than what the test then missed (tests/run.sh looks for it)."""
         for program in self.programs:
-            print(f"---- {program.program}\n{program.text()}")
+            code = program.process.poll()
+            ended = "" if code is None or code in program.expected else f" ended with {code}"
+            print(f"---- {program.program}{ended}\n{program.text()}")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@
 #   torch     the bench beside PyTorch, eager and compiled ($PYTHON; most of it its compiler)               10
 #   sanitize  conform bf16 under compute-sanitizer's four tools beside each other, our own kernels alone     8
 #
+# conform BACKEND bf16 attention runs one kind of operation alone, for the one who mends it.
+#
 # Without a PART all of them, in the order of what they tell: 36 minutes at most. RESULTS/PART.log has what a part said, bench.json and torch.json the
 # numbers, summary.txt the outcome. One whose program is not there is skipped, and says so. Exits 1 when one failed, 77 when there is no GPU.
 set -u
@@ -109,6 +111,11 @@ run_part() {
 	esac
 }
 
+# most_min PART: minutes that it may take; the table above says the same.
+most_min() {
+	case $1 in conform) echo 5 ;; bench | profile) echo 3 ;; golden) echo 7 ;; sanitize) echo 8 ;; torch) echo 10 ;; esac
+}
+
 needed() {
 	case $1 in sanitize) echo compute-sanitizer ;; profile) command -v nsys >/dev/null && echo nsys || echo ncu ;; bench | torch) echo "$PYTHON" ;; *) echo sh ;; esac
 }
@@ -119,6 +126,7 @@ for part in $parts; do
 	if ! command -v "$(needed "$part")" >/dev/null; then
 		outcome="skipped: no $(needed "$part") here"
 	else
+		echo "$part: $(most_min "$part") minutes at most"
 		run_part "$part" >"$results/$part.log" 2>&1
 		code=$?
 		case $code in

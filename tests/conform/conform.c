@@ -1,11 +1,12 @@
 /* conform.c - every operation of compute.h on one backend, in both precisions, against its definition in double (rig.h).
  *
- *   conform BACKEND [fp32|bf16]   exit 0: conforms; 1: does not; 77: this machine cannot run it
+ *   conform BACKEND [fp32|bf16] [PART]   exit 0: conforms; 1: does not; 77: this machine cannot run it; PART: moves, linear, rows, joined,
+ *                        attention or tokens alone
  *   conform --list       the backends of this build, one a line
  *   conform --here       those of them that this machine can run
  *
  * Every machine has to run "cpu" and "cuda-host" (tests/cuda_host: the cuda backend's kernels on the host): they are never left out, and
- * that one cannot be created is a failure. "cuda-host" has to launch each of its kernels, too, where both precisions are asked for. */
+ * that one cannot be created is a failure. "cuda-host" has to launch each of its kernels, too, where everything is asked for. */
 #include "tests/conform/rig.h"
 
 #include <stdio.h>
@@ -19,6 +20,34 @@ static const struct {
 } suite[] = { { "moves", conform_moves }, { "linear", conform_linear }, { "rows", conform_rows }, { "joined", conform_joined },
 	{ "attention", conform_attention },
 	{ "tokens", conform_tokens } };
+
+/* What is asked for; NULL: all of it. */
+struct wish {
+	const char *precision, *part;
+};
+
+static bool is_precision(const char *word, enum policy_precision precision)
+{
+	return !strcmp(word, precision == POLICY_BF16 ? "bf16" : "fp32");
+}
+
+/* False: a word is neither a precision nor a part, or one too many. */
+static bool take_words(struct wish *w, int n, char **word)
+{
+	for (int i = 0; i < n; i++) {
+		const char **slot = NULL;
+
+		if (is_precision(word[i], POLICY_FP32) || is_precision(word[i], POLICY_BF16))
+			slot = &w->precision;
+		for (size_t k = 0; k < sizeof suite / sizeof *suite; k++)
+			if (!strcmp(word[i], suite[k].name))
+				slot = &w->part;
+		if (!slot || *slot)
+			return false;
+		*slot = word[i];
+	}
+	return true;
+}
 
 /* Whether the backend runs on this machine at all; the reason is in e when it does not. */
 static bool can_run(const struct compute_backend *ops, enum policy_precision precision, struct errbuf *e)
@@ -63,7 +92,7 @@ static bool shares(const struct rig *r)
 
 /* One thread for every case; more of them, more than most machines have free, for those that may be shared: a backend that shares nothing
  * has had them all. */
-static void run_all(struct rig *r)
+static void run_all(struct rig *r, const char *part)
 {
 	static const uint32_t threads[] = { 1, 3 };
 
@@ -72,6 +101,8 @@ static void run_all(struct rig *r)
 		for (size_t i = 0; i < sizeof suite / sizeof *suite; i++) {
 			uint64_t cases = r->n_cases, values = r->n_values;
 
+			if (part && strcmp(part, suite[i].name) != 0)
+				continue;
 			if (r->threads > 1 && (suite[i].run == conform_moves || suite[i].run == conform_tokens || !shares(r)))
 				continue;
 			r->closest = 0.0;
@@ -83,20 +114,14 @@ static void run_all(struct rig *r)
 	}
 }
 
-/* Whether there is a word that asks for the other one. */
-static bool is_left_out(enum policy_precision precision, const char *word)
-{
-	return word && strcmp(word, precision == POLICY_BF16 ? "bf16" : "fp32") != 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct rig r = { .random = 88172645463325252u };
-	const char *only = argc == 3 ? argv[2] : NULL;
+	struct wish wish = { 0 };
 	struct errbuf e;
 
-	if (argc < 2 || argc > 3 || (is_left_out(POLICY_FP32, only) && is_left_out(POLICY_BF16, only))) {
-		fprintf(stderr, "usage: conform BACKEND [fp32|bf16] | --list | --here\n");
+	if (argc < 2 || !take_words(&wish, argc - 2, argv + 2)) {
+		fprintf(stderr, "usage: conform BACKEND [fp32|bf16] [moves|linear|rows|joined|attention|tokens] | --list | --here\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0); /* what a time limit cuts short has told of all before */
@@ -109,17 +134,17 @@ int main(int argc, char **argv)
 	}
 	r.ops->destroy(NULL);
 	for (r.precision = POLICY_FP32; r.precision <= POLICY_BF16; r.precision++) {
-		if (is_left_out(r.precision, only))
+		if (wish.precision && !is_precision(wish.precision, r.precision))
 			continue;
 		if (!can_run(r.ops, r.precision, &e)) {
 			printf("%s\n", e.text);
 			return has_to_run(r.ops) ? 1 : 77;
 		}
-		run_all(&r);
+		run_all(&r, wish.part);
 	}
 	if (!strcmp(r.ops->name, "cuda-host")) {
 		cuda_host_print_skipped();
-		r.n_failures += only ? 0 : cuda_host_kernels_left();
+		r.n_failures += wish.precision || wish.part ? 0 : cuda_host_kernels_left();
 	}
 	printf("%s: %ju cases, %ju values, %ju failures\n", r.ops->name, (uintmax_t)r.n_cases, (uintmax_t)r.n_values, (uintmax_t)r.n_failures);
 	return r.n_failures > 0;

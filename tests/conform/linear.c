@@ -171,7 +171,7 @@ static void check_combinations(struct rig *r)
 static void check_large_shapes(struct rig *r)
 {
 	static const struct shape shapes[] = { { 257, 588, 588 }, { 2, 1100, 4099 }, { 1, 17, 70001 }, { 3, 70, 18944 }, { 588, 127, 257 },
-		{ 130, 1030, 513 } };
+		{ 130, 1030, 513 }, { 1, 24, 1032 }, { 1, 13, 2560 }, { 1, 7, 776 } };
 
 	for (uint32_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
 		struct linear_case t = next_case(r, shapes[i], 7 * i + 1);

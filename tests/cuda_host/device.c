@@ -286,11 +286,11 @@ static int keep_launch(void *context, const struct shim_launch *l)
 	return 0;
 }
 
-/* What a real one may not have, so that our own kernel has to: sides of 1, odd sides of 16-bit values. Small
+/* What a real one may not have, or not so quick, so that our own kernel makes it: sides of 1, odd sides of 16-bit values, one row. Small
  * ones only: fibers are slow. */
 static bool is_unusual(const struct device_product *p)
 {
-	bool unusual = p->k == 1 || p->n == 1 || (p->narrow && (p->k % 2 || p->n % 2));
+	bool unusual = p->m == 1 || p->k == 1 || p->n == 1 || (p->narrow && (p->k % 2 || p->n % 2));
 
 	return unusual && (uint64_t)p->m * p->n < 256;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/sys/log.h"
+#include "policy/compute/cuda/kernels.h"
 
 #define TEXT(x) #x
 #define VALUE_TEXT(x) TEXT(x)
@@ -38,7 +39,7 @@ struct plan {
 	cublasLtMatmulDesc_t product;
 	cublasLtMatrixLayout_t w, x, out;
 	cublasLtMatmulAlgo_t algorithm;
-	bool missing;               /* the library has none */
+	bool ours;                  /* kernel_product makes it: the library has none, or none so quick */
 };
 
 /* A product that is asked for. */
@@ -226,11 +227,14 @@ static int ask_library(struct cublas *b, struct plan *p, cublasLtMatmulHeuristic
 	return status == 0 && *n == 0 ? (int)CUBLAS_STATUS_NOT_SUPPORTED : status;
 }
 
+/* algorithm NULL: our kernel. */
 static int run(struct cublas *b, const struct request *r, const struct plan *plan, const cublasLtMatmulAlgo_t *algorithm)
 {
 	const struct device_product *p = r->product;
 	const float one = 1.0f, kept = p->add ? 1.0f : 0.0f;
 
+	if (!algorithm)
+		return kernel_product(r->stream, p) ? (int)CUBLAS_STATUS_EXECUTION_FAILED : 0;
 	return (int)b->cublasLtMatmul(b->handle, plan->product, &one, p->w, plan->w, p->x, plan->x, &kept, p->out, plan->out, p->out, plan->out,
 			algorithm, b->workspace, b->workspace_bytes, (cudaStream_t)r->stream);
 }
@@ -286,6 +290,16 @@ static int worse_of(int why, int refusal)
 	return refusal == CUBLAS_STATUS_EXECUTION_FAILED ? (int)CUBLAS_STATUS_INTERNAL_ERROR : refusal;
 }
 
+/* One row uses each weight once: memory sets the time, and the library's kernels, made for tiles, may not come near it. */
+static int try_ours(struct cublas *b, const struct request *r, struct plan *p, float least_ms)
+{
+	float elapsed_ms = INFINITY;
+	int refusal = 0, status = p->key.m == 1 ? measure(b, r, p, NULL, &elapsed_ms, &refusal) : 0;
+
+	p->ours = elapsed_ms < least_ms;
+	return status;
+}
+
 /* The result of each try lands where the product's belongs, and is the same but for rounding. */
 static int try_all(struct cublas *b, const struct request *r, struct plan *p, const cublasLtMatmulHeuristicResult_t *found, int n)
 {
@@ -305,7 +319,7 @@ static int try_all(struct cublas *b, const struct request *r, struct plan *p, co
 			p->algorithm = found[i].algo;
 		}
 	}
-	return isinf(least_ms) ? why : 0;
+	return isinf(least_ms) ? why : try_ours(b, r, p, least_ms);
 }
 
 static int choose_algorithm(struct cublas *b, const struct request *r, struct plan *p)
@@ -315,21 +329,23 @@ static int choose_algorithm(struct cublas *b, const struct request *r, struct pl
 
 	if (status)
 		return status;
-	if (n == 1 || p->key.add || !r->measure)
+	if ((n == 1 && p->key.m > 1) || p->key.add || !r->measure)
 		return take_first(b, p, found, n);
 	status = try_all(b, r, p, found, n);
 	b->clock.done(b->clock.context);
 	return status;
 }
 
-/* Told once for each shape, when the plan is made: a large product of this kind would be a silent loss of speed. */
+/* Told once for each shape, when the plan is made: a large product of this kind would be a silent loss of speed. One row is none. */
 static void tell_of_missing(const struct key *k)
 {
+	if (k->m == 1)
+		return;
 	log_line(LOG_LEVEL_WARNING, "cuda backend: cuBLASLt has no algorithm for a product [%u][%u] x [%u][%u]: a plain kernel makes it, which is slow where "
 			"it is large", k->m, k->k, k->n, k->k);
 }
 
-/* That there is no algorithm is remembered, too: the library is asked once. Those that no network asks for (tests) fill the table: then all are
+/* Who makes it is remembered: the library is asked once. Those that no network asks for (tests) fill the table: then all are
  * dropped and it begins anew. */
 static int make_plan(struct cublas *b, const struct request *r, const struct key *key, struct plan **out)
 {
@@ -343,16 +359,16 @@ static int make_plan(struct cublas *b, const struct request *r, const struct key
 
 	if (status == 0)
 		status = choose_algorithm(b, r, p);
-	p->missing = cublas_lacks_algorithm(status);
-	if (status && !p->missing) {
+	if (status && !cublas_lacks_algorithm(status)) {
 		drop_plan(b, p);
 		return status;
 	}
-	if (p->missing)
+	if (status)
 		tell_of_missing(key);
+	p->ours = p->ours || status;
 	b->n_plans++;
 	*out = p;
-	return status;
+	return 0;
 }
 
 static int find_plan(struct cublas *b, const struct request *r, struct plan **out)
@@ -362,7 +378,7 @@ static int find_plan(struct cublas *b, const struct request *r, struct plan **ou
 	for (uint32_t i = 0; i < b->n_plans; i++) {
 		if (memcmp(&b->plan[i].key, &key, sizeof key) == 0) {
 			*out = &b->plan[i];
-			return b->plan[i].missing ? (int)CUBLAS_STATUS_NOT_SUPPORTED : 0;
+			return 0;
 		}
 	}
 	return make_plan(b, r, &key, out);
@@ -374,12 +390,14 @@ int cublas_product(struct cublas *b, void *stream, const struct device_product *
 	struct plan *plan = NULL;
 	int status = find_plan(b, &r, &plan);
 
+	if (status == 0 && plan->ours)
+		return (int)CUBLAS_STATUS_NOT_SUPPORTED;
 	if (status == 0)
 		status = set_bias(b, plan, p->bias);
 	if (status == 0)
 		status = run(b, &r, plan, &plan->algorithm);
-	if (plan && !plan->missing && cublas_lacks_algorithm(status)) { /* its choice was not tried before */
-		plan->missing = true;
+	if (plan && cublas_lacks_algorithm(status)) { /* its choice was not tried before */
+		plan->ours = true;
 		tell_of_missing(&plan->key);
 	}
 	return status;

@@ -24,7 +24,7 @@ void cublas_close(struct cublas *b); /* accepts NULL */
 /* device_product. 0, or a status of the library. Allocates: when a shape comes for the first time. Blocks: then, too, and where `measure` says so for
  * some milliseconds: every algorithm that the library proposes is tried with a cold cache, and the quickest is kept, so that another start may keep another, whose sums are in
  * another order; one that fails while the GPU goes on is passed over.
- * A product that adds to what is there cannot be tried; it has the library's first choice. */
+ * For one row kernel_product is tried too. A product that adds to what is there cannot be tried; it has the library's first choice. */
 int cublas_product(struct cublas *b, void *stream, const struct device_product *p, bool measure);
 
 /* A status in words, short. */
@@ -33,7 +33,7 @@ const char *cublas_status_text(int status);
 /* Whether the status means that no memory was left on the GPU. */
 bool cublas_lacks_memory(int status);
 
-/* Whether the status means that the library cannot make a product of this shape: nothing was started. */
+/* Whether the status means that the library cannot make a product of this shape, or not as quickly as kernel_product: nothing was started. */
 bool cublas_lacks_algorithm(int status);
 
 /* Whether the status means that the GPU failed. */

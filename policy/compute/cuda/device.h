@@ -52,7 +52,8 @@ struct device_product {
 };
 int device_product(struct device *d, const struct device_product *p);
 
-/* Whether device_product's code says that it has no algorithm for such a shape: nothing has been started, and kernel_product makes it. */
+/* Whether device_product's code says that it has no algorithm for such a shape, or that kernel_product is quicker: nothing has been started, and
+ * kernel_product is to make it. */
 bool device_lacks_product(int code);
 
 /* on: the algorithm of a product that comes for the first time, outside a capture, is chosen by measurement, which takes milliseconds; off, as at first: the

@@ -63,7 +63,7 @@ bool kernel_tensor_attention_takes(const struct compute_attention *a);
 /* attention_cached.cu; every head size up to HEAD_SIZE_MAX */
 int kernel_attention_cached(void *stream, const struct compute_attention *a);
 
-/* product.cu: device_product for shapes that the device has no algorithm for. */
+/* product.cu: device_product where the device has no algorithm, or no quicker one (one row). */
 struct device_product;
 int kernel_product(void *stream, const struct device_product *p);
 

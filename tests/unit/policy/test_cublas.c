@@ -9,6 +9,7 @@ static void *fake_open(const char *name, int flags);
 static void *fake_find(void *library, const char *name);
 #define dlopen fake_open
 #define dlsym fake_find
+#define kernel_product fake_kernel
 #include "policy/compute/cuda/cublas.c"
 #endif
 
@@ -31,6 +32,9 @@ static struct {
 	float now_ms, started_ms;
 	int clock_code, lost_after; /* what the clock says; -1: nothing, or from that algorithm's first run on */
 	uint32_t cleared;           /* caches, for what is being measured */
+	uint32_t own_runs;          /* of our kernel; how it does, and what its launch says */
+	float own_takes_ms;
+	int own_code;
 } library;
 
 static cublasStatus_t make_object(void **out)
@@ -132,6 +136,15 @@ static cublasStatus_t fake_multiply(cublasLtHandle_t handle, cublasLtMatmulDesc_
 	library.runs_of[library.last]++;
 	library.now_ms += library.takes_ms[library.last];
 	return (cublasStatus_t)library.status[library.last];
+}
+
+int fake_kernel(void *stream, const struct device_product *p)
+{
+	(void)stream;
+	assert_int_equal(p->m, 1);
+	library.own_runs++;
+	library.now_ms += library.own_takes_ms;
+	return library.own_code;
 }
 
 static void *fake_open(const char *name, int flags)
@@ -362,9 +375,68 @@ static void none_that_works_is_said(void **state)
 	close_library(b);
 }
 
+static void one_row_is_ours_where_we_are_quicker(void **state)
+{
+	struct cublas *b = open_library(3);
+	struct device_product p = product_of(1, false), wider = p;
+
+	(void)state;
+	library.own_takes_ms = 1.9f;
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(cublas_product(b, NULL, &p, true), CUBLAS_STATUS_NOT_SUPPORTED);
+	assert_int_equal(library.own_runs, 1 + RUNS); /* to make it is for who asked */
+	assert_int_equal(library.runs, 3 * (1 + RUNS));
+	assert_int_equal(library.asked, 1);
+	assert_int_equal(library.cleared, 0);
+	wider.n = 4;
+	library.takes_ms[2] = 1.8f;
+	assert_int_equal(cublas_product(b, NULL, &wider, true), 0);
+	assert_int_equal(library.last, 2);
+	assert_int_equal(library.own_runs, 2 * (1 + RUNS));
+	close_library(b);
+}
+
+static void one_row_with_one_algorithm_is_measured_too(void **state)
+{
+	struct cublas *b = open_library(1);
+	struct device_product p = product_of(1, false);
+
+	(void)state;
+	library.own_takes_ms = 1.0f;
+	assert_int_equal(cublas_product(b, NULL, &p, true), CUBLAS_STATUS_NOT_SUPPORTED);
+	p.n = 4;
+	library.own_code = 700; /* which cannot be launched */
+	assert_int_equal(cublas_product(b, NULL, &p, true), 0);
+	p.n = 2;
+	assert_int_equal(cublas_product(b, NULL, &p, false), 0);
+	assert_int_equal(library.own_runs, 1 + RUNS + 1);
+	p.add = true;
+	assert_int_equal(cublas_product(b, NULL, &p, true), 0);
+	assert_int_equal(library.own_runs, 1 + RUNS + 1);
+	close_library(b);
+}
+
+static void our_kernel_does_not_hide_a_lost_gpu(void **state)
+{
+	struct cublas *b = open_library(1);
+	struct device_product p = product_of(1, false);
+
+	(void)state;
+	library.own_takes_ms = 1.0f;
+	library.clock_code = 719;
+	assert_int_equal(cublas_product(b, NULL, &p, true), CUBLAS_STATUS_EXECUTION_FAILED);
+	library.clock_code = 0;
+	assert_int_equal(cublas_product(b, NULL, &p, true), CUBLAS_STATUS_NOT_SUPPORTED);
+	assert_int_equal(library.asked, 2);
+	close_library(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_row_is_ours_where_we_are_quicker),
+		cmocka_unit_test(one_row_with_one_algorithm_is_measured_too),
+		cmocka_unit_test(our_kernel_does_not_hide_a_lost_gpu),
 		cmocka_unit_test(the_quickest_is_kept_for_its_shape),
 		cmocka_unit_test(what_fails_or_needs_too_much_is_not_kept),
 		cmocka_unit_test(a_sum_onto_what_is_there_is_not_tried),

@@ -34,7 +34,7 @@ struct policy_options {
 	const char *model;                    /* checkpoint directory */
 	const char *heads;                    /* directory of the head files; NULL: the checkpoint */
 	const char *decoder;                  /* a name of policy/head/heads.def */
-	const char *backend;                  /* "cpu" */
+	const char *backend;                  /* a name of policy/compute/backends.def */
 	enum policy_precision precision;
 	uint32_t steps;                       /* discrete_diffusion, flow_matching: 1 to 50; diffusion: 2 to 50; others: 1 */
 	enum policy_algorithm algorithm;

@@ -35,13 +35,16 @@ static const char usage[] =
 	"  --min-pixels N, --max-pixels N  of the processor's smart resize (default: the checkpoint's)\n"
 	"  --state V,V,...          proprioceptive state, robot's units; needed with a proprio projector\n"
 	"  --instruction TEXT       what to do, as trained: in lower case\n"
-	"  --backend NAME           cpu (default)\n"
+	"  --backend NAME           cpu (default), or cuda where it was built with that\n"
 	"  --precision fp32|bf16    default fp32\n"
 	"  --threads N              of large operations (default: one per processor that this program may use)\n"
 	"  --dump FILE.safetensors  writes every stage\n"
 	"  --json                   prints JSON instead of a table\n"
 	"  --describe               what the checkpoint is, what is broken, which decoders run, and the policy part of a configuration\n"
-	"  --tokenize               JSON array of strings on standard input to JSON array of id arrays\n";
+	"  --tokenize               JSON array of strings on standard input to JSON array of id arrays\n"
+	"  --help\n"
+	"\n"
+	"Exit code: 0 done (--describe: nothing is broken), 1 failed, or the answer is no action (unless --json or --dump have it), 2 used wrongly.\n";
 
 enum option_id {
 	OPTION_MODEL = 256, OPTION_HEADS, OPTION_DECODER, OPTION_STEPS, OPTION_ALGORITHM, OPTION_TOP_K, OPTION_COMMITTED,

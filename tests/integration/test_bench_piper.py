@@ -61,6 +61,13 @@ class Table(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("soon: not an option", done.stderr)
 
+    def test_options_that_would_do_nothing(self):
+        for command, option, value, whose in (("piper", "--seconds", "5", "demo control"), ("demo", "--hogs", "2", "run"), ("run", "--from", "14:32", "report"),
+                                              ("policy", "--config", "x", "demo show"), ("report", "--threshold", "5", "compare")):
+            done = subprocess.run([BENCH, command, option, value], capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, 2, command)
+            self.assertIn("dreamvla-bench %s: %s does not belong to %s, but to: %s" % (command, option, command, whose), done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

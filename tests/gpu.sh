@@ -126,7 +126,7 @@ for part in $parts; do
 	if ! command -v "$(needed "$part")" >/dev/null; then
 		outcome="skipped: no $(needed "$part") here"
 	else
-		echo "$part: $(most_min "$part") minutes at most"
+		echo "$part: $(most_min "$part") minutes at most" >&2
 		run_part "$part" >"$results/$part.log" 2>&1
 		code=$?
 		case $code in

@@ -101,7 +101,7 @@ static void print_help(FILE *out)
 		"  --config FILE       default config/demo.yaml (of the source tree), or demo-pick.yaml (show), demo-piper.yaml, demo-piper-pair.yaml beside it\n"
 		"  --seconds S         how long to measure, 1 to 3600 (default behind the command's name). control: the policy running, then half of it stopped, then the take-overs;\n"
 		"                      its other parts take more than a minute whatever S is, under load twice that\n"
-		"  --robot NAME        demo, run: sim (default), franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is,\n"
+		"  --robot NAME        demo, show, run: sim (default), franka-fci: the same arm behind Franka's control interface at 1 kHz, driven as a Franka is,\n"
 		"                      piper: a PiPER on a CAN bus over TCP, driven as one is, or piper-pair: two of them from one policy\n"
 		"  --instruction TEXT  default \"pick up the red block\"\n"
 		"  --count-malloc FILE default DIR/tests/preload/count_malloc.so, if it is there\n"

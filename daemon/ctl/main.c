@@ -216,7 +216,7 @@ static const char *misplaced(const struct ctl *ctl, const struct ctl_command *co
 	if (ctl->watch && !command->takes_watch)
 		return "--watch belongs to status, want: dreamvlactl ";
 	if (ctl->yes && !command->takes_yes)
-		return "--yes belongs to home, recover and disable, want: dreamvlactl ";
+		return "--yes belongs to home, recover, disable and home-gripper, want: dreamvlactl ";
 	return ctl->waits && !command->takes_wait ? "--wait belongs to mode and home, want: dreamvlactl " : NULL;
 }
 

@@ -317,8 +317,8 @@ static int check_arguments(const struct arguments *a, struct errbuf *e)
 		return fail(e, -EINVAL, "--replay-speed, --replay-out, --model, --heads and --json go with --replay FILE");
 	if (a->replay.path && a->check)
 		return fail(e, -EINVAL, "--check and --replay exclude each other: a replay checks what it needs");
-	if (a->print_config && (a->check || a->replay.path))
-		return fail(e, -EINVAL, "--print-config prints and does nothing else: leave out %s", a->check ? "--check" : "--replay");
+	if (a->print_config && a->check)
+		return fail(e, -EINVAL, "--print-config prints and does nothing else: leave out --check");
 	if ((a->model || a->heads) && a->config)
 		return fail(e, -EINVAL, "--model and --heads go with the recorded configuration: with --config, policy.model and policy.heads say it");
 	if (!a->config && !a->replay.path && !a->print_config)

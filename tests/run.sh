@@ -226,8 +226,8 @@ crashed() {
 
 # The line of a failed test's log that says most: what a sanitizer has found, a crash, what a test in Python or C expected, or the last.
 deciding_line() {
-	for pattern in 'SUMMARY: [A-Z][a-z]+Sanitizer|runtime error:' "$crash" 'Error: |^\[  ERROR   \]' .; do
-		grep -aE "$pattern" "$log" | tail -n 1 | cut -c 1-300 | grep . && return
+	for pattern in 'SUMMARY: [A-Z][a-z]+Sanitizer|runtime error:' "$crash" 'Error(:|$)|^\[  ERROR   \]' .; do
+		grep -aE "$pattern" "$log" | tail -n 1 | cut -c 1-300 | grep -a . && return
 	done
 }
 
@@ -421,7 +421,7 @@ if [ $((late * 3)) -gt $timed ]; then
 	failed=$((failed + late)) failures="$failures
 failed: late"
 fi
-[ -z "$failures" ] || echo "${failures#?}"
+[ -z "$failures" ] || printf '%s\n' "${failures#?}"
 [ $((passed + failed + late)) -gt 0 ] || echo "no test ran: is there a build in $B, and does a name contain '$(echo $parts)'?"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]

@@ -84,8 +84,7 @@ class Files(Case):
     def test_a_killed_one_leaves_its_last_whole_chunk(self):
         with self.assertRaises(AssertionError), peers.bench(extra=record(self.folder, at_start="true")) as (daemon, _, _, request):
             self.bytes_recorded(request, 0.3)
-            daemon.process.send_signal(signal.SIGKILL)
-            daemon.process.wait()
+            daemon.kill()
         path, = files(self.folder)
         self.assertEqual(path.suffix, ".part")
         r = Recording(path)

@@ -125,12 +125,13 @@ for certain in 'kill -SEGV $$' 'echo "the daemon did not end on SIGTERM"; exit 1
 		expect "$root/out" '^2 passed, 1 failed, 0 skipped$'
 	done
 done
-printf '%s\n' 'echo "SUMMARY: AddressSanitizer: heap-use-after-free a.c:3"' 'echo "AssertionError: 3 != 4"' 'echo FAILED' 'exit 1' >"$root/tests/system/test_c.sh"
+printf '%s\n' 'echo "SUMMARY: AddressSanitizer: heap-use-after-free a.c:3"' 'cat <<"END"' 'AssertionError: 3 != 4: a\nb\cd' END 'echo FAILED' 'exit 1' >"$root/tests/system/test_c.sh"
 SAN=address run && echo "a finding passed" && problems=$((problems + 1))
 expect "$root/out" '^failed: system/test_c (exit 1.*): SUMMARY: AddressSanitizer: heap-use-after-free a.c:3$'
 sed -i /SUMMARY/d "$root/tests/system/test_c.sh"
 SAN=address run && echo "a failure passed" && problems=$((problems + 1))
-expect "$root/out" '^failed: system/test_c (exit 1): AssertionError: 3 != 4$'
+expect "$root/out" '^failed: system/test_c (exit 1): AssertionError: 3 != 4: a.nb.cd$' # a shell's echo would end there
+expect "$root/out" '^2 passed, 2 failed, 0 skipped$'
 printf 'exit 4 # Not in real time: no clock.\n' >"$root/tests/system/test_c.sh"
 SAN=address run --findings && echo "a test without a clock was late" && problems=$((problems + 1))
 expect "$root/out" '^failed: system/test_c (exit 4)$'

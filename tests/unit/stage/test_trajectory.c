@@ -246,26 +246,38 @@ static void any_action_rate_is_smooth_at_1_khz(void **state)
 	}
 }
 
-/* Wherever it is stopped, and however hard it slows down already. */
+static void expect_forward(struct rig *r, int ms, double rate, const char *when, int slowed_ms)
+{
+	for (int k = 0; k < ms; k += 5) {
+		double before_s = r->trajectory.clock.q;
+
+		rig_run(r, 5, rate);
+		if (r->trajectory.clock.v < -1e-9 || r->trajectory.clock.q < before_s - 1e-9)
+			fail_msg("%s after %d ms, %d ms later: rate %.3g", when, slowed_ms, k, r->trajectory.clock.v);
+	}
+}
+
+/* Wherever it is stopped, however hard it slows down already; and where it is to go on in the middle of a stop, along its path or a new one's. */
 static void the_clock_never_turns_back(void **state)
 {
 	(void)state;
-	for (int slowed_ms = 0; slowed_ms <= 400; slowed_ms += 10) {
+	for (int k = 0; k < 3 * 41; k++) {
 		struct rig *r = rig_new(ACTION_EE_DELTA);
 		struct action_chunk c;
+		int slowed_ms = k / 3 * 10;
 
 		rig_run(r, 500, 1.0);
 		c = chunk_at(r, r->now_ns, 0.0, 0.01);
 		assert_true(trajectory_adopt(&r->trajectory, &c, &r->past, &r->safety, false));
 		rig_run(r, 400, 1.0);
-		rig_run(r, slowed_ms, 0.02);
-		for (int k = 0; k < 200; k++) {
-			double before_s = r->trajectory.clock.q;
-
-			rig_run(r, 5, 0.0);
-			if (r->trajectory.clock.v < -1e-9 || r->trajectory.clock.q < before_s - 1e-9)
-				fail_msg("slowed for %d ms, %d ms into the stop: rate %.3g", slowed_ms, 5 * k, r->trajectory.clock.v);
+		expect_forward(r, slowed_ms, k % 3 ? 0.0 : 0.02, "slowed", slowed_ms);
+		if (k % 3 == 2) {
+			c = chunk_at(r, r->now_ns, 0.0, 0.002);
+			assert_true(trajectory_adopt(&r->trajectory, &c, &r->past, &r->safety, false));
 		}
+		if (k % 3)
+			expect_forward(r, 300, 1.0, k % 3 == 1 ? "resumed" : "a new chunk", slowed_ms);
+		expect_forward(r, 1000, 0.0, "stopped", slowed_ms);
 		assert_true(trajectory_standing(&r->trajectory));
 		rig_expect_limits(r);
 		free(r);
